@@ -1,0 +1,82 @@
+package dev.cenalloc.bindings;
+
+/**
+ * The kernel's error numbers, {@code asm-generic/errno.h}: the same on x86-64 and aarch64. Stateless.
+ */
+public final class Errno {
+    public static final int EPERM = 1;
+    public static final int ENOENT = 2;
+    public static final int EINTR = 4;
+    public static final int EBADF = 9;
+    public static final int EAGAIN = 11;
+    public static final int ENOMEM = 12;
+    public static final int EACCES = 13;
+    public static final int EFAULT = 14;
+    public static final int EBUSY = 16;
+    public static final int ENODEV = 19;
+    public static final int ENOTDIR = 20;
+    public static final int EINVAL = 22;
+    public static final int EMFILE = 24;
+    public static final int ENOTTY = 25;
+
+    private static final String[] NAMES = {
+        "OK",
+        "EPERM",
+        "ENOENT",
+        "ESRCH",
+        "EINTR",
+        "EIO",
+        "ENXIO",
+        "E2BIG",
+        "ENOEXEC",
+        "EBADF",
+        "ECHILD",
+        "EAGAIN",
+        "ENOMEM",
+        "EACCES",
+        "EFAULT",
+        "ENOTBLK",
+        "EBUSY",
+        "EEXIST",
+        "EXDEV",
+        "ENODEV",
+        "ENOTDIR",
+        "EISDIR",
+        "EINVAL",
+        "ENFILE",
+        "EMFILE",
+        "ENOTTY",
+        "ETXTBSY",
+        "EFBIG",
+        "ENOSPC",
+        "ESPIPE",
+        "EROFS",
+        "EMLINK",
+        "EPIPE",
+        "EDOM",
+        "ERANGE",
+        "EDEADLK",
+        "ENAMETOOLONG",
+        "ENOLCK",
+        "ENOSYS",
+        "ENOTEMPTY",
+        "ELOOP"
+    };
+
+    private Errno() {}
+
+    /** {@return the symbolic name of an error number, or {@code "errno N"} for the rare ones beyond the first forty} */
+    public static String name(int errno) {
+        if (errno >= 0 && errno < NAMES.length) {
+            return NAMES[errno];
+        }
+        return switch (errno) {
+            case 71 -> "EPROTO";
+            case 75 -> "EOVERFLOW";
+            case 95 -> "EOPNOTSUPP";
+            case 105 -> "ENOBUFS";
+            case 110 -> "ETIMEDOUT";
+            default -> "errno " + errno;
+        };
+    }
+}

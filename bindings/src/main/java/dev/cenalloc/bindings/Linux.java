@@ -1,0 +1,296 @@
+package dev.cenalloc.bindings;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
+
+/**
+ * The system calls, through the C library. Each returns what the call returns, or {@code -errno} when it failed: one
+ * convention, so that nothing has to be read twice. Nothing is retried here; who may restart a call decides that.
+ *
+ * <p>Safe for any number of threads. A call that blocks in the kernel ({@link #poll}, {@link #read}, some ioctls) pins
+ * the carrier of a virtual thread for as long as it blocks. No call allocates Java objects once the thread has made
+ * its first one.
+ */
+public final class Linux {
+    public static final int O_RDONLY = 0;
+    public static final int O_WRONLY = 1;
+    public static final int O_RDWR = 2;
+    public static final int O_NONBLOCK = 0x800;
+    public static final int O_CLOEXEC = 0x80000;
+
+    public static final int PROT_READ = 1;
+    public static final int PROT_WRITE = 2;
+    public static final int MAP_SHARED = 1;
+
+    public static final int SEEK_SET = 0;
+    public static final int SEEK_END = 2;
+
+    public static final int F_DUPFD_CLOEXEC = 1030;
+    public static final int MFD_CLOEXEC = 1;
+
+    public static final short POLLIN = 0x1;
+    public static final short POLLERR = 0x8;
+    public static final short POLLHUP = 0x10;
+    public static final short POLLNVAL = 0x20;
+
+    /** {@code struct pollfd}: int fd at 0, short events at 4, short revents at 6. */
+    public static final MemoryLayout POLLFD = MemoryLayout.structLayout(
+            JAVA_INT.withName("fd"),
+            ValueLayout.JAVA_SHORT.withName("events"),
+            ValueLayout.JAVA_SHORT.withName("revents"));
+
+    /** Room for {@code struct stat} on every supported architecture: 144 bytes on x86-64, 128 on aarch64. */
+    public static final long STAT_SIZE = 144;
+    /** Offset of {@code st_ino}, a 64-bit integer, the same on both architectures. */
+    public static final long STAT_INO = 8;
+    /** Offset of {@code st_size}, a 64-bit integer, the same on both architectures. */
+    public static final long STAT_FILE_SIZE = 48;
+
+    private static final Linker LINKER = linker();
+    private static final MemoryLayout ERRNO_LAYOUT = Linker.Option.captureStateLayout();
+    private static final VarHandle ERRNO = ERRNO_LAYOUT.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+
+    /** Where a failed call leaves its errno: four bytes a thread, so that no call has to allocate. */
+    private static final ThreadLocal<MemorySegment> CAPTURE =
+            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ERRNO_LAYOUT));
+
+    // open, ioctl and fcntl are variadic: the linker must know where the variable part starts.
+    private static final MethodHandle OPEN =
+            handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle CLOSE = handle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+    private static final MethodHandle IOCTL = handle(
+            "ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle IOCTL_LONG = handle(
+            "ioctl",
+            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
+            Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle FCNTL = handle(
+            "fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle MMAP = handle(
+            "mmap", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final MethodHandle MUNMAP = handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle POLL =
+            handle("poll", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle READ =
+            handle("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
+    private static final MethodHandle FSTAT = handle("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
+    private static final MethodHandle LSEEK =
+            handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+    private static final MethodHandle MEMFD_CREATE =
+            handle("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
+    private static final MethodHandle FTRUNCATE =
+            handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+
+    private Linux() {}
+
+    /** Opens {@code path} with {@code O_*} flags: a descriptor, or {@code -errno}. */
+    public static int open(String path, int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) OPEN.invokeExact(capture, arena.allocateFrom(path), flags);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Closes a descriptor. It is gone whatever this returns: never close twice, not even on EINTR. */
+    public static int close(int fd) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) CLOSE.invokeExact(capture, fd);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** ioctl with a pointer argument; {@code request} is zero-extended, as the generated constants are. */
+    public static int ioctl(int fd, long request, MemorySegment argument) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) IOCTL.invokeExact(capture, fd, request, argument);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** ioctl with an integer argument. */
+    public static int ioctl(int fd, long request, long argument) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) IOCTL_LONG.invokeExact(capture, fd, request, argument);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Duplicates a descriptor as the lowest free number, close-on-exec. */
+    public static int dup(int fd) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) FCNTL.invokeExact(capture, fd, F_DUPFD_CLOEXEC, 0);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /**
+     * Maps {@code length} bytes of {@code fd} from {@code offset} on, shared: the address, or {@code -errno}. User
+     * addresses are below 2^56 on the supported architectures, so the sign tells.
+     */
+    public static long mmap(int fd, long offset, long length, int protection) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            long address =
+                    (long) MMAP.invokeExact(capture, MemorySegment.NULL, length, protection, MAP_SHARED, fd, offset);
+            return address != -1 ? address : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Unmaps what {@link #mmap} mapped. */
+    public static int munmap(long address, long length) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) MUNMAP.invokeExact(capture, address, length);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /**
+     * Makes mapped memory a segment that lives as long as {@code arena}; {@code release} runs when the arena closes. The
+     * caller vouches that {@code length} bytes are mapped at {@code address}.
+     */
+    public static MemorySegment view(long address, long length, Arena arena, Runnable release) {
+        return MemorySegment.ofAddress(address).reinterpret(length, arena, segment -> release.run());
+    }
+
+    /** Waits on {@code count} {@link #POLLFD} structures, at most {@code timeoutMillis} (-1: for ever). Blocks. */
+    public static int poll(MemorySegment fds, long count, int timeoutMillis) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) POLL.invokeExact(capture, fds, count, timeoutMillis);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Reads into the whole of {@code target} at most: the number of bytes, or {@code -errno}. May block. */
+    public static long read(int fd, MemorySegment target) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            long result = (long) READ.invokeExact(capture, fd, target, target.byteSize());
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Fills {@code stat}, {@link #STAT_SIZE} bytes; read it at {@link #STAT_INO} and {@link #STAT_FILE_SIZE}. */
+    public static int fstat(int fd, MemorySegment stat) {
+        if (stat.byteSize() < STAT_SIZE) {
+            throw new IndexOutOfBoundsException("struct stat needs " + STAT_SIZE + " bytes");
+        }
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) FSTAT.invokeExact(capture, fd, stat);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Moves the file position: the new one, or {@code -errno}. On a dma-buf, {@code SEEK_END} tells the size. */
+    public static long lseek(int fd, long offset, int whence) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            long result = (long) LSEEK.invokeExact(capture, fd, offset, whence);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Creates an anonymous file in memory: a descriptor, or {@code -errno}. */
+    public static int memfdCreate(String name, int flags) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) MEMFD_CREATE.invokeExact(capture, arena.allocateFrom(name), flags);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Sets the length of a file. */
+    public static int ftruncate(int fd, long length) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) FTRUNCATE.invokeExact(capture, fd, length);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    private static int failure(MemorySegment capture) {
+        return -(int) ERRNO.get(capture, 0L);
+    }
+
+    /** Errors and misuse (closed arena, wrong thread) pass as they are; nothing else can come out of a downcall. */
+    private static RuntimeException rethrow(Throwable thrown) {
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        if (thrown instanceof RuntimeException exception) {
+            return exception;
+        }
+        throw new AssertionError("a downcall threw", thrown);
+    }
+
+    private static Linker linker() {
+        checkPlatform(System.getProperty("os.name"), System.getProperty("os.arch"));
+        return Linker.nativeLinker();
+    }
+
+    /** Struct layouts and request numbers are verified (ci/abi) for these only; elsewhere they may silently differ. */
+    static void checkPlatform(String os, String arch) {
+        if (!os.equals("Linux") || !(arch.equals("amd64") || arch.equals("aarch64"))) {
+            throw new UnsupportedOperationException("cenalloc supports Linux on amd64 and aarch64, and this is " + os
+                    + " on " + arch + ": the kernel structures that it knows may have another layout here");
+        }
+    }
+
+    private static MethodHandle handle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
+        Linker.Option[] all = new Linker.Option[options.length + 1];
+        all[0] = Linker.Option.captureCallState("errno");
+        System.arraycopy(options, 0, all, 1, options.length);
+        try {
+            return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, all);
+        } catch (IllegalCallerException e) {
+            Module module = Linux.class.getModule();
+            throw new IllegalCallerException(
+                    "Java denies native access: start it with --enable-native-access="
+                            + (module.isNamed() ? module.getName() : "ALL-UNNAMED"),
+                    e);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package dev.cenalloc;
+
+/** One device's stake in one buffer. Closing it detaches the device; closing the buffer ends it too. Thread-safe. */
+public final class Attachment implements AutoCloseable {
+    private final SharedBuffer buffer;
+    private final Device device;
+
+    Attachment(SharedBuffer buffer, Device device) {
+        this.buffer = buffer;
+        this.device = device;
+    }
+
+    /** {@return the device that was attached} */
+    public Device device() {
+        return device;
+    }
+
+    /** Detaches: the plan is what the remaining devices say. Storage that exists stays where it is. Idempotent. */
+    @Override
+    public void close() {
+        buffer.detach(this);
+    }
+}

@@ -1,0 +1,111 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Something that the kernel or the solver refused. What failed, why, and what can be done about it are fields, so that
+ * a program can react without parsing a message. The subclasses are the refusals that callers tell apart; an instance
+ * of this class itself is any other errno.
+ */
+public class CenallocException extends IOException {
+    private static final long serialVersionUID = 1;
+
+    /** The error number. */
+    private final int errno;
+    /** The call, such as DMA_HEAP_IOCTL_ALLOC. */
+    private final String call;
+    /** The device node, if one is involved. */
+    private final @Nullable String path;
+    /** Bytes asked for, or -1. */
+    private final long requestedSize;
+    /** What the caller or the user can do. */
+    private final String remedy;
+
+    CenallocException(int errno, String call, @Nullable Path path, long requestedSize, String what, String remedy) {
+        super(message(errno, call, path, requestedSize, what, remedy));
+        this.errno = errno;
+        this.call = call;
+        this.path = path == null ? null : path.toString();
+        this.requestedSize = requestedSize;
+        this.remedy = remedy;
+    }
+
+    /** The exception for a failed system call: a subclass where callers have use for one. */
+    static CenallocException ofCall(int errno, String call, @Nullable Path path, long requestedSize) {
+        return switch (errno) {
+            case Errno.EACCES, Errno.EPERM ->
+                new AccessDeniedException(
+                        errno,
+                        call,
+                        path,
+                        "only root and the group of the node may use it: join that group, or give it one with a udev rule such as"
+                                + " SUBSYSTEM==\"dma_heap\", GROUP=\"video\", MODE=\"0660\"");
+            case Errno.ENOENT ->
+                new MissingDeviceException(
+                        errno, call, path, "list what there is with Cenalloc.heaps(); the kernel may lack the driver");
+            case Errno.EMFILE ->
+                new CenallocException(
+                        errno,
+                        call,
+                        path,
+                        requestedSize,
+                        "this process has as many files open as it may",
+                        "close buffers that are no longer used, or raise the limit (ulimit -n)");
+            default -> new CenallocException(errno, call, path, requestedSize, "the kernel refused", "");
+        };
+    }
+
+    private static String message(
+            int errno, String call, @Nullable Path path, long requestedSize, String what, String remedy) {
+        var text = new StringBuilder(what)
+                .append(": ")
+                .append(call)
+                .append(" gave ")
+                .append(Errno.name(errno));
+        if (path != null) {
+            text.append(" on ").append(path);
+        }
+        if (requestedSize >= 0) {
+            text.append(" for ").append(requestedSize).append(" bytes");
+        }
+        if (!remedy.isEmpty()) {
+            text.append(". To do: ").append(remedy);
+        }
+        return text.toString();
+    }
+
+    /** {@return the kernel's error number, positive} */
+    public int errno() {
+        return errno;
+    }
+
+    /** {@return the name of the error number, such as {@code "EINVAL"}} */
+    public String errnoName() {
+        return Errno.name(errno);
+    }
+
+    /** {@return the call that failed, by the kernel's name for it} */
+    public String call() {
+        return call;
+    }
+
+    /** {@return the device node, if one is involved} */
+    public Optional<Path> path() {
+        return Optional.ofNullable(path).map(Path::of);
+    }
+
+    /** {@return the size that was asked for, in bytes, if one is involved} */
+    public OptionalLong requestedSize() {
+        return requestedSize < 0 ? OptionalLong.empty() : OptionalLong.of(requestedSize);
+    }
+
+    /** {@return what can be done about it, in words; empty if nothing is known} */
+    public String remedy() {
+        return remedy;
+    }
+}

@@ -1,0 +1,248 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
+import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Cleaner;
+import java.nio.charset.StandardCharsets;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.Logger;
+
+/**
+ * One owned dma-buf descriptor, closed by whoever allocated or adopted it; one that a {@link SharedBuffer} returned is
+ * closed by that. A lost one is released by a cleaner, which logs it. Safe for any number of threads: a close waits for
+ * the calls that are under way, and every use after it throws {@link IllegalStateException}.
+ */
+public final class DmaBuf implements AutoCloseable {
+    /** Bytes of a name without the terminator, DMA_BUF_NAME_LEN in dma-buf.h. */
+    private static final int NAME_BYTES = dmabuf_h.DMA_BUF_NAME_LEN() - 1;
+
+    private static final Logger LOG = LogManager.getLogger(DmaBuf.class);
+    private static final Cleaner CLEANER = Cleaner.create();
+
+    private final Kernel kernel;
+    private final Held held;
+    private final long size;
+    private final long inode;
+    private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
+
+    /** What the kernel holds for a buffer; apart from it, so that the cleaner does not keep the buffer alive. */
+    private record Held(Descriptor descriptor, Set<Arena> mappings, long size) implements Runnable {
+        @Override
+        public void run() {
+            if (descriptor.isOpen()) {
+                LOG.warn("a DmaBuf of {} bytes was never closed; it is released now", size);
+                mappings.forEach(Arena::close);
+                descriptor.close();
+            }
+        }
+    }
+
+    private DmaBuf(Kernel kernel, Descriptor descriptor, long size, long inode) {
+        this.kernel = kernel;
+        this.size = size;
+        this.inode = inode;
+        this.held = new Held(descriptor, ConcurrentHashMap.newKeySet(), size);
+        for (Direction direction : Direction.values()) {
+            accesses.put(direction, new CpuAccess(this, direction));
+        }
+        CLEANER.register(this, held);
+    }
+
+    /**
+     * Takes over a descriptor that came from elsewhere: a driver's export, another process.
+     *
+     * @param fd the descriptor; it is this object's from now on, and closed if this method throws
+     * @return a buffer that the caller closes
+     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open
+     */
+    public static DmaBuf adopt(int fd) throws CenallocException {
+        return adopt(new LinuxKernel(), fd);
+    }
+
+    static DmaBuf adopt(Kernel kernel, int fd) throws CenallocException {
+        int result;
+        try (Arena arena = Arena.ofConfined()) {
+            // A dma-buf refuses a sync without a direction with EINVAL and does nothing; other files do not know it.
+            result = kernel.ioctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), dma_buf_sync.allocate(arena));
+        }
+        if (result != -Errno.EINVAL) {
+            if (result != -Errno.EBADF) {
+                kernel.close(fd);
+            }
+            int errno = result < 0 ? -result : Errno.ENOTTY;
+            throw new CenallocException(
+                    errno, "DMA_BUF_IOCTL_SYNC", null, -1, "descriptor " + fd + " is not a dma-buf", "");
+        }
+        return own(kernel, fd);
+    }
+
+    /** For a descriptor that the kernel has just given as a dma-buf. */
+    static DmaBuf own(Kernel kernel, int fd) throws CenallocException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment stat = arena.allocate(Linux.STAT_SIZE, Long.BYTES);
+            int result = kernel.fstat(fd, stat);
+            if (result < 0) {
+                kernel.close(fd);
+                throw CenallocException.ofCall(-result, "fstat", null, -1);
+            }
+            return new DmaBuf(
+                    kernel,
+                    new Descriptor(kernel, fd),
+                    stat.get(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE),
+                    stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
+        }
+    }
+
+    /** {@return the size in bytes, whole pages} */
+    public long size() {
+        return size;
+    }
+
+    /** {@return the inode, which is the buffer's identity: equal for every descriptor of one buffer, in any process} */
+    public long inode() {
+        return inode;
+    }
+
+    /** {@return what made it, by the kernel's word: for a heap the heap's name; empty if the kernel does not tell} */
+    public String exporter() throws IOException {
+        return info("exp_name:");
+    }
+
+    /** {@return its name in the kernel's lists, empty if it has none} */
+    public String name() throws IOException {
+        return info("name:");
+    }
+
+    private String info(String key) throws IOException {
+        int fd = held.descriptor.acquire();
+        try {
+            return kernel.fdinfo(fd).stream()
+                    .filter(line -> line.startsWith(key))
+                    .map(line -> line.substring(key.length()).strip())
+                    .findFirst()
+                    .orElse("");
+        } finally {
+            held.descriptor.release();
+        }
+    }
+
+    /**
+     * Names the buffer in the kernel's lists ({@code /sys/kernel/debug/dma_buf/bufinfo}, fdinfo). A help for people: it is
+     * cut to 31 bytes, at a character, and a kernel that refuses it is no error.
+     *
+     * @param name any text without NUL
+     */
+    public void name(String name) {
+        byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+        int length = Math.min(bytes.length, NAME_BYTES);
+        while (length < bytes.length && length > 0 && (bytes[length] & 0xC0) == 0x80) {
+            length--;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment text = arena.allocate(NAME_BYTES + 1);
+            MemorySegment.copy(bytes, 0, text, ValueLayout.JAVA_BYTE, 0, length);
+            int result = ioctl(dmabuf_h.DMA_BUF_SET_NAME_B(), text);
+            if (result < 0) {
+                LOG.debug("DMA_BUF_SET_NAME gave {}", Errno.name(-result));
+            }
+        }
+    }
+
+    /**
+     * {@return the descriptor's number, borrowed: for a call to a driver, valid until {@link #close}} Closing it is an
+     * error; so is keeping it beyond the buffer's life, when the number may be another file.
+     *
+     * @throws IllegalStateException if closed
+     */
+    public int fd() {
+        int fd = held.descriptor.acquire();
+        held.descriptor.release();
+        return fd;
+    }
+
+    /**
+     * Maps the whole buffer. Cost grows with its pages for the system heap: map once.
+     *
+     * @param direction READ for a read-only mapping; the others can be read and written
+     * @return a mapping that the caller closes, before this buffer
+     * @throws IllegalStateException if closed
+     * @throws CenallocException with the errno of mmap: EACCES if the descriptor does not allow writing, ENOMEM if there
+     *     is no room, EINVAL for memory that the CPU cannot map, such as protected memory
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
+    public Mapping map(Direction direction) throws CenallocException {
+        int fd = held.descriptor.acquire();
+        try {
+            long address = kernel.mmap(fd, size, direction.protection);
+            if (address < 0) {
+                throw new CenallocException((int) -address, "mmap", null, size, "the buffer cannot be mapped", "");
+            }
+            Arena arena = Arena.ofShared();
+            MemorySegment segment = kernel.view(address, size, arena, () -> kernel.munmap(address, size));
+            held.mappings.add(arena);
+            return new Mapping(this, arena, direction == Direction.READ ? segment.asReadOnly() : segment);
+        } finally {
+            held.descriptor.release();
+        }
+    }
+
+    void unmapped(Arena arena) {
+        held.mappings.remove(arena);
+    }
+
+    /**
+     * Begins an access of the CPU: {@code try (var access = buffer.access(READ)) { … }}. Blocks until devices that are
+     * still writing have finished, where their drivers say so by fences, and for as long as the cache work takes.
+     *
+     * @param direction what the CPU will do
+     * @return the bracket, to be closed once; the same object for each access of a direction
+     * @throws IllegalStateException if closed
+     * @throws CenallocException with the errno of DMA_BUF_IOCTL_SYNC; EINTR and EAGAIN are retried
+     */
+    public CpuAccess access(Direction direction) throws CenallocException {
+        return Objects.requireNonNull(accesses.get(direction)).begin();
+    }
+
+    int ioctl(long request, MemorySegment argument) {
+        int fd = held.descriptor.acquire();
+        try {
+            return kernel.ioctl(fd, request, argument);
+        } finally {
+            held.descriptor.release();
+        }
+    }
+
+    /**
+     * Closes the descriptor, when the calls under way have ended. The memory goes when the last descriptor of it, in any
+     * process or driver, has gone. Idempotent.
+     *
+     * @throws IllegalStateException if a mapping or a CPU access is still open; nothing has changed
+     */
+    @Override
+    public void close() {
+        if (!held.descriptor.isOpen()) {
+            return;
+        }
+        if (!held.mappings.isEmpty() || accesses.values().stream().anyMatch(CpuAccess::isOpen)) {
+            throw new IllegalStateException("close the mappings and CPU accesses of a buffer before the buffer; open: "
+                    + held.mappings.size() + " mappings");
+        }
+        held.descriptor.close();
+    }
+
+    @Override
+    public String toString() {
+        return "dma-buf " + inode + " of " + size + " bytes";
+    }
+}

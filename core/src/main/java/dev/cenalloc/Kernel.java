@@ -1,0 +1,39 @@
+package dev.cenalloc;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalLong;
+
+/**
+ * What this library asks of the kernel; {@link LinuxKernel} is the real one, tests have a fake. Calls return a result
+ * that is not negative, or {@code -errno}.
+ */
+interface Kernel {
+    /** The names in a directory of device nodes, sorted. */
+    List<String> list(Path directory) throws IOException;
+
+    int open(Path path, int flags);
+
+    int close(int fd);
+
+    int ioctl(int fd, long request, MemorySegment argument);
+
+    int fstat(int fd, MemorySegment stat);
+
+    /** Maps the descriptor from its start, shared: an address, or {@code -errno}. */
+    long mmap(int fd, long length, int protection);
+
+    int munmap(long address, long length);
+
+    /** A mapping as a segment of {@code arena}, with what to run when the arena closes. */
+    MemorySegment view(long address, long length, Arena arena, Runnable release);
+
+    /** The lines of {@code /proc/self/fdinfo/FD}. */
+    List<String> fdinfo(int fd) throws IOException;
+
+    /** Free bytes of all contiguous (CMA) memory, where the kernel tells. */
+    OptionalLong cmaFree();
+}

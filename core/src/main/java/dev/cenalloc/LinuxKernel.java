@@ -1,0 +1,74 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Linux;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.OptionalLong;
+
+/** The kernel under this process. Stateless, safe for any number of threads. */
+final class LinuxKernel implements Kernel {
+    @Override
+    public List<String> list(Path directory) throws IOException {
+        try (var entries = Files.list(directory)) {
+            return entries.map(entry -> String.valueOf(entry.getFileName()))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    @Override
+    public int open(Path path, int flags) {
+        return Linux.open(path.toString(), flags);
+    }
+
+    @Override
+    public int close(int fd) {
+        return Linux.close(fd);
+    }
+
+    @Override
+    public int ioctl(int fd, long request, MemorySegment argument) {
+        return Linux.ioctl(fd, request, argument);
+    }
+
+    @Override
+    public int fstat(int fd, MemorySegment stat) {
+        return Linux.fstat(fd, stat);
+    }
+
+    @Override
+    public long mmap(int fd, long length, int protection) {
+        return Linux.mmap(fd, 0, length, protection);
+    }
+
+    @Override
+    public int munmap(long address, long length) {
+        return Linux.munmap(address, length);
+    }
+
+    @Override
+    public MemorySegment view(long address, long length, Arena arena, Runnable release) {
+        return Linux.view(address, length, arena, release);
+    }
+
+    @Override
+    public List<String> fdinfo(int fd) throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/fdinfo", Integer.toString(fd)));
+    }
+
+    @Override
+    public OptionalLong cmaFree() {
+        try {
+            return Files.readAllLines(Path.of("/proc/meminfo")).stream()
+                    .filter(line -> line.startsWith("CmaFree:"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * 1024)
+                    .findFirst();
+        } catch (IOException e) {
+            return OptionalLong.empty();
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package dev.cenalloc;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A buffer in the address space of this process, closed by whoever mapped it. Mapping costs the kernel work for each
+ * page, and closing costs tens of microseconds: map once, keep it as long as the buffer is in use, and put the touching
+ * in {@link DmaBuf#access} brackets. Safe for any number of threads.
+ */
+public final class Mapping implements AutoCloseable {
+    private final DmaBuf buffer;
+    private final Arena arena;
+    private final MemorySegment segment;
+
+    Mapping(DmaBuf buffer, Arena arena, MemorySegment segment) {
+        this.buffer = buffer;
+        this.arena = arena;
+        this.segment = segment;
+    }
+
+    /**
+     * {@return the memory, as long as the buffer} Read-only if it was mapped for reading. Touching it after {@link #close}
+     * throws {@link IllegalStateException}.
+     */
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    /**
+     * Unmaps. Idempotent.
+     *
+     * @throws IllegalStateException if a native call or a channel is using the segment at this moment; nothing has changed
+     */
+    @Override
+    public void close() {
+        synchronized (arena) {
+            if (arena.scope().isAlive()) {
+                arena.close();
+                buffer.unmapped(arena);
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The devices agree, and this machine has no heap that satisfies them (ENODEV). {@link #plan()} tells what became of each.
+ */
+public final class NoSuitableHeapException extends CenallocException {
+    private static final long serialVersionUID = 1;
+
+    /** Not serialised. */
+    private final transient @Nullable Plan plan;
+
+    NoSuitableHeapException(Plan plan, String remedy) {
+        super(Errno.ENODEV, "allocate", null, plan.size(), "no heap suits: " + plan.explain(), remedy);
+        this.plan = plan;
+    }
+
+    /** {@return the plan that found no heap; empty in a copy that was serialised} */
+    public Optional<Plan> plan() {
+        return Optional.ofNullable(plan);
+    }
+}

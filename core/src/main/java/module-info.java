@@ -1,0 +1,14 @@
+import org.jspecify.annotations.NullMarked;
+
+/**
+ * Linux dma-bufs for Java: devices say what memory they can use, the library picks the kernel heap that suits them all.
+ * Start with {@link dev.cenalloc.Cenalloc}.
+ */
+@NullMarked
+module dev.cenalloc {
+    requires static transitive org.jspecify;
+    requires org.apache.logging.log4j;
+    requires dev.cenalloc.bindings;
+
+    exports dev.cenalloc;
+}
