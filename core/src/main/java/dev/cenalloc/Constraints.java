@@ -56,7 +56,11 @@ public final class Constraints {
         return merged;
     }
 
-    /** {@return what suits a device with these constraints and one with those} May be {@link #isImpossible()}. */
+    /**
+     * {@return what suits a device with these constraints and one with those} May be {@link #isImpossible()}.
+     *
+     * @param other the constraints of the other device
+     */
     public Constraints and(Constraints other) {
         Set<String> both = allowedHeaps;
         if (both == null) {

@@ -114,12 +114,22 @@ public final class DmaBuf implements AutoCloseable {
         return inode;
     }
 
-    /** {@return what made it, by the kernel's word: for a heap the heap's name; empty if the kernel does not tell} */
+    /**
+     * {@return what made it, by the kernel's word: for a heap the heap's name; empty if the kernel does not tell}
+     *
+     * @throws IOException if {@code /proc} cannot be read
+     * @throws IllegalStateException if closed
+     */
     public String exporter() throws IOException {
         return info("exp_name:");
     }
 
-    /** {@return its name in the kernel's lists, empty if it has none} */
+    /**
+     * {@return its name in the kernel's lists, empty if it has none}
+     *
+     * @throws IOException if {@code /proc} cannot be read
+     * @throws IllegalStateException if closed
+     */
     public String name() throws IOException {
         return info("name:");
     }
@@ -189,7 +199,7 @@ public final class DmaBuf implements AutoCloseable {
                 throw new CenallocException((int) -address, "mmap", null, size, "the buffer cannot be mapped", "");
             }
             Arena arena = Arena.ofShared();
-            MemorySegment segment = kernel.view(address, size, arena, () -> kernel.munmap(address, size));
+            MemorySegment segment = kernel.view(address, size, arena, unmap(kernel, address, size));
             held.mappings.add(arena);
             return new Mapping(this, arena, direction == Direction.READ ? segment.asReadOnly() : segment);
         } finally {
@@ -197,12 +207,17 @@ public final class DmaBuf implements AutoCloseable {
         }
     }
 
+    /** Static, since what the cleaner reaches must not reach the buffer. */
+    private static Runnable unmap(Kernel kernel, long address, long size) {
+        return () -> kernel.munmap(address, size);
+    }
+
     void unmapped(Arena arena) {
         held.mappings.remove(arena);
     }
 
     /**
-     * Begins an access of the CPU: {@code try (var access = buffer.access(READ)) { … }}. Blocks until devices that are
+     * Begins an access of the CPU: {@code try (var _ = buffer.access(READ)) { … }}. Blocks until devices that are
      * still writing have finished, where their drivers say so by fences, and for as long as the cache work takes.
      *
      * @param direction what the CPU will do

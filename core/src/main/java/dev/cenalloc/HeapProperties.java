@@ -24,7 +24,11 @@ public record HeapProperties(Trait contiguous, Trait cpuMappable, Trait scarce, 
 
     private static final String DEFAULT_CMA = "default CMA";
 
-    /** {@return the properties of the heap with this name} */
+    /**
+     * {@return the properties of the heap with this name}
+     *
+     * @param name the name of a node in {@code /dev/dma_heap}
+     */
     public static HeapProperties of(String name) {
         return switch (name) {
             case "system" -> new HeapProperties(Trait.NO, Trait.YES, Trait.NO, false, name);

@@ -1,0 +1,90 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ConstraintsTest {
+    private static final List<String> NAMES = List.of("system", "reserved", "linux,cma", "carveout", "vendor");
+
+    private static Constraints random(SplittableRandom random) {
+        Constraints constraints = Constraints.NONE;
+        if (random.nextBoolean()) {
+            var names = new ArrayList<>(NAMES);
+            names.removeIf(name -> random.nextInt(3) == 0);
+            if (!names.isEmpty()) {
+                constraints = constraints.onlyHeaps(names);
+            }
+        }
+        return random.nextInt(3) == 0 ? constraints.contiguous() : constraints;
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 20141010})
+    void mergingIsCommutativeAssociativeAndIdempotent(long seed) {
+        var random = new SplittableRandom(seed);
+        for (int i = 0; i < 2_000; i++) {
+            Constraints a = random(random);
+            Constraints b = random(random);
+            Constraints c = random(random);
+            String message = "seed " + seed + ": " + a + " | " + b + " | " + c;
+            assertEquals(a.and(b), b.and(a), message);
+            assertEquals(a.and(b).and(c), a.and(b.and(c)), message);
+            assertEquals(a, a.and(a), message);
+            assertEquals(a, a.and(Constraints.NONE), message);
+            assertEquals(a.and(b).hashCode(), b.and(a).hashCode(), message);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {4, 5})
+    void whatTheMergeAllowsBothAllow(long seed) {
+        var random = new SplittableRandom(seed);
+        for (int i = 0; i < 2_000; i++) {
+            Constraints a = random(random);
+            Constraints b = random(random);
+            for (String name : NAMES) {
+                assertEquals(
+                        a.allowsHeap(name) && b.allowsHeap(name),
+                        a.and(b).allowsHeap(name),
+                        "seed " + seed + ", " + name + ": " + a + " | " + b);
+            }
+        }
+    }
+
+    @Test
+    void unlimitedIsNotTheEmptySet() {
+        assertTrue(Constraints.NONE.allowedHeaps().isEmpty());
+        assertTrue(Constraints.NONE.allowsHeap("anything"));
+        assertFalse(Constraints.NONE.isImpossible());
+        Constraints none = Constraints.NONE.onlyHeaps(Set.of("a")).and(Constraints.NONE.onlyHeaps(Set.of("b")));
+        assertTrue(none.isImpossible());
+        assertEquals(Set.of(), none.allowedHeaps().orElseThrow());
+        assertFalse(none.allowsHeap("a"));
+    }
+
+    @Test
+    void namesOfOnePoolMeanThePool() {
+        Constraints cma = Constraints.NONE.onlyHeaps(Set.of("linux,cma"));
+        assertTrue(cma.allowsHeap("reserved"));
+        assertFalse(cma.and(Constraints.NONE.onlyHeaps(Set.of("default_cma_region")))
+                .isImpossible());
+        assertFalse(cma.allowsHeap("system"));
+    }
+
+    @Test
+    void nonsenseIsRefusedAtOnce() {
+        assertThrows(IllegalArgumentException.class, () -> Constraints.NONE.onlyHeaps(Set.of()));
+        Constraints a = Constraints.NONE.onlyHeaps(Set.of("a"));
+        assertThrows(IllegalArgumentException.class, () -> a.onlyHeaps(Set.of("b")));
+    }
+}

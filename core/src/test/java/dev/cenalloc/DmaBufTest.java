@@ -1,0 +1,88 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.Test;
+
+class DmaBufTest {
+    private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
+
+    private Heap system() {
+        return new Heap(kernel, Path.of("/dev/dma_heap/system"));
+    }
+
+    @Test
+    void closingWhileOthersUseItNeverTouchesAClosedDescriptor() throws Exception {
+        Heap heap = system();
+        try (var threads = Executors.newFixedThreadPool(4)) {
+            for (int round = 0; round < 200; round++) {
+                DmaBuf buffer = heap.allocate(1);
+                var closing = new AtomicBoolean();
+                var users = new ArrayList<Future<?>>();
+                for (int i = 0; i < 3; i++) {
+                    users.add(threads.submit(() -> {
+                        try {
+                            while (true) {
+                                // The fake answers EBADF for a closed number, which would come out as an exception
+                                // of another type.
+                                buffer.access(Direction.READ).close();
+                            }
+                        } catch (IllegalStateException e) {
+                            assertTrue(closing.get(), "only once it is being closed");
+                        }
+                        return null;
+                    }));
+                }
+                closing.set(true);
+                while (true) {
+                    try {
+                        buffer.close();
+                        break;
+                    } catch (IllegalStateException e) {
+                        Thread.onSpinWait(); // an access is open at this moment
+                    }
+                }
+                for (var user : users) {
+                    user.get();
+                }
+            }
+        }
+        heap.close();
+        assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
+    void aLostBufferIsReleased() throws Exception {
+        Heap heap = system();
+        lose(heap);
+        long limit = System.nanoTime() + Duration.ofSeconds(20).toNanos();
+        while ((kernel.openFiles() > 1 || kernel.openMappings() > 0) && System.nanoTime() < limit) {
+            System.gc();
+            Thread.sleep(20);
+        }
+        assertEquals(1, kernel.openFiles(), "the heap alone");
+        assertEquals(0, kernel.openMappings());
+        heap.close();
+    }
+
+    private static void lose(Heap heap) throws Exception {
+        heap.allocate(1).map(Direction.READ);
+    }
+
+    @Test
+    void aClosedHeapGivesNothing() throws Exception {
+        Heap heap = system();
+        heap.allocate(1).close();
+        heap.close();
+        assertThrows(IllegalStateException.class, () -> heap.allocate(1));
+        assertEquals(0, kernel.openFiles());
+    }
+}

@@ -1,0 +1,10 @@
+package dev.cenalloc;
+
+class FakeKernelTest extends KernelContract {
+    private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 20);
+
+    @Override
+    Kernel kernel() {
+        return kernel;
+    }
+}

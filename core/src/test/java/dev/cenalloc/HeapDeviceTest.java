@@ -1,0 +1,193 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.bindings.Linux;
+import java.io.RandomAccessFile;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.Test;
+
+/** Real heaps: the library's claims about memory, checked against what the kernel did. */
+@RequiresHeap({"system", "reserved"})
+class HeapDeviceTest {
+    private static final int PAGE = 4096;
+    private static final long FRAME = 640 * 480 * 4;
+    private static final Device ANY = Device.of("display", Constraints.NONE, "test");
+    private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "test");
+
+    @Test
+    void theHeapsAreListedWithWhatIsKnown() throws Exception {
+        try (var cenalloc = Cenalloc.open()) {
+            assertEquals(
+                    List.of("reserved", "system"),
+                    cenalloc.heaps().stream().map(Heap::name).toList());
+        }
+    }
+
+    @Test
+    void theKernelNamesTheHeapThatWasChosen() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var any = cenalloc.create(FRAME);
+                var contiguous = cenalloc.create(FRAME)) {
+            any.attach(ANY);
+            contiguous.attach(ANY);
+            contiguous.attach(CONTIGUOUS);
+            assertEquals("system", any.dmaBuf().exporter());
+            assertEquals("reserved", contiguous.dmaBuf().exporter());
+        }
+    }
+
+    /** The page table of this process tells where the pages really are; for root only. */
+    @Test
+    void contiguousIsContiguousInTheMachinesMemory() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var buffer = cenalloc.create(FRAME)) {
+            buffer.attach(CONTIGUOUS);
+            try (var mapping = buffer.map(Direction.READ)) {
+                List<Long> frames = physicalPages(mapping);
+                assertEquals(FRAME / PAGE, frames.size());
+                for (int i = 1; i < frames.size(); i++) {
+                    assertEquals(frames.get(i - 1) + 1, frames.get(i), "page " + i);
+                }
+            }
+        }
+    }
+
+    private static List<Long> physicalPages(Mapping mapping) throws Exception {
+        var pages = new ArrayList<Long>();
+        long address = mapping.segment().address();
+        try (var pagemap = new RandomAccessFile("/proc/self/pagemap", "r")) {
+            for (long offset = 0; offset < mapping.segment().byteSize(); offset += PAGE) {
+                byte touched = mapping.segment().get(ValueLayout.JAVA_BYTE, offset);
+                assertEquals(0, touched);
+                pagemap.seek((address + offset) / PAGE * Long.BYTES);
+                long entry = Long.reverseBytes(pagemap.readLong());
+                assertTrue(entry < 0, "present");
+                pages.add(entry & (1L << 55) - 1);
+            }
+        }
+        assertTrue(pages.getFirst() != 0, "the kernel hides page numbers from this user");
+        return pages;
+    }
+
+    @Test
+    void descriptorsAreCloseOnExecFromBirth() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var buffer = cenalloc.create(1)) {
+            int fd = buffer.dmaBuf().fd();
+            String flags = Files.readAllLines(Path.of("/proc/self/fdinfo/" + fd)).stream()
+                    .filter(line -> line.startsWith("flags:"))
+                    .findFirst()
+                    .orElseThrow();
+            assertEquals(
+                    Linux.O_CLOEXEC | Linux.O_RDWR,
+                    Long.parseLong(flags.substring(6).strip(), 8) & (Linux.O_CLOEXEC | 3));
+        }
+    }
+
+    @Test
+    void anAdoptedDescriptorIsTheSameBuffer() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var buffer = cenalloc.create(FRAME);
+                var mapping = buffer.map(Direction.WRITE);
+                var adopted = DmaBuf.adopt(Linux.dup(buffer.dmaBuf().fd()));
+                var other = adopted.map(Direction.READ)) {
+            assertEquals(buffer.dmaBuf().inode(), adopted.inode());
+            assertEquals(buffer.dmaBuf().size(), adopted.size());
+            mapping.segment().set(ValueLayout.JAVA_INT, 4, 7);
+            assertEquals(7, other.segment().get(ValueLayout.JAVA_INT, 4));
+        }
+    }
+
+    @Test
+    void contiguousMemoryRunsOutAndComesBack() throws Exception {
+        long before = new LinuxKernel().cmaFree().orElseThrow();
+        try (var cenalloc = Cenalloc.open()) {
+            var buffers = new ArrayList<SharedBuffer>();
+            var e = assertThrows(MemoryExhaustedException.class, () -> {
+                while (true) {
+                    var buffer = cenalloc.create(8 << 20);
+                    buffers.add(buffer);
+                    buffer.attach(CONTIGUOUS);
+                    buffer.dmaBuf();
+                }
+            });
+            assertEquals("[reserved: ENOMEM]", e.attempts().toString());
+            assertTrue(e.cmaFree().orElseThrow() < before - (64 << 20));
+            assertTrue(buffers.size() > 8);
+            buffers.forEach(SharedBuffer::close);
+        }
+        // The kernel frees in its own time, but within a moment.
+        for (int i = 0; i < 100 && new LinuxKernel().cmaFree().orElseThrow() < before - (1 << 20); i++) {
+            Thread.sleep(20);
+        }
+        assertTrue(new LinuxKernel().cmaFree().orElseThrow() >= before - (1 << 20));
+    }
+
+    @Test
+    void nothingIsLeftInTheProcessOrTheKernel() throws Exception {
+        try (var warm = Cenalloc.open();
+                var buffer = warm.create(1)) {
+            buffer.map(Direction.READ).close();
+        }
+        int files = openFiles();
+        long buffers = dmaBufsOfThisTest();
+        for (int i = 0; i < 200; i++) {
+            try (var cenalloc = Cenalloc.open();
+                    var buffer = cenalloc.create(10_000);
+                    var mapping = buffer.map(Direction.READ_WRITE);
+                    var _ = buffer.dmaBuf().access(Direction.READ_WRITE)) {
+                buffer.dmaBuf().name("leak test");
+                mapping.segment().fill((byte) i);
+            }
+        }
+        assertEquals(files, openFiles());
+        assertEquals(buffers, dmaBufsOfThisTest());
+        assertFalse(Files.readString(Path.of("/proc/self/maps")).contains("leak test"));
+    }
+
+    private static int openFiles() throws Exception {
+        try (var files = Files.list(Path.of("/proc/self/fd"))) {
+            return (int) files.count();
+        }
+    }
+
+    private static long dmaBufsOfThisTest() throws Exception {
+        try (var lines = Files.lines(Path.of("/sys/kernel/debug/dma_buf/bufinfo"))) {
+            return lines.filter(line -> line.contains("leak test")).count();
+        }
+    }
+
+    @Test
+    void aHundredThreadsShareTheHeaps() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var threads = Executors.newFixedThreadPool(100)) {
+            var results = new ArrayList<Future<Long>>();
+            for (int i = 0; i < 100; i++) {
+                Device device = i % 4 == 0 ? CONTIGUOUS : ANY;
+                results.add(threads.submit(() -> {
+                    try (var buffer = cenalloc.create(64 * 1024)) {
+                        buffer.attach(device);
+                        try (var mapping = buffer.map(Direction.READ_WRITE);
+                                var _ = buffer.dmaBuf().access(Direction.READ_WRITE)) {
+                            mapping.segment().fill((byte) 1);
+                        }
+                        return buffer.dmaBuf().inode();
+                    }
+                }));
+            }
+            for (var result : results) {
+                assertTrue(result.get() > 0);
+            }
+        }
+    }
+}

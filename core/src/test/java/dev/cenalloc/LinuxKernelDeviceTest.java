@@ -1,0 +1,9 @@
+package dev.cenalloc;
+
+@RequiresHeap("system")
+class LinuxKernelDeviceTest extends KernelContract {
+    @Override
+    Kernel kernel() {
+        return new LinuxKernel();
+    }
+}

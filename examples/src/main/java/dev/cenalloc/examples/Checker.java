@@ -1,0 +1,180 @@
+package dev.cenalloc.examples;
+
+import dev.cenalloc.Direction;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Mapping;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Compares what the display put out with what the camera wrote, pixel by pixel, on a thread of its own: as many frames as
+ * it can follow. The frame loop hands frames over through volatile fields, so that being watched costs it no system
+ * call. Closed by whoever made it.
+ */
+final class Checker implements AutoCloseable {
+    private static final int NONE = -1;
+    private static final int CAPTURE_MILLIS = 2_000;
+    private static final long LOOK_NANOS = 500_000;
+    /** Blue, green and red; the fourth byte of XR24 means nothing. */
+    private static final int COLOURS = 0x00FFFFFF;
+
+    private final Frame frame;
+    private final List<DmaBuf> buffers;
+    private final DmaBuf capture;
+    private final List<Mapping> mappings = new ArrayList<>();
+    private final Mapping captured;
+    private final Thread thread = new Thread(this::work, "checker");
+
+    /** The buffer under check; written by the frame loop to begin, by the checker to end. */
+    private volatile int index = NONE;
+
+    private volatile int fence = NONE;
+    private volatile boolean closed;
+    private final AtomicLong frames = new AtomicLong();
+    private final AtomicLong lost = new AtomicLong();
+    private final AtomicLong different = new AtomicLong();
+
+    Checker(List<DmaBuf> buffers, DmaBuf capture, Frame frame) throws IOException {
+        this.frame = frame;
+        this.buffers = List.copyOf(buffers);
+        this.capture = capture;
+        this.captured = capture.map(Direction.READ);
+        for (DmaBuf buffer : buffers) {
+            mappings.add(buffer.map(Direction.READ));
+        }
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    boolean isIdle() {
+        return index == NONE;
+    }
+
+    boolean isReading(int buffer) {
+        return index == buffer;
+    }
+
+    /** Checks a buffer against the capture that completes with the fence, which is closed here. Only when idle. */
+    void check(int buffer, int captureFence) {
+        fence = captureFence;
+        index = buffer;
+    }
+
+    /** Waits until the display has written its capture: before that, the next frame must not be committed. */
+    void awaitCapture() {
+        while (fence != NONE) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Frames compared, each in every pixel. */
+    long frames() {
+        return frames.get();
+    }
+
+    /** Captures that the display did not complete. */
+    long lost() {
+        return lost.get();
+    }
+
+    /** Pixels that differed, in all frames. */
+    long different() {
+        return different.get();
+    }
+
+    long pixelsPerFrame() {
+        return (long) frame.width() * frame.height();
+    }
+
+    /** The last capture, to be read while no check is under way. */
+    MemorySegment lastCapture() {
+        return captured.segment();
+    }
+
+    /** What is in a buffer of the camera. */
+    MemorySegment content(int buffer) {
+        return mappings.get(buffer).segment();
+    }
+
+    private void work() {
+        while (!closed) {
+            if (index == NONE) {
+                LockSupport.parkNanos(LOOK_NANOS);
+                continue;
+            }
+            try {
+                if (captureCompletes()) {
+                    fence = NONE;
+                    different.addAndGet(compare(index));
+                    frames.incrementAndGet();
+                } else {
+                    lost.incrementAndGet();
+                }
+            } catch (IOException e) {
+                lost.incrementAndGet();
+            } finally {
+                fence = NONE;
+                index = NONE;
+            }
+        }
+    }
+
+    private boolean captureCompletes() {
+        int fd = fence;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment poll = arena.allocate(Linux.POLLFD);
+            poll.set(ValueLayout.JAVA_INT, 0, fd);
+            poll.set(ValueLayout.JAVA_SHORT, 4, Linux.POLLIN);
+            int ready;
+            do {
+                ready = Linux.poll(poll, 1, CAPTURE_MILLIS);
+            } while (ready == -Errno.EINTR);
+            return ready == 1;
+        } finally {
+            Linux.close(fd);
+        }
+    }
+
+    private long compare(int buffer) throws IOException {
+        try (var _ = buffers.get(buffer).access(Direction.READ);
+                var _ = capture.access(Direction.READ)) {
+            return differences(mappings.get(buffer).segment(), captured.segment(), frame);
+        }
+    }
+
+    /** How many pixels differ in colour. */
+    static long differences(MemorySegment one, MemorySegment other, Frame frame) {
+        long count = 0;
+        for (int y = 0; y < frame.height(); y++) {
+            long line = (long) y * frame.stride();
+            for (int x = 0; x < frame.width(); x++) {
+                int a = one.get(ValueLayout.JAVA_INT, line + x * 4L);
+                int b = other.get(ValueLayout.JAVA_INT, line + x * 4L);
+                if (((a ^ b) & COLOURS) != 0) {
+                    count++;
+                }
+            }
+        }
+        return count;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        mappings.forEach(Mapping::close);
+        captured.close();
+    }
+}

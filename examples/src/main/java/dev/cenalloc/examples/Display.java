@@ -1,0 +1,310 @@
+package dev.cenalloc.examples;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.Device;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.drm.drm_event;
+import dev.cenalloc.bindings.drm.drm_event_vblank;
+import dev.cenalloc.bindings.drm.drm_gem_close;
+import dev.cenalloc.bindings.drm.drm_h;
+import dev.cenalloc.bindings.drm.drm_mode_create_blob;
+import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
+import dev.cenalloc.bindings.drm.drm_mode_modeinfo;
+import dev.cenalloc.bindings.drm.drm_prime_handle;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A KMS display that scans out dma-bufs of ours, closed by whoever opened it, which puts back what was on it before.
+ * For one thread. Once started, {@link #show} and {@link #awaitFlip} are one system call each beside the wait, and
+ * allocate nothing.
+ */
+final class Display implements AutoCloseable {
+    private static final int EVENTS = 1024;
+
+    private final DeviceNode node;
+    private final KmsOutput output;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment events = arena.allocate(EVENTS, Long.BYTES);
+    private final List<Integer> framebuffers = new ArrayList<>();
+    /** One prepared change a buffer: show it; show it and write back what comes out. */
+    private final List<AtomicRequest> flips = new ArrayList<>();
+
+    private final List<AtomicRequest> captures = new ArrayList<>();
+    /** Where the kernel puts the fence of a capture. */
+    private final MemorySegment fence = arena.allocate(ValueLayout.JAVA_INT);
+
+    private final AtomicRequest restore;
+    private boolean started;
+    private int flipped;
+    private long flipMicros;
+
+    private Display(DeviceNode node, KmsOutput output) throws IOException {
+        this.node = node;
+        this.output = output;
+        // What is on the screen now, as values to be set again.
+        var before = new AtomicRequest.Builder();
+        for (String property : List.of("MODE_ID", "ACTIVE")) {
+            before.set(output.crtc(), property, output.crtc().value(property));
+        }
+        before.set(output.connector(), "CRTC_ID", output.connector().value("CRTC_ID"));
+        for (String property : KmsOutput.PLANE_PROPERTIES) {
+            before.set(output.plane(), property, output.plane().value(property));
+        }
+        if (output.writeback().isPresent()) {
+            before.set(output.writeback().get(), "CRTC_ID", 0);
+        }
+        this.restore = before.build(arena, drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET(), 0);
+    }
+
+    /**
+     * Opens the first display that fits: connected, atomic, with a mode for the frame, and able to import dma-bufs.
+     *
+     * @param which a driver ({@code vkms}), a node ({@code /dev/dri/card0}), or {@code auto} for any
+     */
+    static Display open(String which, Cenalloc cenalloc, Frame frame) throws IOException {
+        var seen = new ArrayList<String>();
+        for (var path : DeviceNode.list("/dev/dri", "card")) {
+            DeviceNode node = DeviceNode.open(path);
+            String driver = KmsOutput.driver(node);
+            try {
+                if (!which.equals("auto") && !which.equals(driver) && !which.equals(path.toString())) {
+                    throw new IOException("not asked for");
+                }
+                var display = new Display(node, KmsOutput.find(node, driver, frame));
+                display.device(cenalloc, frame);
+                return display;
+            } catch (IOException e) {
+                seen.add(driver + " (" + path + "): " + e.getMessage());
+                node.close();
+            }
+        }
+        throw new IOException(
+                "no display '" + which + "'; there is: " + (seen.isEmpty() ? "none" : String.join("; ", seen)));
+    }
+
+    String name() {
+        return output.driver();
+    }
+
+    int fd() {
+        return node.fd();
+    }
+
+    /** Whether it can give back what it puts out, {@link #showAndCapture}. Known once started. */
+    boolean canCapture() {
+        return !captures.isEmpty();
+    }
+
+    /** This display as a participant: it is offered memory, and says what it takes. Nothing on the screen changes. */
+    Device device(Cenalloc cenalloc, Frame frame) throws IOException {
+        return Trial.of(output.driver(), cenalloc, frame.size(), buffer -> {
+            try {
+                removeFramebuffer(framebuffer(buffer, frame));
+                return "";
+            } catch (IOException e) {
+                return String.valueOf(e.getMessage());
+            }
+        });
+    }
+
+    /**
+     * Makes framebuffers of the buffers and puts one on the screen. From now on the index of a buffer in this list
+     * is its name.
+     *
+     * @param first the index of the buffer to begin with
+     * @param capture takes what the display puts out, where {@link #canCapture}; otherwise not used
+     */
+    void start(List<DmaBuf> buffers, int first, DmaBuf capture, Frame frame) throws IOException {
+        for (DmaBuf buffer : buffers) {
+            framebuffers.add(framebuffer(buffer, frame));
+        }
+        Optional<KmsObject> writeback = begin(framebuffers.get(first), frame);
+        started = true;
+
+        int flags = drm_h.DRM_MODE_ATOMIC_NONBLOCK() | drm_h.DRM_MODE_PAGE_FLIP_EVENT();
+        for (int i = 0; i < buffers.size(); i++) {
+            flips.add(flip(framebuffers.get(i)).build(arena, flags, i));
+        }
+        if (writeback.isPresent()) {
+            int target = framebuffer(capture, frame);
+            framebuffers.add(target);
+            for (int i = 0; i < buffers.size(); i++) {
+                captures.add(flip(framebuffers.get(i))
+                        .set(writeback.get(), "WRITEBACK_FB_ID", target)
+                        .set(writeback.get(), "WRITEBACK_OUT_FENCE_PTR", fence.address())
+                        .build(arena, flags, i));
+            }
+        }
+    }
+
+    private AtomicRequest.Builder flip(int framebuffer) throws IOException {
+        return new AtomicRequest.Builder().set(output.plane(), "FB_ID", framebuffer);
+    }
+
+    /**
+     * Sets the mode and puts a framebuffer on the screen. The output goes back to memory beside the screen, where the
+     * driver can do both; else in place of the screen, if that is a virtual one, with nobody in front of it.
+     *
+     * @return the output that goes back to memory, if there is one
+     */
+    private Optional<KmsObject> begin(int framebuffer, Frame frame) throws IOException {
+        int blob = modeBlob();
+        if (output.writeback().isPresent()) {
+            KmsObject writeback = output.writeback().get();
+            int crtc = output.crtc().id();
+            var beside = modeset(framebuffer, blob, frame)
+                    .set(output.connector(), "CRTC_ID", crtc)
+                    .set(writeback, "CRTC_ID", crtc);
+            var instead = modeset(framebuffer, blob, frame)
+                    .set(output.connector(), "CRTC_ID", 0)
+                    .set(writeback, "CRTC_ID", crtc);
+            if (tryModeset(beside) == 0 || (output.virtual() && tryModeset(instead) == 0)) {
+                return output.writeback();
+            }
+        }
+        int result = tryModeset(modeset(framebuffer, blob, frame)
+                .set(output.connector(), "CRTC_ID", output.crtc().id()));
+        if (result == -Errno.EACCES || result == -Errno.EPERM) {
+            throw new IOException("another program, perhaps a desktop, controls the display " + node.path()
+                    + ": stop it, or switch to a text console");
+        }
+        if (result < 0) {
+            throw new IOException("the display refuses " + output + ": " + Errno.name(-result));
+        }
+        return Optional.empty();
+    }
+
+    private int tryModeset(AtomicRequest.Builder request) {
+        return request.build(arena, drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET(), 0).tryCommit(node);
+    }
+
+    private AtomicRequest.Builder modeset(int framebuffer, int modeBlob, Frame frame) throws IOException {
+        return new AtomicRequest.Builder()
+                .set(output.crtc(), "MODE_ID", modeBlob)
+                .set(output.crtc(), "ACTIVE", 1)
+                .set(output.plane(), "FB_ID", framebuffer)
+                .set(output.plane(), "CRTC_ID", output.crtc().id())
+                .set(output.plane(), "CRTC_X", (output.width() - frame.width()) / 2)
+                .set(output.plane(), "CRTC_Y", (output.height() - frame.height()) / 2)
+                .set(output.plane(), "CRTC_W", frame.width())
+                .set(output.plane(), "CRTC_H", frame.height())
+                // In 16.16 fixed point.
+                .set(output.plane(), "SRC_X", 0)
+                .set(output.plane(), "SRC_Y", 0)
+                .set(output.plane(), "SRC_W", (long) frame.width() << 16)
+                .set(output.plane(), "SRC_H", (long) frame.height() << 16);
+    }
+
+    /** Asks for a buffer to be on the screen from the next refresh on. Returns at once; {@link #awaitFlip} tells when. */
+    void show(int index) throws IOException {
+        flips.get(index).commit(node);
+    }
+
+    /**
+     * As {@link #show}, and has what the display puts out then written to the capture buffer.
+     *
+     * @return a fence, a descriptor that the caller closes: it becomes readable when the capture is complete
+     */
+    int showAndCapture(int index) throws IOException {
+        captures.get(index).commit(node);
+        return fence.get(ValueLayout.JAVA_INT, 0);
+    }
+
+    /**
+     * Reads the event that says that a buffer came on the screen. To be called when the descriptor is readable.
+     *
+     * @return the index of the buffer
+     */
+    int awaitFlip() throws IOException {
+        long length = Linux.read(node.fd(), events);
+        if (length < 0) {
+            throw new IOException("reading events of " + node.path() + " gave " + Errno.name((int) -length));
+        }
+        for (long at = 0; at < length; at += events.get(ValueLayout.JAVA_INT, at + drm_event.length$offset())) {
+            if (events.get(ValueLayout.JAVA_INT, at + drm_event.type$offset()) == drm_h.DRM_EVENT_FLIP_COMPLETE()) {
+                flipped = (int) events.get(ValueLayout.JAVA_LONG, at + drm_event_vblank.user_data$offset());
+                flipMicros = events.get(ValueLayout.JAVA_INT, at + drm_event_vblank.tv_sec$offset()) * 1_000_000L
+                        + events.get(ValueLayout.JAVA_INT, at + drm_event_vblank.tv_usec$offset());
+            }
+        }
+        return flipped;
+    }
+
+    /** When the last flip happened, in microseconds of the kernel's monotonic clock. */
+    long flipMicros() {
+        return flipMicros;
+    }
+
+    /** A dma-buf as something to scan out: import, wrap, and let go of the handle, which the framebuffer keeps alive. */
+    private int framebuffer(DmaBuf buffer, Frame frame) throws IOException {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment prime = drm_prime_handle.allocate(call);
+            drm_prime_handle.fd(prime, buffer.fd());
+            node.ioctl("PRIME_FD_TO_HANDLE", drm_h.DRM_IOCTL_PRIME_FD_TO_HANDLE(), prime);
+            int handle = drm_prime_handle.handle(prime);
+            try {
+                MemorySegment add = drm_mode_fb_cmd2.allocate(call);
+                drm_mode_fb_cmd2.width(add, frame.width());
+                drm_mode_fb_cmd2.height(add, frame.height());
+                drm_mode_fb_cmd2.pixel_format(add, Frame.XR24);
+                drm_mode_fb_cmd2.handles(add, 0, handle);
+                drm_mode_fb_cmd2.pitches(add, 0, frame.stride());
+                node.ioctl("ADDFB2", drm_h.DRM_IOCTL_MODE_ADDFB2(), add);
+                return drm_mode_fb_cmd2.fb_id(add);
+            } finally {
+                MemorySegment close = drm_gem_close.allocate(call);
+                drm_gem_close.handle(close, handle);
+                node.tryIoctl(drm_h.DRM_IOCTL_GEM_CLOSE(), close);
+            }
+        }
+    }
+
+    private void removeFramebuffer(int framebuffer) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment id = call.allocate(ValueLayout.JAVA_INT);
+            id.set(ValueLayout.JAVA_INT, 0, framebuffer);
+            node.tryIoctl(drm_h.DRM_IOCTL_MODE_RMFB(), id);
+        }
+    }
+
+    private int modeBlob() throws IOException {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment create = drm_mode_create_blob.allocate(call);
+            drm_mode_create_blob.data(create, output.mode().address());
+            drm_mode_create_blob.length(create, (int) drm_mode_modeinfo.sizeof());
+            node.ioctl("CREATEPROPBLOB", drm_h.DRM_IOCTL_MODE_CREATEPROPBLOB(), create);
+            // Freed with the descriptor, as every object that this program has made.
+            return drm_mode_create_blob.blob_id(create);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (started) {
+            started = false;
+            // The framebuffer of before may be gone with the program that made it; then the last close of the node
+            // makes
+            // the kernel bring its console back.
+            restore.tryCommit(node);
+        }
+        framebuffers.forEach(this::removeFramebuffer);
+        framebuffers.clear();
+        node.close();
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return output.toString();
+    }
+}

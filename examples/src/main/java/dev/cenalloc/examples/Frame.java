@@ -1,0 +1,23 @@
+package dev.cenalloc.examples;
+
+/**
+ * The layout of the frames that camera and display agree on: packed, one plane, 32 bits a pixel.
+ *
+ * @param width in pixels
+ * @param height in pixels
+ * @param stride bytes from one line to the next
+ * @param size bytes of the whole frame
+ */
+record Frame(int width, int height, int stride, int size) {
+    /** {@code XR24}: blue, green, red, unused in memory. DRM and V4L2 spell it alike. */
+    static final int XR24 = fourcc("XR24");
+
+    static int fourcc(String code) {
+        return code.charAt(0) | code.charAt(1) << 8 | code.charAt(2) << 16 | code.charAt(3) << 24;
+    }
+
+    static String fourccName(int code) {
+        return "" + (char) (code & 0x7F) + (char) (code >> 8 & 0x7F) + (char) (code >> 16 & 0x7F)
+                + (char) (code >> 24 & 0x7F);
+    }
+}

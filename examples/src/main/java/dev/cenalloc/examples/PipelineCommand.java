@@ -1,0 +1,233 @@
+package dev.cenalloc.examples;
+
+import com.sun.management.ThreadMXBean;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Runs the {@link Pipeline} and tells how it went. */
+@Command(
+        name = "pipeline",
+        mixinStandardHelpOptions = true,
+        description = "Shows a camera on a display through dma-bufs, without a copy.")
+final class PipelineCommand implements Callable<Integer> {
+    /** Frames shown before measuring: by then the loop is compiled. */
+    static final int WARM_UP = 60;
+
+    private static final int RESTORE_SECONDS = 5;
+
+    @Option(names = "--camera", defaultValue = "auto", description = "Driver, part of the bus address, or node.")
+    private String camera = "auto";
+
+    @Option(names = "--display", defaultValue = "auto", description = "Driver or node.")
+    private String display = "auto";
+
+    @Option(names = "--size", defaultValue = "640x480", description = "WIDTHxHEIGHT, default: ${DEFAULT-VALUE}.")
+    private String size = "640x480";
+
+    @Option(names = "--fps", defaultValue = "30", description = "Frames per second to ask of the camera.")
+    private int framesPerSecond;
+
+    @Option(names = "--frames", defaultValue = "120", description = "How many to show and measure.")
+    private long frames;
+
+    @Option(names = "--heap", defaultValue = "auto", description = "Take this heap, if it suits.")
+    private String heap = "auto";
+
+    @Option(names = "--screenshot", description = "Write what the display put out last to this PNG file.")
+    private @Nullable Path screenshot;
+
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    @Override
+    public Integer call() throws Exception {
+        var command = Objects.requireNonNull(spec).commandLine();
+        var dimensions = size.split("x", -1);
+        if (dimensions.length != 2
+                || !size.matches("[1-9]\\d{0,4}x[1-9]\\d{0,4}")
+                || frames < 2
+                || framesPerSecond < 1) {
+            throw new ParameterException(
+                    command, "--size is WIDTHxHEIGHT in pixels, --frames at least 2, --fps at least 1");
+        }
+        var request = new Pipeline.Request(
+                camera,
+                display,
+                heap,
+                Integer.parseInt(dimensions[0]),
+                Integer.parseInt(dimensions[1]),
+                framesPerSecond);
+        var restored = new CountDownLatch(1);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            Thread onInterrupt = new Thread(() -> {
+                pipeline.stop();
+                try {
+                    boolean _ = restored.await(RESTORE_SECONDS, TimeUnit.SECONDS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+            Runtime.getRuntime().addShutdownHook(onInterrupt);
+            try {
+                return run(pipeline, command.getOut());
+            } finally {
+                removeHook(onInterrupt);
+            }
+        } finally {
+            restored.countDown();
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The hook is what ends us.
+        }
+    }
+
+    /** Looks on from outside while the frame loop runs: the loop itself does nothing for the sake of being measured. */
+    private int run(Pipeline pipeline, PrintWriter out) throws Exception {
+        out.println(pipeline.devices());
+        out.println(pipeline.choice().plan().explain());
+        out.flush();
+        pipeline.start();
+        var ready = new CountDownLatch(1);
+        var thread = new FrameThread();
+        var loop = new FutureTask<@Nullable Void>(() -> {
+            thread.tid = SystemCalls.currentThread();
+            pipeline.run(WARM_UP);
+            ready.countDown();
+            pipeline.run(frames);
+            return null;
+        });
+        thread.java = Thread.ofPlatform().name("frames").start(loop);
+        while (!ready.await(100, TimeUnit.MILLISECONDS) && !loop.isDone()) {
+            // still warming up
+        }
+        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        Optional<SystemCalls> calls = SystemCalls.ofThread(thread.tid);
+        long from = pipeline.shown();
+        long allocated = threads.getThreadAllocatedBytes(thread.java.threadId());
+        long allocatedEnd = allocated;
+        while (!loop.isDone()) {
+            Thread.sleep(20);
+            long now = threads.getThreadAllocatedBytes(thread.java.threadId());
+            allocatedEnd = now > 0 ? now : allocatedEnd; // -1: the thread has ended
+        }
+        Map<String, Long> counts = calls.isPresent() ? calls.get().counts() : Map.of();
+        if (calls.isPresent()) {
+            calls.get().close();
+        }
+        try {
+            loop.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof IOException cause ? cause : e;
+        }
+        while (!pipeline.checker().isIdle()) {
+            Thread.sleep(1);
+        }
+        report(pipeline, out, counts, pipeline.shown() - from, allocatedEnd - allocated);
+        if (screenshot != null) {
+            write(pipeline, screenshot);
+            out.println(
+                    pipeline.canCapture()
+                            ? "picture: " + screenshot
+                            : "picture, of what the camera wrote: " + screenshot);
+        }
+        return verdict(pipeline, out);
+    }
+
+    private static final class FrameThread {
+        private volatile long tid;
+        private Thread java = Thread.currentThread();
+    }
+
+    private void report(Pipeline pipeline, PrintWriter out, Map<String, Long> counts, long counted, long allocated) {
+        var checker = pipeline.checker();
+        var choice = pipeline.choice();
+        row(out, "heap", choice.heap().name());
+        row(out, "why", choice.reason());
+        row(out, "frames shown", pipeline.shown() + " of " + frames + ", after " + WARM_UP + " to warm up");
+        row(out, "frames dropped", Long.toString(pipeline.dropped()));
+        row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
+        row(
+                out,
+                "system calls a frame",
+                counts.isEmpty() ? "not counted (needs root and tracefs)" : perFrame(counts, counted));
+        row(out, "Java bytes a frame", "%.1f".formatted((double) allocated / Math.max(1, counted)));
+        row(out, "copies by us", "0: the buffer that the camera fills is the one that is scanned out");
+        row(
+                out,
+                "display = camera",
+                !pipeline.canCapture()
+                        ? "not checked: this display cannot be read back"
+                        : checker.frames() + " frames compared, every one of " + checker.pixelsPerFrame()
+                                + " pixels: " + checker.different() + " pixels differ"
+                                + (checker.lost() > 0 ? ", " + checker.lost() + " captures lost" : ""));
+    }
+
+    private static String perFrame(Map<String, Long> counts, long frames) {
+        long total = counts.values().stream().mapToLong(Long::longValue).sum();
+        return counts.entrySet().stream()
+                .filter(entry -> entry.getValue() * 100 >= frames)
+                .map(entry -> "%s %.2f".formatted(entry.getKey(), (double) entry.getValue() / frames))
+                .collect(Collectors.joining(", ", "%.2f (".formatted((double) total / frames), ")"));
+    }
+
+    private static void row(PrintWriter out, String name, String value) {
+        out.printf("  %-22s%s%n", name, value);
+    }
+
+    private int verdict(Pipeline pipeline, PrintWriter out) {
+        var checker = pipeline.checker();
+        String fault = "";
+        if (pipeline.shown() < frames) {
+            fault = "fewer frames were shown than asked for";
+        } else if (pipeline.canCapture() && checker.frames() == 0) {
+            fault = "no frame could be compared";
+        } else if (checker.different() > 0) {
+            fault = "the display put out something else than the camera wrote";
+        }
+        out.println(fault.isEmpty() ? "ok" : "FAILED: " + fault);
+        out.flush();
+        return fault.isEmpty() ? 0 : 1;
+    }
+
+    private static void write(Pipeline pipeline, Path file) throws IOException {
+        Frame frame = pipeline.frame();
+        MemorySegment pixels = pipeline.canCapture()
+                ? pipeline.checker().lastCapture()
+                : pipeline.checker().content(pipeline.onScreen());
+        var image = new BufferedImage(frame.width(), frame.height(), BufferedImage.TYPE_INT_RGB);
+        for (int y = 0; y < frame.height(); y++) {
+            for (int x = 0; x < frame.width(); x++) {
+                image.setRGB(x, y, pixels.get(ValueLayout.JAVA_INT, (long) y * frame.stride() + x * 4L));
+            }
+        }
+        if (!ImageIO.write(image, "png", file.toFile())) {
+            throw new IOException("this Java cannot write PNG files");
+        }
+    }
+}
