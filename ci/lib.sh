@@ -60,8 +60,25 @@ cross_prefix() {
     [ "$1" = "$HOST_ARCH" ] || printf '%s-linux-gnu-' "$1"
 }
 
-cross_packages() {
-    if [ "$1" != "$HOST_ARCH" ]; then printf 'gcc-%s-linux-gnu\n' "${1//_/-}"; else printf 'gcc\n'; fi
+# The Debian packages of a C compiler for an architecture, one a line.
+compiler_packages() {
+    if [ "$1" = "$HOST_ARCH" ]; then
+        printf 'gcc\nlibc6-dev\n'
+    else
+        case $1 in
+            x86_64) printf 'gcc-x86-64-linux-gnu\nlibc6-dev-amd64-cross\n' ;;
+            aarch64) printf 'gcc-aarch64-linux-gnu\nlibc6-dev-arm64-cross\n' ;;
+        esac
+    fi
+}
+
+# compiler ARCH ARGUMENT...: compiles for an architecture.
+compiler() {
+    local arch=$1 packages
+    shift
+    mapfile -t packages < <(compiler_packages "$arch")
+    need "${packages[@]}"
+    "$(cross_prefix "$arch")gcc" "$@"
 }
 
 check_arch() {

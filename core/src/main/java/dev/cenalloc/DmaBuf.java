@@ -2,7 +2,6 @@ package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
-import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -10,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
@@ -26,6 +26,9 @@ import org.apache.logging.log4j.Logger;
 public final class DmaBuf implements AutoCloseable {
     /** Bytes of a name without the terminator, DMA_BUF_NAME_LEN in dma-buf.h. */
     private static final int NAME_BYTES = dmabuf_h.DMA_BUF_NAME_LEN() - 1;
+
+    /** In {@code /proc/self/fdinfo}, what every dma-buf has and no other file. */
+    private static final String EXPORTER = "exp_name:";
 
     private static final Logger LOG = LogManager.getLogger(DmaBuf.class);
     private static final Cleaner CLEANER = Cleaner.create();
@@ -71,20 +74,25 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     static DmaBuf adopt(Kernel kernel, int fd) throws CenallocException {
-        int result;
-        try (Arena arena = Arena.ofConfined()) {
-            // A dma-buf refuses a sync without a direction with EINVAL and does nothing; other files do not know it.
-            result = kernel.ioctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), dma_buf_sync.allocate(arena));
-        }
-        if (result != -Errno.EINVAL) {
-            if (result != -Errno.EBADF) {
-                kernel.close(fd);
+        // Trying a dma-buf ioctl would not do: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate (6.12).
+        try {
+            if (kernel.fdinfo(fd).stream().anyMatch(line -> line.startsWith(EXPORTER))) {
+                return own(kernel, fd);
             }
-            int errno = result < 0 ? -result : Errno.ENOTTY;
-            throw new CenallocException(
-                    errno, "DMA_BUF_IOCTL_SYNC", null, -1, "descriptor " + fd + " is not a dma-buf", "");
+        } catch (NoSuchFileException e) {
+            throw notADmaBuf(Errno.EBADF, fd);
+        } catch (CenallocException e) {
+            throw e;
+        } catch (IOException e) {
+            kernel.close(fd);
+            throw new CenallocException(Errno.ENOENT, "fdinfo", null, -1, "/proc cannot be read: " + e, "mount /proc");
         }
-        return own(kernel, fd);
+        kernel.close(fd);
+        throw notADmaBuf(Errno.ENOTTY, fd);
+    }
+
+    private static CenallocException notADmaBuf(int errno, int fd) {
+        return new CenallocException(errno, "adopt", null, -1, "descriptor " + fd + " is not a dma-buf", "");
     }
 
     /** For a descriptor that the kernel has just given as a dma-buf. */
@@ -121,7 +129,7 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public String exporter() throws IOException {
-        return info("exp_name:");
+        return info(EXPORTER);
     }
 
     /**

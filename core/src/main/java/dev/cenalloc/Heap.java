@@ -18,6 +18,7 @@ public final class Heap {
     private final Path path;
     private final String name;
     private final HeapProperties properties;
+    private final long memoryTotal;
     /** Opened at the first allocation and kept, so that an allocation is one system call. */
     private @Nullable Descriptor descriptor;
 
@@ -26,6 +27,7 @@ public final class Heap {
     Heap(Kernel kernel, Path path) {
         this.kernel = kernel;
         this.path = path;
+        this.memoryTotal = kernel.memoryTotal();
         this.name = String.valueOf(path.getFileName());
         this.properties = HeapProperties.of(name);
     }
@@ -49,6 +51,9 @@ public final class Heap {
      * Allocates from this very heap, whatever suits whom. {@link Cenalloc#create} is the way to let the devices decide.
      * Blocks while the kernel finds and clears the memory.
      *
+     * <p>The system heap knows no limit: the kernel (6.12) meets a request for more memory than is free by killing processes,
+     * and this one has good prospects. So more than the machine has is refused here, without asking.
+     *
      * @param size in bytes, positive; the kernel rounds it up to whole pages
      * @return a buffer that the caller closes, zeroed, readable and writable
      * @throws IllegalArgumentException if the size is not positive or not countable in pages
@@ -60,6 +65,9 @@ public final class Heap {
      */
     public DmaBuf allocate(long size) throws CenallocException {
         checkSize(size);
+        if (size > memoryTotal) {
+            throw CenallocException.ofCall(Errno.ENOMEM, "DMA_HEAP_IOCTL_ALLOC", path, size);
+        }
         Descriptor node = open();
         int fd = node.acquire();
         try (Arena arena = Arena.ofConfined()) {

@@ -34,6 +34,9 @@ interface Kernel {
     /** The lines of {@code /proc/self/fdinfo/FD}. */
     List<String> fdinfo(int fd) throws IOException;
 
+    /** Bytes of memory in this machine. */
+    long memoryTotal();
+
     /** Free bytes of all contiguous (CMA) memory, where the kernel tells. */
     OptionalLong cmaFree();
 }

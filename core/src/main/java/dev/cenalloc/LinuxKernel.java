@@ -61,10 +61,19 @@ final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public long memoryTotal() {
+        return meminfo("MemTotal:").orElse(Long.MAX_VALUE);
+    }
+
+    @Override
     public OptionalLong cmaFree() {
+        return meminfo("CmaFree:");
+    }
+
+    private static OptionalLong meminfo(String key) {
         try {
             return Files.readAllLines(Path.of("/proc/meminfo")).stream()
-                    .filter(line -> line.startsWith("CmaFree:"))
+                    .filter(line -> line.startsWith(key))
                     .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * 1024)
                     .findFirst();
         } catch (IOException e) {

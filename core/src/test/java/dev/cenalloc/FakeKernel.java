@@ -140,7 +140,7 @@ final class FakeKernel implements Kernel {
             return -Errno.EBADF;
         }
         if (file.content == null) {
-            return request == dmabuf_h.DMA_HEAP_IOCTL_ALLOC() ? allocate(file, argument) : -Errno.ENOTTY;
+            return request == dmabuf_h.DMA_HEAP_IOCTL_ALLOC() ? allocate(file, argument) : -Errno.EINVAL;
         }
         if (request == dmabuf_h.DMA_BUF_IOCTL_SYNC()) {
             long flags = dma_buf_sync.flags(argument);
@@ -227,9 +227,19 @@ final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized List<String> fdinfo(int fd) {
+    public synchronized List<String> fdinfo(int fd) throws IOException {
         File file = files.get(fd);
-        return file == null ? List.of() : List.of("exp_name:\t" + file.heap, "name:\t" + file.name);
+        if (file == null) {
+            throw new NoSuchFileException("/proc/self/fdinfo/" + fd);
+        }
+        return file.content == null
+                ? List.of("pos:	0", "flags:	0")
+                : List.of("pos:	0", "exp_name:	" + file.heap, "name:	" + file.name);
+    }
+
+    @Override
+    public long memoryTotal() {
+        return 1L << 32;
     }
 
     @Override

@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
+import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -136,6 +139,18 @@ abstract class KernelContract {
             assertEquals(1L << 45, e.requestedSize().orElseThrow());
             assertFalse(e.attempts().isEmpty());
         }
+    }
+
+    @Test
+    void aHeapTakesADmaBufCallForAnAllocation() throws Exception {
+        // Why adopting a descriptor looks at fdinfo: a call meant for a buffer is answered, and not with ENOTTY.
+        Kernel kernel = kernel();
+        int node = kernel.open(HEAPS.resolve("system"), Linux.O_RDONLY | Linux.O_CLOEXEC);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment sync = dma_buf_sync.allocate(arena);
+            assertEquals(-Errno.EINVAL, kernel.ioctl(node, dmabuf_h.DMA_BUF_IOCTL_SYNC(), sync));
+        }
+        kernel.close(node);
     }
 
     @Test

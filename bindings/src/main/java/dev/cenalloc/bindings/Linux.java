@@ -12,14 +12,19 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
+import java.util.Arrays;
 
 /**
  * The system calls, through the C library. Each returns what the call returns, or {@code -errno} when it failed: one
- * convention, so that nothing has to be read twice. Nothing is retried here; who may restart a call decides that.
+ * convention, so that nothing has to be read twice. Who may restart a call that was interrupted decides that elsewhere.
  *
  * <p>Safe for any number of threads. A call that blocks in the kernel ({@link #poll}, {@link #read}, some ioctls) pins
- * the carrier of a virtual thread for as long as it blocks. No call allocates Java objects once the thread has made
- * its first one.
+ * the carrier of a virtual thread for as long as it blocks.
+ *
+ * <p>{@link #poll}, {@link #read} and {@link #ioctl}, the calls of a frame loop, allocate no Java objects. For that they
+ * are made without the capture of errno, which costs an object a call (a slice of the capture segment, JDK 25), and a
+ * call that failed is made once more, with it, to learn why. A failed one of these has done nothing, so the second is
+ * a plain retry; if it succeeds, that is the result.
  */
 public final class Linux {
     public static final int O_RDONLY = 0;
@@ -68,8 +73,9 @@ public final class Linux {
     private static final MethodHandle OPEN =
             handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
     private static final MethodHandle CLOSE = handle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
-    private static final MethodHandle IOCTL = handle(
-            "ioctl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
+    private static final FunctionDescriptor IOCTL_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
+    private static final MethodHandle IOCTL = handle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle IOCTL_FAST = fastHandle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
     private static final MethodHandle IOCTL_LONG = handle(
             "ioctl",
             FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
@@ -79,10 +85,12 @@ public final class Linux {
     private static final MethodHandle MMAP = handle(
             "mmap", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle MUNMAP = handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
-    private static final MethodHandle POLL =
-            handle("poll", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle READ =
-            handle("read", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG));
+    private static final FunctionDescriptor POLL_TYPE = FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
+    private static final MethodHandle POLL = handle("poll", POLL_TYPE);
+    private static final MethodHandle POLL_FAST = fastHandle("poll", POLL_TYPE);
+    private static final FunctionDescriptor READ_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+    private static final MethodHandle READ = handle("read", READ_TYPE);
+    private static final MethodHandle READ_FAST = fastHandle("read", READ_TYPE);
     private static final MethodHandle FSTAT = handle("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
     private static final MethodHandle LSEEK =
             handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
@@ -118,6 +126,10 @@ public final class Linux {
     /** ioctl with a pointer argument; {@code request} is zero-extended, as the generated constants are. */
     public static int ioctl(int fd, long request, MemorySegment argument) {
         try {
+            int first = (int) IOCTL_FAST.invokeExact(fd, request, argument);
+            if (first >= 0) {
+                return first;
+            }
             MemorySegment capture = CAPTURE.get();
             int result = (int) IOCTL.invokeExact(capture, fd, request, argument);
             return result >= 0 ? result : failure(capture);
@@ -185,6 +197,10 @@ public final class Linux {
     /** Waits on {@code count} {@link #POLLFD} structures, at most {@code timeoutMillis} (-1: for ever). Blocks. */
     public static int poll(MemorySegment fds, long count, int timeoutMillis) {
         try {
+            int first = (int) POLL_FAST.invokeExact(fds, count, timeoutMillis);
+            if (first >= 0) {
+                return first;
+            }
             MemorySegment capture = CAPTURE.get();
             int result = (int) POLL.invokeExact(capture, fds, count, timeoutMillis);
             return result >= 0 ? result : failure(capture);
@@ -196,6 +212,10 @@ public final class Linux {
     /** Reads into the whole of {@code target} at most: the number of bytes, or {@code -errno}. May block. */
     public static long read(int fd, MemorySegment target) {
         try {
+            long first = (long) READ_FAST.invokeExact(fd, target, target.byteSize());
+            if (first >= 0) {
+                return first;
+            }
             MemorySegment capture = CAPTURE.get();
             long result = (long) READ.invokeExact(capture, fd, target, target.byteSize());
             return result >= 0 ? result : failure(capture);
@@ -280,11 +300,14 @@ public final class Linux {
     }
 
     private static MethodHandle handle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        Linker.Option[] all = new Linker.Option[options.length + 1];
-        all[0] = Linker.Option.captureCallState("errno");
-        System.arraycopy(options, 0, all, 1, options.length);
+        Linker.Option[] all = Arrays.copyOf(options, options.length + 1);
+        all[options.length] = Linker.Option.captureCallState("errno");
+        return fastHandle(name, descriptor, all);
+    }
+
+    private static MethodHandle fastHandle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
         try {
-            return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, all);
+            return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
         } catch (IllegalCallerException e) {
             Module module = Linux.class.getModule();
             throw new IllegalCallerException(

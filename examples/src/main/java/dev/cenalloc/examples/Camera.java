@@ -101,6 +101,10 @@ final class Camera implements AutoCloseable {
         return name;
     }
 
+    Path path() {
+        return node.path();
+    }
+
     int fd() {
         return node.fd();
     }

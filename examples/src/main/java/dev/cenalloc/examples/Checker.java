@@ -22,7 +22,13 @@ import java.util.concurrent.locks.LockSupport;
 final class Checker implements AutoCloseable {
     private static final int NONE = -1;
     private static final int CAPTURE_MILLIS = 2_000;
+    private static final long WAIT_NANOS = 4_000_000;
     private static final long LOOK_NANOS = 500_000;
+    /**
+     * Between the end of a capture and the next. Drivers tidy up in their own time: VKMS (6.12) loses a capture that is asked
+     * for before it has put the one before away.
+     */
+    private static final long PAUSE_NANOS = 100_000_000;
     /** Blue, green and red; the fourth byte of XR24 means nothing. */
     private static final int COLOURS = 0x00FFFFFF;
 
@@ -54,24 +60,35 @@ final class Checker implements AutoCloseable {
         thread.start();
     }
 
-    boolean isIdle() {
-        return index == NONE;
+    /** Whether a check may begin. After a lost capture none may: the next to complete might be the one that was lost. */
+    boolean isReady() {
+        return index == NONE && lost.get() == 0;
     }
 
     boolean isReading(int buffer) {
         return index == buffer;
     }
 
-    /** Checks a buffer against the capture that completes with the fence, which is closed here. Only when idle. */
+    /** Checks a buffer against the capture that completes with the fence, which is closed here. Only when ready. */
     void check(int buffer, int captureFence) {
         fence = captureFence;
         index = buffer;
     }
 
-    /** Waits until the display has written its capture: before that, the next frame must not be committed. */
+    /**
+     * Waits until the display has written its capture: before that, the next frame must not be committed. Captures take less
+     * than a frame does, on a machine that keeps up.
+     */
     void awaitCapture() {
         while (fence != NONE) {
-            Thread.onSpinWait();
+            LockSupport.parkNanos(WAIT_NANOS);
+        }
+    }
+
+    /** Waits for the end of the check that is under way. */
+    void awaitIdle() {
+        while (index != NONE) {
+            LockSupport.parkNanos(LOOK_NANOS);
         }
     }
 
@@ -122,6 +139,7 @@ final class Checker implements AutoCloseable {
                 lost.incrementAndGet();
             } finally {
                 fence = NONE;
+                LockSupport.parkNanos(PAUSE_NANOS);
                 index = NONE;
             }
         }

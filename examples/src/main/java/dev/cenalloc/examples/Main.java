@@ -1,6 +1,9 @@
 package dev.cenalloc.examples;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import java.io.IOException;
+import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -15,12 +18,14 @@ final class Main {
     private Main() {}
 
     public static void main(String[] args) {
-        System.exit(run(args));
+        System.exit(run(new PrintWriter(System.out, true, UTF_8), new PrintWriter(System.err, true, UTF_8), args));
     }
 
     /** Status 0: done; 1: something was refused, lost or wrong, told on standard error; 2: the arguments were wrong. */
-    static int run(String... args) {
+    static int run(PrintWriter out, PrintWriter err, String... args) {
         return new CommandLine(new Main())
+                .setOut(out)
+                .setErr(err)
                 .setExecutionExceptionHandler((thrown, command, parsed) -> {
                     if (thrown instanceof IOException || thrown instanceof IllegalArgumentException) {
                         command.getErr().println("cenalloc: " + thrown.getMessage());

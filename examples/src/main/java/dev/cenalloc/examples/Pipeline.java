@@ -45,6 +45,7 @@ final class Pipeline implements AutoCloseable {
     private final AtomicLong shown = new AtomicLong();
     private final AtomicLong dropped = new AtomicLong();
     private volatile boolean stopped;
+    private volatile boolean checked = true;
     private long firstFlipMicros;
     private long lastFlipMicros;
 
@@ -121,7 +122,10 @@ final class Pipeline implements AutoCloseable {
     /** A buffer that the display is done with while the checker still reads it. */
     private int held = NONE;
 
-    /** Shows this many frames, or fewer if {@link #stop} is called. Counts anew. Pins its thread: a platform thread. */
+    /**
+     * Shows this many frames, or fewer if {@link #stop} is called, and counts anew. Blocks, so it belongs on a platform
+     * thread.
+     */
     void run(long frames) throws IOException {
         shown.set(0);
         dropped.set(0);
@@ -137,7 +141,7 @@ final class Pipeline implements AutoCloseable {
 
             // The checker reads along without a system call on this thread: it has a thread of its own.
             checker.awaitCapture();
-            if (display.canCapture() && checker.isIdle() && held == NONE) {
+            if (checked && display.canCapture() && held == NONE && checker.isReady()) {
                 checker.check(next, display.showAndCapture(next));
             } else {
                 display.show(next);
@@ -148,7 +152,7 @@ final class Pipeline implements AutoCloseable {
             }
 
             // The frame that was on the screen is free to be filled again.
-            if (held != NONE && checker.isIdle()) {
+            if (held != NONE && !checker.isReading(held)) {
                 camera.queue(held);
                 held = NONE;
             }
@@ -190,6 +194,11 @@ final class Pipeline implements AutoCloseable {
         stopped = true;
     }
 
+    /** Whether frames are compared with what the display puts out, where it tells; yes, unless this says otherwise. */
+    void check(boolean wanted) {
+        checked = wanted;
+    }
+
     long shown() {
         return shown.get();
     }
@@ -206,6 +215,10 @@ final class Pipeline implements AutoCloseable {
 
     Checker checker() {
         return checker;
+    }
+
+    List<SharedBuffer> buffers() {
+        return List.copyOf(buffers);
     }
 
     Frame frame() {

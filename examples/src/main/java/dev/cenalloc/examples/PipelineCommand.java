@@ -1,22 +1,15 @@
 package dev.cenalloc.examples;
 
-import com.sun.management.ThreadMXBean;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -31,9 +24,6 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         description = "Shows a camera on a display through dma-bufs, without a copy.")
 final class PipelineCommand implements Callable<Integer> {
-    /** Frames shown before measuring: by then the loop is compiled. */
-    static final int WARM_UP = 60;
-
     private static final int RESTORE_SECONDS = 5;
 
     @Option(names = "--camera", defaultValue = "auto", description = "Driver, part of the bus address, or node.")
@@ -107,48 +97,14 @@ final class PipelineCommand implements Callable<Integer> {
         }
     }
 
-    /** Looks on from outside while the frame loop runs: the loop itself does nothing for the sake of being measured. */
-    private int run(Pipeline pipeline, PrintWriter out) throws Exception {
+    private int run(Pipeline pipeline, PrintWriter out) throws IOException, InterruptedException {
         out.println(pipeline.devices());
         out.println(pipeline.choice().plan().explain());
         out.flush();
         pipeline.start();
-        var ready = new CountDownLatch(1);
-        var thread = new FrameThread();
-        var loop = new FutureTask<@Nullable Void>(() -> {
-            thread.tid = SystemCalls.currentThread();
-            pipeline.run(WARM_UP);
-            ready.countDown();
-            pipeline.run(frames);
-            return null;
-        });
-        thread.java = Thread.ofPlatform().name("frames").start(loop);
-        while (!ready.await(100, TimeUnit.MILLISECONDS) && !loop.isDone()) {
-            // still warming up
-        }
-        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        Optional<SystemCalls> calls = SystemCalls.ofThread(thread.tid);
-        long from = pipeline.shown();
-        long allocated = threads.getThreadAllocatedBytes(thread.java.threadId());
-        long allocatedEnd = allocated;
-        while (!loop.isDone()) {
-            Thread.sleep(20);
-            long now = threads.getThreadAllocatedBytes(thread.java.threadId());
-            allocatedEnd = now > 0 ? now : allocatedEnd; // -1: the thread has ended
-        }
-        Map<String, Long> counts = calls.isPresent() ? calls.get().counts() : Map.of();
-        if (calls.isPresent()) {
-            calls.get().close();
-        }
-        try {
-            loop.get();
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof IOException cause ? cause : e;
-        }
-        while (!pipeline.checker().isIdle()) {
-            Thread.sleep(1);
-        }
-        report(pipeline, out, counts, pipeline.shown() - from, allocatedEnd - allocated);
+        Measurement costs = Measurement.of(pipeline, frames);
+        pipeline.checker().awaitIdle();
+        report(pipeline, out, costs);
         if (screenshot != null) {
             write(pipeline, screenshot);
             out.println(
@@ -159,24 +115,19 @@ final class PipelineCommand implements Callable<Integer> {
         return verdict(pipeline, out);
     }
 
-    private static final class FrameThread {
-        private volatile long tid;
-        private Thread java = Thread.currentThread();
-    }
-
-    private void report(Pipeline pipeline, PrintWriter out, Map<String, Long> counts, long counted, long allocated) {
+    private void report(Pipeline pipeline, PrintWriter out, Measurement costs) {
         var checker = pipeline.checker();
         var choice = pipeline.choice();
         row(out, "heap", choice.heap().name());
         row(out, "why", choice.reason());
-        row(out, "frames shown", pipeline.shown() + " of " + frames + ", after " + WARM_UP + " to warm up");
+        row(out, "frames shown", pipeline.shown() + " of " + frames + ", after a start of " + Measurement.WARM_UP);
         row(out, "frames dropped", Long.toString(pipeline.dropped()));
         row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
         row(
                 out,
                 "system calls a frame",
-                counts.isEmpty() ? "not counted (needs root and tracefs)" : perFrame(counts, counted));
-        row(out, "Java bytes a frame", "%.1f".formatted((double) allocated / Math.max(1, counted)));
+                costs.systemCalls().isEmpty() ? "not counted (needs root and tracefs)" : costs.toString());
+        row(out, "Java bytes a frame", "%.1f".formatted((double) costs.javaBytes() / Math.max(1, pipeline.shown())));
         row(out, "copies by us", "0: the buffer that the camera fills is the one that is scanned out");
         row(
                 out,
@@ -186,14 +137,6 @@ final class PipelineCommand implements Callable<Integer> {
                         : checker.frames() + " frames compared, every one of " + checker.pixelsPerFrame()
                                 + " pixels: " + checker.different() + " pixels differ"
                                 + (checker.lost() > 0 ? ", " + checker.lost() + " captures lost" : ""));
-    }
-
-    private static String perFrame(Map<String, Long> counts, long frames) {
-        long total = counts.values().stream().mapToLong(Long::longValue).sum();
-        return counts.entrySet().stream()
-                .filter(entry -> entry.getValue() * 100 >= frames)
-                .map(entry -> "%s %.2f".formatted(entry.getKey(), (double) entry.getValue() / frames))
-                .collect(Collectors.joining(", ", "%.2f (".formatted((double) total / frames), ")"));
     }
 
     private static void row(PrintWriter out, String name, String value) {

@@ -1,0 +1,52 @@
+package dev.cenalloc.examples;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** The command line, as far as it needs no device. */
+class MainTest {
+    /** What a run of the command came to. */
+    record Outcome(int status, String out, String err) {
+        static Outcome of(String... args) {
+            var out = new StringWriter();
+            var err = new StringWriter();
+            int status = Main.run(new PrintWriter(out, true), new PrintWriter(err, true), args);
+            return new Outcome(status, out.toString(), err.toString());
+        }
+    }
+
+    @Test
+    void badArgumentsAreStatusTwoAndSayWhatIsWanted() {
+        for (String arguments : List.of(
+                "pipeline --size 640",
+                "pipeline --size 0x480",
+                "pipeline --size axb",
+                "pipeline --frames 1",
+                "pipeline --fps 0",
+                "pipeline --frames many",
+                "nonsense")) {
+            Outcome outcome = Outcome.of(arguments.split(" "));
+            assertEquals(2, outcome.status(), arguments);
+            assertTrue(!outcome.err().isEmpty(), arguments);
+        }
+    }
+
+    @Test
+    void aCameraThatIsNotThereIsStatusOne() {
+        Outcome outcome = Outcome.of("pipeline", "--camera", "no-such-driver");
+        assertEquals(1, outcome.status());
+        assertTrue(outcome.err().contains("no camera 'no-such-driver'"), outcome.err());
+    }
+
+    @Test
+    void fourccsAreWhatTheyAreInTheKernel() {
+        assertEquals(dev.cenalloc.bindings.drm.drm_h.DRM_FORMAT_XRGB8888(), Frame.XR24);
+        assertEquals(dev.cenalloc.bindings.v4l2.v4l2_h.V4L2_PIX_FMT_XBGR32(), Frame.XR24);
+        assertEquals("XR24", Frame.fourccName(Frame.XR24));
+    }
+}

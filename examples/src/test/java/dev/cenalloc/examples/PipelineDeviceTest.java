@@ -1,0 +1,280 @@
+package dev.cenalloc.examples;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Direction;
+import dev.cenalloc.Mapping;
+import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.examples.MainTest.Outcome;
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole of it, on a real kernel with vivid cameras and a VKMS display. Where it is expected, nothing is skipped. */
+@EnabledIfSystemProperty(
+        named = "cenalloc.devices",
+        matches = "required",
+        disabledReason =
+                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+class PipelineDeviceTest {
+    private static final String ANY_MEMORY = "vivid-000";
+    private static final String CONTIGUOUS_MEMORY = "vivid-001";
+
+    @Test
+    void aCameraThatTakesAnyMemoryGetsTheSystemHeap(@TempDir Path directory) throws Exception {
+        Path picture = directory.resolve("shot.png");
+        Outcome outcome =
+                Outcome.of("pipeline", "--camera", ANY_MEMORY, "--frames", "60", "--screenshot", picture.toString());
+        assertEquals(0, outcome.status(), outcome::toString);
+        assertTrue(outcome.out().contains("heap                  system"), outcome.out());
+        assertTrue(outcome.out().contains("pixels: 0 pixels differ"), outcome.out());
+        var image = ImageIO.read(picture.toFile());
+        assertEquals(640, image.getWidth());
+        assertEquals(480, image.getHeight());
+        // Colour bars: grey on the left, black on the right.
+        int grey = image.getRGB(8, 400) & 0xFFFFFF;
+        assertTrue(grey % 0x010101 == 0 && grey > 0xB00000 && grey < 0xD00000, () -> Integer.toHexString(grey));
+        assertEquals(0xFF000000, image.getRGB(632, 400));
+    }
+
+    @Test
+    void aCameraThatNeedsContiguousMemoryGetsItAndItIsSaidWhy() {
+        Outcome outcome = Outcome.of("pipeline", "--camera", CONTIGUOUS_MEMORY, "--frames", "60");
+        assertEquals(0, outcome.status(), outcome::toString);
+        assertTrue(outcome.out().contains("heap                  reserved"), outcome.out());
+        assertTrue(outcome.out().contains("refused scattered memory on trial (VIDIOC_QBUF: EFAULT)"), outcome.out());
+        assertTrue(outcome.out().contains("pixels: 0 pixels differ"), outcome.out());
+    }
+
+    @Test
+    void aHeapThatDoesNotSuitIsRefusedBeforeAnythingIsShown() {
+        Outcome outcome = Outcome.of("pipeline", "--camera", CONTIGUOUS_MEMORY, "--heap", "system");
+        assertEquals(1, outcome.status(), outcome::toString);
+        assertTrue(outcome.err().contains("no heap suits") && outcome.err().contains(CONTIGUOUS_MEMORY), outcome.err());
+        Outcome missing = Outcome.of("pipeline", "--heap", "carveout");
+        assertEquals(1, missing.status(), missing::toString);
+    }
+
+    @Test
+    void anyHeapThatSuitsMayBeAskedFor() {
+        Outcome outcome = Outcome.of("pipeline", "--camera", ANY_MEMORY, "--heap", "linux,cma", "--frames", "2");
+        assertEquals(0, outcome.status(), outcome::toString);
+        assertTrue(outcome.out().contains("heap                  reserved"), outcome.out());
+    }
+
+    @Test
+    void whatIsThereIsSaidWhenNothingFits() {
+        Outcome camera = Outcome.of("pipeline", "--camera", "no-such");
+        assertTrue(camera.err().contains("vivid at platform:vivid-000"), camera.err());
+        Outcome display = Outcome.of("pipeline", "--display", "bochs-drm");
+        assertEquals(1, display.status());
+        assertTrue(display.err().contains("bochs-drm") && display.err().contains("vkms"), display.err());
+        Outcome size = Outcome.of("pipeline", "--size", "641x481");
+        assertEquals(1, size.status());
+        assertTrue(size.err().contains("--size"), size.err());
+    }
+
+    @Test
+    void aDifferenceOnTheScreenIsNoticed() throws Exception {
+        var request = new Pipeline.Request(ANY_MEMORY, "vkms", "auto", 640, 480, 30);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            pipeline.start();
+            List<Mapping> mappings = new ArrayList<>();
+            for (SharedBuffer buffer : pipeline.buffers()) {
+                mappings.add(buffer.map(Direction.WRITE));
+            }
+            var frames = new Thread(() -> {
+                try {
+                    pipeline.run(10_000);
+                } catch (java.io.IOException e) {
+                    throw new java.io.UncheckedIOException(e);
+                }
+            });
+            frames.start();
+            // Scribbling over frames between the display and the comparison.
+            long limit = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+            byte colour = 0;
+            while (pipeline.checker().different() == 0 && System.nanoTime() < limit) {
+                colour++;
+                for (Mapping mapping : mappings) {
+                    mapping.segment().asSlice(0, 4000).fill(colour);
+                }
+            }
+            pipeline.stop();
+            frames.join();
+            pipeline.checker().awaitIdle();
+            mappings.forEach(Mapping::close);
+            assertTrue(pipeline.checker().different() > 0);
+        }
+    }
+
+    @Test
+    void theDisplayIsPutBackAndNothingIsLost() throws Exception {
+        Outcome first = Outcome.of("pipeline", "--frames", "2");
+        assertEquals(0, first.status(), first::toString);
+        String before = screen();
+        int files = openFiles();
+        long buffers = buffers();
+        for (String arguments :
+                List.of("--frames 5", "--camera vivid-001 --frames 5", "--heap carveout", "--display no")) {
+            Outcome.of(("pipeline " + arguments).split(" "));
+        }
+        assertEquals(before, screen());
+        assertEquals(files, openFiles());
+        assertEquals(buffers, buffers());
+    }
+
+    @Test
+    void interruptingPutsTheDisplayBack() throws Exception {
+        String before = screen();
+        Process process = java("pipeline", "--frames", "100000");
+        try (var output = process.inputReader()) {
+            assertTrue(output.readLine().contains("vkms"));
+            for (int i = 0; i < 200 && screen().equals(before); i++) {
+                Thread.sleep(50);
+            }
+            assertFalse(screen().equals(before), "the pipeline is on the screen");
+            assertEquals(
+                    0,
+                    new ProcessBuilder("/bin/kill", "-INT", "" + process.pid())
+                            .start()
+                            .waitFor());
+            assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+            assertEquals(130, process.exitValue());
+        } finally {
+            process.destroyForcibly();
+        }
+        assertEquals(before, screen());
+    }
+
+    private static Process java(String... args) throws Exception {
+        var command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "dev.cenalloc.examples.Main"));
+        command.addAll(List.of(args));
+        return new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    /** What the display shows: which framebuffer is on which plane, by the kernel's own account. */
+    private static String screen() throws Exception {
+        var state = new StringBuilder();
+        for (Path card : List.of(
+                Path.of("/sys/kernel/debug/dri/0"),
+                Path.of("/sys/kernel/debug/dri/1"),
+                Path.of("/sys/kernel/debug/dri/2"))) {
+            if (Files.exists(card.resolve("state"))
+                    && Files.readString(card.resolve("name")).startsWith("vkms")) {
+                for (String line : Files.readAllLines(card.resolve("state"))) {
+                    if (line.matches("\\s+(fb|crtc|enable|active|mode|crtc-pos|src-pos)=.*|\\w+\\[.*")
+                            || line.matches("\\s+mode: .*")) {
+                        state.append(line).append('\n');
+                    }
+                }
+            }
+        }
+        assertTrue(state.toString().contains("fb="));
+        return state.toString();
+    }
+
+    private static int openFiles() throws Exception {
+        try (var files = Files.list(Path.of("/proc/self/fd"))) {
+            return (int) files.count();
+        }
+    }
+
+    private static long buffers() throws Exception {
+        return Files.readAllLines(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).stream()
+                .filter(line -> line.contains("pipeline "))
+                .count();
+    }
+
+    /** The frame loop asks of the kernel what a C program asks, allocates nothing and maps nothing, for 1,000 frames. */
+    @Test
+    void aFrameCostsWhatItCostsInC() throws Exception {
+        Measurement costs;
+        var request = new Pipeline.Request(ANY_MEMORY, "vkms", "auto", 640, 480, 60);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            pipeline.check(false);
+            pipeline.start();
+            costs = Measurement.of(pipeline, 1_000);
+            System.out.printf(
+                    "1000 frames, %.1f a second, %d dropped%n", pipeline.framesPerSecond(), pipeline.dropped());
+        }
+        Map<String, Double> inC = systemCallsOfC();
+        double sumInC = inC.values().stream().mapToDouble(Double::doubleValue).sum();
+        System.out.printf(
+                "system calls a frame: Java %s, C %.2f %s; Java bytes in 1000 frames: %d%n",
+                costs, sumInC, inC, costs.javaBytes());
+        assertAll(
+                () -> assertEquals(0, costs.javaBytes(), "bytes allocated"),
+                () -> assertEquals(6.0, sumInC, 0.05, "C, by name: " + inC),
+                () -> assertEquals(sumInC, costs.systemCallsPerFrame(), 0.1, costs::toString),
+                () -> assertEquals(0, costs.perFrame("munmap"), costs::toString),
+                () -> assertEquals(inC.getOrDefault("ioctl", 0.0), costs.perFrame("ioctl"), 0.01),
+                () -> assertEquals(inC.getOrDefault("read", 0.0), costs.perFrame("read"), 0.01));
+    }
+
+    /** By the difference of two runs, so that only the loop counts. */
+    private static Map<String, Double> systemCallsOfC() throws Exception {
+        int few = 20;
+        int many = 120;
+        Map<String, Long> less = countC(few);
+        Map<String, Long> more = countC(many);
+        var perFrame = new HashMap<String, Double>();
+        more.forEach((name, count) -> {
+            long difference = count - less.getOrDefault(name, 0L);
+            if (difference != 0) {
+                perFrame.put(name, (double) difference / (many - few));
+            }
+        });
+        return perFrame;
+    }
+
+    private static Map<String, Long> countC(int frames) throws Exception {
+        String program = System.getProperty("cenalloc.pipeline.c");
+        assertTrue(new File(program).canExecute(), program);
+        String camera;
+        try (Camera found = Camera.open(ANY_MEMORY)) {
+            camera = found.path().toString();
+        }
+        String card = "";
+        for (Path path : DeviceNode.list("/dev/dri", "card")) {
+            try (DeviceNode node = DeviceNode.open(path)) {
+                card = KmsOutput.driver(node).equals("vkms") ? path.toString() : card;
+            }
+        }
+        // The shell waits to be counted, then becomes the program.
+        Process process = new ProcessBuilder(
+                        "/bin/sh", "-c", "read go; exec \"$@\"", "sh", program, camera, card, "" + frames, "60")
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .redirectOutput(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        try (SystemCalls calls = SystemCalls.ofThread(process.pid()).orElseThrow()) {
+            try (var go = process.outputWriter()) {
+                go.write("go\n");
+            }
+            assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+            assertEquals(0, process.exitValue());
+            return calls.counts();
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+}
