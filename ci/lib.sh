@@ -5,7 +5,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # What is expensive to make and belongs to no checkout: kernels, their headers, the foreign root tree.
-CACHE=${CENALLOC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cenalloc}
+CACHE=${CENALLOC_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cenalloc}
 HOST_ARCH=$(uname -m)
 JAVA_VERSION=25
 LINUX_SOURCE=linux-source-6.12
@@ -20,39 +20,81 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# heartbeat WHAT COMMAND...: runs a command that may be silent for long, and says every 20 seconds that it still runs.
+heartbeat() {
+    local what=$1 started=$SECONDS teller status=0
+    shift
+    (while sleep 20; do say "$what: $((SECONDS - started)) s"; done) &
+    teller=$!
+    "$@" || status=$?
+    kill "$teller" 2>/dev/null || true
+    wait "$teller" 2>/dev/null || true
+    return "$status"
+}
+
+# locked FILE: takes a lock of the cache on descriptor 9, until the script ends.
+locked() {
+    mkdir -p "$CACHE"
+    exec 9>"$CACHE/$1.lock"
+    flock -n 9 || heartbeat "waiting for another build ($1)" flock 9
+}
+
+absent() {
+    local package
+    for package in "$@"; do
+        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || printf '%s\n' "$package"
+    done
+}
+
+apt_update() {
+    as_root apt-get update -qq >&2 || say "apt-get update failed; trying with the lists that are here"
+}
+
 # need PACKAGE...: installs the Debian packages that are absent, after saying which.
 need() {
-    local missing=() package
-    for package in "$@"; do
-        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-    done
+    local missing
+    mapfile -t missing < <(absent "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
     say "installing with apt-get: ${missing[*]}"
     command -v apt-get >/dev/null || fail "no apt-get here: install ${missing[*]} by hand"
-    mkdir -p "$CACHE"
-    {
-        flock 9
-        as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >&2
-    } 9>"$CACHE/apt.lock"
+    [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail "not root, and no sudo: install ${missing[*]} by hand"
+    apt_update
+    heartbeat "installing" as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
+        install -qq -y --no-install-recommends "${missing[@]}" >&2 9>&-
+}
+
+# Prints where a JDK of the right version is: JAVA_HOME, if that is one, else the first in /usr/lib/jvm.
+find_jdk() {
+    local candidate
+    for candidate in "${JAVA_HOME:-}" /usr/lib/jvm/*; do
+        if [ -x "$candidate/bin/java" ] && grep -qs "^JAVA_VERSION=\"$JAVA_VERSION" "$candidate/release"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    return 1
 }
 
 # Sets JAVA_HOME to a JDK of the right version and puts it first on the PATH. Maven must itself run on it.
 use_jdk() {
-    local candidate
-    for candidate in "${JAVA_HOME:-}" /usr/lib/jvm/*-"$JAVA_VERSION"-* /usr/lib/jvm/*-"$JAVA_VERSION"; do
-        if [ -x "$candidate/bin/javac" ] && grep -q "^JAVA_VERSION=\"$JAVA_VERSION" "$candidate/release" 2>/dev/null; then
-            export JAVA_HOME=$candidate PATH=$candidate/bin:$PATH
-            return
-        fi
-    done
-    if apt-cache show "openjdk-$JAVA_VERSION-jdk-headless" >/dev/null 2>&1; then
-        need "openjdk-$JAVA_VERSION-jdk-headless"
-        use_jdk
-        return
-    fi
-    fail "no JDK $JAVA_VERSION in JAVA_HOME or /usr/lib/jvm, and this distribution has no package openjdk-$JAVA_VERSION-jdk-headless.
+    local package=openjdk-$JAVA_VERSION-jdk-headless
+    if ! find_jdk >/dev/null; then
+        apt-cache show "$package" >/dev/null 2>&1 || apt_update
+        apt-cache show "$package" >/dev/null 2>&1 ||
+            fail "no JDK $JAVA_VERSION in JAVA_HOME or /usr/lib/jvm, and this distribution has no package $package.
 Install one (Temurin's Debian package is found by itself) or set JAVA_HOME, then run this again."
+        need "$package"
+    fi
+    JAVA_HOME=$(find_jdk) || fail "$package is installed, and there is no JDK $JAVA_VERSION in /usr/lib/jvm"
+    export JAVA_HOME PATH=$JAVA_HOME/bin:$PATH
+    command -v javac >/dev/null || fail "$JAVA_HOME has no javac: a JDK is needed, not a JRE"
+}
+
+qemu_package() {
+    case $1 in
+        x86_64) echo qemu-system-x86 ;;
+        aarch64) echo qemu-system-arm ;;
+    esac
 }
 
 # The GNU prefix of the tools that build for an architecture; empty when it is this machine's own.

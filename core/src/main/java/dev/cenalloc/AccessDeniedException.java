@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 public final class AccessDeniedException extends CenallocException {
     private static final long serialVersionUID = 1;
 
-    AccessDeniedException(int errno, String call, @Nullable Path path, String remedy) {
-        super(errno, call, path, -1, "access denied", remedy);
+    AccessDeniedException(int errno, String call, @Nullable Path path, long requestedSize, String remedy) {
+        super(errno, call, path, requestedSize, "access denied", remedy);
     }
 }

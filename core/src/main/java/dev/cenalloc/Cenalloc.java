@@ -61,7 +61,7 @@ public final class Cenalloc implements AutoCloseable {
                             + " needs the directory from its host";
         } catch (java.nio.file.AccessDeniedException e) {
             throw new AccessDeniedException(
-                    dev.cenalloc.bindings.Errno.EACCES, "opendir", directory, "let this user list the directory");
+                    dev.cenalloc.bindings.Errno.EACCES, "opendir", directory, -1, "let this user list the directory");
         } catch (IOException e) {
             throw new CenallocException(
                     dev.cenalloc.bindings.Errno.ENODEV,

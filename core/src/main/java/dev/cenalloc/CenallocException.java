@@ -43,11 +43,18 @@ public class CenallocException extends IOException {
                         errno,
                         call,
                         path,
-                        "only root and the group of the node may use it: join that group, or give it one with a udev rule such as"
-                                + " SUBSYSTEM==\"dma_heap\", GROUP=\"video\", MODE=\"0660\"");
+                        requestedSize,
+                        path == null
+                                ? ""
+                                : "only root and the group of the node may use it: join that group, or give it one with a udev rule such as"
+                                        + " SUBSYSTEM==\"dma_heap\", GROUP=\"video\", MODE=\"0660\"");
             case Errno.ENOENT ->
                 new MissingDeviceException(
-                        errno, call, path, "list what there is with Cenalloc.heaps(); the kernel may lack the driver");
+                        errno,
+                        call,
+                        path,
+                        requestedSize,
+                        "list what there is with Cenalloc.heaps(); the kernel may lack the driver");
             case Errno.EMFILE ->
                 new CenallocException(
                         errno,

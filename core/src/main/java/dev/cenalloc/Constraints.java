@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.HeapProperties.Trait;
 import java.util.Collection;
 import java.util.Optional;
 import java.util.Set;
@@ -88,9 +89,14 @@ public final class Constraints {
         return contiguous;
     }
 
-    /** {@return whether no heap at all can satisfy these: the allowed heaps of two devices have none in common} */
+    /**
+     * {@return whether no heap at all can satisfy these, on any machine} The allowed heaps of two devices have none in
+     * common, or all that are left are known to give scattered memory where it must be contiguous.
+     */
     public boolean isImpossible() {
-        return allowedHeaps != null && allowedHeaps.isEmpty();
+        return allowedHeaps != null
+                && allowedHeaps.stream()
+                        .allMatch(name -> contiguous && HeapProperties.of(name).contiguous() == Trait.NO);
     }
 
     /** {@return whether a heap of this name is allowed, under this or another name of its pool} */

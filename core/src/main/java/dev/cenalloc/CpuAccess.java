@@ -1,45 +1,36 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A bracket around the CPU's touching of a buffer, closed by whoever began it: between {@link DmaBuf#access} and
  * {@link #close} the CPU sees what devices wrote, after it devices see what the CPU wrote. Safe for any number of
- * threads; brackets may overlap and nest, each is ended once. Beginning and ending allocate no objects, so a frame loop
- * may do both for each frame.
+ * threads; brackets may overlap and nest. Each is to be closed exactly once: for the sake of frame loops, beginning and
+ * ending allocate no objects, the brackets of a direction are one object that counts, and a second close would end the
+ * bracket of somebody else, or throw if there is none.
  */
 public final class CpuAccess implements AutoCloseable {
-    private final DmaBuf buffer;
-    /** The kernel only reads these, so that all threads can share them. */
-    private final MemorySegment start;
-
-    private final MemorySegment end;
+    private final Kernel kernel;
+    private final Descriptor descriptor;
+    private final Direction direction;
     private final AtomicInteger open = new AtomicInteger();
 
-    CpuAccess(DmaBuf buffer, Direction direction) {
-        this.buffer = buffer;
-        // END must carry the direction of its START (dma-buf.h).
-        start = argument(direction.syncFlags | dmabuf_h.DMA_BUF_SYNC_START());
-        end = argument(direction.syncFlags | dmabuf_h.DMA_BUF_SYNC_END());
-    }
-
-    private static MemorySegment argument(long flags) {
-        MemorySegment sync = dma_buf_sync.allocate(Arena.ofAuto());
-        dma_buf_sync.flags(sync, flags);
-        return sync.asReadOnly();
-    }
-
-    boolean isOpen() {
-        return open.get() > 0;
+    CpuAccess(Kernel kernel, Descriptor descriptor, Direction direction) {
+        this.kernel = kernel;
+        this.descriptor = descriptor;
+        this.direction = direction;
     }
 
     CpuAccess begin() throws CenallocException {
-        sync(start);
+        int fd = descriptor.hold();
+        int result = sync(fd, direction.start);
+        if (result < 0) {
+            descriptor.drop();
+            throw failure(result);
+        }
         open.incrementAndGet();
         return this;
     }
@@ -55,17 +46,29 @@ public final class CpuAccess implements AutoCloseable {
         if (open.getAndUpdate(n -> Math.max(0, n - 1)) == 0) {
             throw new IllegalStateException("no CPU access to end");
         }
-        sync(end);
+        // Ours until the drop: what is held cannot be closed.
+        int fd = descriptor.acquire();
+        try {
+            int result = sync(fd, direction.end);
+            if (result < 0) {
+                throw failure(result);
+            }
+        } finally {
+            descriptor.release();
+            descriptor.drop();
+        }
     }
 
-    private void sync(MemorySegment flags) throws CenallocException {
+    private int sync(int fd, MemorySegment flags) {
         int result;
         do {
-            result = buffer.ioctl(dmabuf_h.DMA_BUF_IOCTL_SYNC(), flags);
+            result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), flags);
             // Both mean: again (dma-buf.rst, CPU access).
         } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
-        if (result < 0) {
-            throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
-        }
+        return result;
+    }
+
+    private static CenallocException failure(int result) {
+        return CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
     }
 }

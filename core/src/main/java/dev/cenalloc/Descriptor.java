@@ -1,18 +1,29 @@
 package dev.cenalloc;
 
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * One open file descriptor and the calls under way on it. A number may be reused the moment it is closed, so closing
- * waits for its users: the last {@link #release} after {@link #close} does it. Lock-free, allocates nothing.
+ * One open file descriptor, the calls under way on it and what is held by it. A number may be reused the moment it is
+ * closed, so closing is put off until the last call has returned; and while something holds it, a mapping or a CPU
+ * access, it cannot be closed at all. Lock-free, allocates nothing.
  */
 final class Descriptor {
-    private static final int CLOSED = 1 << 30;
+    /** One call under way; room for 16 million. */
+    private static final long CALL = 1;
+
+    private static final long CALLS = (1L << 24) - 1;
+    /** One mapping or access that is open; as many. */
+    private static final long HOLD = 1L << 24;
+
+    private static final long HOLDS = CALLS << 24;
+    /** Nobody may begin a call or hold it any more. */
+    private static final long CLOSED = 1L << 62;
+    /** The number has gone back to the kernel. */
+    private static final long GONE = 1L << 63;
 
     private final Kernel kernel;
     private final int fd;
-    /** Calls under way, plus {@link #CLOSED} once nobody may begin another. */
-    private final AtomicInteger state = new AtomicInteger();
+    private final AtomicLong state = new AtomicLong();
 
     Descriptor(Kernel kernel, int fd) {
         this.kernel = kernel;
@@ -21,34 +32,73 @@ final class Descriptor {
 
     /** The number, valid until the matching {@link #release}. */
     int acquire() {
-        if ((state.incrementAndGet() & CLOSED) != 0) {
-            release();
-            throw new IllegalStateException("already closed");
-        }
-        return fd;
+        return add(CALL);
     }
 
     void release() {
-        if (state.decrementAndGet() == CLOSED) {
-            closeNow();
-        }
+        state.addAndGet(-CALL);
+        closeWhenUnused();
+    }
+
+    /** As {@link #acquire}, and keeps it from being closed until the matching {@link #drop}. */
+    int hold() {
+        return add(HOLD);
+    }
+
+    void drop() {
+        state.addAndGet(-HOLD);
+    }
+
+    private int add(long what) {
+        long before;
+        do {
+            before = state.get();
+            if ((before & CLOSED) != 0) {
+                throw new IllegalStateException("already closed");
+            }
+        } while (!state.compareAndSet(before, before + what));
+        return fd;
     }
 
     boolean isOpen() {
         return (state.get() & CLOSED) == 0;
     }
 
-    /** Refuses further use; the number goes back to the kernel when the last user has released it. Idempotent. */
+    /**
+     * Refuses further use; the number goes back to the kernel when the calls under way have returned. Idempotent.
+     *
+     * @throws IllegalStateException if it is held; nothing has changed
+     */
     void close() {
-        if ((state.getAndUpdate(s -> s | CLOSED) & CLOSED) == 0 && state.get() == CLOSED) {
-            closeNow();
-        }
+        long before;
+        do {
+            before = state.get();
+            if ((before & CLOSED) != 0) {
+                return;
+            }
+            if ((before & HOLDS) != 0) {
+                throw new IllegalStateException(
+                        "close its mappings and CPU accesses before the buffer; open: " + (before & HOLDS) / HOLD);
+            }
+        } while (!state.compareAndSet(before, before | CLOSED));
+        closeWhenUnused();
     }
 
-    /** Two threads may see the last use end: one of them takes the state to a value that it never has again. */
-    private void closeNow() {
-        if (state.compareAndSet(CLOSED, CLOSED | CLOSED << 1)) {
-            kernel.close(fd);
+    /** As {@link #close}, held or not: for what nobody can reach any more. */
+    void abandon() {
+        state.getAndUpdate(s -> s | CLOSED);
+        closeWhenUnused();
+    }
+
+    /** Several threads may see the last call return; one of them takes the state to GONE. */
+    private void closeWhenUnused() {
+        long now = state.get();
+        while ((now & CLOSED) != 0 && (now & CALLS) == 0 && (now & GONE) == 0) {
+            if (state.compareAndSet(now, now | GONE)) {
+                kernel.close(fd);
+                return;
+            }
+            now = state.get();
         }
     }
 }

@@ -9,7 +9,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.NoSuchFileException;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
@@ -35,6 +34,10 @@ public final class DmaBuf implements AutoCloseable {
 
     private final Kernel kernel;
     private final Held held;
+    private final Cleaner.Cleanable cleanable;
+    /** Whether a SharedBuffer closes it. */
+    private volatile boolean shared;
+
     private final long size;
     private final long inode;
     private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
@@ -43,10 +46,17 @@ public final class DmaBuf implements AutoCloseable {
     private record Held(Descriptor descriptor, Set<Arena> mappings, long size) implements Runnable {
         @Override
         public void run() {
-            if (descriptor.isOpen()) {
-                LOG.warn("a DmaBuf of {} bytes was never closed; it is released now", size);
-                mappings.forEach(Arena::close);
-                descriptor.close();
+            if (!descriptor.isOpen()) {
+                return;
+            }
+            LOG.warn("a DmaBuf of {} bytes was never closed; it is released now", size);
+            descriptor.abandon();
+            for (Arena mapping : mappings) {
+                try {
+                    mapping.close();
+                } catch (IllegalStateException e) {
+                    LOG.warn("a mapping of it is in use at this moment, and stays", e);
+                }
             }
         }
     }
@@ -57,9 +67,9 @@ public final class DmaBuf implements AutoCloseable {
         this.inode = inode;
         this.held = new Held(descriptor, ConcurrentHashMap.newKeySet(), size);
         for (Direction direction : Direction.values()) {
-            accesses.put(direction, new CpuAccess(this, direction));
+            accesses.put(direction, new CpuAccess(kernel, descriptor, direction));
         }
-        CLEANER.register(this, held);
+        this.cleanable = CLEANER.register(this, held);
     }
 
     /**
@@ -74,25 +84,29 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     static DmaBuf adopt(Kernel kernel, int fd) throws CenallocException {
-        // Trying a dma-buf ioctl would not do: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate (6.12).
+        DmaBuf adopted = own(kernel, fd);
+        boolean isDmaBuf = false;
         try {
-            if (kernel.fdinfo(fd).stream().anyMatch(line -> line.startsWith(EXPORTER))) {
-                return own(kernel, fd);
-            }
-        } catch (NoSuchFileException e) {
-            throw notADmaBuf(Errno.EBADF, fd);
-        } catch (CenallocException e) {
-            throw e;
+            // Trying a dma-buf ioctl would not do: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate
+            // (6.12).
+            isDmaBuf = kernel.fdinfo(fd).stream().anyMatch(line -> line.startsWith(EXPORTER));
         } catch (IOException e) {
-            kernel.close(fd);
-            throw new CenallocException(Errno.ENOENT, "fdinfo", null, -1, "/proc cannot be read: " + e, "mount /proc");
+            throw new CenallocException(
+                    Errno.ENOENT,
+                    "read of /proc/self/fdinfo",
+                    null,
+                    -1,
+                    "what the descriptor is cannot be told: " + e,
+                    "mount /proc");
+        } finally {
+            if (!isDmaBuf) {
+                adopted.close();
+            }
         }
-        kernel.close(fd);
-        throw notADmaBuf(Errno.ENOTTY, fd);
-    }
-
-    private static CenallocException notADmaBuf(int errno, int fd) {
-        return new CenallocException(errno, "adopt", null, -1, "descriptor " + fd + " is not a dma-buf", "");
+        if (!isDmaBuf) {
+            throw new CenallocException(Errno.ENOTTY, "adopt", null, -1, "descriptor " + fd + " is not a dma-buf", "");
+        }
+        return adopted;
     }
 
     /** For a descriptor that the kernel has just given as a dma-buf. */
@@ -101,7 +115,9 @@ public final class DmaBuf implements AutoCloseable {
             MemorySegment stat = arena.allocate(Linux.STAT_SIZE, Long.BYTES);
             int result = kernel.fstat(fd, stat);
             if (result < 0) {
-                kernel.close(fd);
+                if (result != -Errno.EBADF) {
+                    kernel.close(fd);
+                }
                 throw CenallocException.ofCall(-result, "fstat", null, -1);
             }
             return new DmaBuf(
@@ -139,7 +155,7 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public String name() throws IOException {
-        return info("name:");
+        return new String(info("name:").getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
     }
 
     private String info(String key) throws IOException {
@@ -200,7 +216,9 @@ public final class DmaBuf implements AutoCloseable {
      */
     @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
     public Mapping map(Direction direction) throws CenallocException {
-        int fd = held.descriptor.acquire();
+        // Held until it is unmapped: a mapping keeps its buffer from being closed.
+        int fd = held.descriptor.hold();
+        boolean mapped = false;
         try {
             long address = kernel.mmap(fd, size, direction.protection);
             if (address < 0) {
@@ -209,9 +227,12 @@ public final class DmaBuf implements AutoCloseable {
             Arena arena = Arena.ofShared();
             MemorySegment segment = kernel.view(address, size, arena, unmap(kernel, address, size));
             held.mappings.add(arena);
+            mapped = true;
             return new Mapping(this, arena, direction == Direction.READ ? segment.asReadOnly() : segment);
         } finally {
-            held.descriptor.release();
+            if (!mapped) {
+                held.descriptor.drop();
+            }
         }
     }
 
@@ -222,6 +243,7 @@ public final class DmaBuf implements AutoCloseable {
 
     void unmapped(Arena arena) {
         held.mappings.remove(arena);
+        held.descriptor.drop();
     }
 
     /**
@@ -250,18 +272,26 @@ public final class DmaBuf implements AutoCloseable {
      * Closes the descriptor, when the calls under way have ended. The memory goes when the last descriptor of it, in any
      * process or driver, has gone. Idempotent.
      *
-     * @throws IllegalStateException if a mapping or a CPU access is still open; nothing has changed
+     * @throws IllegalStateException if a mapping or a CPU access is still open, or if this is the storage of a
+     *     {@link SharedBuffer}, which closes it; nothing has changed
      */
     @Override
     public void close() {
-        if (!held.descriptor.isOpen()) {
-            return;
+        if (shared) {
+            throw new IllegalStateException("this buffer is closed with the SharedBuffer that it belongs to");
         }
-        if (!held.mappings.isEmpty() || accesses.values().stream().anyMatch(CpuAccess::isOpen)) {
-            throw new IllegalStateException("close the mappings and CPU accesses of a buffer before the buffer; open: "
-                    + held.mappings.size() + " mappings");
-        }
+        release();
+    }
+
+    /** From now on only {@link #release} closes it. */
+    DmaBuf belongingToAnother() {
+        shared = true;
+        return this;
+    }
+
+    void release() {
         held.descriptor.close();
+        cleanable.clean();
     }
 
     @Override

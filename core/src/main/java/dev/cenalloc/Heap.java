@@ -66,7 +66,13 @@ public final class Heap {
     public DmaBuf allocate(long size) throws CenallocException {
         checkSize(size);
         if (size > memoryTotal) {
-            throw CenallocException.ofCall(Errno.ENOMEM, "DMA_HEAP_IOCTL_ALLOC", path, size);
+            throw new CenallocException(
+                    Errno.ENOMEM,
+                    "allocate",
+                    path,
+                    size,
+                    "this machine has only " + memoryTotal + " bytes of memory",
+                    "ask for less");
         }
         Descriptor node = open();
         int fd = node.acquire();

@@ -21,6 +21,9 @@ interface Kernel {
 
     int ioctl(int fd, long request, MemorySegment argument);
 
+    /** As {@link #ioctl}, without allocating, for requests that have done nothing when they fail. */
+    int repeatableIoctl(int fd, long request, MemorySegment argument);
+
     int fstat(int fd, MemorySegment stat);
 
     /** Maps the descriptor from its start, shared: an address, or {@code -errno}. */

@@ -1,9 +1,11 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.Platform;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -11,6 +13,10 @@ import java.util.OptionalLong;
 
 /** The kernel under this process. Stateless, safe for any number of threads. */
 final class LinuxKernel implements Kernel {
+    LinuxKernel() {
+        Platform.requireUsable();
+    }
+
     @Override
     public List<String> list(Path directory) throws IOException {
         try (var entries = Files.list(directory)) {
@@ -36,6 +42,11 @@ final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int repeatableIoctl(int fd, long request, MemorySegment argument) {
+        return Linux.repeatableIoctl(fd, request, argument);
+    }
+
+    @Override
     public int fstat(int fd, MemorySegment stat) {
         return Linux.fstat(fd, stat);
     }
@@ -57,7 +68,8 @@ final class LinuxKernel implements Kernel {
 
     @Override
     public List<String> fdinfo(int fd) throws IOException {
-        return Files.readAllLines(Path.of("/proc/self/fdinfo", Integer.toString(fd)));
+        // A name may be any bytes; in Latin-1 they all pass.
+        return Files.readAllLines(Path.of("/proc/self/fdinfo", Integer.toString(fd)), StandardCharsets.ISO_8859_1);
     }
 
     @Override

@@ -20,7 +20,8 @@ public final class Mapping implements AutoCloseable {
     }
 
     /**
-     * {@return the memory, as long as the buffer} Read-only if it was mapped for reading. Touching it after {@link #close}
+     * {@return the memory, as long as the buffer} Read-only if it was mapped for reading. Keep the buffer reachable as
+     * long as this is used: of a lost one, the mappings are closed too. Touching it after {@link #close}
      * throws {@link IllegalStateException}.
      */
     public MemorySegment segment() {

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 public final class MissingDeviceException extends CenallocException {
     private static final long serialVersionUID = 1;
 
-    MissingDeviceException(int errno, String call, @Nullable Path path, String remedy) {
-        super(errno, call, path, -1, "no such device", remedy);
+    MissingDeviceException(int errno, String call, @Nullable Path path, long requestedSize, String remedy) {
+        super(errno, call, path, requestedSize, "no such device", remedy);
     }
 }

@@ -2,6 +2,7 @@ package dev.cenalloc;
 
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.bindings.Errno;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -26,7 +27,7 @@ public final class SharedBuffer implements AutoCloseable {
     /** Null until the first use. Written under the lock, read without. */
     private volatile @Nullable Storage storage;
 
-    private boolean closed;
+    private volatile boolean closed;
 
     /**
      * How the memory was found.
@@ -56,7 +57,7 @@ public final class SharedBuffer implements AutoCloseable {
 
     /**
      * Adds a device. Before the first use, its constraints take part in the choice; after it, they are checked against
-     * the memory that there is. Does not block. A refused attach leaves the buffer as it was.
+     * the memory that there is. Waits for a first use that is under way. A refused attach leaves the buffer as it was.
      *
      * @param device who, and what it needs
      * @return the attachment; closing it detaches
@@ -79,7 +80,7 @@ public final class SharedBuffer implements AutoCloseable {
                                 + mismatch);
             }
         } else if (Plan.merge(devices).isImpossible()) {
-            throw new IncompatibleConstraintsException(size, "no heap is allowed by all of " + devices);
+            throw new IncompatibleConstraintsException(size, "these cannot share any memory: " + devices);
         }
         if (device.declared().isEmpty()) {
             LOG.warn("{} declares no constraints: it is taken to accept any memory", device.name());
@@ -127,6 +128,7 @@ public final class SharedBuffer implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public DmaBuf dmaBuf() throws CenallocException {
+        checkOpen();
         Storage existing = storage;
         return existing != null ? existing.dmaBuf : firstUse();
     }
@@ -150,10 +152,11 @@ public final class SharedBuffer implements AutoCloseable {
         var failed = new ArrayList<Attempt>();
         for (Heap heap : plan.candidates()) {
             try {
-                DmaBuf dmaBuf = heap.allocate(size);
+                DmaBuf dmaBuf = heap.allocate(size).belongingToAnother();
                 return new Storage(dmaBuf, new Choice(heap, plan, List.copyOf(failed)));
             } catch (CenallocException e) {
                 if (e.errno() != Errno.ENOMEM) {
+                    failed.forEach(attempt -> e.addSuppressed(new IOException("before it " + attempt)));
                     throw e;
                 }
                 failed.add(new Attempt(heap.name(), e.errno()));
@@ -183,7 +186,7 @@ public final class SharedBuffer implements AutoCloseable {
     public synchronized void close() {
         Storage existing = storage;
         if (existing != null) {
-            existing.dmaBuf.close();
+            existing.dmaBuf.release();
         }
         attachments.clear();
         closed = true;

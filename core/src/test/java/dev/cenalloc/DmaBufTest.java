@@ -60,6 +60,40 @@ class DmaBufTest {
     }
 
     @Test
+    void closingWhileOthersMapItNeverLeavesAMappingOfAClosedBuffer() throws Exception {
+        Heap heap = system();
+        try (var threads = Executors.newFixedThreadPool(2)) {
+            for (int round = 0; round < 500; round++) {
+                DmaBuf buffer = heap.allocate(1);
+                Future<?> user = threads.submit(() -> {
+                    try {
+                        while (true) {
+                            try (var mapping = buffer.map(Direction.READ_WRITE);
+                                    var _ = buffer.access(Direction.WRITE)) {
+                                mapping.segment().fill((byte) 1);
+                            }
+                        }
+                    } catch (IllegalStateException e) {
+                        return "closed, before a mapping was made";
+                    }
+                });
+                while (true) {
+                    try {
+                        buffer.close();
+                        break;
+                    } catch (IllegalStateException e) {
+                        Thread.onSpinWait(); // in use at this moment
+                    }
+                }
+                user.get();
+                assertEquals(0, kernel.openMappings());
+            }
+        }
+        heap.close();
+        assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
     void aLostBufferIsReleased() throws Exception {
         Heap heap = system();
         lose(heap);

@@ -162,6 +162,11 @@ final class FakeKernel implements Kernel {
         return -Errno.ENOTTY;
     }
 
+    @Override
+    public int repeatableIoctl(int fd, long request, MemorySegment argument) {
+        return ioctl(fd, request, argument);
+    }
+
     private int allocate(File heap, MemorySegment request) {
         long size = (dma_heap_allocation_data.len(request) + PAGE - 1) & -PAGE;
         if (dma_heap_allocation_data.fd(request) != 0

@@ -289,9 +289,28 @@ class SharedBufferTest {
         assertThrows(IllegalStateException.class, () -> buffer.attach(ANY));
         assertThrows(IllegalStateException.class, buffer::plan);
         assertThrows(IllegalStateException.class, () -> buffer.map(Direction.READ));
+        assertThrows(IllegalStateException.class, buffer::dmaBuf);
         SharedBuffer unused = cenalloc.create(100);
         unused.close();
         assertThrows(IllegalStateException.class, unused::dmaBuf);
+    }
+
+    @Test
+    void theStorageIsClosedByItsOwnerOnly() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            DmaBuf dmaBuf = buffer.dmaBuf();
+            assertThrows(IllegalStateException.class, dmaBuf::close);
+            dmaBuf.map(Direction.READ).close();
+        }
+    }
+
+    @Test
+    void whatIsKnownToBeImpossibleIsRefusedAtAttach() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(only("system"));
+            assertThrows(IncompatibleConstraintsException.class, () -> buffer.attach(CONTIGUOUS));
+            buffer.dmaBuf();
+        }
     }
 
     @Test

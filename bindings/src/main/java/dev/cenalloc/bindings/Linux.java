@@ -21,10 +21,10 @@ import java.util.Arrays;
  * <p>Safe for any number of threads. A call that blocks in the kernel ({@link #poll}, {@link #read}, some ioctls) pins
  * the carrier of a virtual thread for as long as it blocks.
  *
- * <p>{@link #poll}, {@link #read} and {@link #ioctl}, the calls of a frame loop, allocate no Java objects. For that they
- * are made without the capture of errno, which costs an object a call (a slice of the capture segment, JDK 25), and a
- * call that failed is made once more, with it, to learn why. A failed one of these has done nothing, so the second is
- * a plain retry; if it succeeds, that is the result.
+ * <p>{@link #poll}, {@link #read} and {@link #repeatableIoctl}, the calls of a frame loop, allocate no Java objects. For
+ * that they are made without the capture of errno, which costs an object a call (a slice of the capture segment, JDK 25),
+ * and a call that failed is made once more, with it, to learn why. If the second succeeds, that is the result: so a call
+ * that was interrupted (EINTR) may have been restarted, a poll with its whole time.
  */
 public final class Linux {
     public static final int O_RDONLY = 0;
@@ -61,7 +61,7 @@ public final class Linux {
     /** Offset of {@code st_size}, a 64-bit integer, the same on both architectures. */
     public static final long STAT_FILE_SIZE = 48;
 
-    private static final Linker LINKER = linker();
+    private static final Linker LINKER = Linker.nativeLinker();
     private static final MemoryLayout ERRNO_LAYOUT = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = ERRNO_LAYOUT.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
@@ -126,13 +126,19 @@ public final class Linux {
     /** ioctl with a pointer argument; {@code request} is zero-extended, as the generated constants are. */
     public static int ioctl(int fd, long request, MemorySegment argument) {
         try {
-            int first = (int) IOCTL_FAST.invokeExact(fd, request, argument);
-            if (first >= 0) {
-                return first;
-            }
             MemorySegment capture = CAPTURE.get();
             int result = (int) IOCTL.invokeExact(capture, fd, request, argument);
             return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** As {@link #ioctl}, without allocating, for requests that have done nothing when they fail and cost little then. */
+    public static int repeatableIoctl(int fd, long request, MemorySegment argument) {
+        try {
+            int first = (int) IOCTL_FAST.invokeExact(fd, request, argument);
+            return first >= 0 ? first : ioctl(fd, request, argument);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -286,19 +292,6 @@ public final class Linux {
         throw new AssertionError("a downcall threw", thrown);
     }
 
-    private static Linker linker() {
-        checkPlatform(System.getProperty("os.name"), System.getProperty("os.arch"));
-        return Linker.nativeLinker();
-    }
-
-    /** Struct layouts and request numbers are verified (ci/abi) for these only; elsewhere they may silently differ. */
-    static void checkPlatform(String os, String arch) {
-        if (!os.equals("Linux") || !(arch.equals("amd64") || arch.equals("aarch64"))) {
-            throw new UnsupportedOperationException("cenalloc supports Linux on amd64 and aarch64, and this is " + os
-                    + " on " + arch + ": the kernel structures that it knows may have another layout here");
-        }
-    }
-
     private static MethodHandle handle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
         Linker.Option[] all = Arrays.copyOf(options, options.length + 1);
         all[options.length] = Linker.Option.captureCallState("errno");
@@ -306,14 +299,6 @@ public final class Linux {
     }
 
     private static MethodHandle fastHandle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        try {
-            return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
-        } catch (IllegalCallerException e) {
-            Module module = Linux.class.getModule();
-            throw new IllegalCallerException(
-                    "Java denies native access: start it with --enable-native-access="
-                            + (module.isNamed() ? module.getName() : "ALL-UNNAMED"),
-                    e);
-        }
+        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
     }
 }

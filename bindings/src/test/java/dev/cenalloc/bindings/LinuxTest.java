@@ -63,8 +63,13 @@ class LinuxTest {
             int memfd = memfd(4096);
             assertEquals(0, Linux.ioctl(memfd, FIONREAD, count));
             assertEquals(4096, count.get(ValueLayout.JAVA_INT, 0));
+            count.set(ValueLayout.JAVA_INT, 0, 0);
+            assertEquals(0, Linux.repeatableIoctl(memfd, FIONREAD, count));
+            assertEquals(4096, count.get(ValueLayout.JAVA_INT, 0));
             close(memfd);
             assertEquals(-Errno.EBADF, Linux.ioctl(-1, FIONREAD, count));
+            count.set(ValueLayout.JAVA_INT, 0, 0);
+            assertEquals(-Errno.EBADF, Linux.repeatableIoctl(-1, FIONREAD, count));
             int nul = Linux.open("/dev/null", Linux.O_RDWR);
             assertEquals(-Errno.ENOTTY, Linux.ioctl(nul, 0xC0184800L, count));
             close(nul);
@@ -220,12 +225,17 @@ class LinuxTest {
 
     @Test
     void otherPlatformsAreRefusedByName() {
-        var e = assertThrows(UnsupportedOperationException.class, () -> Linux.checkPlatform("Linux", "ppc64le"));
+        var e = assertThrows(UnsupportedOperationException.class, () -> Platform.check("Linux", "ppc64le"));
         String message = String.valueOf(e.getMessage());
         assertTrue(message.contains("ppc64le") && message.contains("aarch64"), message);
-        assertThrows(UnsupportedOperationException.class, () -> Linux.checkPlatform("Mac OS X", "aarch64"));
-        assertDoesNotThrow(() -> Linux.checkPlatform("Linux", "amd64"));
-        assertDoesNotThrow(() -> Linux.checkPlatform("Linux", "aarch64"));
+        assertThrows(UnsupportedOperationException.class, () -> Platform.check("Mac OS X", "aarch64"));
+        assertDoesNotThrow(() -> Platform.check("Linux", "amd64"));
+        assertDoesNotThrow(() -> Platform.check("Linux", "aarch64"));
+    }
+
+    @Test
+    void thisPlatformIsUsable() {
+        assertDoesNotThrow(Platform::requireUsable);
     }
 
     @Test

@@ -70,6 +70,6 @@ final class AtomicRequest {
     }
 
     void commit(DeviceNode node) throws IOException {
-        node.ioctl("DRM_IOCTL_MODE_ATOMIC", drm_h.DRM_IOCTL_MODE_ATOMIC(), request);
+        node.frameIoctl("DRM_IOCTL_MODE_ATOMIC", drm_h.DRM_IOCTL_MODE_ATOMIC(), request);
     }
 }

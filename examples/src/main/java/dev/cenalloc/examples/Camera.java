@@ -52,7 +52,13 @@ final class Camera implements AutoCloseable {
     static Camera open(String which) throws IOException {
         var seen = new ArrayList<String>();
         for (Path path : DeviceNode.list("/dev", "video")) {
-            DeviceNode node = DeviceNode.open(path);
+            DeviceNode node;
+            try {
+                node = DeviceNode.open(path);
+            } catch (IOException e) {
+                seen.add(String.valueOf(e.getMessage()));
+                continue;
+            }
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment caps = v4l2_capability.allocate(arena);
                 if (node.tryIoctl(v4l2_h.VIDIOC_QUERYCAP(), caps) == 0) {
@@ -119,7 +125,9 @@ final class Camera implements AutoCloseable {
             v4l2_pix_format.height(pixels, height);
             v4l2_pix_format.pixelformat(pixels, Frame.XR24);
             v4l2_pix_format.field(pixels, v4l2_h.V4L2_FIELD_NONE());
-            node.ioctl("VIDIOC_S_FMT", v4l2_h.VIDIOC_S_FMT(), format);
+            if (node.tryIoctl(v4l2_h.VIDIOC_S_FMT(), format) == -Errno.EBUSY) {
+                throw new IOException(name + " is in use by another program: stop that first");
+            }
             if (v4l2_pix_format.width(pixels) != width
                     || v4l2_pix_format.height(pixels) != height
                     || v4l2_pix_format.pixelformat(pixels) != Frame.XR24) {
@@ -173,12 +181,12 @@ final class Camera implements AutoCloseable {
 
     /** Gives the camera a buffer to fill. */
     void queue(int index) throws IOException {
-        node.ioctl("VIDIOC_QBUF", v4l2_h.VIDIOC_QBUF(), queued.get(index));
+        node.frameIoctl("VIDIOC_QBUF", v4l2_h.VIDIOC_QBUF(), queued.get(index));
     }
 
-    /** Takes the oldest filled buffer, or -1 if none is filled yet. Never blocks. */
+    /** Takes the oldest filled buffer, or -1 if none is filled yet or that one is damaged. Never blocks. */
     int dequeue() throws IOException {
-        int result = node.tryIoctl(v4l2_h.VIDIOC_DQBUF(), dequeued);
+        int result = node.tryFrameIoctl(v4l2_h.VIDIOC_DQBUF(), dequeued);
         if (result == -Errno.EAGAIN) {
             return -1;
         }
@@ -186,7 +194,8 @@ final class Camera implements AutoCloseable {
             throw new IOException("VIDIOC_DQBUF on " + name + " gave " + Errno.name(-result));
         }
         if ((v4l2_buffer.flags(dequeued) & v4l2_h.V4L2_BUF_FLAG_ERROR()) != 0) {
-            throw new IOException(name + " reports a damaged frame");
+            queue(v4l2_buffer.index(dequeued)); // damaged: the gap in the sequence counts it as dropped
+            return -1;
         }
         return v4l2_buffer.index(dequeued);
     }

@@ -13,13 +13,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.Logger;
 
 /**
  * Compares what the display put out with what the camera wrote, pixel by pixel, on a thread of its own: as many frames as
- * it can follow. The frame loop hands frames over through volatile fields, so that being watched costs it no system
- * call. Closed by whoever made it.
+ * it can follow. The frame loop hands frames over through volatile fields, so that being watched costs it no system call
+ * as long as a capture takes less time than a frame. Closed by whoever made it.
  */
 final class Checker implements AutoCloseable {
+    private static final Logger LOG = LogManager.getLogger(Checker.class);
     private static final int NONE = -1;
     private static final int CAPTURE_MILLIS = 2_000;
     private static final long WAIT_NANOS = 4_000_000;
@@ -37,6 +41,7 @@ final class Checker implements AutoCloseable {
     private final DmaBuf capture;
     private final List<Mapping> mappings = new ArrayList<>();
     private final Mapping captured;
+    private final Undo mapped;
     private final Thread thread = new Thread(this::work, "checker");
 
     /** The buffer under check; written by the frame loop to begin, by the checker to end. */
@@ -52,9 +57,12 @@ final class Checker implements AutoCloseable {
         this.frame = frame;
         this.buffers = List.copyOf(buffers);
         this.capture = capture;
-        this.captured = capture.map(Direction.READ);
-        for (DmaBuf buffer : buffers) {
-            mappings.add(buffer.map(Direction.READ));
+        try (var opened = new Undo()) {
+            this.captured = opened.add(capture.map(Direction.READ));
+            for (DmaBuf buffer : buffers) {
+                mappings.add(opened.add(buffer.map(Direction.READ)));
+            }
+            this.mapped = opened.keep();
         }
         thread.setDaemon(true);
         thread.start();
@@ -111,14 +119,20 @@ final class Checker implements AutoCloseable {
         return (long) frame.width() * frame.height();
     }
 
-    /** The last capture, to be read while no check is under way. */
-    MemorySegment lastCapture() {
-        return captured.segment();
+    /** Reads what the display put out last, while no check is under way. */
+    void readCapture(Consumer<MemorySegment> reader) throws IOException {
+        read(capture, captured, reader);
     }
 
-    /** What is in a buffer of the camera. */
-    MemorySegment content(int buffer) {
-        return mappings.get(buffer).segment();
+    /** Reads what is in a buffer of the camera. */
+    void read(int buffer, Consumer<MemorySegment> reader) throws IOException {
+        read(buffers.get(buffer), mappings.get(buffer), reader);
+    }
+
+    private static void read(DmaBuf buffer, Mapping mapping, Consumer<MemorySegment> reader) throws IOException {
+        try (var _ = buffer.access(Direction.READ)) {
+            reader.accept(mapping.segment());
+        }
     }
 
     private void work() {
@@ -135,7 +149,8 @@ final class Checker implements AutoCloseable {
                 } else {
                     lost.incrementAndGet();
                 }
-            } catch (IOException e) {
+            } catch (IOException | RuntimeException | Error e) {
+                LOG.error("the check of a frame failed", e);
                 lost.incrementAndGet();
             } finally {
                 fence = NONE;
@@ -185,14 +200,22 @@ final class Checker implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public void close() throws IOException {
         closed = true;
-        try {
-            thread.join();
-        } catch (InterruptedException e) {
+        boolean interrupted = false;
+        while (thread.isAlive()) { // no longer than a check takes
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        mappings.forEach(Mapping::close);
-        captured.close();
+        if (fence != NONE) { // handed over, and never looked at
+            Linux.close(fence);
+        }
+        mapped.close();
     }
 }

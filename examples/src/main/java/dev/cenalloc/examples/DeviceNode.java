@@ -64,8 +64,24 @@ final class DeviceNode implements AutoCloseable {
         return result;
     }
 
+    /** As {@link #tryIoctl}, without allocating: for the requests of a frame loop. */
+    int tryFrameIoctl(long request, MemorySegment argument) {
+        int result;
+        do {
+            result = Linux.repeatableIoctl(fd, request, argument);
+        } while (result == -Errno.EINTR);
+        return result;
+    }
+
     int ioctl(String name, long request, MemorySegment argument) throws IOException {
-        int result = tryIoctl(request, argument);
+        return check(name, tryIoctl(request, argument));
+    }
+
+    int frameIoctl(String name, long request, MemorySegment argument) throws IOException {
+        return check(name, tryFrameIoctl(request, argument));
+    }
+
+    private int check(String name, int result) throws IOException {
         if (result < 0) {
             throw new IOException(name + " on " + path + " gave " + Errno.name(-result));
         }

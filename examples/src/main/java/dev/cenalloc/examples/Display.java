@@ -11,15 +11,18 @@ import dev.cenalloc.bindings.drm.drm_gem_close;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_create_blob;
 import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
-import dev.cenalloc.bindings.drm.drm_mode_modeinfo;
+import dev.cenalloc.bindings.drm.drm_mode_get_blob;
 import dev.cenalloc.bindings.drm.drm_prime_handle;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.Logger;
 
 /**
  * A KMS display that scans out dma-bufs of ours, closed by whoever opened it, which puts back what was on it before.
@@ -27,6 +30,7 @@ import java.util.Optional;
  * allocate nothing.
  */
 final class Display implements AutoCloseable {
+    private static final Logger LOG = LogManager.getLogger(Display.class);
     private static final int EVENTS = 1024;
 
     private final DeviceNode node;
@@ -42,26 +46,52 @@ final class Display implements AutoCloseable {
     private final MemorySegment fence = arena.allocate(ValueLayout.JAVA_INT);
 
     private final AtomicRequest restore;
+    private final Device device;
     private boolean started;
     private int flipped;
     private long flipMicros;
 
-    private Display(DeviceNode node, KmsOutput output) throws IOException {
+    private Display(DeviceNode node, KmsOutput output, Cenalloc cenalloc, Frame frame) throws IOException {
         this.node = node;
         this.output = output;
-        // What is on the screen now, as values to be set again.
-        var before = new AtomicRequest.Builder();
-        for (String property : List.of("MODE_ID", "ACTIVE")) {
-            before.set(output.crtc(), property, output.crtc().value(property));
+        try {
+            this.device = trial(cenalloc, frame);
+            this.restore = whatIsOnTheScreen();
+        } catch (IOException | RuntimeException e) {
+            arena.close();
+            throw e;
         }
-        before.set(output.connector(), "CRTC_ID", output.connector().value("CRTC_ID"));
+    }
+
+    /** What is shown now, as values to be set again. */
+    private AtomicRequest whatIsOnTheScreen() throws IOException {
+        var before = new AtomicRequest.Builder()
+                .set(output.crtc(), "MODE_ID", copyOfBlob((int) output.crtc().value("MODE_ID")))
+                .set(output.crtc(), "ACTIVE", output.crtc().value("ACTIVE"))
+                .set(output.connector(), "CRTC_ID", output.connector().value("CRTC_ID"));
         for (String property : KmsOutput.PLANE_PROPERTIES) {
             before.set(output.plane(), property, output.plane().value(property));
         }
         if (output.writeback().isPresent()) {
             before.set(output.writeback().get(), "CRTC_ID", 0);
         }
-        this.restore = before.build(arena, drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET(), 0);
+        return before.build(arena, drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET(), 0);
+    }
+
+    /** The mode of before may live only as long as it is set; a copy is ours. */
+    private int copyOfBlob(int id) throws IOException {
+        if (id == 0) {
+            return 0;
+        }
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment get = drm_mode_get_blob.allocate(call);
+            drm_mode_get_blob.blob_id(get, id);
+            node.ioctl("GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
+            MemorySegment content = call.allocate(drm_mode_get_blob.length(get), Long.BYTES);
+            drm_mode_get_blob.data(get, content.address());
+            node.ioctl("GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
+            return createBlob(content);
+        }
     }
 
     /**
@@ -71,19 +101,23 @@ final class Display implements AutoCloseable {
      */
     static Display open(String which, Cenalloc cenalloc, Frame frame) throws IOException {
         var seen = new ArrayList<String>();
-        for (var path : DeviceNode.list("/dev/dri", "card")) {
-            DeviceNode node = DeviceNode.open(path);
-            String driver = KmsOutput.driver(node);
-            try {
+        for (Path path : DeviceNode.list("/dev/dri", "card")) {
+            try (var opened = new Undo()) {
+                DeviceNode node = opened.add(DeviceNode.open(path));
+                String driver = KmsOutput.driver(node);
                 if (!which.equals("auto") && !which.equals(driver) && !which.equals(path.toString())) {
-                    throw new IOException("not asked for");
+                    seen.add(driver + " (" + path + ")");
+                    continue;
                 }
-                var display = new Display(node, KmsOutput.find(node, driver, frame));
-                display.device(cenalloc, frame);
-                return display;
+                try {
+                    var display = new Display(node, KmsOutput.find(node, driver, frame), cenalloc, frame);
+                    opened.keep();
+                    return display;
+                } catch (IOException e) {
+                    seen.add(driver + " (" + path + ") " + e.getMessage());
+                }
             } catch (IOException e) {
-                seen.add(driver + " (" + path + "): " + e.getMessage());
-                node.close();
+                seen.add(String.valueOf(e.getMessage()));
             }
         }
         throw new IOException(
@@ -103,8 +137,13 @@ final class Display implements AutoCloseable {
         return !captures.isEmpty();
     }
 
-    /** This display as a participant: it is offered memory, and says what it takes. Nothing on the screen changes. */
-    Device device(Cenalloc cenalloc, Frame frame) throws IOException {
+    /** This display as a participant: what it said when it was offered memory. */
+    Device device() {
+        return device;
+    }
+
+    /** Offers memory. Nothing on the screen changes. */
+    private Device trial(Cenalloc cenalloc, Frame frame) throws IOException {
         return Trial.of(output.driver(), cenalloc, frame.size(), buffer -> {
             try {
                 removeFramebuffer(framebuffer(buffer, frame));
@@ -156,7 +195,7 @@ final class Display implements AutoCloseable {
      * @return the output that goes back to memory, if there is one
      */
     private Optional<KmsObject> begin(int framebuffer, Frame frame) throws IOException {
-        int blob = modeBlob();
+        int blob = createBlob(output.mode());
         if (output.writeback().isPresent()) {
             KmsObject writeback = output.writeback().get();
             int crtc = output.crtc().id();
@@ -275,13 +314,13 @@ final class Display implements AutoCloseable {
         }
     }
 
-    private int modeBlob() throws IOException {
+    /** Freed with the descriptor, as every object that this program has made. */
+    private int createBlob(MemorySegment content) throws IOException {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment create = drm_mode_create_blob.allocate(call);
-            drm_mode_create_blob.data(create, output.mode().address());
-            drm_mode_create_blob.length(create, (int) drm_mode_modeinfo.sizeof());
+            drm_mode_create_blob.data(create, content.address());
+            drm_mode_create_blob.length(create, (int) content.byteSize());
             node.ioctl("CREATEPROPBLOB", drm_h.DRM_IOCTL_MODE_CREATEPROPBLOB(), create);
-            // Freed with the descriptor, as every object that this program has made.
             return drm_mode_create_blob.blob_id(create);
         }
     }
@@ -293,7 +332,10 @@ final class Display implements AutoCloseable {
             // The framebuffer of before may be gone with the program that made it; then the last close of the node
             // makes
             // the kernel bring its console back.
-            restore.tryCommit(node);
+            int result = restore.tryCommit(node);
+            if (result < 0) {
+                LOG.info("what was on the screen before cannot be put back: {}", Errno.name(-result));
+            }
         }
         framebuffers.forEach(this::removeFramebuffer);
         framebuffers.clear();

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
@@ -87,16 +88,17 @@ record KmsOutput(
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment resources = drm_mode_card_res.allocate(arena);
             node.ioctl("GETRESOURCES", drm_h.DRM_IOCTL_MODE_GETRESOURCES(), resources);
+            int connectorCount = drm_mode_card_res.count_connectors(resources);
             MemorySegment crtcs = arena.allocate(ValueLayout.JAVA_INT, drm_mode_card_res.count_crtcs(resources));
-            MemorySegment connectorIds =
-                    arena.allocate(ValueLayout.JAVA_INT, drm_mode_card_res.count_connectors(resources));
+            MemorySegment connectorIds = arena.allocate(ValueLayout.JAVA_INT, connectorCount);
             drm_mode_card_res.crtc_id_ptr(resources, crtcs.address());
             drm_mode_card_res.connector_id_ptr(resources, connectorIds.address());
             drm_mode_card_res.count_fbs(resources, 0);
             drm_mode_card_res.count_encoders(resources, 0);
             node.ioctl("GETRESOURCES", drm_h.DRM_IOCTL_MODE_GETRESOURCES(), resources);
 
-            List<Connector> connectors = IntStream.range(0, drm_mode_card_res.count_connectors(resources))
+            List<Connector> connectors = IntStream.range(
+                            0, Math.min(connectorCount, drm_mode_card_res.count_connectors(resources)))
                     .mapToObj(i -> connectorIds.getAtIndex(ValueLayout.JAVA_INT, i))
                     .map(id -> readConnector(node, id))
                     .flatMap(Optional::stream)
@@ -104,17 +106,16 @@ record KmsOutput(
             for (Connector connector : connectors) {
                 if (connector.type() == drm_h.DRM_MODE_CONNECTOR_WRITEBACK()
                         || !connector.connected()
-                        || connector.modes().isEmpty()) {
+                        || mode(connector.modes(), frame).isEmpty()) {
                     continue;
                 }
-                MemorySegment mode = mode(connector.modes(), frame);
+                MemorySegment mode = mode(connector.modes(), frame).orElseThrow();
                 for (int index = 0; index < drm_mode_card_res.count_crtcs(resources); index++) {
                     Optional<KmsObject> plane =
                             reaches(node, connector, index) ? primaryPlane(node, index) : Optional.empty();
                     if (plane.isPresent()) {
                         int crtc = index;
-                        boolean whole = Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) == frame.width()
-                                && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) == frame.height();
+                        boolean whole = isExact(mode, frame);
                         Optional<Connector> writeback = connectors.stream()
                                 .filter(c -> hasWriteback && whole)
                                 .filter(c -> c.type() == drm_h.DRM_MODE_CONNECTOR_WRITEBACK())
@@ -138,7 +139,8 @@ record KmsOutput(
                 }
             }
         }
-        throw new IOException("has no connected screen with a plane for XR24");
+        throw new IOException(
+                "has no connected screen with a plane for XR24 and a mode for " + frame.width() + "x" + frame.height());
     }
 
     private static int enable(DeviceNode node, int capability) {
@@ -150,21 +152,19 @@ record KmsOutput(
         }
     }
 
-    /** The mode of the frame's size, else the preferred one, in which the frame is centred. */
-    private static MemorySegment mode(List<MemorySegment> modes, Frame frame) throws IOException {
-        MemorySegment best = modes.stream()
-                .filter(mode -> Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) == frame.width()
-                        && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) == frame.height())
-                .findFirst()
-                .orElseGet(() -> modes.stream()
-                        .filter(mode -> (drm_mode_modeinfo.type(mode) & drm_h.DRM_MODE_TYPE_PREFERRED()) != 0)
-                        .findFirst()
-                        .orElse(modes.getFirst()));
-        if (Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(best)) < frame.width()
-                || Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(best)) < frame.height()) {
-            throw new IOException("has no mode for " + frame.width() + "x" + frame.height());
-        }
-        return best;
+    /** The mode of the frame's size, else the preferred or first one that the frame fits in, where it is centred. */
+    private static Optional<MemorySegment> mode(List<MemorySegment> modes, Frame frame) {
+        Comparator<MemorySegment> exactFirst = Comparator.comparing(mode -> !isExact(mode, frame));
+        return modes.stream()
+                .filter(mode -> Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) >= frame.width()
+                        && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) >= frame.height())
+                .min(exactFirst.thenComparing(
+                        mode -> (drm_mode_modeinfo.type(mode) & drm_h.DRM_MODE_TYPE_PREFERRED()) == 0));
+    }
+
+    private static boolean isExact(MemorySegment mode, Frame frame) {
+        return Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) == frame.width()
+                && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) == frame.height();
     }
 
     /** A connector that vanished meanwhile is as good as none. */

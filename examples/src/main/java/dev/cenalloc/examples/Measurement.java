@@ -48,18 +48,28 @@ record Measurement(Map<String, Long> systemCalls, long countedFrames, long javaB
                 counted.await();
             }
         });
-        Thread.ofPlatform().name("frames").start(loop);
-        warm.await();
-        Optional<SystemCalls> calls = SystemCalls.ofThread(tid[0]);
-        counting.countDown();
-        shown.await();
+        Thread thread = Thread.ofPlatform().name("frames").start(loop);
         Map<String, Long> counts = Map.of();
-        if (calls.isPresent()) {
-            try (SystemCalls open = calls.get()) {
-                counts = open.counts();
+        boolean complete = false;
+        try {
+            warm.await();
+            Optional<SystemCalls> calls = SystemCalls.ofThread(tid[0]);
+            counting.countDown();
+            shown.await();
+            if (calls.isPresent()) {
+                try (SystemCalls open = calls.get()) {
+                    counts = open.counts();
+                }
             }
+            complete = true;
+        } finally {
+            if (!complete) {
+                pipeline.stop();
+                counting.countDown();
+            }
+            counted.countDown();
+            thread.join();
         }
-        counted.countDown();
         try {
             return new Measurement(counts, SETTLE + pipeline.shown(), loop.get());
         } catch (ExecutionException e) {

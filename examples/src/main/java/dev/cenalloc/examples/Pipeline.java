@@ -30,7 +30,7 @@ final class Pipeline implements AutoCloseable {
     /** What the user asked for; {@code auto} is a choice of ours. */
     record Request(String camera, String display, String heap, int width, int height, int framesPerSecond) {}
 
-    private final Cenalloc cenalloc;
+    private final Undo opened;
     private final Camera camera;
     private final Display display;
     private final Frame frame;
@@ -50,14 +50,14 @@ final class Pipeline implements AutoCloseable {
     private long lastFlipMicros;
 
     private Pipeline(
-            Cenalloc cenalloc,
+            Undo opened,
             Camera camera,
             Display display,
             Frame frame,
             List<SharedBuffer> buffers,
             SharedBuffer capture,
             Checker checker) {
-        this.cenalloc = cenalloc;
+        this.opened = opened;
         this.camera = camera;
         this.display = display;
         this.frame = frame;
@@ -77,7 +77,7 @@ final class Pipeline implements AutoCloseable {
             // Both are asked before anything is allocated.
             List<Device> devices = new ArrayList<>();
             devices.add(camera.device(cenalloc, frame));
-            devices.add(display.device(cenalloc, frame));
+            devices.add(display.device());
             if (!request.heap().equals("auto")) {
                 var only = Constraints.NONE.onlyHeaps(List.of(request.heap()));
                 devices.add(Device.of("the user", only, "asked for by --heap"));
@@ -98,8 +98,7 @@ final class Pipeline implements AutoCloseable {
             capture.attach(devices.get(1));
             Checker checker = opened.add(new Checker(memory, capture.dmaBuf(), frame));
 
-            opened.keep();
-            return new Pipeline(cenalloc, camera, display, frame, buffers, capture, checker);
+            return new Pipeline(opened.keep(), camera, display, frame, buffers, capture, checker);
         }
     }
 
@@ -110,8 +109,11 @@ final class Pipeline implements AutoCloseable {
             memory.add(buffer.dmaBuf());
         }
         camera.start(memory);
-        await(camera.fd(), "the camera gave no frame");
-        int first = camera.dequeue();
+        int first;
+        do {
+            await(camera.fd(), "the camera gave no frame");
+            first = camera.dequeue();
+        } while (first == NONE);
         display.start(memory, first, capture.dmaBuf(), frame);
         onScreen = first;
         sequence = camera.sequence();
@@ -241,17 +243,11 @@ final class Pipeline implements AutoCloseable {
         return onScreen;
     }
 
-    /** Stops the camera, puts back what was on the screen, releases the memory. */
+    /** Stops the camera, puts back what was on the screen, releases the memory. After {@link #run} has returned. */
     @Override
-    public void close() {
-        checker.close();
-        camera.close();
-        display.close();
-        capture.close();
-        buffers.forEach(SharedBuffer::close);
-        cenalloc.close();
-        if (arena.scope().isAlive()) {
-            arena.close();
+    public void close() throws IOException {
+        try (arena) {
+            opened.close();
         }
     }
 }

@@ -10,6 +10,7 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -160,14 +161,18 @@ final class PipelineCommand implements Callable<Integer> {
 
     private static void write(Pipeline pipeline, Path file) throws IOException {
         Frame frame = pipeline.frame();
-        MemorySegment pixels = pipeline.canCapture()
-                ? pipeline.checker().lastCapture()
-                : pipeline.checker().content(pipeline.onScreen());
         var image = new BufferedImage(frame.width(), frame.height(), BufferedImage.TYPE_INT_RGB);
-        for (int y = 0; y < frame.height(); y++) {
-            for (int x = 0; x < frame.width(); x++) {
-                image.setRGB(x, y, pixels.get(ValueLayout.JAVA_INT, (long) y * frame.stride() + x * 4L));
+        Consumer<MemorySegment> reader = pixels -> {
+            for (int y = 0; y < frame.height(); y++) {
+                for (int x = 0; x < frame.width(); x++) {
+                    image.setRGB(x, y, pixels.get(ValueLayout.JAVA_INT, (long) y * frame.stride() + x * 4L));
+                }
             }
+        };
+        if (pipeline.canCapture()) {
+            pipeline.checker().readCapture(reader);
+        } else {
+            pipeline.checker().read(pipeline.onScreen(), reader);
         }
         if (!ImageIO.write(image, "png", file.toFile())) {
             throw new IOException("this Java cannot write PNG files");

@@ -1,6 +1,7 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.Constraints;
 import dev.cenalloc.Device;
 import dev.cenalloc.DmaBuf;
@@ -39,10 +40,12 @@ final class Trial {
         String contiguous = refusal(cenalloc, Trait.YES, size, importer);
         if (contiguous.isEmpty()) {
             return Device.of(
-                    name, Constraints.NONE.contiguous(), "refused scattered memory on trial (" + scattered + ")");
+                    name,
+                    Constraints.NONE.contiguous(),
+                    "took contiguous memory on trial; scattered memory: " + scattered);
         }
         throw new IOException(
-                name + " takes no memory of this machine: scattered " + scattered + ", contiguous " + contiguous);
+                name + " takes no memory of this machine; scattered: " + scattered + "; contiguous: " + contiguous);
     }
 
     private static String refusal(Cenalloc cenalloc, Trait contiguous, long size, Import importer) throws IOException {
@@ -51,7 +54,7 @@ final class Trial {
                 .findFirst()
                 .orElse(null);
         if (heap == null) {
-            return "none here";
+            return "not tried, there is no such heap";
         }
         List<DmaBuf> held = new ArrayList<>();
         try {
@@ -60,10 +63,12 @@ final class Trial {
                 held.add(buffer);
                 String refusal = importer.refusal(buffer);
                 if (!refusal.isEmpty()) {
-                    return refusal;
+                    return "refused (" + refusal + ")";
                 }
             }
             return "";
+        } catch (CenallocException e) {
+            return "not tried (" + e.getMessage() + ")";
         } finally {
             held.forEach(DmaBuf::close);
         }

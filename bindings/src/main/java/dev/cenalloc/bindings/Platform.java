@@ -1,0 +1,40 @@
+package dev.cenalloc.bindings;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.ValueLayout;
+
+/** Says in plain words why the bindings cannot be used here, before {@link Linux} fails to initialise. Stateless. */
+public final class Platform {
+    private Platform() {}
+
+    /**
+     * Returns if the bindings can be used.
+     *
+     * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
+     * @throws IllegalCallerException if Java denies native access; the message has the switch to start it with
+     */
+    public static void requireUsable() {
+        check(System.getProperty("os.name"), System.getProperty("os.arch"));
+        try {
+            Linker linker = Linker.nativeLinker();
+            linker.downcallHandle(
+                    linker.defaultLookup().findOrThrow("close"),
+                    FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+        } catch (IllegalCallerException e) {
+            Module module = Platform.class.getModule();
+            throw new IllegalCallerException(
+                    "Java denies native access: start it with --enable-native-access="
+                            + (module.isNamed() ? module.getName() : "ALL-UNNAMED"),
+                    e);
+        }
+    }
+
+    /** Struct layouts and request numbers are verified (ci/abi) for these only; elsewhere they may silently differ. */
+    static void check(String os, String arch) {
+        if (!os.equals("Linux") || !(arch.equals("amd64") || arch.equals("aarch64"))) {
+            throw new UnsupportedOperationException("cenalloc supports Linux on amd64 and aarch64, and this is " + os
+                    + " on " + arch + ": the kernel structures that it knows may have another layout here");
+        }
+    }
+}
