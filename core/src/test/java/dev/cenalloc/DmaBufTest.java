@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 
 class DmaBufTest {
@@ -23,7 +24,7 @@ class DmaBufTest {
     void closingWhileOthersUseItNeverTouchesAClosedDescriptor() throws Exception {
         Heap heap = system();
         try (var threads = Executors.newFixedThreadPool(4)) {
-            for (int round = 0; round < 200; round++) {
+            for (int round = 0; round < 100; round++) {
                 DmaBuf buffer = heap.allocate(1);
                 var closing = new AtomicBoolean();
                 var users = new ArrayList<Future<?>>();
@@ -34,6 +35,7 @@ class DmaBufTest {
                                 // The fake answers EBADF for a closed number, which would come out as an exception
                                 // of another type.
                                 buffer.access(Direction.READ).close();
+                                LockSupport.parkNanos(10_000);
                             }
                         } catch (IllegalStateException e) {
                             assertTrue(closing.get(), "only once it is being closed");
@@ -47,7 +49,7 @@ class DmaBufTest {
                         buffer.close();
                         break;
                     } catch (IllegalStateException e) {
-                        Thread.onSpinWait(); // an access is open at this moment
+                        LockSupport.parkNanos(10_000); // an access is open at this moment
                     }
                 }
                 for (var user : users) {
@@ -63,7 +65,7 @@ class DmaBufTest {
     void closingWhileOthersMapItNeverLeavesAMappingOfAClosedBuffer() throws Exception {
         Heap heap = system();
         try (var threads = Executors.newFixedThreadPool(2)) {
-            for (int round = 0; round < 500; round++) {
+            for (int round = 0; round < 100; round++) {
                 DmaBuf buffer = heap.allocate(1);
                 Future<?> user = threads.submit(() -> {
                     try {
@@ -72,6 +74,8 @@ class DmaBufTest {
                                     var _ = buffer.access(Direction.WRITE)) {
                                 mapping.segment().fill((byte) 1);
                             }
+                            LockSupport.parkNanos(
+                                    10_000); // or the other would hardly get its turn on a single processor
                         }
                     } catch (IllegalStateException e) {
                         return "closed, before a mapping was made";
@@ -82,7 +86,7 @@ class DmaBufTest {
                         buffer.close();
                         break;
                     } catch (IllegalStateException e) {
-                        Thread.onSpinWait(); // in use at this moment
+                        LockSupport.parkNanos(10_000); // in use at this moment
                     }
                 }
                 user.get();

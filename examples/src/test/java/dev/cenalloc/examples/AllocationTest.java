@@ -23,16 +23,20 @@ class AllocationTest {
             fds.set(ValueLayout.JAVA_INT, 0, zero);
             MemorySegment target = arena.allocate(16, 4);
             long wrong = 0;
-            long before = 0;
-            for (int i = 0; i < 2_000; i++) {
-                if (i == 1_000) { // the first few hundred calls link and customise the method handles
-                    before = threads.getCurrentThreadAllocatedBytes();
+            long least = Long.MAX_VALUE;
+            // What a call allocates shows in every round; what the virtual machine does now and then does not. The
+            // first
+            // round links and customises the method handles.
+            for (int round = 0; round < 10; round++) {
+                long before = threads.getCurrentThreadAllocatedBytes();
+                for (int i = 0; i < 500; i++) {
+                    wrong += Linux.poll(fds, 1, 0);
+                    wrong += Linux.read(zero, target) - 16;
+                    wrong += Linux.repeatableIoctl(memfd, FIONREAD, target);
                 }
-                wrong += Linux.poll(fds, 1, 0);
-                wrong += Linux.read(zero, target) - 16;
-                wrong += Linux.repeatableIoctl(memfd, FIONREAD, target);
+                least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
             }
-            assertEquals(0, threads.getCurrentThreadAllocatedBytes() - before);
+            assertEquals(0, least);
             assertEquals(0, wrong);
         }
         Linux.close(zero);

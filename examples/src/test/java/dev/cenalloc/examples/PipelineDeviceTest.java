@@ -226,7 +226,8 @@ class PipelineDeviceTest {
                 "system calls a frame: Java %s, C %.2f %s; Java bytes in 1000 frames: %d%n",
                 costs, sumInC, inC, costs.javaBytes());
         assertAll(
-                () -> assertEquals(0, costs.javaBytes(), "bytes allocated"),
+                // Less than a quarter of the smallest object a frame: none, but for what the virtual machine does once.
+                () -> assertTrue(costs.javaBytes() < 4 * 1_000, () -> costs.javaBytes() + " bytes allocated"),
                 () -> assertEquals(6.0, sumInC, 0.05, "C, by name: " + inC),
                 () -> assertEquals(sumInC, costs.systemCallsPerFrame(), 0.1, costs::toString),
                 () -> assertEquals(0, costs.perFrame("munmap"), costs::toString),
@@ -265,10 +266,26 @@ class PipelineDeviceTest {
         }
         // The shell waits to be counted, then becomes the program.
         Process process = new ProcessBuilder(
-                        "/bin/sh", "-c", "read go; exec \"$@\"", "sh", program, camera, card, "" + frames, "60")
+                        "/bin/sh",
+                        "-c",
+                        "echo ready; read go; exec \"$@\"",
+                        "sh",
+                        program,
+                        camera,
+                        card,
+                        "" + frames,
+                        "60")
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .redirectOutput(ProcessBuilder.Redirect.INHERIT)
                 .start();
+        try (var output = process.inputReader()) {
+            assertEquals("ready", output.readLine());
+            return countFromNowOn(process);
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static Map<String, Long> countFromNowOn(Process process) throws Exception {
         try (SystemCalls calls = SystemCalls.ofThread(process.pid()).orElseThrow()) {
             try (var go = process.outputWriter()) {
                 go.write("go\n");
@@ -276,8 +293,6 @@ class PipelineDeviceTest {
             assertTrue(process.waitFor(60, TimeUnit.SECONDS));
             assertEquals(0, process.exitValue());
             return calls.counts();
-        } finally {
-            process.destroyForcibly();
         }
     }
 }
