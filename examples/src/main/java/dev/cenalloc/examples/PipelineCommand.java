@@ -127,7 +127,9 @@ final class PipelineCommand implements Callable<Integer> {
         row(
                 out,
                 "system calls a frame",
-                costs.systemCalls().isEmpty() ? "not counted (needs root and tracefs)" : costs.toString());
+                costs.systemCalls().isEmpty()
+                        ? "not counted (needs root and tracefs)"
+                        : costs + (costs.perFrame("futex") >= 0.01 ? "; futex: waiting for the comparison" : ""));
         row(out, "Java bytes a frame", "%.1f".formatted((double) costs.javaBytes() / Math.max(1, pipeline.shown())));
         row(out, "copies by us", "0: the buffer that the camera fills is the one that is scanned out");
         row(
