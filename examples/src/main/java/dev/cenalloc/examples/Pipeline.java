@@ -49,6 +49,12 @@ final class Pipeline implements AutoCloseable {
     private long firstFlipMicros;
     private long lastFlipMicros;
 
+    // The frame loop's own.
+    private int onScreen;
+    private int sequence;
+    /** A buffer that the display is done with while the checker still reads it. */
+    private int held = NONE;
+
     private Pipeline(
             Undo opened,
             Camera camera,
@@ -118,11 +124,6 @@ final class Pipeline implements AutoCloseable {
         onScreen = first;
         sequence = camera.sequence();
     }
-
-    private int onScreen;
-    private int sequence;
-    /** A buffer that the display is done with while the checker still reads it. */
-    private int held = NONE;
 
     /**
      * Shows this many frames, or fewer if {@link #stop} is called, and counts anew. Blocks, so it belongs on a platform
