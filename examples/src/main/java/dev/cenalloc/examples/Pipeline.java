@@ -142,7 +142,7 @@ final class Pipeline implements AutoCloseable {
             dropped.addAndGet(camera.sequence() - sequence - 1);
             sequence = camera.sequence();
 
-            // The checker reads along without a system call on this thread: it has a thread of its own.
+            // The checker reads along on a thread of its own; this one only waits for a capture that outlasts a frame.
             checker.awaitCapture();
             if (checked && display.canCapture() && held == NONE && checker.isReady()) {
                 checker.check(next, display.showAndCapture(next));
