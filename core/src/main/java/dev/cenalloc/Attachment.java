@@ -10,6 +10,11 @@ public final class Attachment implements AutoCloseable {
         this.device = device;
     }
 
+    /** {@return the buffer that it was attached to} */
+    public SharedBuffer buffer() {
+        return buffer;
+    }
+
     /** {@return the device that was attached} */
     public Device device() {
         return device;

@@ -3,12 +3,13 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 
 /**
- * A device wants memory that the storage, already in use, is not (EBUSY, as dma-buf's own attach).
+ * The storage cannot be changed (EBUSY, as dma-buf's own attach): a device wants memory that it is not, or it is to be moved
+ * and is in use.
  */
 public final class BufferBusyException extends CenallocException {
     private static final long serialVersionUID = 1;
 
-    BufferBusyException(long size, String reason) {
-        super(Errno.EBUSY, "attach", null, size, reason, "attach every device before the first use of the buffer");
+    BufferBusyException(String call, long size, String reason, String remedy) {
+        super(Errno.EBUSY, call, null, size, reason, remedy);
     }
 }

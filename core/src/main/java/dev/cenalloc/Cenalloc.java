@@ -1,11 +1,17 @@
 package dev.cenalloc;
 
+import dev.cenalloc.HeapProperties.Trait;
+import dev.cenalloc.bindings.Errno;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.Set;
+import java.util.WeakHashMap;
 
 /**
  * The context: knows the heaps of this machine and creates buffers, which outlive it. Closed by whoever opened it.
@@ -25,8 +31,14 @@ public final class Cenalloc implements AutoCloseable {
     private static final Path HEAPS = Path.of("/dev/dma_heap");
 
     private final Kernel kernel;
-    private final List<Heap> heaps;
     private final String remedyForNoHeap;
+    /** Replaced as a whole, so that a plan sees one state of it. */
+    private volatile List<Heap> heaps;
+    /** Those that are open and not lost. */
+    private final Set<SharedBuffer> buffers =
+            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+
+    private boolean closed;
 
     private Cenalloc(Kernel kernel, List<Heap> heaps, String remedyForNoHeap) {
         this.kernel = kernel;
@@ -35,8 +47,8 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Lists the heaps of this machine; opens none. That there are none is no error here: the first use of a buffer says
-     * so, with what to do about it.
+     * Lists the heaps of this machine, the nodes in {@code /dev/dma_heap} and udmabuf; opens none. That there are none is no
+     * error here: the first use of a buffer says so, with what to do about it.
      *
      * @return the context, which the caller closes
      * @throws CenallocException EACCES if {@code /dev/dma_heap} may not be listed
@@ -49,34 +61,100 @@ public final class Cenalloc implements AutoCloseable {
     static Cenalloc open(Kernel kernel, Path directory) throws CenallocException {
         var heaps = new ArrayList<Heap>();
         String remedy =
-                "give the kernel a heap that does: a CMA area (cma=128M on its command line, CONFIG_DMABUF_HEAPS_CMA)"
-                        + " for contiguous memory, CONFIG_DMABUF_HEAPS_SYSTEM for other";
+                "give the kernel a heap that does: CONFIG_DMABUF_HEAPS_SYSTEM, or CONFIG_UDMABUF for ordinary memory";
         try {
             for (String name : kernel.list(directory)) {
-                heaps.add(new Heap(kernel, directory.resolve(name)));
+                Path path = directory.resolve(name);
+                heaps.add(new Heap(kernel, name, path, HeapProperties.of(name), new DmaHeapSource(kernel, path)));
             }
         } catch (NoSuchFileException e) {
             remedy =
                     directory + " does not exist: the kernel needs CONFIG_DMABUF_HEAPS (5.6 and later), and a container"
                             + " needs the directory from its host";
         } catch (java.nio.file.AccessDeniedException e) {
-            throw new AccessDeniedException(
-                    dev.cenalloc.bindings.Errno.EACCES, "opendir", directory, -1, "let this user list the directory");
+            throw new AccessDeniedException(Errno.EACCES, "opendir", directory, -1, "let this user list the directory");
         } catch (IOException e) {
-            throw new CenallocException(
-                    dev.cenalloc.bindings.Errno.ENODEV,
-                    "opendir",
-                    directory,
-                    -1,
-                    "the heaps cannot be listed: " + e,
-                    "");
+            throw new CenallocException(Errno.ENODEV, "opendir", directory, -1, "the heaps cannot be listed: " + e, "");
+        }
+        if (kernel.exists(UdmabufSource.PATH)) {
+            heaps.add(udmabuf(kernel, HeapProperties.UDMABUF, false));
+            if (UdmabufSource.hasHugePages(kernel)) {
+                heaps.add(udmabuf(kernel, HeapProperties.UDMABUF_HUGE, true));
+            }
         }
         return new Cenalloc(kernel, heaps, remedy);
     }
 
-    /** {@return the heaps of this machine, by name} */
+    private static Heap udmabuf(Kernel kernel, String name, boolean huge) {
+        HeapProperties properties = HeapProperties.of(name).withMaxSize(UdmabufSource.maxSize(kernel));
+        return new Heap(kernel, name, UdmabufSource.PATH, properties, new UdmabufSource(kernel, huge));
+    }
+
+    /** {@return the heaps of this machine by name, udmabuf, and those that were registered} */
     public List<Heap> heaps() {
         return heaps;
+    }
+
+    /**
+     * Adds a heap of the program's own, for what the kernel has no node for, or to tell what is known of a vendor's.
+     *
+     * @param name an id, none that a heap has already
+     * @param properties what is known of its memory; begin with {@link HeapProperties#UNKNOWN}
+     * @param source where the memory comes from
+     * @return the heap; {@link #unregister} or {@link #close} closes the source
+     * @throws IllegalArgumentException if the name is blank or taken, or if heaps would stand in for each other in a circle
+     * @throws NullPointerException if something is missing
+     * @throws IllegalStateException if closed
+     */
+    public synchronized Heap register(String name, HeapProperties properties, Heap.Source source) {
+        if (closed) {
+            throw new IllegalStateException("the Cenalloc is closed");
+        }
+        if (name.isBlank()) {
+            throw new IllegalArgumentException("a heap has a name");
+        }
+        if (heaps.stream().anyMatch(heap -> heap.pool().equals(HeapProperties.pool(name)))) {
+            throw new IllegalArgumentException("there is a heap " + name + ", or another name of its pool");
+        }
+        var heap = new Heap(kernel, name, properties, source, standsInFor(name, properties));
+        var more = new ArrayList<>(heaps);
+        more.add(heap);
+        heaps = List.copyOf(more);
+        return heap;
+    }
+
+    /** All pools that a heap can stand in for, followed from heap to heap. */
+    private Set<String> standsInFor(String name, HeapProperties properties) {
+        var all = new HashSet<String>();
+        var open = new ArrayList<String>(properties.standsInFor());
+        while (!open.isEmpty()) {
+            String pool = HeapProperties.pool(open.removeLast());
+            if (pool.equals(HeapProperties.pool(name))) {
+                throw new IllegalArgumentException(
+                        name + " would stand in for itself, through " + properties.standsInFor());
+            }
+            if (all.add(pool)) {
+                heaps.stream()
+                        .filter(heap -> heap.pool().equals(pool))
+                        .forEach(heap -> open.addAll(heap.properties().standsInFor()));
+            }
+        }
+        return Set.copyOf(all);
+    }
+
+    /**
+     * Takes a registered heap away and closes its source.
+     *
+     * @param heap what {@link #register} returned
+     * @throws IllegalArgumentException if it is not one that was registered here
+     * @throws IllegalStateException if buffers of it are open; nothing has changed
+     */
+    public synchronized void unregister(Heap heap) {
+        if (!heaps.contains(heap) || heap.path().isPresent()) {
+            throw new IllegalArgumentException("heap " + heap.name() + " is not registered here");
+        }
+        heap.closeIfUnused();
+        heaps = heaps.stream().filter(other -> other != heap).toList();
     }
 
     /**
@@ -88,9 +166,83 @@ public final class Cenalloc implements AutoCloseable {
      * @throws IllegalArgumentException if the size is not positive or not countable in pages
      */
     public SharedBuffer create(long size) {
-        Heap.checkSize(size);
-        return new SharedBuffer(this, size);
+        return created(Extent.ofBytes(size, 1));
     }
+
+    /**
+     * As {@link #create(long)}, with a size that is rounded up to a multiple. The memory begins at a page. That its address
+     * is a multiple of more than that cannot be asked of a heap; a device that would like it says
+     * {@link Constraints#baseAlignment}.
+     *
+     * @param size in bytes, positive
+     * @param alignment a power of two
+     * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException if the size is not positive, the alignment no power of two, or the sum not countable
+     */
+    public SharedBuffer create(long size, long alignment) {
+        return created(Extent.ofBytes(size, alignment));
+    }
+
+    /**
+     * As {@link #create(long)}, for lines whose distance the devices decide: the memory grows with what they say of pitch.
+     *
+     * @param lineBytes bytes used in one line, positive
+     * @param lines how many, positive
+     * @return the buffer, which the caller closes; {@link SharedBuffer#pitch} tells the distance
+     * @throws IllegalArgumentException if one is not positive, or the product not countable
+     */
+    public SharedBuffer createLines(long lineBytes, long lines) {
+        return created(Extent.ofLines(lineBytes, lines));
+    }
+
+    private SharedBuffer created(Extent extent) {
+        var buffer = new SharedBuffer(this, extent);
+        buffers.add(buffer);
+        return buffer;
+    }
+
+    /**
+     * Takes over a descriptor that came from elsewhere, as a buffer that has its memory: a device that is attached is
+     * checked against what is known of that, from the exporter's name.
+     *
+     * @param fd the descriptor; it is this object's from now on, and closed if this method throws
+     * @return the buffer, which the caller closes
+     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open
+     */
+    public SharedBuffer adopt(int fd) throws CenallocException {
+        DmaBuf dmaBuf = DmaBuf.adopt(kernel, fd, null);
+        boolean adopted = false;
+        try {
+            String exporter = dmaBuf.exporter();
+            Heap heap = heaps.stream()
+                    .filter(one -> one.name().equals(exporter))
+                    .findFirst()
+                    .orElseGet(() -> new Heap(kernel, exporter, HeapProperties.of(exporter), NOTHING, Set.of()));
+            var buffer = new SharedBuffer(this, dmaBuf, heap);
+            buffers.add(buffer);
+            adopted = true;
+            return buffer;
+        } catch (CenallocException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new CenallocException(
+                    Errno.ENOENT,
+                    "read of /proc/self/fdinfo",
+                    null,
+                    -1,
+                    "the exporter is not known: " + e,
+                    "mount /proc");
+        } finally {
+            if (!adopted) {
+                dmaBuf.close();
+            }
+        }
+    }
+
+    /** Of an exporter that is no heap. */
+    private static final Heap.Source NOTHING = size -> {
+        throw CenallocException.of(Errno.ENODEV, "allocate", size);
+    };
 
     /**
      * {@return which heaps suit these devices, best first, and why the others do not} Asks nothing of the kernel.
@@ -100,21 +252,66 @@ public final class Cenalloc implements AutoCloseable {
      * @throws IllegalArgumentException if the size is not positive or not countable in pages
      */
     public Plan plan(long size, List<Device> devices) {
-        Heap.checkSize(size);
-        return Plan.solve(size, devices, heaps);
+        return Plan.solve(Extent.ofBytes(size, 1), List.copyOf(devices), heaps);
     }
 
-    String remedyForNoHeap() {
+    /**
+     * As {@link #plan}, for lines whose distance the devices decide.
+     *
+     * @param lineBytes bytes used in one line, positive
+     * @param lines how many, positive
+     * @param devices the participants, declared or real
+     * @return the plan
+     * @throws IllegalArgumentException if one is not positive, or the product not countable
+     */
+    public Plan planLines(long lineBytes, long lines, List<Device> devices) {
+        return Plan.solve(Extent.ofLines(lineBytes, lines), List.copyOf(devices), heaps);
+    }
+
+    /** {@return the buffers that are open: size, name, memory, references, and the devices with their constraints; totals} */
+    public String dump() {
+        List<SharedBuffer> open;
+        synchronized (buffers) {
+            open = List.copyOf(buffers);
+        }
+        var text = new StringBuilder();
+        long bytes = 0;
+        for (SharedBuffer buffer : open) {
+            text.append(buffer.dump()).append('\n');
+            bytes += buffer.storageSize();
+        }
+        return text.append(open.size())
+                .append(" buffers, ")
+                .append(bytes)
+                .append(" bytes of memory")
+                .toString();
+    }
+
+    void forget(SharedBuffer buffer) {
+        buffers.remove(buffer);
+    }
+
+    String remedyForNoHeap(Plan plan) {
+        boolean contiguous = heaps.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
+        if (plan.constraints().isContiguous() && !contiguous && !heaps.isEmpty()) {
+            return "there is no heap of contiguous memory: reserve some at boot (cma=128M on the kernel's command line) and"
+                    + " build the kernel with CONFIG_DMABUF_HEAPS_CMA";
+        }
         return remedyForNoHeap;
     }
 
     OptionalLong cmaFree() {
-        return kernel.cmaFree();
+        return kernel.meminfo("CmaFree");
+    }
+
+    OptionalLong cmaTotal() {
+        return kernel.meminfo("CmaTotal");
     }
 
     /** Closes the heaps. Buffers that exist stay; no buffer gets memory any more. Idempotent. */
     @Override
-    public void close() {
+    public synchronized void close() {
+        closed = true;
         heaps.forEach(Heap::close);
     }
 }

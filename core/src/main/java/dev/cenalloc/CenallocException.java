@@ -35,6 +35,17 @@ public class CenallocException extends IOException {
         this.remedy = remedy;
     }
 
+    /**
+     * {@return the exception for a refusal, for a {@link Heap.Source} to throw: a subclass where there is one}
+     *
+     * @param errno the error number, positive
+     * @param call what was refused, such as {@code "ioctl MY_ALLOC"}
+     * @param size bytes asked for
+     */
+    public static CenallocException of(int errno, String call, long size) {
+        return ofCall(errno, call, null, size);
+    }
+
     /** The exception for a failed system call: a subclass where callers have use for one. */
     static CenallocException ofCall(int errno, String call, @Nullable Path path, long requestedSize) {
         return switch (errno) {

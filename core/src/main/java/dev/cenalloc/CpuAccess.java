@@ -26,7 +26,7 @@ public final class CpuAccess implements AutoCloseable {
 
     CpuAccess begin() throws CenallocException {
         int fd = descriptor.hold();
-        int result = sync(fd, direction.start);
+        int result = sync(kernel, fd, direction.start);
         if (result < 0) {
             descriptor.drop();
             throw failure(result);
@@ -49,7 +49,7 @@ public final class CpuAccess implements AutoCloseable {
         // Ours until the drop: what is held cannot be closed.
         int fd = descriptor.acquire();
         try {
-            int result = sync(fd, direction.end);
+            int result = sync(kernel, fd, direction.end);
             if (result < 0) {
                 throw failure(result);
             }
@@ -59,7 +59,7 @@ public final class CpuAccess implements AutoCloseable {
         }
     }
 
-    private int sync(int fd, MemorySegment flags) {
+    static int sync(Kernel kernel, int fd, MemorySegment flags) {
         int result;
         do {
             result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), flags);
@@ -68,7 +68,7 @@ public final class CpuAccess implements AutoCloseable {
         return result;
     }
 
-    private static CenallocException failure(int result) {
+    static CenallocException failure(int result) {
         return CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
     }
 }

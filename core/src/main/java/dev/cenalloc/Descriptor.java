@@ -23,11 +23,19 @@ final class Descriptor {
 
     private final Kernel kernel;
     private final int fd;
+    /** Runs once the number has gone back. */
+    private final Runnable afterwards;
+
     private final AtomicLong state = new AtomicLong();
 
     Descriptor(Kernel kernel, int fd) {
+        this(kernel, fd, () -> {});
+    }
+
+    Descriptor(Kernel kernel, int fd, Runnable afterwards) {
         this.kernel = kernel;
         this.fd = fd;
+        this.afterwards = afterwards;
     }
 
     /** The number, valid until the matching {@link #release}. */
@@ -84,6 +92,25 @@ final class Descriptor {
         closeWhenUnused();
     }
 
+    /**
+     * As {@link #close}, without giving the number back: it is the caller's until {@link #finish} or {@link #reopen}.
+     *
+     * @return the number, or -1 if it is closed, held, or a call is under way
+     */
+    int seize() {
+        return state.compareAndSet(0, CLOSED | CALL) ? fd : -1;
+    }
+
+    /** After {@link #seize}: gives the number back. */
+    void finish() {
+        release();
+    }
+
+    /** After {@link #seize}: as if nothing had happened. */
+    void reopen() {
+        state.set(0);
+    }
+
     /** As {@link #close}, held or not: for what nobody can reach any more. */
     void abandon() {
         state.getAndUpdate(s -> s | CLOSED);
@@ -96,6 +123,7 @@ final class Descriptor {
         while ((now & CLOSED) != 0 && (now & CALLS) == 0 && (now & GONE) == 0) {
             if (state.compareAndSet(now, now | GONE)) {
                 kernel.close(fd);
+                afterwards.run();
                 return;
             }
             now = state.get();

@@ -1,22 +1,57 @@
 package dev.cenalloc;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
+import java.util.TreeMap;
 
 /**
- * A participant: something that will use a buffer and puts constraints on its memory. A value; owns nothing, needs no
- * device node.
+ * A participant: something that will use a buffer and puts constraints on its memory. Immutable; owns nothing, needs no
+ * device node. The methods after the first three return a changed copy.
  */
 public final class Device {
-    private final String name;
-    private final @Nullable Constraints constraints;
-    private final String source;
+    /** How it is known what a device needs, the most trusted first; the first that says something wins. */
+    public enum Source {
+        /** The caller says so. */
+        STATED,
+        /** A profile says so. */
+        PROFILE,
+        /** The driver was offered memory, at the real size. */
+        TRIAL_IMPORT,
+        /** The kernel's description of the device. */
+        SYSFS,
+        /** Nothing is known. */
+        UNKNOWN
+    }
 
-    private Device(String name, @Nullable Constraints constraints, String source) {
+    private final String name;
+    /** In the order of preference; empty if nothing is declared. */
+    private final List<Constraints> alternatives;
+
+    private final Source source;
+    private final String detail;
+    private final boolean iommu;
+    private final boolean optional;
+    /** By use and plane, see {@link #forUse}. */
+    private final Map<String, Constraints> uses;
+
+    private Device(
+            String name,
+            List<Constraints> alternatives,
+            Source source,
+            String detail,
+            boolean iommu,
+            boolean optional,
+            Map<String, Constraints> uses) {
         this.name = Objects.requireNonNull(name);
-        this.constraints = constraints;
+        this.alternatives = List.copyOf(alternatives);
         this.source = Objects.requireNonNull(source);
+        this.detail = Objects.requireNonNull(detail);
+        this.iommu = iommu;
+        this.optional = optional;
+        this.uses = uses;
     }
 
     /**
@@ -24,10 +59,22 @@ public final class Device {
      *
      * @param name what explanations call it, such as {@code "vivid (camera)"}
      * @param constraints what memory it can use
-     * @param source where the constraints come from, in words, such as {@code "stated by the caller"}
+     * @param detail where the constraints come from, in words, such as {@code "its data sheet"}
      */
-    public static Device of(String name, Constraints constraints, String source) {
-        return new Device(name, Objects.requireNonNull(constraints), source);
+    public static Device of(String name, Constraints constraints, String detail) {
+        return of(name, constraints, Source.STATED, detail);
+    }
+
+    /**
+     * {@return a device with constraints from elsewhere}
+     *
+     * @param name what explanations call it
+     * @param constraints what memory it can use
+     * @param source the kind of place where the constraints come from
+     * @param detail the same in words, such as the name of a profile
+     */
+    public static Device of(String name, Constraints constraints, Source source, String detail) {
+        return new Device(name, List.of(constraints), source, detail, false, false, Map.of());
     }
 
     /**
@@ -37,7 +84,88 @@ public final class Device {
      * @param name what explanations call it
      */
     public static Device undeclared(String name) {
-        return new Device(name, null, "declares nothing");
+        return new Device(name, List.of(), Source.UNKNOWN, "declares nothing", false, false, Map.of());
+    }
+
+    /**
+     * {@return the CPU, a participant like any other: it needs memory that it can map} With {@link Usage#CPU_HEAVY} or
+     * {@link Usage#DEVICE_ONLY} among its constraints it tells how much.
+     *
+     * @param direction what the CPU will do
+     */
+    public static Device cpu(Direction direction) {
+        Constraints needs = switch (direction) {
+            case READ -> Constraints.NONE.cpuRead();
+            case WRITE -> Constraints.NONE.cpuWrite();
+            case READ_WRITE -> Constraints.NONE.cpuRead().cpuWrite();
+        };
+        return of("CPU", needs, "what a mapping needs");
+    }
+
+    /**
+     * {@return this device with something else that it can use, if what it said before leaves no heap} The order of
+     * calls is the order of preference.
+     *
+     * @param fallback other constraints
+     * @throws IllegalStateException if it declares nothing
+     */
+    public Device or(Constraints fallback) {
+        if (alternatives.isEmpty()) {
+            throw new IllegalStateException(name + " declares nothing that there could be an alternative to");
+        }
+        var more = new ArrayList<>(alternatives);
+        more.add(Objects.requireNonNull(fallback));
+        return new Device(name, more, source, detail, iommu, optional, uses);
+    }
+
+    /** {@return this device, as one that is left out if there is no memory for all with it, and is for the others} */
+    public Device optional() {
+        return new Device(name, alternatives, source, detail, iommu, true, uses);
+    }
+
+    /**
+     * {@return this device behind an IOMMU} Its limits on pieces and addresses do not concern the memory: the IOMMU gives it
+     * a few large pieces at addresses that it reaches (review of RFCv2). {@link Constraints#contiguous} stays: it is said of
+     * the memory itself.
+     */
+    public Device behindIommu() {
+        return new Device(name, alternatives, source, detail, true, optional, uses);
+    }
+
+    /**
+     * {@return this device with what it needs in addition for one plane in one use} A buffer for that plane attaches
+     * {@link #forUse}.
+     *
+     * @param use a name, such as {@code "scanout"}
+     * @param plane from 0 on
+     * @param constraints the additional ones
+     */
+    public Device withUse(String use, int plane, Constraints constraints) {
+        if (plane < 0) {
+            throw new IllegalArgumentException("planes are numbered from 0 on, not " + plane);
+        }
+        var more = new TreeMap<>(uses);
+        more.merge(use + " plane " + plane, constraints, Constraints::and);
+        return new Device(name, alternatives, source, detail, iommu, optional, more);
+    }
+
+    /**
+     * {@return the device as it takes part in a buffer for one plane in one use} What was said with {@link #withUse} adds to
+     * what it needs anyway.
+     *
+     * @param use as there
+     * @param plane as there
+     */
+    public Device forUse(String use, int plane) {
+        String key = use + " plane " + plane;
+        Constraints more = uses.get(key);
+        if (more == null) {
+            return new Device(name + ", " + key, alternatives, source, detail, iommu, optional, Map.of());
+        }
+        List<Constraints> both = alternatives.isEmpty()
+                ? List.of(more)
+                : alternatives.stream().map(one -> one.and(more)).toList();
+        return new Device(name + ", " + key, both, source, detail, iommu, optional, Map.of());
     }
 
     /** {@return what explanations call it} */
@@ -45,23 +173,68 @@ public final class Device {
         return name;
     }
 
-    /** {@return what it declares, empty if nothing} */
+    /** {@return what it declares, in the first place; empty if nothing} */
     public Optional<Constraints> declared() {
-        return Optional.ofNullable(constraints);
+        return alternatives.stream().findFirst();
     }
 
-    /** {@return the constraints that count: what it declares, or none} */
+    /** {@return what it declares, in the order of preference; empty if nothing} */
+    public List<Constraints> alternatives() {
+        return alternatives;
+    }
+
+    /** {@return the constraints that count: what it declares in the first place without what an IOMMU sees to, or none} */
     public Constraints constraints() {
-        return constraints == null ? Constraints.NONE : constraints;
+        if (alternatives.isEmpty()) {
+            return Constraints.NONE;
+        }
+        return iommu ? alternatives.getFirst().relaxedByIommu() : alternatives.getFirst();
+    }
+
+    /** This device with only one of its alternatives. */
+    Device choosing(int alternative) {
+        return alternatives.size() <= 1
+                ? this
+                : new Device(name, List.of(alternatives.get(alternative)), source, detail, iommu, optional, uses);
+    }
+
+    /** {@return the kind of place where the constraints come from} */
+    public Source source() {
+        return source;
     }
 
     /** {@return where the constraints come from, in words} */
-    public String source() {
-        return source;
+    public String detail() {
+        return detail;
+    }
+
+    /** {@return whether it is behind an IOMMU} */
+    public boolean isBehindIommu() {
+        return iommu;
+    }
+
+    /** {@return whether it may be left out} */
+    public boolean isOptional() {
+        return optional;
+    }
+
+    /** What an IOMMU takes off it, in words; empty if nothing. */
+    String relaxed() {
+        if (!iommu || alternatives.isEmpty()) {
+            return "";
+        }
+        Constraints stated = alternatives.getFirst();
+        String relaxed = String.join(
+                ", ",
+                stated.fields().stream()
+                        .filter(Constraints.IOMMU_RELAXES::contains)
+                        .map(stated::describe)
+                        .toList());
+        return relaxed.isEmpty() ? "" : "; " + relaxed + ": not needed behind its IOMMU";
     }
 
     @Override
     public String toString() {
-        return name + ": " + constraints() + " (" + source + ")";
+        return name + ": " + constraints() + relaxed() + " (" + detail + ")";
     }
 }

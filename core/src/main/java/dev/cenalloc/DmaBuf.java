@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One owned dma-buf descriptor, closed by whoever allocated or adopted it; one that a {@link SharedBuffer} returned is
@@ -28,6 +29,12 @@ public final class DmaBuf implements AutoCloseable {
 
     /** In {@code /proc/self/fdinfo}, what every dma-buf has and no other file. */
     private static final String EXPORTER = "exp_name:";
+
+    /**
+     * The name of a system property: if it is {@code true}, a buffer remembers where it was allocated, and if it is lost,
+     * that is logged. Read at each allocation, to which it adds the cost of a stack trace.
+     */
+    public static final String TRACE = "dev.cenalloc.traceAllocations";
 
     private static final Logger LOG = LogManager.getLogger(DmaBuf.class);
     private static final Cleaner CLEANER = Cleaner.create();
@@ -43,13 +50,25 @@ public final class DmaBuf implements AutoCloseable {
     private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
 
     /** What the kernel holds for a buffer; apart from it, so that the cleaner does not keep the buffer alive. */
-    private record Held(Descriptor descriptor, Set<Arena> mappings, long size) implements Runnable {
+    private record Held(
+            Descriptor descriptor,
+            Set<Arena> mappings,
+            long size,
+            @Nullable Throwable place) implements Runnable {
         @Override
         public void run() {
             if (!descriptor.isOpen()) {
                 return;
             }
-            LOG.warn("a DmaBuf of {} bytes was never closed; it is released now", size);
+            if (place == null) {
+                LOG.warn(
+                        "a DmaBuf of {} bytes was never closed; it is released now. Run with -D{}=true to learn where it"
+                                + " was allocated",
+                        size,
+                        TRACE);
+            } else {
+                LOG.warn("a DmaBuf of {} bytes was never closed; it is released now. It was allocated", size, place);
+            }
             descriptor.abandon();
             for (Arena mapping : mappings) {
                 try {
@@ -65,7 +84,8 @@ public final class DmaBuf implements AutoCloseable {
         this.kernel = kernel;
         this.size = size;
         this.inode = inode;
-        this.held = new Held(descriptor, ConcurrentHashMap.newKeySet(), size);
+        Throwable place = Boolean.getBoolean(TRACE) ? new Throwable("here") : null;
+        this.held = new Held(descriptor, ConcurrentHashMap.newKeySet(), size, place);
         for (Direction direction : Direction.values()) {
             accesses.put(direction, new CpuAccess(kernel, descriptor, direction));
         }
@@ -80,11 +100,12 @@ public final class DmaBuf implements AutoCloseable {
      * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open
      */
     public static DmaBuf adopt(int fd) throws CenallocException {
-        return adopt(new LinuxKernel(), fd);
+        return adopt(new LinuxKernel(), fd, null);
     }
 
-    static DmaBuf adopt(Kernel kernel, int fd) throws CenallocException {
-        DmaBuf adopted = own(kernel, fd);
+    /** As {@link #adopt(int)}, for a heap to count, if it came from one. */
+    static DmaBuf adopt(Kernel kernel, int fd, @Nullable Heap heap) throws CenallocException {
+        DmaBuf adopted = own(kernel, fd, heap);
         boolean isDmaBuf = false;
         try {
             // Trying a dma-buf ioctl would not do: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate
@@ -109,8 +130,8 @@ public final class DmaBuf implements AutoCloseable {
         return adopted;
     }
 
-    /** For a descriptor that the kernel has just given as a dma-buf. */
-    static DmaBuf own(Kernel kernel, int fd) throws CenallocException {
+    /** For a descriptor that the kernel has just given as a dma-buf; the heap, if any, counts it until it ends. */
+    static DmaBuf own(Kernel kernel, int fd, @Nullable Heap heap) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment stat = arena.allocate(Linux.STAT_SIZE, Long.BYTES);
             int result = kernel.fstat(fd, stat);
@@ -120,11 +141,13 @@ public final class DmaBuf implements AutoCloseable {
                 }
                 throw CenallocException.ofCall(-result, "fstat", null, -1);
             }
-            return new DmaBuf(
-                    kernel,
-                    new Descriptor(kernel, fd),
-                    stat.get(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE),
-                    stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
+            long size = stat.get(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE);
+            Runnable ended = heap == null ? () -> {} : () -> heap.left(size);
+            if (heap != null) {
+                heap.gave(size);
+            }
+            var descriptor = new Descriptor(kernel, fd, ended);
+            return new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
         }
     }
 
@@ -211,8 +234,9 @@ public final class DmaBuf implements AutoCloseable {
      * @param direction READ for a read-only mapping; the others can be read and written
      * @return a mapping that the caller closes, before this buffer
      * @throws IllegalStateException if closed
-     * @throws CenallocException with the errno of mmap: EACCES if the descriptor does not allow writing, ENOMEM if there
-     *     is no room, EINVAL for memory that the CPU cannot map, such as protected memory
+     * @throws AccessDeniedException EACCES: the descriptor is for reading only
+     * @throws CenallocException with the errno of mmap: ENOMEM if there is no room, EINVAL for memory that the CPU cannot
+     *     map, such as protected memory
      */
     @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
     public Mapping map(Direction direction) throws CenallocException {
@@ -222,7 +246,7 @@ public final class DmaBuf implements AutoCloseable {
         try {
             long address = kernel.mmap(fd, size, direction.protection);
             if (address < 0) {
-                throw new CenallocException((int) -address, "mmap", null, size, "the buffer cannot be mapped", "");
+                throw cannotMap((int) -address);
             }
             Arena arena = Arena.ofShared();
             MemorySegment segment = kernel.view(address, size, arena, unmap(kernel, address, size));
@@ -234,6 +258,18 @@ public final class DmaBuf implements AutoCloseable {
                 held.descriptor.drop();
             }
         }
+    }
+
+    private CenallocException cannotMap(int errno) {
+        return errno == Errno.EACCES
+                ? new AccessDeniedException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "the descriptor is for reading only: map it with Direction.READ, or let its exporter open it for"
+                                + " writing")
+                : new CenallocException(errno, "mmap", null, size, "the buffer cannot be mapped", "");
     }
 
     /** Static, since what the cleaner reaches must not reach the buffer. */
@@ -257,6 +293,15 @@ public final class DmaBuf implements AutoCloseable {
      */
     public CpuAccess access(Direction direction) throws CenallocException {
         return Objects.requireNonNull(accesses.get(direction)).begin();
+    }
+
+    /** {@return what is known of its memory, from what its exporter is called: a heap's buffer has the heap's properties}
+     *
+     * @throws IOException if {@code /proc} cannot be read
+     * @throws IllegalStateException if closed
+     */
+    public HeapProperties properties() throws IOException {
+        return HeapProperties.of(exporter());
     }
 
     int ioctl(long request, MemorySegment argument) {
@@ -292,6 +337,58 @@ public final class DmaBuf implements AutoCloseable {
     void release() {
         held.descriptor.close();
         cleanable.clean();
+    }
+
+    /**
+     * Takes the buffer from everybody, if nobody uses it: until {@link #finishSeized} or {@link #reopenSeized} it is as if
+     * closed, and its memory is still there.
+     *
+     * @return the descriptor's number, or -1 if something is mapped, in CPU access, or a call is under way
+     */
+    int seize() {
+        return held.descriptor.seize();
+    }
+
+    boolean isOpen() {
+        return held.descriptor.isOpen();
+    }
+
+    /** How many the kernel knows that use it, in words; empty if it does not tell. */
+    String references() {
+        try {
+            return ", " + info("count:") + " references";
+        } catch (IOException | IllegalStateException e) {
+            return "";
+        }
+    }
+
+    void finishSeized() {
+        held.descriptor.finish();
+        cleanable.clean();
+    }
+
+    void reopenSeized() {
+        held.descriptor.reopen();
+    }
+
+    /** Copies what a seized buffer holds, as much as there is room for. */
+    void copySeized(int fd, DmaBuf target) throws CenallocException {
+        long address = kernel.mmap(fd, size, Direction.READ.protection);
+        if (address < 0) {
+            throw cannotMap((int) -address);
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment from = kernel.view(address, size, arena, unmap(kernel, address, size));
+            try (Mapping to = target.map(Direction.WRITE);
+                    var _ = target.access(Direction.WRITE)) {
+                int result = CpuAccess.sync(kernel, fd, Direction.READ.start);
+                if (result < 0) {
+                    throw CpuAccess.failure(result);
+                }
+                MemorySegment.copy(from, 0, to.segment(), 0, Math.min(size, target.size));
+                CpuAccess.sync(kernel, fd, Direction.READ.end);
+            }
+        }
     }
 
     @Override

@@ -1,50 +1,124 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.bindings.Linux;
-import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
-import dev.cenalloc.bindings.dmabuf.dmabuf_h;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One source of memory, a node in {@code /dev/dma_heap}. Owned by the {@link Cenalloc} that listed it, which closes it.
- * Safe for any number of threads.
+ * One source of memory: a node in {@code /dev/dma_heap}, udmabuf, or what a program registers. Owned by the
+ * {@link Cenalloc} that listed or registered it, which closes it. Safe for any number of threads.
  */
 public final class Heap {
-    private final Kernel kernel;
-    private final Path path;
-    private final String name;
-    private final HeapProperties properties;
-    private final long memoryTotal;
-    /** Opened at the first allocation and kept, so that an allocation is one system call. */
-    private @Nullable Descriptor descriptor;
+    /**
+     * Where a heap's memory comes from: what a program implements to register a heap of its own. Its methods are called by
+     * any number of threads at a time, and must be safe for that.
+     */
+    public interface Source {
+        /**
+         * Allocates. May block.
+         *
+         * @param size in bytes, positive; more may be given, not less
+         * @return a descriptor of a new dma-buf, close-on-exec, that belongs to the caller; what it is, is checked
+         * @throws CenallocException if there is none; {@link CenallocException#of} makes one. Of ENOMEM, the next heap is tried
+         */
+        int allocate(long size) throws CenallocException;
 
-    private boolean closed;
+        /**
+         * {@return why this heap has nothing for these constraints, in words, or empty} Asked when a plan is made. It can
+         * only refuse: what the library refuses is not asked about.
+         *
+         * @param constraints those of all devices, merged
+         * @param size in bytes
+         */
+        default Optional<String> refusal(Constraints constraints, long size) {
+            return Optional.empty();
+        }
 
-    Heap(Kernel kernel, Path path) {
-        this.kernel = kernel;
-        this.path = path;
-        this.memoryTotal = kernel.memoryTotal();
-        this.name = String.valueOf(path.getFileName());
-        this.properties = HeapProperties.of(name);
+        /** Gives back what the source holds. Called once, when the heap is unregistered or its {@link Cenalloc} is closed. */
+        default void close() {}
     }
 
-    /** {@return the name of the node, which is the heap's id} */
+    private final Kernel kernel;
+    private final String name;
+    private final @Nullable Path path;
+    private final HeapProperties properties;
+    private final Source source;
+    private final boolean accessible;
+    /** Whether its descriptors are known to be dma-bufs: the kernel gave them. */
+    private final boolean ofTheKernel;
+
+    private final String pool;
+    private final Set<String> alsoAllowedAs;
+
+    private int buffers;
+    private long bytes;
+    private boolean closed;
+
+    /** A heap of the kernel. */
+    Heap(Kernel kernel, String name, Path path, HeapProperties properties, Source source) {
+        this(kernel, name, path, properties, source, kernel.isReadable(path), true, Set.of());
+    }
+
+    /** A registered one. */
+    Heap(Kernel kernel, String name, HeapProperties properties, Source source, Set<String> alsoAllowedAs) {
+        this(kernel, name, null, properties, source, true, false, alsoAllowedAs);
+    }
+
+    private Heap(
+            Kernel kernel,
+            String name,
+            @Nullable Path path,
+            HeapProperties properties,
+            Source source,
+            boolean accessible,
+            boolean ofTheKernel,
+            Set<String> alsoAllowedAs) {
+        this.kernel = kernel;
+        this.name = name;
+        this.path = path;
+        this.properties = Objects.requireNonNull(properties);
+        this.source = Objects.requireNonNull(source);
+        this.accessible = accessible;
+        this.ofTheKernel = ofTheKernel;
+        this.pool = HeapProperties.pool(name);
+        this.alsoAllowedAs = alsoAllowedAs;
+    }
+
+    /** {@return the name: that of the node, {@code udmabuf}, {@code udmabuf-huge}, or the one it was registered with} */
     public String name() {
         return name;
     }
 
-    /** {@return the device node} */
-    public Path path() {
-        return path;
+    /** {@return the device node, if it is one} */
+    public Optional<Path> path() {
+        return Optional.ofNullable(path);
     }
 
     /** {@return what is known of its memory} */
     public HeapProperties properties() {
         return properties;
+    }
+
+    /** {@return whether this process could open the node when the heaps were listed} */
+    public boolean isAccessible() {
+        return accessible;
+    }
+
+    /** What stands for all names of this memory. */
+    String pool() {
+        return pool;
+    }
+
+    /** The pools it can stand in for. */
+    Set<String> alsoAllowedAs() {
+        return alsoAllowedAs;
+    }
+
+    Optional<String> refusal(Constraints merged, long size) {
+        return source.refusal(merged, size);
     }
 
     /**
@@ -57,71 +131,78 @@ public final class Heap {
      * @param size in bytes, positive; the kernel rounds it up to whole pages
      * @return a buffer that the caller closes, zeroed, readable and writable
      * @throws IllegalArgumentException if the size is not positive or not countable in pages
-     * @throws IllegalStateException if the {@link Cenalloc} is closed
+     * @throws IllegalStateException if the {@link Cenalloc} is closed, or the heap unregistered
      * @throws AccessDeniedException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: the node is gone
      * @throws CenallocException with the errno of the kernel: ENOMEM if there is not enough memory, EMFILE if the process
-     *     has too many files open
+     *     has too many files open; EINVAL for udmabuf beyond its limit; EPROTO if a registered heap gave less than it
+     *     was asked for
      */
     public DmaBuf allocate(long size) throws CenallocException {
-        checkSize(size);
-        if (size > memoryTotal) {
-            throw new CenallocException(
-                    Errno.ENOMEM,
-                    "allocate",
-                    path,
-                    size,
-                    "this machine has only " + memoryTotal + " bytes of memory",
-                    "ask for less");
-        }
-        Descriptor node = open();
-        int fd = node.acquire();
-        try (Arena arena = Arena.ofConfined()) {
-            // In and out in one: fd must be 0 on entry, the heap flags are 0 for want of any (dma-heap.h).
-            MemorySegment request = dma_heap_allocation_data.allocate(arena);
-            dma_heap_allocation_data.len(request, size);
-            dma_heap_allocation_data.fd_flags(request, Linux.O_RDWR | Linux.O_CLOEXEC);
-            int result;
-            do {
-                result = kernel.ioctl(fd, dmabuf_h.DMA_HEAP_IOCTL_ALLOC(), request);
-            } while (result == -Errno.EINTR);
-            if (result < 0) {
-                throw CenallocException.ofCall(-result, "DMA_HEAP_IOCTL_ALLOC", path, size);
-            }
-            return DmaBuf.own(kernel, dma_heap_allocation_data.fd(request));
+        Extent.ofBytes(size, 1);
+        enter();
+        DmaBuf buffer;
+        try {
+            int fd = source.allocate(size);
+            buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : DmaBuf.adopt(kernel, fd, this);
         } finally {
-            node.release();
+            // From here on it is counted as long as it is open.
+            left(0);
         }
+        if (buffer.size() < size) {
+            long given = buffer.size();
+            buffer.close();
+            throw new CenallocException(
+                    Errno.EPROTO, "allocate", path, size, "heap " + name + " gave only " + given + " bytes", "");
+        }
+        return buffer;
     }
 
-    static void checkSize(long size) {
-        // 64 KiB is the largest page of the supported architectures.
-        if (size <= 0 || size > Long.MAX_VALUE - 65_535) {
-            throw new IllegalArgumentException("a buffer has from 1 to 2^63-65536 bytes, not " + size);
-        }
-    }
-
-    private synchronized Descriptor open() throws CenallocException {
+    private synchronized void enter() {
         if (closed) {
-            throw new IllegalStateException("the Cenalloc of heap " + name + " is closed");
+            throw new IllegalStateException("heap " + name + " is unregistered, or its Cenalloc is closed");
         }
-        Descriptor open = descriptor;
-        if (open == null) {
-            // Read-only is enough to allocate, and all that a careful udev rule grants.
-            int fd = kernel.open(path, Linux.O_RDONLY | Linux.O_CLOEXEC);
-            if (fd < 0) {
-                throw CenallocException.ofCall(-fd, "open", path, -1);
-            }
-            open = new Descriptor(kernel, fd);
-            descriptor = open;
+        buffers++;
+    }
+
+    /** A buffer of this heap has begun. */
+    synchronized void gave(long size) {
+        buffers++;
+        bytes += size;
+    }
+
+    /** A buffer of this heap has ended. */
+    synchronized void left(long size) {
+        buffers--;
+        bytes -= size;
+    }
+
+    /** {@return how many buffers of this heap this process has open} */
+    public synchronized int buffers() {
+        return buffers;
+    }
+
+    /** {@return how many bytes those have} */
+    public synchronized long bytes() {
+        return bytes;
+    }
+
+    /** Closes the source, but not while a buffer of the heap is open. */
+    synchronized void closeIfUnused() {
+        if (buffers > 0) {
+            throw new IllegalStateException("heap " + name + " is in use by " + buffers + " buffers; close them first");
         }
-        return open;
+        close();
+    }
+
+    synchronized boolean isClosed() {
+        return closed;
     }
 
     synchronized void close() {
-        closed = true;
-        if (descriptor != null) {
-            descriptor.close();
+        if (!closed) {
+            closed = true;
+            source.close();
         }
     }
 

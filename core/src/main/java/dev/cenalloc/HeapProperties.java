@@ -1,17 +1,19 @@
 package dev.cenalloc;
 
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
 /**
- * What is known of a heap from its name: names are ids, and the kernel tells nothing else about a heap.
- * Source: {@code Documentation/userspace-api/dma-buf-heaps.rst}, and the names that the CMA heap had before 6.17.
+ * What is known of a heap's memory. Immutable; methods that begin with {@code with} return a changed copy. For the heaps
+ * that the kernel's documentation names it comes from a table, {@link #of}: names are ids, and the kernel tells nothing
+ * else about a heap. For a heap that a program registers, it says so itself.
  *
- * @param contiguous whether its memory is physically contiguous
- * @param cpuMappable whether the CPU can map it; protected memory cannot be
- * @param scarce whether it is set aside in a small amount, so that it is left to those who need it
- * @param onlyWhenNamed whether it is used only when a device names it: protected and shared-with-the-host memory, and
- *     heaps that nothing is known about
- * @param pool which heaps give out the same memory: equal pools are one
+ * <p>Source: {@code Documentation/userspace-api/dma-buf-heaps.rst}, and the names that the CMA heap had before 6.17.
  */
-public record HeapProperties(Trait contiguous, Trait cpuMappable, Trait scarce, boolean onlyWhenNamed, String pool) {
+public final class HeapProperties {
     /** Whether something holds. */
     public enum Trait {
         /** It does. */
@@ -22,39 +24,327 @@ public record HeapProperties(Trait contiguous, Trait cpuMappable, Trait scarce, 
         UNKNOWN
     }
 
-    private static final String DEFAULT_CMA = "default CMA";
+    static final String SYSTEM = "system";
+    /** The official name of the default CMA pool, since 6.17. */
+    static final String DEFAULT_CMA = "default_cma_region";
+
+    static final String UDMABUF = "udmabuf";
+    /** Our name for udmabuf over huge pages. */
+    static final String UDMABUF_HUGE = "udmabuf-huge";
+
+    private static final int HIGHEST_SCORE = 999;
+
+    /** Of a heap that nothing is known about: used only when a device names it. What a registered heap starts from. */
+    public static final HeapProperties UNKNOWN = new HeapProperties();
+
+    private static final HeapProperties ORDINARY = UNKNOWN.withCpuMappable(Trait.YES)
+            .withPages(Trait.YES)
+            .withCached(Trait.YES)
+            .withOnlyWhenNamed(false);
+    private static final HeapProperties SYSTEM_HEAP =
+            ORDINARY.withContiguous(Trait.NO).withScarce(Trait.NO).withScore(100);
+    private static final HeapProperties CMA =
+            ORDINARY.withContiguous(Trait.YES).withScarce(Trait.YES).withScore(50);
+    // Behind the system heap: a file, a list of its pages and a mapping for each importer more.
+    private static final HeapProperties UDMABUF_HEAP = SYSTEM_HEAP.withScore(80);
+    // Huge pages are set aside at boot, for others as well.
+    private static final HeapProperties UDMABUF_HUGE_HEAP =
+            UDMABUF_HEAP.withScarce(Trait.YES).withOnlyWhenNamed(true);
+    private static final HeapProperties DECRYPTED =
+            SYSTEM_HEAP.withDecrypted(true).withOnlyWhenNamed(true);
+    private static final HeapProperties PROTECTED = UNKNOWN.withCpuMappable(Trait.NO)
+            .withPages(Trait.NO)
+            .withScarce(Trait.YES)
+            .withProtected(true);
+
+    private Trait contiguous = Trait.UNKNOWN;
+    private Trait cpuMappable = Trait.UNKNOWN;
+    private Trait pages = Trait.UNKNOWN;
+    private Trait cached = Trait.UNKNOWN;
+    private Trait coherent = Trait.UNKNOWN;
+    private Trait scarce = Trait.UNKNOWN;
+    private boolean onlyWhenNamed = true;
+    private boolean isProtected;
+    private boolean decrypted;
+    private long maxSize = Constraints.UNLIMITED;
+    private int score;
+    private @Nullable String space;
+    private long highestAddress;
+    private @Nullable String place;
+    private Set<String> standsInFor = Set.of();
+
+    private HeapProperties() {}
+
+    private HeapProperties(HeapProperties from) {
+        contiguous = from.contiguous;
+        cpuMappable = from.cpuMappable;
+        pages = from.pages;
+        cached = from.cached;
+        coherent = from.coherent;
+        scarce = from.scarce;
+        onlyWhenNamed = from.onlyWhenNamed;
+        isProtected = from.isProtected;
+        decrypted = from.decrypted;
+        maxSize = from.maxSize;
+        score = from.score;
+        space = from.space;
+        highestAddress = from.highestAddress;
+        place = from.place;
+        standsInFor = from.standsInFor;
+    }
 
     /**
-     * {@return the properties of the heap with this name}
+     * {@return the properties of the dma-heap with this name}
      *
      * @param name the name of a node in {@code /dev/dma_heap}
      */
     public static HeapProperties of(String name) {
+        return switch (pool(name)) {
+            case SYSTEM -> SYSTEM_HEAP;
+            case DEFAULT_CMA -> CMA;
+            case "system_cc_shared" -> DECRYPTED;
+            case UDMABUF -> UDMABUF_HEAP;
+            case UDMABUF_HUGE -> UDMABUF_HUGE_HEAP;
+            default -> name.startsWith("protected,") ? PROTECTED : UNKNOWN;
+        };
+    }
+
+    /**
+     * {@return what stands for all names of one pool: the official name of the default CMA pool for its older names, any
+     * other name for itself} Before 6.17 the node had the name of its region, and a legacy option adds a second node with
+     * that name.
+     *
+     * @param name the name of a heap
+     */
+    public static String pool(String name) {
         return switch (name) {
-            case "system" -> new HeapProperties(Trait.NO, Trait.YES, Trait.NO, false, name);
-            // One pool: the official name since 6.17, the region's name before that; a legacy option adds a second
-            // node.
-            case "default_cma_region", "linux,cma", "reserved", "default-pool" ->
-                new HeapProperties(Trait.YES, Trait.YES, Trait.YES, false, DEFAULT_CMA);
-            case "system_cc_shared" -> new HeapProperties(Trait.NO, Trait.YES, Trait.NO, true, name);
-            default ->
-                name.startsWith("protected,")
-                        ? new HeapProperties(Trait.UNKNOWN, Trait.NO, Trait.YES, true, name)
-                        : new HeapProperties(Trait.UNKNOWN, Trait.UNKNOWN, Trait.UNKNOWN, true, name);
+            case "linux,cma", "reserved", "default-pool" -> DEFAULT_CMA;
+            default -> name;
         };
     }
 
     /** Among the names of one pool: lower is preferred. */
     static int preference(String name) {
         return switch (name) {
-            case "default_cma_region" -> 0;
             case "linux,cma" -> 1;
             case "reserved" -> 2;
-            default -> 3;
+            case "default-pool" -> 3;
+            default -> 0;
         };
     }
 
-    static boolean samePool(String name, String other) {
-        return name.equals(other) || of(name).pool().equals(of(other).pool());
+    /** {@return whether the memory is physically contiguous} */
+    public Trait contiguous() {
+        return contiguous;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether the memory is physically contiguous */
+    public HeapProperties withContiguous(Trait is) {
+        var copy = new HeapProperties(this);
+        copy.contiguous = Objects.requireNonNull(is);
+        return copy;
+    }
+
+    /** {@return whether the CPU can map it} */
+    public Trait cpuMappable() {
+        return cpuMappable;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether the CPU can map the memory */
+    public HeapProperties withCpuMappable(Trait is) {
+        var copy = new HeapProperties(this);
+        copy.cpuMappable = Objects.requireNonNull(is);
+        return copy;
+    }
+
+    /** {@return whether the memory has pages that the kernel keeps account of} */
+    public Trait pages() {
+        return pages;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param has whether the memory has pages that the kernel keeps account of */
+    public HeapProperties withPages(Trait has) {
+        var copy = new HeapProperties(this);
+        copy.pages = Objects.requireNonNull(has);
+        return copy;
+    }
+
+    /** {@return whether the CPU caches it} */
+    public Trait cached() {
+        return cached;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether the CPU caches the memory */
+    public HeapProperties withCached(Trait is) {
+        var copy = new HeapProperties(this);
+        copy.cached = Objects.requireNonNull(is);
+        return copy;
+    }
+
+    /** {@return whether devices and the CPU see each other's writes without cache work} */
+    public Trait coherent() {
+        return coherent;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether devices and the CPU see each other's writes without cache work */
+    public HeapProperties withCoherent(Trait is) {
+        var copy = new HeapProperties(this);
+        copy.coherent = Objects.requireNonNull(is);
+        return copy;
+    }
+
+    /** {@return whether it is set aside in a small amount, so that it is left to those who need it} */
+    public Trait scarce() {
+        return scarce;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether the memory is set aside in a small amount */
+    public HeapProperties withScarce(Trait is) {
+        var copy = new HeapProperties(this);
+        copy.scarce = Objects.requireNonNull(is);
+        return copy;
+    }
+
+    /**
+     * {@return whether it is used only when a device names it} So are protected memory, memory shared with the host, huge
+     * pages, and heaps that nothing is known about.
+     */
+    public boolean onlyWhenNamed() {
+        return onlyWhenNamed;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether the heap is used only when a device names it */
+    public HeapProperties withOnlyWhenNamed(boolean is) {
+        var copy = new HeapProperties(this);
+        copy.onlyWhenNamed = is;
+        return copy;
+    }
+
+    /** {@return whether the memory is protected: only for devices that accept it, never for the CPU} */
+    public boolean isProtected() {
+        return isProtected;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether the memory is protected */
+    public HeapProperties withProtected(boolean is) {
+        var copy = new HeapProperties(this);
+        copy.isProtected = is;
+        return copy;
+    }
+
+    /** {@return whether the host of a confidential machine can read the memory: only for devices that accept that} */
+    public boolean isDecrypted() {
+        return decrypted;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param is whether the host of a confidential machine can read the memory */
+    public HeapProperties withDecrypted(boolean is) {
+        var copy = new HeapProperties(this);
+        copy.decrypted = is;
+        return copy;
+    }
+
+    /** {@return bytes in one buffer at most, empty if nothing is known to limit it} */
+    public OptionalLong maxSize() {
+        return maxSize == Constraints.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(maxSize);
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param bytes in one buffer at most, at least 1; {@link Constraints#UNLIMITED} for no limit */
+    public HeapProperties withMaxSize(long bytes) {
+        if (bytes <= 0) {
+            throw new IllegalArgumentException("a heap's buffers have at least 1 byte, not " + bytes);
+        }
+        var copy = new HeapProperties(this);
+        copy.maxSize = bytes;
+        return copy;
+    }
+
+    /** {@return how good a choice it is among those that are equally plentiful; higher is tried first} */
+    public int score() {
+        return score;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param better from 0 to 999; the system heap has 100, udmabuf 80, CMA 50 */
+    public HeapProperties withScore(int better) {
+        if (better < 0 || better > HIGHEST_SCORE) {
+            throw new IllegalArgumentException("a score is from 0 to 999, not " + better);
+        }
+        var copy = new HeapProperties(this);
+        copy.score = better;
+        return copy;
+    }
+
+    /** {@return the address space in which the memory's {@link #highestAddress()} is known} */
+    public Optional<String> addressSpace() {
+        return Optional.ofNullable(space);
+    }
+
+    /** {@return the highest address of any of its memory in {@link #addressSpace()}, empty if unknown} */
+    public OptionalLong highestAddress() {
+        return space == null ? OptionalLong.empty() : OptionalLong.of(highestAddress);
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param addressSpace the name of the address space
+     * @param address that no byte of the memory lies above */
+    public HeapProperties withHighestAddress(String addressSpace, long address) {
+        var copy = new HeapProperties(this);
+        copy.space = Objects.requireNonNull(addressSpace);
+        copy.highestAddress = address;
+        return copy;
+    }
+
+    /** {@return where it is, such as {@code "numa0"}; empty if unknown} */
+    public Optional<String> place() {
+        return Optional.ofNullable(place);
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param where it is, such as {@code "numa0"} */
+    public HeapProperties withPlace(String where) {
+        var copy = new HeapProperties(this);
+        copy.place = Objects.requireNonNull(where);
+        return copy;
+    }
+
+    /**
+     * {@return the heaps that this one can stand in for} Whoever allows one of those allows this one, too: it is as good in
+     * every way. Followed from heap to heap.
+     */
+    public Set<String> standsInFor() {
+        return standsInFor;
+    }
+
+    /** {@return a copy with this}
+     *
+     * @param heaps names of heaps whose memory this one's can replace for any device */
+    public HeapProperties withStandsInFor(Set<String> heaps) {
+        var copy = new HeapProperties(this);
+        copy.standsInFor = Set.copyOf(heaps);
+        return copy;
     }
 }

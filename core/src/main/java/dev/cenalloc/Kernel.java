@@ -24,6 +24,13 @@ interface Kernel {
     /** As {@link #ioctl}, without allocating, for requests that have done nothing when they fail. */
     int repeatableIoctl(int fd, long request, MemorySegment argument);
 
+    /** An anonymous file in memory. */
+    int memfdCreate(String name, int flags);
+
+    int ftruncate(int fd, long length);
+
+    int addSeals(int fd, int seals);
+
     int fstat(int fd, MemorySegment stat);
 
     /** Maps the descriptor from its start, shared: an address, or {@code -errno}. */
@@ -37,9 +44,18 @@ interface Kernel {
     /** The lines of {@code /proc/self/fdinfo/FD}. */
     List<String> fdinfo(int fd) throws IOException;
 
-    /** Bytes of memory in this machine. */
-    long memoryTotal();
+    /** Whether this process may open the node for reading. */
+    boolean isReadable(Path path);
 
-    /** Free bytes of all contiguous (CMA) memory, where the kernel tells. */
-    OptionalLong cmaFree();
+    /** Whether the node is there. */
+    boolean exists(Path path);
+
+    /** Bytes in a page. */
+    long pageSize();
+
+    /** A number of {@code /proc/meminfo}, sizes in bytes; empty if this kernel does not tell. */
+    OptionalLong meminfo(String key);
+
+    /** A number among the parameters of a module in {@code /sys/module}; empty if this kernel does not tell. */
+    OptionalLong moduleParameter(String module, String parameter);
 }

@@ -47,6 +47,21 @@ final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int memfdCreate(String name, int flags) {
+        return Linux.memfdCreate(name, flags);
+    }
+
+    @Override
+    public int ftruncate(int fd, long length) {
+        return Linux.ftruncate(fd, length);
+    }
+
+    @Override
+    public int addSeals(int fd, int seals) {
+        return Linux.addSeals(fd, seals);
+    }
+
+    @Override
     public int fstat(int fd, MemorySegment stat) {
         return Linux.fstat(fd, stat);
     }
@@ -73,22 +88,38 @@ final class LinuxKernel implements Kernel {
     }
 
     @Override
-    public long memoryTotal() {
-        return meminfo("MemTotal:").orElse(Long.MAX_VALUE);
+    public boolean isReadable(Path path) {
+        return Files.isReadable(path);
     }
 
     @Override
-    public OptionalLong cmaFree() {
-        return meminfo("CmaFree:");
+    public boolean exists(Path path) {
+        return Files.exists(path);
     }
 
-    private static OptionalLong meminfo(String key) {
+    @Override
+    public long pageSize() {
+        return Linux.pageSize();
+    }
+
+    @Override
+    public OptionalLong meminfo(String key) {
         try {
             return Files.readAllLines(Path.of("/proc/meminfo")).stream()
-                    .filter(line -> line.startsWith(key))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * 1024)
+                    .filter(line -> line.startsWith(key + ":"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * (line.endsWith("kB") ? 1024 : 1))
                     .findFirst();
         } catch (IOException e) {
+            return OptionalLong.empty();
+        }
+    }
+
+    @Override
+    public OptionalLong moduleParameter(String module, String parameter) {
+        try {
+            String value = Files.readString(Path.of("/sys/module", module, "parameters", parameter));
+            return OptionalLong.of(Long.parseLong(value.strip()));
+        } catch (IOException | NumberFormatException e) {
             return OptionalLong.empty();
         }
     }

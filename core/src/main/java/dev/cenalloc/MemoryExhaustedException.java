@@ -20,6 +20,8 @@ public final class MemoryExhaustedException extends CenallocException {
     private final Attempt[] attempts;
     /** Free contiguous memory in bytes at the time, -1 if unknown. */
     private final long cmaFree;
+    /** All contiguous memory in bytes, -1 if unknown. */
+    private final long cmaTotal;
 
     /**
      * One failed allocation.
@@ -34,16 +36,20 @@ public final class MemoryExhaustedException extends CenallocException {
         }
     }
 
-    MemoryExhaustedException(long size, List<Attempt> attempts, OptionalLong cmaFree) {
-        super(Errno.ENOMEM, "DMA_HEAP_IOCTL_ALLOC", null, size, describe(attempts, cmaFree), REMEDY);
+    MemoryExhaustedException(long size, List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
+        super(Errno.ENOMEM, "allocate", null, size, describe(attempts, cmaFree, cmaTotal), REMEDY);
         this.attempts = attempts.toArray(Attempt[]::new);
         this.cmaFree = cmaFree.orElse(-1);
+        this.cmaTotal = cmaTotal.orElse(-1);
     }
 
-    private static String describe(List<Attempt> attempts, OptionalLong cmaFree) {
+    private static String describe(List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
         return "out of memory ("
                 + attempts.stream().map(Attempt::toString).collect(Collectors.joining(", "))
-                + (cmaFree.isPresent() ? "; contiguous memory free: " + cmaFree.getAsLong() + " bytes" : "")
+                + (cmaFree.isPresent() && cmaTotal.isPresent()
+                        ? "; contiguous memory (CMA) free: " + cmaFree.getAsLong() + " of " + cmaTotal.getAsLong()
+                                + " bytes, perhaps in smaller pieces"
+                        : "")
                 + ")";
     }
 
@@ -55,5 +61,10 @@ public final class MemoryExhaustedException extends CenallocException {
     /** {@return free contiguous memory in bytes when the last attempt failed, where the kernel told} */
     public OptionalLong cmaFree() {
         return cmaFree < 0 ? OptionalLong.empty() : OptionalLong.of(cmaFree);
+    }
+
+    /** {@return all contiguous memory in bytes, used and free, where the kernel told} */
+    public OptionalLong cmaTotal() {
+        return cmaTotal < 0 ? OptionalLong.empty() : OptionalLong.of(cmaTotal);
     }
 }

@@ -14,7 +14,7 @@ public final class NoSuitableHeapException extends CenallocException {
     private final transient @Nullable Plan plan;
 
     NoSuitableHeapException(Plan plan, String remedy) {
-        super(Errno.ENODEV, "allocate", null, plan.size(), "no heap suits: " + plan.explain(), remedy);
+        super(Errno.ENODEV, "allocate", null, plan.requestedSize(), "no heap suits: " + plan.explain(), remedy);
         this.plan = plan;
     }
 

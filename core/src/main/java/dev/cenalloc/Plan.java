@@ -2,100 +2,428 @@ package dev.cenalloc;
 
 import dev.cenalloc.HeapProperties.Trait;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.function.Predicate;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The result of solving: which heaps to try, in order, and what became of the others. A value; making one asks nothing
- * of the kernel and needs no device node.
- *
- * @param size the size of the buffer in bytes
- * @param devices the participants
- * @param constraints their constraints, merged
- * @param candidates the heaps that satisfy everyone, best first; empty if there is none
- * @param rejected the other heaps, each with the reason
+ * The result of solving: which heaps to try, in order, what became of the others, and who is the reason. Immutable;
+ * making one asks nothing of the kernel and needs no device node. The explanations are worked out when they are asked for.
  */
-public record Plan(
-        long size, List<Device> devices, Constraints constraints, List<Heap> candidates, List<Rejection> rejected) {
+public final class Plan {
+    /** Alternatives and optional devices multiply; this many combinations are tried. */
+    static final int COMBINATIONS = 1024;
+
+    private static final int PLENTIFUL = 100_000;
+    private static final int FOLLOWS_ADVICE = 10_000;
+    private static final int AS_HINTED = 1000;
+
+    /** Why a heap is not a candidate. */
+    public enum Cause {
+        /** Its memory is not what some device needs. */
+        CONSTRAINT,
+        /** It is used only when a device names it, and none does. */
+        NOT_NAMED,
+        /** It is another name of a candidate's memory. */
+        SAME_POOL,
+        /** This process may not open its node. */
+        NO_PERMISSION,
+        /** It cannot give a buffer of that size, or says no itself. */
+        REFUSED
+    }
+
     /**
      * A heap that is not a candidate.
      *
      * @param heap the heap
+     * @param cause the kind of reason
+     * @param statements what the devices say that rules it out, empty if it is not because of them
      * @param reason why not, in words
      */
-    public record Rejection(Heap heap, String reason) {
+    public record Rejection(Heap heap, Cause cause, List<Statement> statements, String reason) {
         @Override
         public String toString() {
             return heap.name() + " (" + reason + ")";
         }
     }
 
-    /** Copies the lists. */
-    public Plan {
-        devices = List.copyOf(devices);
-        candidates = List.copyOf(candidates);
-        rejected = List.copyOf(rejected);
+    private record Candidate(Heap heap, int score) {}
+
+    private final Extent extent;
+    private final List<Device> devices;
+    private final List<Device> leftOut;
+    private final List<Heap> heaps;
+    private final Constraints constraints;
+    private final long size;
+    private final Candidate[] candidates;
+    /** Of each heap that a source itself refused, what it said. */
+    private final Map<Heap, String> refusals;
+
+    private Plan(
+            Extent extent,
+            List<Device> devices,
+            List<Device> leftOut,
+            List<Heap> heaps,
+            Constraints constraints,
+            long size,
+            Candidate[] candidates,
+            Map<Heap, String> refusals) {
+        this.extent = extent;
+        this.devices = devices;
+        this.leftOut = leftOut;
+        this.heaps = heaps;
+        this.constraints = constraints;
+        this.size = size;
+        this.candidates = candidates;
+        this.refusals = refusals;
     }
 
-    /** Merges what the devices say and sorts the heaps by it. */
-    static Plan solve(long size, List<Device> devices, List<Heap> heaps) {
-        Constraints merged = merge(devices);
-        var candidates = new ArrayList<Heap>();
-        var rejected = new ArrayList<Rejection>();
-        // Plentiful memory first: scarce memory is left to those who need it. Then the official name of a pool.
-        var order = Comparator.<Heap>comparingInt(heap -> heap.properties().scarce() == Trait.NO ? 0 : 1)
-                .thenComparingInt(heap -> HeapProperties.preference(heap.name()))
-                .thenComparing(Heap::name);
-        for (Heap heap : heaps.stream().sorted(order).toList()) {
-            String reason = objection(heap, merged, devices);
-            if (reason.isEmpty()) {
-                reason = candidates.stream()
-                        .filter(other -> HeapProperties.samePool(other.name(), heap.name()))
-                        .map(other -> "another name of the pool of " + other.name())
-                        .findFirst()
-                        .orElse("");
+    // ---- solving ----
+
+    /**
+     * Merges what the devices say and sorts the heaps by it. Of devices with alternatives, the first combination in which
+     * there is a heap for all counts; the alternatives of the last device change first. If there is none, the first of all.
+     */
+    static Plan solve(Extent extent, List<Device> devices, List<Heap> heaps) {
+        var combinations = new Combinations(devices);
+        if (combinations.count() == 1) {
+            return solve(extent, devices, List.of(), heaps);
+        }
+        Plan first = null;
+        while (combinations.hasNext()) {
+            combinations.next();
+            Plan plan = solve(extent, combinations.devices(), combinations.leftOut(), heaps);
+            if (plan.candidates.length > 0) {
+                return plan;
             }
-            if (reason.isEmpty()) {
-                candidates.add(heap);
-            } else {
-                rejected.add(new Rejection(heap, reason));
+            first = first == null ? plan : first;
+        }
+        return Objects.requireNonNull(first);
+    }
+
+    private static Plan solve(Extent extent, List<Device> devices, List<Device> leftOut, List<Heap> heaps) {
+        Constraints merged = merge(devices);
+        long size = extent.size(merged);
+        var found = new Candidate[heaps.size()];
+        int count = 0;
+        Map<Heap, String> refusals = Map.of();
+        if (merged.contradiction(extent) == null) {
+            for (Heap heap : heaps) {
+                if (Suitability.objection(merged, size, heap) != null
+                        || isUnasked(merged, heap)
+                        || heap.properties().maxSize().orElse(size) < size
+                        || !heap.isAccessible()) {
+                    continue;
+                }
+                String refusal = refusal(heap, merged, size);
+                if (refusal != null) {
+                    refusals = refusals.isEmpty() ? new LinkedHashMap<>() : refusals;
+                    refusals.put(heap, refusal);
+                    continue;
+                }
+                found[count++] = new Candidate(heap, score(merged, heap.properties()));
             }
         }
-        return new Plan(size, devices, merged, candidates, rejected);
+        return new Plan(
+                extent, devices, leftOut, heaps, merged, size, Arrays.copyOf(found, sort(found, count)), refusals);
     }
 
     static Constraints merge(List<Device> devices) {
-        return devices.stream().map(Device::constraints).reduce(Constraints.NONE, Constraints::and);
+        // Without any device the memory is ordinary: nobody has agreed to other.
+        if (devices.isEmpty()) {
+            return Constraints.NONE;
+        }
+        var all = new ArrayList<Constraints>(devices.size());
+        for (Device device : devices) {
+            all.add(device.constraints());
+        }
+        return Constraints.merge(all);
     }
 
-    /** Why a heap is not a candidate; empty if it is. */
-    private static String objection(Heap heap, Constraints merged, List<Device> devices) {
-        if (merged.allowsHeap(heap.name()) && heap.properties().onlyWhenNamed() && !merged.namesHeap(heap.name())) {
-            return "used only when a device names it";
-        }
-        return mismatch(heap, devices);
+    private static boolean isUnasked(Constraints merged, Heap heap) {
+        return heap.properties().onlyWhenNamed() && !Suitability.isNamed(merged, heap);
     }
 
-    /** Why memory of a heap does not suit the devices, and which; empty if it does. */
-    static String mismatch(Heap heap, List<Device> devices) {
-        String forbid = who(devices, device -> !device.constraints().allowsHeap(heap.name()));
-        if (!forbid.isEmpty()) {
-            return "not among the heaps that " + forbid + " allows";
+    private static @Nullable String refusal(Heap heap, Constraints merged, long size) {
+        try {
+            return heap.refusal(merged, size).orElse(null);
+        } catch (RuntimeException e) {
+            // A heap of the program's own that cannot even say no is no candidate.
+            return "it failed to answer: " + e;
         }
-        String contiguous = who(devices, device -> device.constraints().isContiguous());
-        if (!contiguous.isEmpty() && heap.properties().contiguous() != Trait.YES) {
-            return (heap.properties().contiguous() == Trait.NO
-                            ? "its memory is scattered"
-                            : "may give scattered memory")
-                    + " and " + contiguous + " needs it contiguous";
+    }
+
+    /** Plentiful memory first: scarce memory is left to those who need it. Then advice, hints, and the heap's own score. */
+    private static int score(Constraints merged, HeapProperties properties) {
+        return (properties.scarce() == Trait.NO ? PLENTIFUL : 0)
+                + FOLLOWS_ADVICE * Suitability.advicesFollowed(merged, properties)
+                + (Suitability.isAsHinted(merged, properties) ? AS_HINTED : 0)
+                + properties.score();
+    }
+
+    /** Sorts, and of the heaps of the one pool that has many names keeps the best name only: how many are left. */
+    private static int sort(Candidate[] found, int count) {
+        Arrays.sort(found, 0, count, ORDER);
+        int kept = 0;
+        boolean seen = false;
+        for (int i = 0; i < count; i++) {
+            boolean many = found[i].heap.pool().equals(HeapProperties.DEFAULT_CMA);
+            if (!many || !seen) {
+                found[kept++] = found[i];
+            }
+            seen |= many;
+        }
+        return kept;
+    }
+
+    private static final Comparator<Candidate> ORDER = Comparator.<Candidate>comparingInt(candidate -> -candidate.score)
+            .thenComparingInt(candidate -> HeapProperties.preference(candidate.heap.name()))
+            .thenComparing(candidate -> candidate.heap.name());
+
+    // ---- what came out ----
+
+    /** {@return the devices that count, each with the alternative that was chosen} */
+    public List<Device> devices() {
+        return List.copyOf(devices);
+    }
+
+    /** {@return optional devices for which there is no memory together with the others} */
+    public List<Device> leftOut() {
+        return List.copyOf(leftOut);
+    }
+
+    /** {@return the constraints of all devices, merged} */
+    public Constraints constraints() {
+        return constraints;
+    }
+
+    /**
+     * {@return the bytes to be allocated: what was asked for, grown by what the devices say of size, pitch and alignment;
+     * empty if nothing suits all of them}
+     */
+    public OptionalLong size() {
+        return size < 0 ? OptionalLong.empty() : OptionalLong.of(size);
+    }
+
+    /** The bytes for messages: those to be allocated, or if there is no such number, those asked for. */
+    long requestedSize() {
+        return size < 0 ? Math.max(extent.bytes(), 0) : size;
+    }
+
+    /** {@return the distance from line to line in bytes that suits everyone, empty for a buffer that was not created in lines} */
+    public OptionalLong pitch() {
+        long pitch = extent.pitch(constraints);
+        return pitch <= 0 ? OptionalLong.empty() : OptionalLong.of(pitch);
+    }
+
+    /** {@return the heaps that satisfy everyone, best first; empty if there is none} */
+    public List<Heap> candidates() {
+        return Arrays.stream(candidates).map(Candidate::heap).toList();
+    }
+
+    /**
+     * {@return how good a choice a candidate is; the higher is tried first}
+     *
+     * @param heap one of the {@link #candidates()}
+     * @throws IllegalArgumentException if it is not
+     */
+    public int score(Heap heap) {
+        return Arrays.stream(candidates)
+                .filter(candidate -> candidate.heap.equals(heap))
+                .mapToInt(Candidate::score)
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException(heap.name() + " is not a candidate of this plan"));
+    }
+
+    /**
+     * {@return whether some heap satisfies the constraints of all, be it one that is used only when named, or that this
+     * process has no permission for} If not, no further device changes that.
+     */
+    public boolean isFeasible() {
+        return candidates.length > 0 || rejected().stream().anyMatch(rejection -> rejection.cause != Cause.CONSTRAINT);
+    }
+
+    /** {@return the heaps that are not candidates, each with the reason} */
+    public List<Rejection> rejected() {
+        var chosen = candidates();
+        var rejected = new ArrayList<Rejection>();
+        for (Heap heap : heaps) {
+            if (!chosen.contains(heap)) {
+                rejected.add(reject(heap, chosen));
+            }
+        }
+        return rejected;
+    }
+
+    private Rejection reject(Heap heap, List<Heap> chosen) {
+        if (constraints.contradiction(extent) != null) {
+            return new Rejection(heap, Cause.CONSTRAINT, List.of(), "no memory satisfies these devices together");
+        }
+        Field objection = Suitability.objection(constraints, size, heap);
+        if (objection != null) {
+            List<Statement> statements = statementsAgainst(heap, objection);
+            return new Rejection(
+                    heap, Cause.CONSTRAINT, statements, describe(heap, size, objection, constraints, statements));
+        }
+        if (isUnasked(constraints, heap)) {
+            return new Rejection(heap, Cause.NOT_NAMED, List.of(), "used only when a device names it");
+        }
+        long most = heap.properties().maxSize().orElse(size);
+        if (most < size) {
+            return new Rejection(
+                    heap, Cause.REFUSED, List.of(), "gives at most " + most + " bytes in one buffer, not " + size);
+        }
+        if (!heap.isAccessible()) {
+            return new Rejection(
+                    heap,
+                    Cause.NO_PERMISSION,
+                    List.of(),
+                    "this process may not open "
+                            + heap.path().map(Object::toString).orElse(heap.name()));
+        }
+        String refusal = refusals.get(heap);
+        if (refusal != null) {
+            return new Rejection(heap, Cause.REFUSED, List.of(), refusal);
+        }
+        String twin = chosen.stream()
+                .filter(other -> other.pool().equals(heap.pool()))
+                .map(Heap::name)
+                .findFirst()
+                .orElse("a candidate");
+        return new Rejection(heap, Cause.SAME_POOL, List.of(), "another name of the pool of " + twin);
+    }
+
+    /** Those that rule the heap out alone; if none does, those whose value counts. */
+    private List<Statement> statementsAgainst(Heap heap, Field objection) {
+        var alone = new ArrayList<Statement>();
+        var together = new ArrayList<Statement>();
+        for (Device device : devices) {
+            Constraints constraints = device.constraints();
+            boolean consents = objection.rule() == Field.Rule.AND;
+            if (consents ? !constraints.flag(objection) : constraints.says(objection)) {
+                var statement = Statement.of(device, objection);
+                if (Suitability.objection(constraints.only(objection), size, heap) != null) {
+                    alone.add(statement);
+                }
+                together.add(statement);
+            }
+        }
+        return alone.isEmpty() ? together : alone;
+    }
+
+    private static String describe(
+            Heap heap, long size, Field objection, Constraints merged, List<Statement> statements) {
+        String who = statements.stream()
+                .map(statement -> statement.device().name())
+                .distinct()
+                .collect(Collectors.joining(", "));
+        HeapProperties properties = heap.properties();
+        return switch (objection) {
+            case HEAPS ->
+                statements.isEmpty() ? "no heap is allowed by all" : "not among the heaps that " + who + " allows";
+            case CONTIGUOUS ->
+                (properties.contiguous() == Trait.NO ? "its memory is scattered" : "may give scattered memory")
+                        + " and " + who + " needs it contiguous";
+            case MAX_SEGMENTS ->
+                "its memory may fall into " + Suitability.segments(merged, size, properties) + " pieces and " + who
+                        + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
+            case PROTECTED -> "its memory is not protected and " + who + " needs it to be";
+            case ACCEPTS_PROTECTED -> "its memory is protected and " + who + " does not accept that";
+            case ACCEPTS_DECRYPTED -> "the host can read its memory and " + who + " does not accept that";
+            case CPU_READ, CPU_WRITE -> "the CPU cannot map its memory and " + who + " needs that";
+            case PAGES ->
+                (properties.pages() == Trait.NO ? "its memory has no pages" : "its memory may have no pages") + " and "
+                        + who + " needs them";
+            case HIGHEST_ADDRESS -> "its memory may lie beyond what " + who + " reaches";
+            default -> objection.key() + " of " + who;
+        };
+    }
+
+    /** {@return the smallest set of statements that leaves no heap; empty if there is a candidate, or no statement is to blame} */
+    public Optional<Conflict> conflict() {
+        if (candidates.length > 0) {
+            return Optional.empty();
+        }
+        var conflict = constraints.contradiction(extent) != null
+                ? Conflict.onAnyMachine(extent, devices)
+                : Conflict.among(
+                        extent,
+                        devices,
+                        // Only those that the devices could have had.
+                        rejected().stream()
+                                .filter(rejection -> rejection.cause == Cause.CONSTRAINT)
+                                .map(Rejection::heap)
+                                .toList());
+        return conflict.statements().isEmpty() ? Optional.empty() : Optional.of(conflict);
+    }
+
+    // ---- explaining ----
+
+    /** {@return all that the devices say, in the order in which they were attached} */
+    public List<Statement> statements() {
+        return devices.stream().flatMap(device -> Statement.of(device).stream()).toList();
+    }
+
+    /**
+     * {@return who narrowed a field: the statements without which the merged value would be another, or, if several say
+     * the same, all of them}
+     *
+     * @param field any
+     */
+    public List<Statement> narrowing(Field field) {
+        return devices.stream()
+                .filter(device -> device.constraints().says(field))
+                .filter(device -> !field.rule().isNumeric()
+                        || field.rule() == Field.Rule.LCM
+                        || device.constraints().raw(field) == constraints.raw(field))
+                .map(device -> Statement.of(device, field))
+                .toList();
+    }
+
+    /**
+     * {@return how far each field that some device speaks of is kept for memory of a heap}
+     *
+     * @param heap any
+     */
+    public Map<Field, Assurance> assurances(Heap heap) {
+        var assurances = new EnumMap<Field, Assurance>(Field.class);
+        for (Field field : constraints.fields()) {
+            assurances.put(field, Suitability.assurance(field, constraints, extent, heap.properties()));
+        }
+        return assurances;
+    }
+
+    /** Why the storage that this plan led to does not suit a device that comes late; empty if it does. */
+    String mismatch(Heap heap, Device device, long storageSize) {
+        Constraints late = device.constraints();
+        Field objection = Suitability.objection(late, storageSize, heap);
+        if (objection != null) {
+            return describe(heap, storageSize, objection, late, List.of(Statement.of(device, objection)));
+        }
+        if (storageSize < late.raw(Field.MIN_SIZE) || requestedSize() > late.raw(Field.MAX_SIZE)) {
+            return "it has " + storageSize + " bytes";
+        }
+        long piece = Math.min(late.raw(Field.MAX_SEGMENT_SIZE), late.raw(Field.SEGMENT_BOUNDARY));
+        if (late.isContiguous() && piece < requestedSize()) {
+            return "it is one piece of " + requestedSize() + " bytes";
+        }
+        long pitch = extent.pitch(constraints);
+        if (pitch > 0
+                && (pitch % late.raw(Field.PITCH_ALIGNMENT) != 0
+                        || pitch < late.raw(Field.MIN_PITCH)
+                        || pitch > late.raw(Field.MAX_PITCH))) {
+            return "its lines are " + pitch + " bytes apart";
         }
         return "";
-    }
-
-    private static String who(List<Device> devices, Predicate<Device> says) {
-        return devices.stream().filter(says).map(Device::name).distinct().collect(Collectors.joining(", "));
     }
 
     /**
@@ -105,9 +433,7 @@ public record Plan(
      * @throws IllegalArgumentException if it is not
      */
     public String reason(Heap heap) {
-        if (!candidates.contains(heap)) {
-            throw new IllegalArgumentException(heap.name() + " is not a candidate of this plan");
-        }
+        score(heap);
         var narrowing = devices.stream()
                 .filter(device -> !device.constraints().equals(Constraints.NONE))
                 .map(Device::toString)
@@ -120,22 +446,89 @@ public record Plan(
                 : "every device takes any memory, and there is no plentiful kind here";
     }
 
-    /** {@return the whole of it in words: who asks for what, which heaps will be tried, why the others are not} */
+    /**
+     * {@return the whole of it in words, in lines: who asks for what, how far it is kept, which heaps will be tried, why the
+     * others are not, and if there is none, who clashes}
+     */
     public String explain() {
-        var text = new StringBuilder().append(size).append(" bytes for ");
-        text.append(
-                devices.isEmpty()
-                        ? "no device (unconstrained)"
-                        : devices.stream().map(Device::toString).collect(Collectors.joining("; ")));
-        text.append(". Together: ").append(constraints).append(". To try: ");
-        text.append(
-                candidates.isEmpty()
-                        ? "no heap"
-                        : candidates.stream().map(Heap::name).collect(Collectors.joining(", ")));
-        if (!rejected.isEmpty()) {
-            text.append(". Not: ")
-                    .append(rejected.stream().map(Rejection::toString).collect(Collectors.joining(", ")));
+        var text = new StringBuilder();
+        text.append(extent);
+        if (size >= 0 && (size != extent.bytes() || extent.lines() > 0)) {
+            text.append(", which makes ").append(size).append(" bytes");
         }
-        return text.append('.').toString();
+        pitch().ifPresent(pitch -> text.append(" at a pitch of ").append(pitch));
+        text.append(" for ").append(devices.isEmpty() ? "no device (unconstrained)" : names(devices));
+        for (Device device : devices) {
+            text.append("\n  ").append(device);
+        }
+        for (Device device : leftOut) {
+            text.append("\n  left out: ").append(device);
+        }
+        text.append("\nTogether: ").append(constraints).append('.');
+        text.append("\nTo try: ");
+        text.append(
+                candidates.length == 0
+                        ? "no heap."
+                        : Arrays.stream(candidates)
+                                .map(candidate -> candidate.heap.name() + " (score " + candidate.score + ")")
+                                .collect(Collectors.joining(", ", "", ".")));
+        if (candidates.length > 0) {
+            describeAssurances(text, candidates[0].heap);
+        }
+        for (Rejection rejection : rejected()) {
+            text.append("\n  not ").append(rejection.heap.name()).append(": ").append(rejection.reason);
+        }
+        conflict().ifPresent(conflict -> {
+            text.append("\nThese clash:");
+            conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
+        });
+        return text.toString();
+    }
+
+    private void describeAssurances(StringBuilder text, Heap heap) {
+        Map<Field, Assurance> assurances = assurances(heap);
+        for (Assurance assurance : Assurance.values()) {
+            String fields = assurances.entrySet().stream()
+                    .filter(entry -> entry.getValue() == assurance)
+                    .map(entry -> entry.getKey().key())
+                    .collect(Collectors.joining(", "));
+            if (!fields.isEmpty()) {
+                text.append("\n  with ")
+                        .append(heap.name())
+                        .append(
+                                switch (assurance) {
+                                    case ENFORCED -> ", guaranteed: ";
+                                    case CHECKED -> ", checked after the allocation: ";
+                                    case ADVISORY -> ", only advice: ";
+                                })
+                        .append(fields);
+            }
+        }
+    }
+
+    private static String names(List<Device> devices) {
+        return devices.stream().map(Device::name).collect(Collectors.joining(", "));
+    }
+
+    /** Two plans are equal if they say the same: the same extent, constraints and devices, the same heaps in the same order. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Plan that
+                && extent.equals(that.extent)
+                && constraints.equals(that.constraints)
+                && devices.equals(that.devices)
+                && leftOut.equals(that.leftOut)
+                && Set.copyOf(heaps).equals(Set.copyOf(that.heaps))
+                && candidates().equals(that.candidates());
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(extent, constraints, devices, candidates());
+    }
+
+    @Override
+    public String toString() {
+        return explain();
     }
 }

@@ -1,11 +1,18 @@
 package dev.cenalloc;
 
 import dev.cenalloc.MemoryExhaustedException.Attempt;
+import dev.cenalloc.Plan.Cause;
+import dev.cenalloc.Plan.Rejection;
 import dev.cenalloc.bindings.Errno;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.jspecify.annotations.Nullable;
@@ -15,45 +22,92 @@ import org.jspecify.annotations.Nullable;
  * then the plan is made, memory is allocated from the first heap in it that has some, and the buffer is a
  * {@link DmaBuf}. Safe for any number of threads; however many race for the first use, one allocation is made.
  *
+ * <p>The first use is the first of {@link #dmaBuf}, {@link #map} and {@link #access}. A program whose devices are attached
+ * in different places can say whom it expects, with {@link #expect} or {@link #participants}: then a first use before all of
+ * them have come, or {@link #seal} was called, is a fault that is reported.
+ *
  * <p>Source: cenalloc RFC 2/4, with the corrections of its review: a refused attach leaves no trace, detach forgets, and
  * an attach after the first use is checked against the storage.
  */
 public final class SharedBuffer implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(SharedBuffer.class);
 
-    private final Cenalloc cenalloc;
-    private final long size;
-    private final List<Attachment> attachments = new ArrayList<>();
-    /** Null until the first use. Written under the lock, read without. */
-    private volatile @Nullable Storage storage;
-
-    private volatile boolean closed;
-
-    /**
-     * How the memory was found.
-     *
-     * @param heap where it comes from
-     * @param plan what the choice was made by
-     * @param failed the better heaps that had no memory, in the order tried
-     */
-    public record Choice(Heap heap, Plan plan, List<Attempt> failed) {
-        /** {@return why this heap, in one sentence} */
-        public String reason() {
-            return plan.reason(heap) + (failed.isEmpty() ? "" : "; out of memory: " + failed);
-        }
+    /** What happens at a first use before everyone who is expected has been attached. */
+    public enum Order {
+        /** It throws. */
+        STRICT,
+        /** It goes on, after a warning that names who is missing. */
+        LENIENT
     }
 
     private record Storage(DmaBuf dmaBuf, Choice choice) {}
 
-    SharedBuffer(Cenalloc cenalloc, long size) {
+    private final Cenalloc cenalloc;
+    private final Extent extent;
+    private final List<Attachment> attachments = new ArrayList<>();
+    private String name = "";
+
+    /** Null if nobody in particular is expected. */
+    private @Nullable Order order;
+
+    private Set<String> expected = Set.of();
+    private int participants;
+    private boolean sealed;
+
+    /** Null until the first use. Written under the lock, read without. */
+    private volatile @Nullable Storage storage;
+    /** Whether somebody may know the descriptor: then the memory cannot be moved any more. */
+    private volatile boolean handedOut;
+
+    private volatile boolean closed;
+
+    SharedBuffer(Cenalloc cenalloc, Extent extent) {
         this.cenalloc = cenalloc;
-        this.size = size;
+        this.extent = extent;
     }
 
-    /** {@return the size that was asked for, in bytes} The storage has at least that. */
-    public long size() {
-        return size;
+    /** A buffer that has its storage already. */
+    SharedBuffer(Cenalloc cenalloc, DmaBuf dmaBuf, Heap heap) {
+        this(cenalloc, Extent.ofBytes(dmaBuf.size(), 1));
+        Plan plan = Plan.solve(extent, List.of(), cenalloc.heaps());
+        this.storage = new Storage(dmaBuf.belongingToAnother(), new Choice(heap, plan, List.of()));
+        this.handedOut = true;
     }
+
+    /**
+     * {@return the size that was asked for, in bytes; of a buffer in lines, the bytes used in all lines} The storage has at
+     * least that; {@link Plan#size} tells what the devices make of it.
+     */
+    public long size() {
+        return extent.lines() == 0 ? extent.bytes() : extent.lineBytes() * extent.lines();
+    }
+
+    /**
+     * {@return the distance from line to line in bytes; empty for a buffer that was not created in lines} Before the first
+     * use it is what the devices attached now lead to.
+     *
+     * @throws IllegalStateException if closed
+     */
+    public OptionalLong pitch() {
+        Storage existing = storage;
+        return existing == null ? plan().pitch() : existing.choice.plan().pitch();
+    }
+
+    /**
+     * Names the buffer, for {@link Cenalloc#dump} and, once there is memory, for the kernel's lists. As
+     * {@link DmaBuf#name(String)}.
+     *
+     * @param text any text without NUL
+     */
+    public synchronized void name(String text) {
+        name = text;
+        Storage existing = storage;
+        if (existing != null && !closed) {
+            existing.dmaBuf.name(text);
+        }
+    }
+
+    // ---- who takes part ----
 
     /**
      * Adds a device. Before the first use, its constraints take part in the choice; after it, they are checked against
@@ -61,44 +115,209 @@ public final class SharedBuffer implements AutoCloseable {
      *
      * @param device who, and what it needs
      * @return the attachment; closing it detaches
-     * @throws IncompatibleConstraintsException EINVAL: with the devices attached before, no heap is left
-     * @throws BufferBusyException EBUSY: the memory is allocated and does not suit
+     * @throws IncompatibleConstraintsException EINVAL: with the devices attached before, no memory can suit
+     * @throws BufferBusyException EBUSY: the memory is allocated and does not suit; {@link #relocate(Device)} may help
+     * @throws IllegalArgumentException if the device is attached already
      * @throws IllegalStateException if closed
      */
     public synchronized Attachment attach(Device device) throws CenallocException {
-        checkOpen();
-        List<Device> devices = devices();
-        devices.add(device);
+        checkNew(device);
         Storage existing = storage;
-        if (existing != null) {
-            Heap heap = existing.choice.heap();
-            String mismatch = Plan.mismatch(heap, List.of(device));
-            if (!mismatch.isEmpty()) {
+        if (existing == null) {
+            checkPossible(with(device));
+        } else {
+            String mismatch = mismatch(existing, device);
+            if (!mismatch.isEmpty() && device.isOptional()) {
+                LOG.info("{} is left out: {}", device.name(), mismatch);
+            } else if (!mismatch.isEmpty()) {
                 throw new BufferBusyException(
-                        size,
-                        device.name() + " cannot use the memory, which comes from heap " + heap.name() + ": "
-                                + mismatch);
+                        "attach",
+                        size(),
+                        device.name() + " cannot use the memory, which comes from heap "
+                                + existing.choice.heap().name() + ": " + mismatch,
+                        "attach every device before the first use of the buffer, or move it with relocate");
             }
-        } else if (Plan.merge(devices).isImpossible()) {
-            throw new IncompatibleConstraintsException(size, "these cannot share any memory: " + devices);
         }
+        return add(device);
+    }
+
+    private void checkNew(Device device) {
+        checkOpen();
+        if (devices().contains(device)) {
+            throw new IllegalArgumentException(device.name() + " is attached already");
+        }
+    }
+
+    private Attachment add(Device device) {
         if (device.declared().isEmpty()) {
             LOG.warn("{} declares no constraints: it is taken to accept any memory", device.name());
         }
         var attachment = new Attachment(this, device);
         attachments.add(attachment);
+        notifyAll();
         return attachment;
     }
 
-    synchronized void detach(Attachment attachment) {
+    private void checkPossible(List<Device> devices) throws IncompatibleConstraintsException {
+        var combinations = new Combinations(devices);
+        List<Device> first = null;
+        while (combinations.hasNext()) {
+            combinations.next();
+            List<Device> chosen = combinations.devices();
+            if (Plan.merge(chosen).contradiction(extent) == null) {
+                return;
+            }
+            first = first == null ? chosen : first;
+        }
+        throw new IncompatibleConstraintsException(
+                size(), Conflict.onAnyMachine(extent, first == null ? devices : first));
+    }
+
+    /** Why none of the alternatives suits; empty if one does. */
+    private static String mismatch(Storage existing, Device device) {
+        String first = "";
+        for (int i = 0; i < Math.max(1, device.alternatives().size()); i++) {
+            Choice choice = existing.choice;
+            String mismatch = choice.plan().mismatch(choice.heap(), device.choosing(i), existing.dmaBuf.size());
+            if (mismatch.isEmpty()) {
+                return "";
+            }
+            first = first.isEmpty() ? mismatch : first;
+        }
+        return first;
+    }
+
+    /**
+     * Takes a device away, as closing its attachment does: the plan is what the remaining devices say. Storage that exists
+     * stays where it is. Idempotent.
+     *
+     * @param attachment what {@link #attach} returned
+     * @throws IllegalArgumentException if it is an attachment of another buffer; nothing has changed
+     */
+    public synchronized void detach(Attachment attachment) {
+        if (attachment.buffer() != this) {
+            throw new IllegalArgumentException(
+                    "the attachment of " + attachment.device().name() + " belongs to another buffer");
+        }
         attachments.remove(attachment);
     }
 
     private List<Device> devices() {
-        var devices = new ArrayList<Device>();
+        var devices = new ArrayList<Device>(attachments.size() + 1);
         attachments.forEach(attachment -> devices.add(attachment.device()));
         return devices;
     }
+
+    private List<Device> with(Device device) {
+        List<Device> devices = devices();
+        devices.add(device);
+        return devices;
+    }
+
+    /** {@return what is attached, in that order} */
+    public synchronized List<Attachment> attachments() {
+        return List.copyOf(attachments);
+    }
+
+    /**
+     * Says which devices are to be attached before the first use.
+     *
+     * @param kind what an early first use does
+     * @param names of the devices; none: only {@link #seal} ends the waiting
+     * @throws IllegalStateException if closed, or after the first use
+     */
+    public synchronized void expect(Order kind, Collection<String> names) {
+        checkUnused();
+        order = kind;
+        expected = Set.copyOf(names);
+        participants = names.isEmpty() ? Integer.MAX_VALUE : names.size();
+    }
+
+    /**
+     * Says how many devices are to be attached before the first use.
+     *
+     * @param kind what an early first use does
+     * @param count at least 1
+     * @throws IllegalStateException if closed, or after the first use
+     */
+    public synchronized void participants(Order kind, int count) {
+        checkUnused();
+        if (count < 1) {
+            throw new IllegalArgumentException("at least 1 participant, not " + count);
+        }
+        order = kind;
+        expected = Set.of();
+        participants = count;
+    }
+
+    private void checkUnused() {
+        checkOpen();
+        if (storage != null) {
+            throw new IllegalStateException("the buffer has its memory already");
+        }
+    }
+
+    /**
+     * Says that all devices have been attached, whoever was expected. One that comes later is still accepted if it suits.
+     *
+     * @throws IllegalStateException if closed
+     */
+    public synchronized void seal() {
+        checkOpen();
+        sealed = true;
+        notifyAll();
+    }
+
+    /**
+     * {@return whether all that are expected have been attached} Always, if nobody is expected.
+     */
+    public synchronized boolean isSealed() {
+        return missing().isEmpty();
+    }
+
+    /** Who has not come, in words; empty if all have, or nobody was expected. */
+    private String missing() {
+        if (order == null || sealed) {
+            return "";
+        }
+        if (!expected.isEmpty()) {
+            var absent = new LinkedHashSet<>(expected.stream().sorted().toList());
+            attachments.forEach(attachment -> absent.remove(attachment.device().name()));
+            return String.join(", ", absent);
+        }
+        int absent = participants - attachments.size();
+        return absent <= 0
+                ? ""
+                : participants == Integer.MAX_VALUE
+                        ? "the call of seal()"
+                        : absent + " of " + participants + " devices";
+    }
+
+    /**
+     * Waits until all that are expected have been attached. If they have not when the time is over, a warning names who is
+     * missing.
+     *
+     * @param timeout how long to wait at most
+     * @return whether all are there
+     * @throws InterruptedException if the thread is interrupted
+     * @throws IllegalStateException if closed, before or meanwhile
+     */
+    public synchronized boolean awaitSealed(Duration timeout) throws InterruptedException {
+        long deadline = System.nanoTime() + timeout.toNanos();
+        checkOpen();
+        while (!isSealed()) {
+            long left = deadline - System.nanoTime();
+            if (left <= 0) {
+                LOG.warn("after {} the buffer of {} still waits for {}", timeout, extent, missing());
+                return false;
+            }
+            wait(left / 1_000_000, (int) (left % 1_000_000));
+            checkOpen();
+        }
+        return true;
+    }
+
+    // ---- memory ----
 
     /**
      * {@return which heaps would be tried for the devices attached now} Asks nothing of the kernel, allocates nothing.
@@ -107,7 +326,7 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized Plan plan() {
         checkOpen();
-        return Plan.solve(size, devices(), cenalloc.heaps());
+        return Plan.solve(extent, devices(), cenalloc.heaps());
     }
 
     /** {@return where the memory came from and why; empty before the first use} */
@@ -116,19 +335,39 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
+     * {@return the plan, or after the first use the choice, in words, in lines}
+     *
+     * @throws IllegalStateException if closed
+     */
+    public String explain() {
+        return choice().map(Choice::explain).orElseGet(() -> plan().explain());
+    }
+
+    /**
      * The memory. The first call allocates it, from the heaps of the plan in order, and blocks while the kernel finds and
      * clears it; a heap out of memory passes it on to the next that satisfies everyone, never to one that does not. Later
-     * calls return the same buffer and cost nothing.
+     * calls return the same buffer and cost nothing. From then on the memory cannot be moved: its descriptor is known.
      *
      * @return the buffer, which belongs to this object and is closed with it
      * @throws NoSuitableHeapException ENODEV: no heap here satisfies the devices
      * @throws MemoryExhaustedException ENOMEM: those that do have no memory
      * @throws AccessDeniedException EACCES, EPERM: the heap's node may not be opened
      * @throws CenallocException any other errno of the kernel
-     * @throws IllegalStateException if closed
+     * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
      */
     public DmaBuf dmaBuf() throws CenallocException {
         checkOpen();
+        Storage existing = storage;
+        return existing != null && handedOut ? existing.dmaBuf : handOut();
+    }
+
+    private synchronized DmaBuf handOut() throws CenallocException {
+        DmaBuf dmaBuf = storage();
+        handedOut = true;
+        return dmaBuf;
+    }
+
+    private DmaBuf storage() throws CenallocException {
         Storage existing = storage;
         return existing != null ? existing.dmaBuf : firstUse();
     }
@@ -137,23 +376,45 @@ public final class SharedBuffer implements AutoCloseable {
         checkOpen();
         Storage existing = storage;
         if (existing == null) {
-            existing = allocate();
+            checkSealed();
+            existing = allocate(devices());
             storage = existing;
-            LOG.debug("{} from heap {}: {}", existing.dmaBuf, existing.choice.heap, existing.choice.reason());
+            LOG.debug("{} from heap {}", existing.dmaBuf, existing.choice);
         }
         return existing.dmaBuf;
     }
 
-    private Storage allocate() throws CenallocException {
-        Plan plan = plan();
-        if (plan.candidates().isEmpty()) {
-            throw new NoSuitableHeapException(plan, cenalloc.remedyForNoHeap());
+    private void checkSealed() {
+        String missing = missing();
+        if (!missing.isEmpty()) {
+            if (order == Order.STRICT) {
+                throw new IllegalStateException("first use before all are attached; missing: " + missing);
+            }
+            LOG.warn("first use of the buffer of {} before all are attached; missing: {}", extent, missing);
         }
+    }
+
+    private Storage allocate(List<Device> devices) throws CenallocException {
+        Plan plan = Plan.solve(extent, devices, cenalloc.heaps());
+        if (plan.candidates().isEmpty()) {
+            throw noHeap(plan);
+        }
+        plan.leftOut().forEach(device -> LOG.info("{} is left out: there is no memory for all with it", device.name()));
+        long size = plan.requestedSize();
         var failed = new ArrayList<Attempt>();
         for (Heap heap : plan.candidates()) {
             try {
                 DmaBuf dmaBuf = heap.allocate(size).belongingToAnother();
-                return new Storage(dmaBuf, new Choice(heap, plan, List.copyOf(failed)));
+                if (!name.isEmpty()) {
+                    dmaBuf.name(name);
+                }
+                return new Storage(dmaBuf, new Choice(heap, plan, failed));
+            } catch (IllegalStateException e) {
+                // Unregistered since the plan was made: then there is another plan. If not, the Cenalloc is closed.
+                if (cenalloc.heaps().contains(heap)) {
+                    throw e;
+                }
+                return allocate(devices);
             } catch (CenallocException e) {
                 if (e.errno() != Errno.ENOMEM) {
                     failed.forEach(attempt -> e.addSuppressed(new IOException("before it " + attempt)));
@@ -162,7 +423,17 @@ public final class SharedBuffer implements AutoCloseable {
                 failed.add(new Attempt(heap.name(), e.errno()));
             }
         }
-        throw new MemoryExhaustedException(size, failed, cenalloc.cmaFree());
+        throw new MemoryExhaustedException(size, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+    }
+
+    private CenallocException noHeap(Plan plan) {
+        for (Rejection rejection : plan.rejected()) {
+            if (rejection.cause() == Cause.NO_PERMISSION) {
+                return CenallocException.ofCall(
+                        Errno.EACCES, "open", rejection.heap().path().orElse(null), plan.requestedSize());
+            }
+        }
+        return new NoSuitableHeapException(plan, cenalloc.remedyForNoHeap(plan));
     }
 
     /**
@@ -171,10 +442,119 @@ public final class SharedBuffer implements AutoCloseable {
      * @param direction what the CPU will do
      * @return a mapping that the caller closes, before this buffer
      * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#map}
-     * @throws IllegalStateException if closed
+     * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
      */
     public Mapping map(Direction direction) throws CenallocException {
-        return dmaBuf().map(direction);
+        while (true) {
+            checkOpen();
+            DmaBuf dmaBuf = storage();
+            try {
+                return dmaBuf.map(direction);
+            } catch (IllegalStateException e) {
+                retryIfMoved(dmaBuf, e);
+            }
+        }
+    }
+
+    /**
+     * Begins an access of the CPU, allocating the memory if this is the first use. As {@link DmaBuf#access}.
+     *
+     * @param direction what the CPU will do
+     * @return the bracket, to be closed once
+     * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#access}
+     * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
+     */
+    public CpuAccess access(Direction direction) throws CenallocException {
+        while (true) {
+            checkOpen();
+            DmaBuf dmaBuf = storage();
+            try {
+                return dmaBuf.access(direction);
+            } catch (IllegalStateException e) {
+                retryIfMoved(dmaBuf, e);
+            }
+        }
+    }
+
+    /** A move shuts the old storage while it copies: wait for its end. If there was none, the buffer was closed. */
+    private synchronized void retryIfMoved(DmaBuf dmaBuf, IllegalStateException shut) {
+        Storage existing = storage;
+        if (closed || existing == null || (existing.dmaBuf == dmaBuf && !dmaBuf.isOpen())) {
+            throw shut;
+        }
+    }
+
+    /**
+     * Moves the memory to the best heap for the devices attached now, with what it holds. Does nothing before the first use,
+     * or if it is there already. Blocks for the allocation and the copying.
+     *
+     * @throws BufferBusyException EBUSY: something is mapped or in CPU access, or {@link #dmaBuf} was called, so that devices may
+     *     use the memory; nothing has changed
+     * @throws CenallocException as {@link #dmaBuf()}; the memory is where it was
+     * @throws IllegalStateException if closed
+     */
+    public synchronized void relocate() throws CenallocException {
+        checkOpen();
+        move(devices());
+    }
+
+    /**
+     * Adds a device that the memory does not suit, by moving it. As {@link #attach} and {@link #relocate()}.
+     *
+     * @param newcomer who, and what it needs
+     * @return the attachment; closing it detaches
+     * @throws IncompatibleConstraintsException EINVAL: with the devices attached before, no memory can suit
+     * @throws BufferBusyException EBUSY: as {@link #relocate()}
+     * @throws CenallocException as {@link #dmaBuf()}; the memory is where it was
+     * @throws IllegalArgumentException if the device is attached already
+     * @throws IllegalStateException if closed
+     */
+    public synchronized Attachment relocate(Device newcomer) throws CenallocException {
+        checkNew(newcomer);
+        checkPossible(with(newcomer));
+        move(with(newcomer));
+        return add(newcomer);
+    }
+
+    private void move(List<Device> devices) throws CenallocException {
+        Storage old = storage;
+        if (old == null) {
+            return;
+        }
+        Plan plan = Plan.solve(extent, devices, cenalloc.heaps());
+        if (plan.candidates().isEmpty()) {
+            throw noHeap(plan);
+        }
+        if (plan.candidates().getFirst().equals(old.choice.heap()) && plan.requestedSize() <= old.dmaBuf.size()) {
+            return;
+        }
+        int fd = handedOut ? -1 : old.dmaBuf.seize();
+        if (fd < 0) {
+            throw new BufferBusyException(
+                    "relocate",
+                    size(),
+                    handedOut
+                            ? "the memory cannot be moved, its descriptor was handed out"
+                            : "the memory cannot be moved while it is mapped or in CPU access",
+                    handedOut ? "create another buffer and copy" : "close the mappings and accesses first");
+        }
+        Storage fresh = null;
+        boolean moved = false;
+        try {
+            fresh = allocate(devices);
+            old.dmaBuf.copySeized(fd, fresh.dmaBuf);
+            storage = fresh;
+            moved = true;
+        } finally {
+            if (moved) {
+                old.dmaBuf.finishSeized();
+            } else {
+                old.dmaBuf.reopenSeized();
+                if (fresh != null) {
+                    fresh.dmaBuf.release();
+                }
+            }
+        }
     }
 
     /**
@@ -190,11 +570,43 @@ public final class SharedBuffer implements AutoCloseable {
         }
         attachments.clear();
         closed = true;
+        cenalloc.forget(this);
+        notifyAll();
     }
 
     private void checkOpen() {
         if (closed) {
             throw new IllegalStateException("the buffer is closed");
         }
+    }
+
+    /** Size, name, memory and devices, in lines (RFC 1/4, what bufinfo shows). */
+    synchronized String dump() {
+        Storage existing = storage;
+        var text = new StringBuilder(extent.toString());
+        if (!name.isEmpty()) {
+            text.append(" \"").append(name).append('"');
+        }
+        text.append(
+                existing == null
+                        ? ", no memory yet"
+                        : ": " + existing.dmaBuf + " from heap "
+                                + existing.choice.heap().name() + existing.dmaBuf.references());
+        text.append(", constraints: ").append(Plan.merge(devices()));
+        for (Attachment attachment : attachments) {
+            text.append("\n  ").append(attachment.device());
+        }
+        return text.toString();
+    }
+
+    /** The bytes of memory it holds now. */
+    long storageSize() {
+        Storage existing = storage;
+        return existing == null || closed ? 0 : existing.dmaBuf.size();
+    }
+
+    @Override
+    public String toString() {
+        return "buffer of " + extent;
     }
 }

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -14,33 +13,20 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ConstraintsTest {
-    private static final List<String> NAMES = List.of("system", "reserved", "linux,cma", "carveout", "vendor");
-
-    private static Constraints random(SplittableRandom random) {
-        Constraints constraints = Constraints.NONE;
-        if (random.nextBoolean()) {
-            var names = new ArrayList<>(NAMES);
-            names.removeIf(name -> random.nextInt(3) == 0);
-            if (!names.isEmpty()) {
-                constraints = constraints.onlyHeaps(names);
-            }
-        }
-        return random.nextInt(3) == 0 ? constraints.contiguous() : constraints;
-    }
-
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 20141010})
     void mergingIsCommutativeAssociativeAndIdempotent(long seed) {
         var random = new SplittableRandom(seed);
         for (int i = 0; i < 2_000; i++) {
-            Constraints a = random(random);
-            Constraints b = random(random);
-            Constraints c = random(random);
+            Constraints a = RandomConstraints.next(random);
+            Constraints b = RandomConstraints.next(random);
+            Constraints c = RandomConstraints.next(random);
             String message = "seed " + seed + ": " + a + " | " + b + " | " + c;
             assertEquals(a.and(b), b.and(a), message);
             assertEquals(a.and(b).and(c), a.and(b.and(c)), message);
             assertEquals(a, a.and(a), message);
-            assertEquals(a, a.and(Constraints.NONE), message);
+            assertEquals(a, a.and(Constraints.EVERYTHING), message);
+            assertEquals(a.and(b).and(c), Constraints.merge(List.of(c, a, b)), message);
             assertEquals(a.and(b).hashCode(), b.and(a).hashCode(), message);
         }
     }
@@ -50,9 +36,9 @@ class ConstraintsTest {
     void whatTheMergeAllowsBothAllow(long seed) {
         var random = new SplittableRandom(seed);
         for (int i = 0; i < 2_000; i++) {
-            Constraints a = random(random);
-            Constraints b = random(random);
-            for (String name : NAMES) {
+            Constraints a = RandomConstraints.next(random);
+            Constraints b = RandomConstraints.next(random);
+            for (String name : RandomConstraints.HEAPS) {
                 assertEquals(
                         a.allowsHeap(name) && b.allowsHeap(name),
                         a.and(b).allowsHeap(name),

@@ -17,7 +17,8 @@ class DmaBufTest {
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
 
     private Heap system() {
-        return new Heap(kernel, Path.of("/dev/dma_heap/system"));
+        Path path = Path.of("/dev/dma_heap/system");
+        return new Heap(kernel, "system", path, HeapProperties.of("system"), new DmaHeapSource(kernel, path));
     }
 
     @Test

@@ -5,6 +5,7 @@ import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import dev.cenalloc.bindings.dmabuf.udmabuf_create;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A small kernel: keeps descriptors and mappings, checks what the real one checks, and fails the n-th call on demand.
@@ -25,29 +27,52 @@ import java.util.TreeMap;
  */
 final class FakeKernel implements Kernel {
     private static final long PAGE = 4096;
+    private static final long HUGE_PAGE = 2 << 20;
+    private static final long UDMABUF_LIMIT = 64L << 20;
+    private static final Path UDMABUF = Path.of("/dev/udmabuf");
+
+    private enum Kind {
+        NODE,
+        MEMFD,
+        DMA_BUF
+    }
 
     private static final class File {
-        /** Null for an open heap node. */
-        final byte @org.jspecify.annotations.Nullable [] content;
-
+        final Kind kind;
+        /** The heap that a node stands for, or that memory came from. */
         final String heap;
+
         final long inode;
+        long size;
+        /** Of a dma-buf. */
+        @Nullable
+        MemorySegment memory;
+
+        boolean readOnly;
+        boolean huge;
+        int seals;
+        boolean synced;
         String name = "";
 
-        File(byte @org.jspecify.annotations.Nullable [] content, String heap, long inode) {
-            this.content = content;
+        File(Kind kind, String heap, long inode, long size) {
+            this.kind = kind;
             this.heap = heap;
             this.inode = inode;
+            this.size = size;
         }
     }
 
-    /** Free bytes, by the name of the heap. */
+    /** Free bytes, by the name of the heap; {@code udmabuf} if that is there. */
     final Map<String, Long> heaps = new TreeMap<>();
 
     final List<String> calls = new ArrayList<>();
     private final Map<Integer, File> files = new HashMap<>();
-    private final Map<Long, MemorySegment> mappings = new HashMap<>();
+    private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
+    /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
+    final Map<String, Long> numbers = new HashMap<>(
+            Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
+
     private final Arena arena = Arena.ofAuto();
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
@@ -69,6 +94,10 @@ final class FakeKernel implements Kernel {
         failWith = errno;
     }
 
+    synchronized void failNoCall() {
+        failAt = Integer.MAX_VALUE;
+    }
+
     synchronized int openFiles() {
         return files.size();
     }
@@ -77,17 +106,40 @@ final class FakeKernel implements Kernel {
         return mappings.size();
     }
 
+    synchronized long free() {
+        return heaps.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** A dma-buf of another exporter, as it comes from a driver or another process. */
+    synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
+        File file = new File(Kind.DMA_BUF, exporter, inodes++, size);
+        file.memory = arena.allocate(size, PAGE);
+        file.readOnly = readOnly;
+        return add(file);
+    }
+
     private int enter(String call) {
         calls.add(call);
         return calls.size() - 1 == failAt ? -failWith : 0;
     }
 
+    private int add(File file) {
+        int fd = 3;
+        while (files.containsKey(fd)) {
+            fd++;
+        }
+        files.put(fd, file);
+        return fd;
+    }
+
     @Override
-    public List<String> list(Path directory) throws IOException {
-        if (heaps.isEmpty()) {
+    public synchronized List<String> list(Path directory) throws IOException {
+        var names =
+                heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList();
+        if (names.isEmpty()) {
             throw new NoSuchFileException(directory.toString());
         }
-        return List.copyOf(heaps.keySet());
+        return names;
     }
 
     @Override
@@ -104,16 +156,7 @@ final class FakeKernel implements Kernel {
         if (!heaps.containsKey(name)) {
             return -Errno.ENOENT;
         }
-        return add(new File(null, name, inodes++));
-    }
-
-    private int add(File file) {
-        int fd = 3;
-        while (files.containsKey(fd)) {
-            fd++;
-        }
-        files.put(fd, file);
-        return fd;
+        return add(new File(Kind.NODE, name, inodes++, 0));
     }
 
     @Override
@@ -123,15 +166,16 @@ final class FakeKernel implements Kernel {
         if (file == null) {
             throw new AssertionError("close of descriptor " + fd + ", which is not open");
         }
-        if (file.content != null) {
-            heaps.merge(file.heap, (long) file.content.length, Long::sum);
+        if (file.kind == Kind.DMA_BUF) {
+            heaps.computeIfPresent(file.heap, (_, free) -> free + file.size);
         }
         return 0;
     }
 
     @Override
     public synchronized int ioctl(int fd, long request, MemorySegment argument) {
-        int result = enter(request == dmabuf_h.DMA_HEAP_IOCTL_ALLOC() ? "alloc" : "ioctl");
+        int result = enter(
+                request == dmabuf_h.DMA_HEAP_IOCTL_ALLOC() || request == dmabuf_h.UDMABUF_CREATE() ? "alloc" : "ioctl");
         if (result < 0) {
             return result;
         }
@@ -139,13 +183,84 @@ final class FakeKernel implements Kernel {
         if (file == null) {
             return -Errno.EBADF;
         }
-        if (file.content == null) {
-            return request == dmabuf_h.DMA_HEAP_IOCTL_ALLOC() ? allocate(file, argument) : -Errno.EINVAL;
+        return switch (file.kind) {
+            case NODE -> file.heap.equals("udmabuf") ? udmabuf(request, argument) : heap(file, request, argument);
+            case MEMFD -> -Errno.ENOTTY;
+            case DMA_BUF -> dmaBuf(file, request, argument);
+        };
+    }
+
+    @Override
+    public int repeatableIoctl(int fd, long request, MemorySegment argument) {
+        return ioctl(fd, request, argument);
+    }
+
+    private int heap(File node, long request, MemorySegment argument) {
+        if (request != dmabuf_h.DMA_HEAP_IOCTL_ALLOC()) {
+            return -Errno.EINVAL;
         }
+        long size = (dma_heap_allocation_data.len(argument) + PAGE - 1) & -PAGE;
+        if (dma_heap_allocation_data.fd(argument) != 0
+                || dma_heap_allocation_data.heap_flags(argument) != 0
+                || (dma_heap_allocation_data.fd_flags(argument) & ~(Linux.O_CLOEXEC | 3)) != 0
+                || size == 0) {
+            return -Errno.EINVAL;
+        }
+        int fd = allocate(node.heap, size);
+        if (fd < 0) {
+            return fd;
+        }
+        dma_heap_allocation_data.fd(argument, fd);
+        return 0;
+    }
+
+    private int udmabuf(long request, MemorySegment argument) {
+        if (request != dmabuf_h.UDMABUF_CREATE()) {
+            return -Errno.ENOTTY;
+        }
+        File memfd = files.get(udmabuf_create.memfd(argument));
+        if (memfd == null || memfd.kind != Kind.MEMFD) {
+            return -Errno.EBADF;
+        }
+        long size = udmabuf_create.size(argument);
+        boolean sealedRight = (memfd.seals & Linux.F_SEAL_SHRINK) != 0 && (memfd.seals & F_SEAL_WRITE) == 0;
+        if (!sealedRight
+                || size == 0
+                || size % PAGE != 0
+                || udmabuf_create.offset(argument) % PAGE != 0
+                || udmabuf_create.offset(argument) + size > memfd.size
+                || size > UDMABUF_LIMIT) {
+            return -Errno.EINVAL;
+        }
+        return allocate("udmabuf", size);
+    }
+
+    private static final int F_SEAL_WRITE = 8;
+
+    private int allocate(String heap, long size) {
+        long free = heaps.getOrDefault(heap, 0L);
+        if (size > free) {
+            return -Errno.ENOMEM;
+        }
+        heaps.put(heap, free - size);
+        File file = new File(Kind.DMA_BUF, heap, inodes++, size);
+        file.memory = arena.allocate(size, PAGE);
+        return add(file);
+    }
+
+    private static int dmaBuf(File file, long request, MemorySegment argument) {
         if (request == dmabuf_h.DMA_BUF_IOCTL_SYNC()) {
             long flags = dma_buf_sync.flags(argument);
             boolean known = (flags & ~(long) dmabuf_h.DMA_BUF_SYNC_VALID_FLAGS_MASK()) == 0;
-            return known && (flags & dmabuf_h.DMA_BUF_SYNC_RW()) != 0 ? 0 : -Errno.EINVAL;
+            if (!known || (flags & dmabuf_h.DMA_BUF_SYNC_RW()) == 0) {
+                return -Errno.EINVAL;
+            }
+            boolean end = (flags & dmabuf_h.DMA_BUF_SYNC_END()) != 0;
+            if (end && !file.synced && file.heap.equals("udmabuf")) {
+                return -Errno.EINVAL;
+            }
+            file.synced = true;
+            return 0;
         }
         if (request == dmabuf_h.DMA_BUF_SET_NAME_B()) {
             byte[] bytes = argument.toArray(ValueLayout.JAVA_BYTE);
@@ -163,24 +278,41 @@ final class FakeKernel implements Kernel {
     }
 
     @Override
-    public int repeatableIoctl(int fd, long request, MemorySegment argument) {
-        return ioctl(fd, request, argument);
+    public synchronized int memfdCreate(String name, int flags) {
+        int result = enter("memfd_create");
+        if (result < 0) {
+            return result;
+        }
+        File file = new File(Kind.MEMFD, "", inodes++, 0);
+        file.huge = (flags & Linux.MFD_HUGETLB) != 0;
+        return add(file);
     }
 
-    private int allocate(File heap, MemorySegment request) {
-        long size = (dma_heap_allocation_data.len(request) + PAGE - 1) & -PAGE;
-        if (dma_heap_allocation_data.fd(request) != 0
-                || dma_heap_allocation_data.heap_flags(request) != 0
-                || (dma_heap_allocation_data.fd_flags(request) & ~(Linux.O_CLOEXEC | 3)) != 0
-                || size == 0) {
+    @Override
+    public synchronized int ftruncate(int fd, long length) {
+        int result = enter("ftruncate");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.kind != Kind.MEMFD || (file.huge && length % HUGE_PAGE != 0)) {
             return -Errno.EINVAL;
         }
-        long free = heaps.getOrDefault(heap.heap, 0L);
-        if (size > free) {
-            return -Errno.ENOMEM;
+        file.size = length;
+        return 0;
+    }
+
+    @Override
+    public synchronized int addSeals(int fd, int seals) {
+        int result = enter("fcntl");
+        if (result < 0) {
+            return result;
         }
-        heaps.put(heap.heap, free - size);
-        dma_heap_allocation_data.fd(request, add(new File(new byte[(int) size], heap.heap, inodes++)));
+        File file = files.get(fd);
+        if (file == null || file.kind != Kind.MEMFD) {
+            return -Errno.EINVAL;
+        }
+        file.seals |= seals;
         return 0;
     }
 
@@ -194,7 +326,7 @@ final class FakeKernel implements Kernel {
         if (file == null) {
             return -Errno.EBADF;
         }
-        stat.set(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE, file.content == null ? 0 : file.content.length);
+        stat.set(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE, file.size);
         stat.set(ValueLayout.JAVA_LONG, Linux.STAT_INO, file.inode);
         return 0;
     }
@@ -209,12 +341,16 @@ final class FakeKernel implements Kernel {
         if (file == null) {
             return -Errno.EBADF;
         }
-        if (file.content == null || length > file.content.length) {
+        if (file.memory == null || length > file.size) {
             return -Errno.EINVAL;
         }
-        MemorySegment memory = arena.allocate(length, PAGE);
-        mappings.put(memory.address(), memory);
-        return memory.address();
+        if (file.readOnly && (protection & Linux.PROT_WRITE) != 0) {
+            return -Errno.EACCES;
+        }
+        // An address of its own for each mapping; the memory is found by it again.
+        long address = (1L << 40) + (inodes++ << 20);
+        mappings.put(address, file);
+        return address;
     }
 
     @Override
@@ -227,8 +363,12 @@ final class FakeKernel implements Kernel {
     }
 
     @Override
-    public MemorySegment view(long address, long length, Arena scope, Runnable release) {
-        return Linux.view(address, length, scope, release);
+    public synchronized MemorySegment view(long address, long length, Arena scope, Runnable release) {
+        File file = mappings.get(address);
+        if (file == null || file.memory == null) {
+            throw new AssertionError("view of what is not mapped");
+        }
+        return Linux.view(file.memory.address(), length, scope, release);
     }
 
     @Override
@@ -237,18 +377,38 @@ final class FakeKernel implements Kernel {
         if (file == null) {
             throw new NoSuchFileException("/proc/self/fdinfo/" + fd);
         }
-        return file.content == null
-                ? List.of("pos:	0", "flags:	0")
-                : List.of("pos:	0", "exp_name:	" + file.heap, "name:	" + file.name);
+        return file.kind == Kind.DMA_BUF
+                ? List.of("pos:\t0", "count:\t1", "exp_name:\t" + file.heap, "name:\t" + file.name)
+                : List.of("pos:\t0", "flags:\t0");
     }
 
     @Override
-    public long memoryTotal() {
-        return 1L << 32;
+    public synchronized boolean isReadable(Path path) {
+        return !refusals.containsKey(path);
     }
 
     @Override
-    public OptionalLong cmaFree() {
-        return OptionalLong.of(12_345);
+    public synchronized boolean exists(Path path) {
+        return path.equals(UDMABUF) && heaps.containsKey("udmabuf");
+    }
+
+    @Override
+    public long pageSize() {
+        return PAGE;
+    }
+
+    @Override
+    public synchronized OptionalLong meminfo(String key) {
+        return number(key);
+    }
+
+    @Override
+    public synchronized OptionalLong moduleParameter(String module, String parameter) {
+        return number(module + " " + parameter);
+    }
+
+    private OptionalLong number(String key) {
+        Long number = numbers.get(key);
+        return number == null ? OptionalLong.empty() : OptionalLong.of(number);
     }
 }

@@ -120,10 +120,10 @@ abstract class KernelContract {
     @Test
     void onlyDmaBufsAreAdopted() throws Exception {
         Kernel kernel = kernel();
-        var e = assertThrows(CenallocException.class, () -> DmaBuf.adopt(kernel, 1_000_000));
+        var e = assertThrows(CenallocException.class, () -> DmaBuf.adopt(kernel, 1_000_000, null));
         assertEquals(Errno.EBADF, e.errno());
         int node = kernel.open(HEAPS.resolve("system"), Linux.O_RDONLY | Linux.O_CLOEXEC);
-        e = assertThrows(CenallocException.class, () -> DmaBuf.adopt(kernel, node));
+        e = assertThrows(CenallocException.class, () -> DmaBuf.adopt(kernel, node, null));
         assertEquals("ENOTTY", e.errnoName());
         // It was ours from then on, so it is closed now.
         assertEquals(-Errno.EBADF, kernel.ioctl(node, 0, MemorySegment.NULL));
@@ -156,7 +156,7 @@ abstract class KernelContract {
     @Test
     void aHeapThatIsNotThereIsENOENT() throws Exception {
         var e = assertThrows(
-                MissingDeviceException.class, () -> new Heap(kernel(), HEAPS.resolve("no such")).allocate(1));
+                MissingDeviceException.class, () -> new DmaHeapSource(kernel(), HEAPS.resolve("no such")).allocate(1));
         assertEquals(HEAPS.resolve("no such"), e.path().orElseThrow());
     }
 }

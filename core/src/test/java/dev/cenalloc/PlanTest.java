@@ -51,12 +51,15 @@ class PlanTest {
     }
 
     @Test
-    void unknownAndProtectedHeapsAreUsedOnlyWhenNamed() throws Exception {
+    void specialHeapsAreUsedOnlyWhenNamed() throws Exception {
         String[] heaps = {"carveout", "protected,secure-video", "system_cc_shared"};
-        assertEquals(List.of(), names(plan(List.of(ANY), heaps)));
+        Plan unasked = plan(List.of(ANY), heaps);
+        assertEquals(List.of(), names(unasked));
+        Device any = Device.of("any", Constraints.NONE.acceptsProtected().acceptsDecrypted(), "test");
+        assertTrue(plan(List.of(any), heaps).isFeasible());
         for (String heap : heaps) {
             Device names = Device.of("decoder", Constraints.NONE.onlyHeaps(Set.of(heap)), "test");
-            assertEquals(List.of(heap), names(plan(List.of(ANY, names), heaps)));
+            assertEquals(List.of(heap), names(plan(List.of(any, names), heaps)));
         }
         Device both =
                 Device.of("d", Constraints.NONE.onlyHeaps(Set.of("carveout")).contiguous(), "test");

@@ -330,7 +330,7 @@ class SharedBufferTest {
             buffer.attach(only("system", "reserved"));
             buffer.attach(only("reserved", "x"));
             assertEquals(
-                    Set.of("reserved"),
+                    Set.of("default_cma_region"),
                     buffer.plan().constraints().allowedHeaps().orElseThrow());
             assertEquals("reserved", buffer.dmaBuf().exporter());
         }

@@ -41,7 +41,11 @@ public final class Linux {
     public static final int SEEK_END = 2;
 
     public static final int F_DUPFD_CLOEXEC = 1030;
+    public static final int F_ADD_SEALS = 1033;
+    public static final int F_SEAL_SHRINK = 2;
     public static final int MFD_CLOEXEC = 1;
+    public static final int MFD_ALLOW_SEALING = 2;
+    public static final int MFD_HUGETLB = 4;
 
     public static final short POLLIN = 0x1;
     public static final short POLLNVAL = 0x20;
@@ -97,7 +101,18 @@ public final class Linux {
     private static final MethodHandle FTRUNCATE =
             handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
 
+    private static final MethodHandle GETPAGESIZE = fastHandle("getpagesize", FunctionDescriptor.of(JAVA_INT));
+
     private Linux() {}
+
+    /** Bytes in a page of this kernel. */
+    public static int pageSize() {
+        try {
+            return (int) GETPAGESIZE.invokeExact();
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
 
     /** Opens {@code path} with {@code O_*} flags: a descriptor, or {@code -errno}. */
     public static int open(String path, int flags) {
@@ -155,9 +170,18 @@ public final class Linux {
 
     /** Duplicates a descriptor as the lowest free number, close-on-exec. */
     public static int dup(int fd) {
+        return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+
+    /** Adds {@code F_SEAL_*} seals to a file of {@link #memfdCreate}. */
+    public static int addSeals(int fd, int seals) {
+        return fcntl(fd, F_ADD_SEALS, seals);
+    }
+
+    private static int fcntl(int fd, int command, int argument) {
         try {
             MemorySegment capture = CAPTURE.get();
-            int result = (int) FCNTL.invokeExact(capture, fd, F_DUPFD_CLOEXEC, 0);
+            int result = (int) FCNTL.invokeExact(capture, fd, command, argument);
             return result >= 0 ? result : failure(capture);
         } catch (Throwable t) {
             throw rethrow(t);

@@ -2,6 +2,7 @@ package dev.cenalloc.examples;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Heap;
+import dev.cenalloc.HeapProperties;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -18,19 +19,20 @@ final class HeapsCommand implements Callable<Integer> {
         var out = java.util.Objects.requireNonNull(spec).commandLine().getOut();
         try (var cenalloc = Cenalloc.open()) {
             if (cenalloc.heaps().isEmpty()) {
-                out.println("no heaps: /dev/dma_heap is missing or empty");
+                out.println("no heaps: /dev/dma_heap is missing or empty, and there is no /dev/udmabuf");
                 return 1;
             }
             for (Heap heap : cenalloc.heaps()) {
                 var known = heap.properties();
                 out.printf(
-                        "%-20s contiguous: %-8s CPU can map: %-8s scarce: %-8s pool: %s%s%n",
+                        "%-20s contiguous: %-8s CPU can map: %-8s scarce: %-8s pool: %s%s%s%n",
                         heap.name(),
                         known.contiguous(),
                         known.cpuMappable(),
                         known.scarce(),
-                        known.pool(),
-                        known.onlyWhenNamed() ? " (used only when named)" : "");
+                        HeapProperties.pool(heap.name()),
+                        known.onlyWhenNamed() ? " (used only when named)" : "",
+                        heap.isAccessible() ? "" : " (no permission)");
             }
         }
         return 0;

@@ -1,6 +1,7 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.Choice;
 import dev.cenalloc.Constraints;
 import dev.cenalloc.Device;
 import dev.cenalloc.DmaBuf;
@@ -228,7 +229,7 @@ final class Pipeline implements AutoCloseable {
         return frame;
     }
 
-    SharedBuffer.Choice choice() {
+    Choice choice() {
         return buffers.getFirst().choice().orElseThrow();
     }
 

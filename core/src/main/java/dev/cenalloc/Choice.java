@@ -1,0 +1,52 @@
+package dev.cenalloc;
+
+import dev.cenalloc.MemoryExhaustedException.Attempt;
+import java.util.List;
+
+/** How the memory of a buffer was found. Immutable. */
+public final class Choice {
+    private final Heap heap;
+    private final Plan plan;
+    private final List<Attempt> failed;
+
+    Choice(Heap heap, Plan plan, List<Attempt> failed) {
+        this.heap = heap;
+        this.plan = plan;
+        this.failed = List.copyOf(failed);
+    }
+
+    /** {@return where the memory comes from} */
+    public Heap heap() {
+        return heap;
+    }
+
+    /** {@return what the choice was made by} */
+    public Plan plan() {
+        return plan;
+    }
+
+    /** {@return the better heaps that had no memory, in the order tried} */
+    public List<Attempt> failed() {
+        return failed;
+    }
+
+    /** {@return why this heap, in one sentence} */
+    public String reason() {
+        String why = plan.candidates().contains(heap) ? plan.reason(heap) : "the buffer came with this memory";
+        return why + (failed.isEmpty() ? "" : "; out of memory: " + failed);
+    }
+
+    /** {@return the whole of it in words, in lines: the plan, what was tried in vain, and what was chosen} */
+    public String explain() {
+        var text = new StringBuilder(plan.explain());
+        for (Attempt attempt : failed) {
+            text.append("\nTried ").append(attempt);
+        }
+        return text.append("\nChosen: ").append(heap.name()).append('.').toString();
+    }
+
+    @Override
+    public String toString() {
+        return heap.name() + ": " + reason();
+    }
+}

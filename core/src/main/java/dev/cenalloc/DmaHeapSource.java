@@ -1,0 +1,60 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
+import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+
+/** Memory from a node in {@code /dev/dma_heap}. Closed by its {@link Heap}. Thread-safe. */
+final class DmaHeapSource implements Heap.Source {
+    private final Kernel kernel;
+    private final Path path;
+    private final Node node;
+    private final long memoryTotal;
+
+    DmaHeapSource(Kernel kernel, Path path) {
+        this.kernel = kernel;
+        this.path = path;
+        this.node = new Node(kernel, path);
+        this.memoryTotal = kernel.meminfo("MemTotal").orElse(Long.MAX_VALUE);
+    }
+
+    @Override
+    public int allocate(long size) throws CenallocException {
+        if (size > memoryTotal) {
+            throw new CenallocException(
+                    Errno.ENOMEM,
+                    "allocate",
+                    path,
+                    size,
+                    "this machine has only " + memoryTotal + " bytes of memory",
+                    "ask for less");
+        }
+        Descriptor open = node.open();
+        int fd = open.acquire();
+        try (Arena arena = Arena.ofConfined()) {
+            // In and out in one: fd must be 0 on entry, the heap flags are 0 for want of any (dma-heap.h).
+            MemorySegment request = dma_heap_allocation_data.allocate(arena);
+            dma_heap_allocation_data.len(request, size);
+            dma_heap_allocation_data.fd_flags(request, Linux.O_RDWR | Linux.O_CLOEXEC);
+            int result;
+            do {
+                result = kernel.ioctl(fd, dmabuf_h.DMA_HEAP_IOCTL_ALLOC(), request);
+            } while (result == -Errno.EINTR);
+            if (result < 0) {
+                throw CenallocException.ofCall(-result, "DMA_HEAP_IOCTL_ALLOC", path, size);
+            }
+            return dma_heap_allocation_data.fd(request);
+        } finally {
+            open.release();
+        }
+    }
+
+    @Override
+    public void close() {
+        node.close();
+    }
+}

@@ -1,0 +1,137 @@
+package dev.cenalloc;
+
+import dev.cenalloc.HeapProperties.Trait;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/** Whether a heap's memory is what constraints say: the one place where the two meet. */
+final class Suitability {
+    private Suitability() {}
+
+    /**
+     * The first field that memory of this heap does not satisfy; null if it satisfies all. What is unknown of a heap does
+     * not satisfy what is required, but for addresses, that no heap tells: those count in the order only.
+     *
+     * @param size the bytes that will be asked for
+     */
+    static @Nullable Field objection(Constraints merged, long size, Heap heap) {
+        HeapProperties properties = heap.properties();
+        if (!allows(merged, heap)) {
+            return Field.HEAPS;
+        }
+        if (merged.flag(Field.CONTIGUOUS) && properties.contiguous() != Trait.YES) {
+            return Field.CONTIGUOUS;
+        }
+        if (merged.raw(Field.MAX_SEGMENTS) < segments(merged, size, properties)) {
+            return Field.MAX_SEGMENTS;
+        }
+        if (merged.flag(Field.PROTECTED) && !properties.isProtected()) {
+            return Field.PROTECTED;
+        }
+        if (properties.isProtected() && !merged.flag(Field.ACCEPTS_PROTECTED)) {
+            return Field.ACCEPTS_PROTECTED;
+        }
+        if (properties.isDecrypted() && !merged.flag(Field.ACCEPTS_DECRYPTED)) {
+            return Field.ACCEPTS_DECRYPTED;
+        }
+        // Of an unknown heap the mapping will tell.
+        if (merged.flag(Field.CPU_READ) && properties.cpuMappable() == Trait.NO) {
+            return Field.CPU_READ;
+        }
+        if (merged.flag(Field.CPU_WRITE) && properties.cpuMappable() == Trait.NO) {
+            return Field.CPU_WRITE;
+        }
+        if (merged.flag(Field.PAGES) && properties.pages() != Trait.YES) {
+            return Field.PAGES;
+        }
+        if (!merged.highestAddresses().isEmpty() && isBelow(merged, properties) == Trait.NO) {
+            return Field.HIGHEST_ADDRESS;
+        }
+        return null;
+    }
+
+    private static boolean allows(Constraints merged, Heap heap) {
+        if (merged.allowsPool(heap.pool())) {
+            return true;
+        }
+        for (String other : heap.alsoAllowedAs()) {
+            if (merged.allowsPool(other)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Whether some device asks for this heap by name. */
+    static boolean isNamed(Constraints merged, Heap heap) {
+        return merged.says(Field.HEAPS) && allows(merged, heap);
+    }
+
+    /** Into how many pieces the memory may fall at worst, as far as it is known: scattered memory, into single pages. */
+    static long segments(Constraints merged, long size, HeapProperties properties) {
+        long piece = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), merged.raw(Field.SEGMENT_BOUNDARY));
+        return Math.ceilDiv(size, properties.contiguous() == Trait.YES ? piece : Math.min(piece, Extent.PAGE));
+    }
+
+    private static Trait isBelow(Constraints merged, HeapProperties properties) {
+        String space = properties.addressSpace().orElse(null);
+        Long limit = space == null ? null : merged.highestAddresses().get(space);
+        OptionalLong highest = properties.highestAddress();
+        if (limit == null || highest.isEmpty()) {
+            return Trait.UNKNOWN;
+        }
+        return highest.getAsLong() <= limit ? Trait.YES : Trait.NO;
+    }
+
+    /** Of the things that are only advice, how many this heap is known to follow. */
+    static int advicesFollowed(Constraints merged, HeapProperties properties) {
+        int followed = 0;
+        if (merged.flag(Field.COHERENT) && properties.coherent() == Trait.YES) {
+            followed++;
+        }
+        if (!merged.highestAddresses().isEmpty() && isBelow(merged, properties) == Trait.YES) {
+            followed++;
+        }
+        var near = merged.near().orElse(null);
+        if (near != null
+                && properties.place().isPresent()
+                && near.contains(properties.place().get())) {
+            followed++;
+        }
+        return followed;
+    }
+
+    /** Whether the heap is of the kind that the hints ask for. Both hints cancel each other out. */
+    static boolean isAsHinted(Constraints merged, HeapProperties properties) {
+        boolean heavy = merged.usage().contains(Usage.CPU_HEAVY);
+        boolean hardly = merged.usage().contains(Usage.DEVICE_ONLY);
+        return heavy != hardly && properties.cached() == (heavy ? Trait.YES : Trait.NO);
+    }
+
+    /** How far what is said about a field is kept for memory of this heap. */
+    static Assurance assurance(Field field, Constraints merged, Extent extent, HeapProperties properties) {
+        return switch (field) {
+            case HEAPS, PROTECTED, ACCEPTS_PROTECTED, ACCEPTS_DECRYPTED, CONTIGUOUS, PAGES, OFFSET_ALIGNMENT ->
+                Assurance.ENFORCED;
+            // Scattered memory is counted at its worst; how it is cut at boundaries is the kernel's affair.
+            case MAX_SEGMENTS, MAX_SEGMENT_SIZE -> Assurance.ENFORCED;
+            case SEGMENT_BOUNDARY ->
+                properties.contiguous() == Trait.YES && !isPageBoundary(merged)
+                        ? Assurance.ADVISORY
+                        : Assurance.ENFORCED;
+            case HIGHEST_ADDRESS -> isBelow(merged, properties) == Trait.YES ? Assurance.ENFORCED : Assurance.ADVISORY;
+            // A heap can be asked for nothing but a size (dma-heap.h); memory begins at a page.
+            case BASE_ALIGNMENT ->
+                merged.raw(Field.BASE_ALIGNMENT) <= Extent.PAGE ? Assurance.ENFORCED : Assurance.ADVISORY;
+            // Who lays out the lines keeps it: this library, if it knows of lines.
+            case PITCH_ALIGNMENT, MIN_PITCH, MAX_PITCH -> extent.lines() > 0 ? Assurance.ENFORCED : Assurance.ADVISORY;
+            case MIN_SIZE, MAX_SIZE -> Assurance.CHECKED;
+            case CPU_READ, CPU_WRITE -> properties.cpuMappable() == Trait.YES ? Assurance.ENFORCED : Assurance.CHECKED;
+            case BUFFERS, COHERENT, NEAR, USAGE -> Assurance.ADVISORY;
+        };
+    }
+
+    private static boolean isPageBoundary(Constraints merged) {
+        return merged.raw(Field.SEGMENT_BOUNDARY) <= Extent.PAGE;
+    }
+}
