@@ -1,6 +1,8 @@
 package dev.cenalloc;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -9,7 +11,8 @@ import java.util.TreeMap;
 
 /**
  * A participant: something that will use a buffer and puts constraints on its memory. Immutable; owns nothing, needs no
- * device node. The methods after the first three return a changed copy.
+ * device node. Methods that are not static
+ * and take or add something return a changed copy.
  */
 public final class Device {
     /** How it is known what a device needs, the most trusted first; the first that says something wins. */
@@ -85,6 +88,33 @@ public final class Device {
      */
     public static Device undeclared(String name) {
         return new Device(name, List.of(), Source.UNKNOWN, "declares nothing", false, false, Map.of());
+    }
+
+    /**
+     * {@return of several descriptions of one device the one to go by: of the most trusted {@link Source}} What is stated goes
+     * before a profile, that before a trial, that before what the kernel tells; nothing of the others is mixed in. Of two of
+     * one source the first.
+     *
+     * @param descriptions at least one; those that declare nothing count only if none declares anything
+     */
+    public static Device mostTrusted(List<Device> descriptions) {
+        return descriptions.stream()
+                .min(Comparator.comparing((Device device) -> device.alternatives.isEmpty())
+                        .thenComparing(Device::source))
+                .orElseThrow(() -> new IllegalArgumentException("at least one description"));
+    }
+
+    /**
+     * {@return what the kernel tells of a device in sysfs} That is little: how many address bits it has, whether an IOMMU is
+     * before it, its NUMA node, and on kernels that have such links, the heaps it can import from. If none of it is there, the
+     * device is {@link #undeclared}.
+     *
+     * @param name what explanations call it
+     * @param sysfs the device's directory, such as {@code /sys/bus/pci/devices/0000:00:02.0}
+     * @throws MissingDeviceException ENOENT if there is no such directory
+     */
+    public static Device ofSysfs(String name, Path sysfs) throws MissingDeviceException {
+        return Sysfs.device(name, sysfs);
     }
 
     /**

@@ -402,6 +402,20 @@ public final class Plan {
         return assurances;
     }
 
+    /**
+     * {@return into how many pieces memory of a heap may fall for these devices, at worst} From the size, and so from lines and
+     * pitch: scattered memory into single pages, every memory at the length that a piece may have.
+     *
+     * @param heap any
+     * @throws IllegalStateException if nothing suits all devices, so that there is no size
+     */
+    public long segments(Heap heap) {
+        if (size < 0) {
+            throw new IllegalStateException("there is no size that suits everyone");
+        }
+        return Suitability.segments(constraints, size, heap.properties());
+    }
+
     /** Why the storage that this plan led to does not suit a device that comes late; empty if it does. */
     String mismatch(Heap heap, Device device, long storageSize) {
         Constraints late = device.constraints();

@@ -1,0 +1,461 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.SharedBuffer.Order;
+import dev.cenalloc.bindings.Errno;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What may happen to a buffer beside the ordinary: waiting for participants, alternatives, moving, adopting. */
+class BufferLifeTest {
+    private static final Constraints NONE = Constraints.NONE;
+    private static final Device ANY = Device.of("display", NONE, "test");
+    private static final Device CONTIGUOUS = Device.of("camera", NONE.contiguous(), "test");
+
+    private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 16);
+    private final Cenalloc cenalloc = open();
+
+    private Cenalloc open() {
+        try {
+            return Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+        } catch (CenallocException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @AfterEach
+    void nothingIsLost() {
+        cenalloc.close();
+        assertEquals(0, kernel.openFiles());
+        assertEquals(0, kernel.openMappings());
+        assertEquals((1 << 20) + (1 << 16), kernel.free());
+    }
+
+    // ---- participants ----
+
+    @Test
+    void strictlyExpectedDevicesMustBeThere() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.expect(Order.STRICT, Set.of("camera", "display"));
+            buffer.attach(ANY);
+            var e = assertThrows(IllegalStateException.class, buffer::dmaBuf);
+            assertTrue(String.valueOf(e.getMessage()).endsWith("missing: camera"), e::getMessage);
+            assertThrows(IllegalStateException.class, () -> buffer.map(Direction.READ));
+            assertThrows(IllegalStateException.class, () -> buffer.access(Direction.READ));
+            assertEquals(List.of(), kernel.calls);
+            Attachment camera = buffer.attach(CONTIGUOUS);
+            assertTrue(buffer.isSealed());
+            camera.close();
+            assertFalse(buffer.isSealed(), "who left is missing again");
+            buffer.attach(CONTIGUOUS);
+            assertEquals("reserved", buffer.dmaBuf().exporter());
+            assertThrows(IllegalStateException.class, () -> buffer.participants(Order.STRICT, 3));
+        }
+    }
+
+    @Test
+    void participantsCanBeCounted() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.participants(Order.STRICT, 2);
+            buffer.attach(ANY);
+            var e = assertThrows(IllegalStateException.class, buffer::dmaBuf);
+            assertTrue(String.valueOf(e.getMessage()).contains("1 of 2 devices"), e::getMessage);
+            buffer.attach(CONTIGUOUS);
+            buffer.dmaBuf();
+            assertThrows(
+                    IllegalArgumentException.class, () -> cenalloc.create(1).participants(Order.STRICT, 0));
+        }
+    }
+
+    @Test
+    void aSealEndsTheWaitingForWhoeverIsMissing() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.expect(Order.STRICT, Set.of());
+            buffer.attach(ANY);
+            assertThrows(IllegalStateException.class, buffer::dmaBuf);
+            buffer.seal();
+            buffer.dmaBuf();
+            buffer.attach(Device.of("late", NONE, "test"));
+        }
+    }
+
+    @Test
+    void lenientlyExpectedDevicesAreWarnedAbout() throws Exception {
+        try (var log = new LogCapture(SharedBuffer.class);
+                var buffer = cenalloc.create(100)) {
+            buffer.expect(Order.LENIENT, Set.of("encoder"));
+            buffer.dmaBuf();
+            assertTrue(log.text().contains("missing: encoder"), log::text);
+        }
+    }
+
+    @Test
+    void waitingEndsWhenAllHaveCome() throws Exception {
+        try (var buffer = cenalloc.create(100);
+                var thread = Executors.newSingleThreadExecutor()) {
+            buffer.expect(Order.STRICT, Set.of("camera"));
+            Future<Boolean> waiting = thread.submit(() -> buffer.awaitSealed(Duration.ofMinutes(1)));
+            buffer.attach(CONTIGUOUS);
+            assertTrue(waiting.get());
+        }
+    }
+
+    @Test
+    void waitingInVainNamesWhoIsMissing() throws Exception {
+        try (var log = new LogCapture(SharedBuffer.class);
+                var buffer = cenalloc.create(100)) {
+            buffer.expect(Order.STRICT, Set.of("camera", "encoder"));
+            buffer.attach(CONTIGUOUS);
+            assertFalse(buffer.awaitSealed(Duration.ofMillis(20)));
+            assertTrue(log.text().contains("still waits for encoder"), log::text);
+        }
+    }
+
+    @Test
+    void closingEndsTheWaiting() throws Exception {
+        var buffer = cenalloc.create(100);
+        buffer.expect(Order.STRICT, Set.of("camera"));
+        try (var thread = Executors.newSingleThreadExecutor()) {
+            Future<Boolean> waiting = thread.submit(() -> buffer.awaitSealed(Duration.ofMinutes(1)));
+            buffer.close();
+            var e = assertThrows(java.util.concurrent.ExecutionException.class, waiting::get);
+            assertTrue(e.getCause() instanceof IllegalStateException, e::toString);
+        }
+    }
+
+    // ---- attaching ----
+
+    @Test
+    void aDeviceIsAttachedOnce() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(ANY);
+            assertThrows(IllegalArgumentException.class, () -> buffer.attach(ANY));
+            assertThrows(IllegalArgumentException.class, () -> buffer.relocate(ANY));
+            assertEquals(1, buffer.attachments().size());
+        }
+    }
+
+    @Test
+    void anAttachmentBelongsToItsBuffer() throws Exception {
+        try (var one = cenalloc.create(100);
+                var other = cenalloc.create(100)) {
+            Attachment attachment = one.attach(ANY);
+            assertThrows(IllegalArgumentException.class, () -> other.detach(attachment));
+            assertEquals(1, one.attachments().size());
+            one.detach(attachment);
+            one.detach(attachment);
+            assertEquals(0, one.attachments().size());
+        }
+    }
+
+    @Test
+    void fallbacksAreTriedInOrder() throws Exception {
+        Device picky = Device.of("npu", NONE.onlyHeaps(Set.of("sram")), "test")
+                .or(NONE.contiguous())
+                .or(NONE);
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(ANY);
+            buffer.attach(picky);
+            assertEquals("reserved", buffer.dmaBuf().exporter(), "sram is not there, contiguous memory is");
+        }
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(Device.of("only system", NONE.onlyHeaps(Set.of("system")), "test"));
+            buffer.attach(picky);
+            assertEquals("system", buffer.dmaBuf().exporter());
+            Plan plan = buffer.choice().orElseThrow().plan();
+            assertEquals(NONE, plan.devices().get(1).constraints());
+        }
+    }
+
+    @Test
+    void anOptionalDeviceIsLeftOutIfItMustBe() throws Exception {
+        Device system = Device.of("only system", NONE.onlyHeaps(Set.of("system")), "test");
+        Device optional = Device.of("recorder", NONE.contiguous(), "test").optional();
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(optional);
+            assertEquals("reserved", buffer.plan().candidates().getFirst().name(), "while nothing speaks against it");
+            buffer.attach(system);
+            Plan plan = buffer.plan();
+            assertEquals(List.of(optional), plan.leftOut());
+            assertTrue(plan.explain().contains("left out: recorder"), plan::explain);
+            assertEquals("system", buffer.dmaBuf().exporter());
+            buffer.attach(Device.of("late", NONE.contiguous(), "test").optional());
+        }
+    }
+
+    @Test
+    void combinationsAreBounded() throws Exception {
+        var devices = new ArrayList<Device>();
+        for (int i = 0; i < 40; i++) {
+            devices.add(Device.of("d" + i, NONE.onlyHeaps(Set.of("nowhere")), "test")
+                    .or(NONE.onlyHeaps(Set.of("elsewhere")))
+                    .or(NONE.onlyHeaps(Set.of("never"))));
+        }
+        var combinations = new Combinations(devices);
+        int count = 0;
+        while (combinations.hasNext()) {
+            combinations.next();
+            count++;
+        }
+        assertEquals(Plan.COMBINATIONS, count);
+        assertEquals(List.of(), cenalloc.plan(100, devices).candidates());
+    }
+
+    @Test
+    void everyCombinationComesOnce() {
+        Device two = Device.of("two", NONE, "test").or(NONE.contiguous());
+        Device three = two.or(NONE.cpuRead());
+        Device maybe = Device.of("maybe", NONE, "test").optional();
+        var combinations = new Combinations(List.of(two, three, maybe));
+        var seen = new ArrayList<String>();
+        while (combinations.hasNext()) {
+            combinations.next();
+            seen.add(combinations.devices() + " without " + combinations.leftOut());
+        }
+        assertEquals(12, combinations.count());
+        assertEquals(12, seen.stream().distinct().count());
+        assertEquals(12, seen.size());
+    }
+
+    @Test
+    void planesMayDifferInWhatTheyNeed() throws Exception {
+        // The luma and the chroma of a codec lie in different banks.
+        Device codec = Device.of("codec", NONE.pitchAlignment(16), "test")
+                .withUse("decode", 0, NONE.contiguous())
+                .withUse("decode", 1, NONE.onlyHeaps(Set.of("system")));
+        try (var luma = cenalloc.create(100);
+                var chroma = cenalloc.create(50);
+                var other = cenalloc.create(50)) {
+            luma.attach(codec.forUse("decode", 0));
+            chroma.attach(codec.forUse("decode", 1));
+            other.attach(codec.forUse("encode", 0));
+            assertEquals("reserved", luma.dmaBuf().exporter());
+            assertEquals("system", chroma.dmaBuf().exporter());
+            assertEquals("system", other.dmaBuf().exporter());
+            assertTrue(luma.plan().constraints().says(Field.PITCH_ALIGNMENT), "what it needs anyway stays");
+        }
+        assertThrows(IllegalArgumentException.class, () -> codec.withUse("decode", -1, NONE));
+    }
+
+    @Test
+    void lateDevicesAreCheckedAgainstSizeAndPitchToo() throws Exception {
+        try (var buffer = cenalloc.createLines(100, 10)) {
+            buffer.attach(Device.of("gpu", NONE.pitchAlignment(256), "test"));
+            buffer.dmaBuf();
+            assertEquals(256, buffer.pitch().orElseThrow());
+            buffer.attach(Device.of("fine", NONE.pitchAlignment(128).minSize(4096), "test"));
+            for (Constraints unfit : List.of(
+                    NONE.pitchAlignment(96),
+                    NONE.maxPitch(255),
+                    NONE.minPitch(257),
+                    NONE.minSize(4097),
+                    NONE.maxSize(2559),
+                    NONE.requiresProtected())) {
+                assertThrows(
+                        BufferBusyException.class,
+                        () -> buffer.attach(Device.of("unfit", unfit, "test")),
+                        unfit::toString);
+            }
+        }
+    }
+
+    // ---- moving ----
+
+    @Test
+    void relocatingKeepsTheContents() throws Exception {
+        try (var buffer = cenalloc.create(10_000)) {
+            buffer.attach(ANY);
+            try (var mapping = buffer.map(Direction.WRITE);
+                    var _ = buffer.access(Direction.WRITE)) {
+                for (int i = 0; i < 10_000; i++) {
+                    mapping.segment().set(ValueLayout.JAVA_BYTE, i, (byte) (i * 7));
+                }
+            }
+            assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS));
+            Attachment camera = buffer.relocate(CONTIGUOUS);
+            assertEquals("reserved", buffer.choice().orElseThrow().heap().name());
+            try (var mapping = buffer.map(Direction.READ)) {
+                for (int i = 0; i < 10_000; i++) {
+                    assertEquals((byte) (i * 7), mapping.segment().get(ValueLayout.JAVA_BYTE, i));
+                }
+            }
+            camera.close();
+            assertEquals("reserved", buffer.choice().orElseThrow().heap().name(), "detaching moves nothing");
+            buffer.relocate();
+            assertEquals("system", buffer.choice().orElseThrow().heap().name(), "asking does");
+            int calls = kernel.calls.size();
+            buffer.relocate();
+            assertEquals(calls, kernel.calls.size(), "it is there already");
+            assertEquals("system", buffer.dmaBuf().exporter());
+        }
+    }
+
+    @Test
+    void whatIsInUseIsNotMoved() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(ANY);
+            Mapping mapping = buffer.map(Direction.READ);
+            var e = assertThrows(BufferBusyException.class, () -> buffer.relocate(CONTIGUOUS));
+            assertEquals(Errno.EBUSY, e.errno());
+            assertTrue(e.remedy().contains("close"), e::remedy);
+            mapping.close();
+            CpuAccess access = buffer.access(Direction.READ);
+            assertThrows(BufferBusyException.class, () -> buffer.relocate(CONTIGUOUS));
+            access.close();
+            assertEquals(1, buffer.attachments().size());
+            buffer.dmaBuf();
+            e = assertThrows(BufferBusyException.class, () -> buffer.relocate(CONTIGUOUS));
+            assertTrue(String.valueOf(e.getMessage()).contains("handed out"), e::getMessage);
+        }
+    }
+
+    @Test
+    void aMoveThatFailsLeavesTheBufferWhereItWas() throws Exception {
+        try (var full = cenalloc.create(1 << 16);
+                var buffer = cenalloc.create(100)) {
+            full.attach(CONTIGUOUS);
+            full.dmaBuf();
+            try (var mapping = buffer.map(Direction.WRITE)) {
+                mapping.segment().set(ValueLayout.JAVA_BYTE, 0, (byte) 42);
+            }
+            assertThrows(MemoryExhaustedException.class, () -> buffer.relocate(CONTIGUOUS));
+            assertThrows(
+                    NoSuitableHeapException.class,
+                    () -> buffer.relocate(Device.of("x", NONE.onlyHeaps(Set.of("x")), "t")));
+            assertEquals(0, buffer.attachments().size());
+            try (var mapping = buffer.map(Direction.READ)) {
+                assertEquals(42, mapping.segment().get(ValueLayout.JAVA_BYTE, 0));
+            }
+        }
+    }
+
+    @Test
+    void mappingWhileMovingFindsOneOrTheOther() throws Exception {
+        try (var threads = Executors.newFixedThreadPool(2);
+                var buffer = cenalloc.create(4096)) {
+            try (var mapping = buffer.map(Direction.WRITE)) {
+                mapping.segment().fill((byte) 9);
+            }
+            var stop = new AtomicBoolean();
+            Future<Integer> mapper = threads.submit(() -> {
+                int found = 0;
+                while (!stop.get()) {
+                    try (var mapping = buffer.map(Direction.READ);
+                            var _ = buffer.access(Direction.READ)) {
+                        assertEquals(9, mapping.segment().get(ValueLayout.JAVA_BYTE, 4095));
+                        found++;
+                    }
+                    LockSupport.parkNanos(1000);
+                }
+                return found;
+            });
+            int moved = 0;
+            for (int i = 0; i < 2000 || moved < 10; i++) {
+                try {
+                    Attachment camera = buffer.relocate(CONTIGUOUS);
+                    camera.close();
+                    buffer.relocate();
+                    moved++;
+                } catch (BufferBusyException e) {
+                    buffer.attachments().forEach(Attachment::close);
+                    LockSupport.parkNanos(1000);
+                }
+            }
+            stop.set(true);
+            assertTrue(mapper.get() > 0);
+        }
+    }
+
+    // ---- adopting ----
+
+    @Test
+    void anAdoptedBufferIsCheckedByItsExporter() throws Exception {
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("default_cma_region", 8192, false))) {
+            assertEquals(8192, buffer.size());
+            assertEquals(HeapProperties.Trait.YES, buffer.dmaBuf().properties().contiguous());
+            buffer.attach(CONTIGUOUS);
+            assertTrue(buffer.explain().contains("Chosen: default_cma_region"), buffer::explain);
+        }
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, true))) {
+            assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS), "nothing is known of it");
+            buffer.attach(ANY);
+            var e = assertThrows(AccessDeniedException.class, () -> buffer.map(Direction.WRITE));
+            assertEquals(Errno.EACCES, e.errno());
+            assertTrue(e.remedy().contains("Direction.READ"), e::remedy);
+            buffer.map(Direction.READ).close();
+            assertThrows(BufferBusyException.class, () -> buffer.relocate());
+        }
+        int node = kernel.open(Path.of("/dev/dma_heap/system"), 0);
+        assertThrows(CenallocException.class, () -> cenalloc.adopt(node));
+        assertEquals(0, kernel.openFiles());
+    }
+
+    // ---- the rest ----
+
+    @Test
+    void theDumpShowsEverything() throws Exception {
+        try (var one = cenalloc.create(100);
+                var two = cenalloc.createLines(64, 10)) {
+            one.name("first");
+            one.attach(CONTIGUOUS);
+            one.dmaBuf();
+            two.attach(ANY);
+            String dump = cenalloc.dump();
+            for (String part : List.of(
+                    "100 bytes \"first\"",
+                    "from heap reserved",
+                    "references",
+                    "constraints: contiguous memory",
+                    "camera: contiguous memory (test)",
+                    "10 lines of 64 bytes, no memory yet",
+                    "display: any memory (test)",
+                    "2 buffers, 4096 bytes of memory")) {
+                assertTrue(dump.contains(part), () -> part + " in " + dump);
+            }
+            assertEquals("first", one.dmaBuf().name());
+        }
+        assertEquals("0 buffers, 0 bytes of memory", cenalloc.dump());
+    }
+
+    @Test
+    void sizesGrowToTheAlignment() throws Exception {
+        try (var buffer = cenalloc.create(5000, 8192)) {
+            assertEquals(8192, buffer.dmaBuf().size());
+        }
+        for (long bad : new long[] {0, -1, 3, Long.MIN_VALUE}) {
+            assertThrows(IllegalArgumentException.class, () -> cenalloc.create(100, bad));
+        }
+        assertThrows(IllegalArgumentException.class, () -> cenalloc.create(Long.MAX_VALUE - 65_535, 1L << 62));
+        assertThrows(IllegalArgumentException.class, () -> cenalloc.createLines(1L << 40, 1L << 40));
+        assertThrows(IllegalArgumentException.class, () -> cenalloc.createLines(0, 1));
+        assertThrows(IllegalArgumentException.class, () -> cenalloc.createLines(1, -1));
+    }
+
+    @Test
+    void aBufferIsAnotherAfterTheMove() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.map(Direction.READ).close();
+            Choice before = buffer.choice().orElseThrow();
+            buffer.relocate(CONTIGUOUS);
+            assertNotSame(before, buffer.choice().orElseThrow());
+            assertEquals(
+                    1,
+                    cenalloc.heaps().get(0).buffers() + cenalloc.heaps().get(1).buffers());
+        }
+    }
+}
