@@ -91,16 +91,22 @@ public final class Conflict {
     /** One statement with what it says as constraints of its own. */
     private record Element(Statement statement, Constraints constraints) {}
 
-    /**
-     * A depth-first search with a bound: what is chosen must rule out every heap, so take a heap that it does not yet
-     * rule out and branch over what would.
-     */
+    /** Elements, and what they say together. */
+    private record Chosen(List<Element> elements, Constraints merged) {
+        Chosen and(Element one) {
+            var more = new ArrayList<>(elements);
+            more.add(one);
+            return new Chosen(more, merged.and(one.constraints));
+        }
+    }
+
+    /** What is chosen must rule out every heap, so take a heap that it does not yet rule out and branch over what would. */
     private static final class Search {
         private final Extent extent;
         private final List<Predicate<Constraints>> heaps;
         private final List<Element> elements;
         private final List<Element> entangled;
-        private @Nullable List<Element> best;
+        private @Nullable List<Element> found;
         private int trials;
 
         Search(Extent extent, List<Device> devices, List<Predicate<Constraints>> heaps) {
@@ -134,72 +140,58 @@ public final class Conflict {
         }
 
         Conflict run() {
-            branch(List.of());
-            boolean complete = trials < TRIALS && best != null;
-            List<Element> found = best;
-            if (found == null) {
-                found = withoutTheSuperfluous(elements);
+            // By size, so that the first that is found is the smallest; most clashes are of one, two or three.
+            for (int size = 0; found == null && size <= elements.size() && trials < TRIALS; size++) {
+                branch(new Chosen(List.of(), Constraints.EVERYTHING), size);
             }
-            return new Conflict(found.stream().map(Element::statement).toList(), complete);
+            List<Element> clash = found == null ? withoutTheSuperfluous(elements) : found;
+            return new Conflict(clash.stream().map(Element::statement).toList(), found != null);
         }
 
-        private void branch(List<Element> chosen) {
-            int left = (best == null ? Integer.MAX_VALUE : best.size()) - chosen.size();
-            if (left <= 0 || trials >= TRIALS) {
-                return;
-            }
-            Predicate<Constraints> suitable = firstSuitable(merge(chosen));
+        private void branch(Chosen chosen, int left) {
+            Predicate<Constraints> suitable = firstSuitable(chosen.merged);
             if (suitable == null) {
-                best = chosen;
+                found = chosen.elements;
                 return;
             }
-            if (left == 1) {
+            if (left < 1) {
                 return;
             }
             for (Element one : elements) {
-                List<Element> more = plus(chosen, one);
-                if (rulesOut(more, suitable)) {
-                    branch(more);
-                }
+                follow(chosen.and(one), left - 1, suitable);
             }
-            for (int i = 0; i < entangled.size(); i++) {
-                List<Element> one = plus(chosen, entangled.get(i));
+            for (int i = 0; left >= 2 && i < entangled.size(); i++) {
+                Chosen one = chosen.and(entangled.get(i));
                 if (rulesOut(one, suitable)) {
-                    continue; // done above
+                    continue; // followed above
                 }
                 for (int j = i + 1; j < entangled.size(); j++) {
-                    List<Element> two = plus(one, entangled.get(j));
-                    if (rulesOut(two, suitable)) {
-                        branch(two);
+                    Chosen two = one.and(entangled.get(j));
+                    if (follow(two, left - 2, suitable)) {
                         continue;
                     }
-                    for (int k = j + 1; k < entangled.size() && (best == null || two.size() + 1 < best.size()); k++) {
-                        List<Element> three = plus(two, entangled.get(k));
-                        if (rulesOut(three, suitable)) {
-                            branch(three);
-                        }
+                    for (int k = j + 1; left >= 3 && k < entangled.size(); k++) {
+                        follow(two.and(entangled.get(k)), left - 3, suitable);
                     }
                 }
             }
         }
 
-        private static List<Element> plus(List<Element> chosen, Element one) {
-            var more = new ArrayList<>(chosen);
-            more.add(one);
-            return more;
+        /** Goes on with what rules the heap out, and returns whether that is so. */
+        private boolean follow(Chosen chosen, int left, Predicate<Constraints> heap) {
+            if (found != null || trials >= TRIALS) {
+                return false;
+            }
+            boolean rulesOut = rulesOut(chosen, heap);
+            if (rulesOut) {
+                branch(chosen, left);
+            }
+            return rulesOut;
         }
 
-        private static Constraints merge(List<Element> chosen) {
-            return chosen.isEmpty()
-                    ? Constraints.EVERYTHING
-                    : Constraints.merge(
-                            chosen.stream().map(Element::constraints).toList());
-        }
-
-        private boolean rulesOut(List<Element> chosen, Predicate<Constraints> heap) {
+        private boolean rulesOut(Chosen chosen, Predicate<Constraints> heap) {
             trials++;
-            Constraints merged = merge(chosen);
-            return merged.contradiction(extent) != null || heap.test(merged);
+            return chosen.merged.contradiction(extent) != null || heap.test(chosen.merged);
         }
 
         /** A heap that still does; null if none. */
@@ -220,7 +212,11 @@ public final class Conflict {
             for (Element element : all) {
                 var fewer = new ArrayList<>(needed);
                 fewer.remove(element);
-                if (firstSuitable(merge(fewer)) == null) {
+                var merged = new Chosen(List.of(), Constraints.EVERYTHING);
+                for (Element one : fewer) {
+                    merged = merged.and(one);
+                }
+                if (firstSuitable(merged.merged) == null) {
                     needed = fewer;
                 }
             }

@@ -252,6 +252,12 @@ public final class Plan {
         return candidates.length > 0 || rejected().stream().anyMatch(rejection -> rejection.cause != Cause.CONSTRAINT);
     }
 
+    /** Whether other constraints leave a heap for this extent, used only when named or not. */
+    boolean satisfies(Constraints other) {
+        return other.contradiction(extent) == null
+                && heaps.stream().anyMatch(heap -> Suitability.objection(other, extent.size(other), heap) == null);
+    }
+
     /** {@return the heaps that are not candidates, each with the reason} */
     public List<Rejection> rejected() {
         var chosen = candidates();
@@ -353,16 +359,12 @@ public final class Plan {
         if (candidates.length > 0) {
             return Optional.empty();
         }
-        var conflict = constraints.contradiction(extent) != null
-                ? Conflict.onAnyMachine(extent, devices)
-                : Conflict.among(
-                        extent,
-                        devices,
-                        // Only those that the devices could have had.
-                        rejected().stream()
-                                .filter(rejection -> rejection.cause == Cause.CONSTRAINT)
-                                .map(Rejection::heap)
-                                .toList());
+        // Among the heaps that the devices could have had, were it not for what they say.
+        var ruledOut = rejected().stream()
+                .filter(rejection -> rejection.cause == Cause.CONSTRAINT)
+                .map(Rejection::heap)
+                .toList();
+        var conflict = heaps.isEmpty() && constraints.contradiction(extent) != null ? Conflict.onAnyMachine(extent, devices) : Conflict.among(extent, devices, ruledOut);
         return conflict.statements().isEmpty() ? Optional.empty() : Optional.of(conflict);
     }
 

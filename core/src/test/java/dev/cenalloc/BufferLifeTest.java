@@ -151,6 +151,36 @@ class BufferLifeTest {
     }
 
     @Test
+    void whoDeclaresNothingIsWarnedAbout() throws Exception {
+        try (var log = new LogCapture(SharedBuffer.class);
+                var buffer = cenalloc.create(100)) {
+            buffer.attach(Device.undeclared("mystery"));
+            assertTrue(log.text().contains("mystery declares no constraints"), log::text);
+            assertEquals(2, buffer.plan().candidates().size());
+        }
+    }
+
+    @Test
+    void aHeapUnregisteredMeanwhileIsPlannedAround() throws Exception {
+        // The source of the first heap takes the second one away, just before that is asked.
+        var gone = new AtomicBoolean();
+        HeapProperties best = HeapProperties.of("system").withScore(900);
+        Heap second = cenalloc.register("second", best.withScore(800), size -> {
+            throw CenallocException.of(Errno.EINVAL, "must not be asked", size);
+        });
+        cenalloc.register("first", best, size -> {
+            if (!gone.getAndSet(true)) {
+                cenalloc.unregister(second);
+            }
+            throw CenallocException.of(Errno.ENOMEM, "test", size);
+        });
+        try (var buffer = cenalloc.create(100)) {
+            assertEquals("second", buffer.plan().candidates().get(1).name());
+            assertEquals("system", buffer.dmaBuf().exporter());
+        }
+    }
+
+    @Test
     void anAttachmentBelongsToItsBuffer() throws Exception {
         try (var one = cenalloc.create(100);
                 var other = cenalloc.create(100)) {

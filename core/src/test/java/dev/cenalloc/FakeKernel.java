@@ -373,6 +373,9 @@ final class FakeKernel implements Kernel {
 
     @Override
     public synchronized List<String> fdinfo(int fd) throws IOException {
+        if (enter("fdinfo") < 0) {
+            throw new IOException(Errno.name(failWith));
+        }
         File file = files.get(fd);
         if (file == null) {
             throw new NoSuchFileException("/proc/self/fdinfo/" + fd);

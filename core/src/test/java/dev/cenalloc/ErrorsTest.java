@@ -1,0 +1,191 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.bindings.Errno;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** One family of errors, every field of it filled, each telling what to do. */
+class ErrorsTest {
+    private static final Path HEAPS = Path.of("/dev/dma_heap");
+    private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 16);
+
+    private static <E extends CenallocException> E checked(E e, int errno, String call, long size) {
+        assertEquals(errno, e.errno());
+        assertEquals(Errno.name(errno), e.errnoName());
+        assertEquals(call, e.call());
+        assertEquals(size < 0 ? OptionalLong.empty() : OptionalLong.of(size), e.requestedSize());
+        assertFalse(e.remedy().isBlank(), e::toString);
+        String message = String.valueOf(e.getMessage());
+        assertTrue(message.contains(e.errnoName()) && message.contains(call) && message.contains(e.remedy()), message);
+        return e;
+    }
+
+    private static Device only(String heap) {
+        return Device.of("d", Constraints.NONE.onlyHeaps(Set.of(heap)), "test");
+    }
+
+    @Test
+    void incompatible() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            buffer.attach(only("system"));
+            var e = assertThrows(IncompatibleConstraintsException.class, () -> buffer.attach(only("reserved")));
+            assertEquals(
+                    2,
+                    checked(e, Errno.EINVAL, "attach", 100)
+                            .conflict()
+                            .orElseThrow()
+                            .statements()
+                            .size());
+        }
+    }
+
+    @Test
+    void noSuitableHeap() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            buffer.attach(only("x"));
+            var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
+            Plan plan = checked(e, Errno.ENODEV, "allocate", 100).plan().orElseThrow();
+            assertEquals(1, plan.conflict().orElseThrow().statements().size());
+        }
+    }
+
+    @Test
+    void exhausted() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(1 << 17)) {
+            buffer.attach(Device.of("d", Constraints.NONE.contiguous(), "test"));
+            var e = assertThrows(MemoryExhaustedException.class, buffer::dmaBuf);
+            checked(e, Errno.ENOMEM, "allocate", 1 << 17);
+            assertEquals("[reserved: ENOMEM]", e.attempts().toString());
+            assertEquals(12_345, e.cmaFree().orElseThrow());
+            assertEquals(1 << 16, e.cmaTotal().orElseThrow());
+            assertTrue(String.valueOf(e.getMessage()).contains("free: 12345 of 65536 bytes"), e::toString);
+        }
+    }
+
+    @Test
+    void busy() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            buffer.dmaBuf();
+            checked(
+                    assertThrows(BufferBusyException.class, () -> buffer.attach(only("reserved"))),
+                    Errno.EBUSY,
+                    "attach",
+                    100);
+            checked(
+                    assertThrows(BufferBusyException.class, () -> buffer.relocate(only("reserved"))),
+                    Errno.EBUSY,
+                    "relocate",
+                    100);
+        }
+    }
+
+    @Test
+    void denied() throws Exception {
+        kernel.refuse(HEAPS.resolve("system"), Errno.EACCES);
+        kernel.refuse(HEAPS.resolve("reserved"), Errno.EACCES);
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            var e = checked(assertThrows(AccessDeniedException.class, buffer::dmaBuf), Errno.EACCES, "open", 100);
+            assertEquals(HEAPS.resolve("reserved"), e.path().orElseThrow());
+        }
+    }
+
+    @Test
+    void missing() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            kernel.heaps.clear();
+            var e = checked(assertThrows(MissingDeviceException.class, buffer::dmaBuf), Errno.ENOENT, "open", -1);
+            assertEquals(HEAPS.resolve("system"), e.path().orElseThrow());
+        }
+    }
+
+    @Test
+    void noContiguousMemoryIsToldApartFromNoHeaps() throws Exception {
+        kernel.heaps.remove("reserved");
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            buffer.attach(Device.of("d", Constraints.NONE.contiguous(), "test"));
+            var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
+            assertTrue(e.remedy().contains("cma=128M"), e::remedy);
+        }
+        kernel.heaps.clear();
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
+            assertTrue(e.remedy().contains("CONFIG_DMABUF_HEAPS"), e::remedy);
+        }
+    }
+
+    @Test
+    void aHeapThatGivesTooLittleIsAFaultOfItsOwn() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(8192)) {
+            Heap mean =
+                    cenalloc.register("mean", HeapProperties.UNKNOWN, _ -> kernel.foreignDmaBuf("mean", 4096, false));
+            buffer.attach(only("mean"));
+            var e = assertThrows(CenallocException.class, buffer::dmaBuf);
+            assertEquals("EPROTO", e.errnoName());
+            assertEquals(0, mean.buffers());
+        }
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            Heap liar = cenalloc.register("liar", HeapProperties.UNKNOWN, _ -> kernel.memfdCreate("x", 0));
+            var e = assertThrows(CenallocException.class, () -> liar.allocate(1));
+            assertEquals("ENOTTY", e.errnoName());
+            assertEquals(0, liar.buffers());
+        }
+        assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
+    void aHeapInUseIsNotUnregistered() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            SharedBuffer buffer = cenalloc.create(4096);
+            Heap mine =
+                    cenalloc.register("mine", HeapProperties.UNKNOWN, _ -> kernel.foreignDmaBuf("mine", 4096, false));
+            buffer.attach(only("mine"));
+            buffer.dmaBuf();
+            assertEquals(1, mine.buffers());
+            assertEquals(4096, mine.bytes());
+            assertThrows(IllegalStateException.class, () -> cenalloc.unregister(mine));
+            buffer.close();
+            assertEquals(0, mine.buffers());
+            assertEquals(0, mine.bytes());
+            cenalloc.unregister(mine);
+            assertThrows(IllegalStateException.class, () -> mine.allocate(1));
+        }
+    }
+
+    @Test
+    void errorsCanBeSerialised() throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+                var buffer = cenalloc.create(100)) {
+            buffer.attach(only("x"));
+            var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
+            var bytes = new ByteArrayOutputStream();
+            try (var out = new ObjectOutputStream(bytes)) {
+                out.writeObject(e);
+            }
+            try (var in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+                var copy = (NoSuitableHeapException) in.readObject();
+                assertEquals(e.remedy(), copy.remedy());
+                assertTrue(copy.plan().isEmpty());
+            }
+        }
+    }
+}

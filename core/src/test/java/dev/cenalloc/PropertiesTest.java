@@ -1,0 +1,190 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.SplittableRandom;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What holds for all devices and heaps, tried with many at random. The seed is in the message. */
+class PropertiesTest {
+    private static final int ROUNDS = 300;
+
+    private static Cenalloc open() throws CenallocException {
+        var kernel = new FakeKernel();
+        for (String heap : List.of("system", "reserved", "vendor", "protected,video", "system_cc_shared", "udmabuf")) {
+            kernel.heap(heap, 1L << 40);
+        }
+        return Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+    }
+
+    private static Device device(SplittableRandom random, int number) {
+        Device device = Device.of("d" + number, RandomConstraints.next(random), "random");
+        return random.nextInt(8) == 0 ? device.behindIommu() : device;
+    }
+
+    /** Attaches devices at random; those that are refused are not there. */
+    private static void attachSome(SharedBuffer buffer, SplittableRandom random) {
+        for (int i = random.nextInt(6); i > 0; i--) {
+            try {
+                buffer.attach(device(random, i));
+            } catch (CenallocException e) {
+                // Refused.
+            }
+        }
+    }
+
+    private static long size(SplittableRandom random) {
+        return 1 + random.nextLong(1L << random.nextInt(1, 18));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3})
+    void attachAndDetachIsNothing(long seed) throws Exception {
+        var random = new SplittableRandom(seed);
+        int attached = 0;
+        try (var cenalloc = open()) {
+            for (int i = 0; i < ROUNDS; i++) {
+                try (var buffer = cenalloc.create(size(random))) {
+                    attachSome(buffer, random);
+                    Plan before = buffer.plan();
+                    String shown = buffer.explain();
+                    try (var _ = buffer.attach(device(random, 99))) {
+                        attached++;
+                    } catch (IncompatibleConstraintsException e) {
+                        continue;
+                    }
+                    assertEquals(before, buffer.plan(), "seed " + seed + ", round " + i);
+                    assertEquals(shown, buffer.explain(), "seed " + seed + ", round " + i);
+                }
+            }
+        }
+        assertTrue(attached > ROUNDS / 4, "it was tried: " + attached);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {4, 5, 6})
+    void aRefusedAttachChangesNothing(long seed) throws Exception {
+        var random = new SplittableRandom(seed);
+        int refused = 0;
+        try (var cenalloc = open()) {
+            for (int i = 0; i < ROUNDS; i++) {
+                try (var buffer = cenalloc.create(size(random))) {
+                    attachSome(buffer, random);
+                    if (random.nextBoolean()
+                            && buffer.plan().isFeasible()
+                            && !buffer.plan().candidates().isEmpty()) {
+                        buffer.map(Direction.READ).close();
+                    }
+                    Plan before = buffer.plan();
+                    List<Attachment> attachments = buffer.attachments();
+                    String shown = cenalloc.dump();
+                    Device device = device(random, 99);
+                    try {
+                        buffer.attach(device);
+                    } catch (IncompatibleConstraintsException | BufferBusyException e) {
+                        refused++;
+                        assertEquals(before, buffer.plan(), "seed " + seed + ", round " + i);
+                        assertEquals(attachments, buffer.attachments(), "seed " + seed + ", round " + i);
+                        assertEquals(shown, cenalloc.dump(), "seed " + seed + ", round " + i);
+                        assertThrows(CenallocException.class, () -> buffer.attach(device), "nor is it forgotten");
+                    }
+                }
+            }
+        }
+        assertTrue(refused > ROUNDS / 20, "it was tried: " + refused);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {7, 8, 9})
+    void theOrderOfDevicesDoesNotMatter(long seed) throws Exception {
+        var random = new SplittableRandom(seed);
+        try (var cenalloc = open()) {
+            for (int i = 0; i < ROUNDS; i++) {
+                var devices = new ArrayList<Device>();
+                for (int n = random.nextInt(6); n >= 0; n--) {
+                    devices.add(device(random, n));
+                }
+                long size = size(random);
+                Plan plan = cenalloc.plan(size, devices);
+                Collections.shuffle(devices, new Random(random.nextLong()));
+                Plan other = cenalloc.plan(size, devices);
+                String message = "seed " + seed + ", round " + i + ": " + devices;
+                assertEquals(plan.candidates(), other.candidates(), message);
+                assertEquals(plan.constraints(), other.constraints(), message);
+                assertEquals(plan.size(), other.size(), message);
+                assertEquals(plan.isFeasible(), other.isFeasible(), message);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {10, 11, 12})
+    void oneMoreDeviceNeverMakesAnythingPossible(long seed) throws Exception {
+        var random = new SplittableRandom(seed);
+        int infeasible = 0;
+        try (var cenalloc = open()) {
+            for (int i = 0; i < ROUNDS; i++) {
+                var devices = new ArrayList<Device>();
+                for (int n = random.nextInt(5); n >= 0; n--) {
+                    devices.add(device(random, n));
+                }
+                long size = size(random);
+                boolean before = cenalloc.plan(size, devices).isFeasible();
+                devices.add(device(random, 99));
+                if (!before) {
+                    infeasible++;
+                    assertTrue(
+                            !cenalloc.plan(size, devices).isFeasible(),
+                            "seed " + seed + ", round " + i + ": " + devices);
+                }
+            }
+        }
+        assertTrue(infeasible > ROUNDS / 20, "it was tried: " + infeasible);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {13, 14})
+    void aConflictIsOneAndNoneOfItCanBeSpared(long seed) throws Exception {
+        var random = new SplittableRandom(seed);
+        int conflicts = 0;
+        try (var cenalloc = open()) {
+            for (int i = 0; i < ROUNDS; i++) {
+                var devices = new ArrayList<Device>();
+                for (int n = random.nextInt(5); n >= 0; n--) {
+                    devices.add(device(random, n));
+                }
+                Plan plan = cenalloc.plan(size(random), devices);
+                if (plan.isFeasible()) {
+                    continue;
+                }
+                String message = "seed " + seed + ", round " + i + ": " + devices;
+                List<Statement> statements = plan.conflict().orElseThrow().statements();
+                conflicts++;
+                assertTrue(!suffices(plan, statements), message + " clash? " + statements);
+                for (Statement spared : statements) {
+                    var rest = new ArrayList<>(statements);
+                    rest.remove(spared);
+                    assertTrue(suffices(plan, rest), message + ": " + spared + " can be spared of " + statements);
+                }
+            }
+        }
+        assertTrue(conflicts > ROUNDS / 20, "it was tried: " + conflicts);
+    }
+
+    /** Whether some heap satisfies the statements and nothing else. */
+    private static boolean suffices(Plan plan, List<Statement> statements) {
+        var parts = new ArrayList<Constraints>();
+        parts.add(Constraints.EVERYTHING);
+        statements.forEach(one -> parts.add(one.device().constraints().only(one.field())));
+        Constraints merged = Constraints.merge(parts);
+        return plan.satisfies(merged);
+    }
+}
