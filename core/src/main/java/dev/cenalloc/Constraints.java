@@ -323,7 +323,11 @@ public final class Constraints {
         return new Constraints(numbers, flags, heaps, highest, both, usage, unknown);
     }
 
-    /** {@return these constraints, with a hint at how the memory will be used} */
+    /**
+     * {@return these constraints, with a hint at how the memory will be used}
+     *
+     * @param how the hint
+     */
     public Constraints usage(Usage how) {
         EnumSet<Usage> both = EnumSet.copyOf(usage);
         both.add(how);
