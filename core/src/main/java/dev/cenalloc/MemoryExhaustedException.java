@@ -30,9 +30,14 @@ public final class MemoryExhaustedException extends CenallocException {
      * @param errno what it answered
      */
     public record Attempt(String heap, int errno) implements Serializable {
+        /** {@return the name of the error number, such as {@code "ENOMEM"}} */
+        public String errnoName() {
+            return Errno.name(errno);
+        }
+
         @Override
         public String toString() {
-            return heap + ": " + Errno.name(errno);
+            return heap + ": " + errnoName();
         }
     }
 
