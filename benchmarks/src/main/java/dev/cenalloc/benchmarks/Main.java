@@ -1,0 +1,55 @@
+package dev.cenalloc.benchmarks;
+
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.Locale;
+import org.openjdk.jmh.infra.BenchmarkParams;
+import org.openjdk.jmh.results.Result;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.CommandLineOptionException;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+
+/** Takes JMH's options, runs JMH, and prints a table that shows whether time grows in proportion to the work. */
+final class Main {
+    private Main() {}
+
+    public static void main(String[] arguments) throws CommandLineOptionException, RunnerException {
+        Collection<RunResult> results = new Runner(new CommandLineOptions(arguments)).run();
+        System.out.printf("%n%-10s%8s%8s%12s%12s%22s%n", "", "devices", "heaps", "µs", "± µs", "ns/(device x heap)");
+        results.stream()
+                .sorted(Comparator.comparing((RunResult result) -> label(result))
+                        .thenComparingInt(result -> number(result, "heaps"))
+                        .thenComparingInt(result -> number(result, "devices")))
+                .forEach(Main::print);
+    }
+
+    private static void print(RunResult result) {
+        Result<?> time = result.getPrimaryResult();
+        int devices = number(result, "devices");
+        int heaps = number(result, "heaps");
+        System.out.printf(
+                Locale.ROOT,
+                "%-10s%8d%8d%12.3f%12.3f%22.1f%n",
+                label(result),
+                devices,
+                heaps,
+                time.getScore(),
+                time.getScoreError(),
+                time.getScore() * 1000 / (devices * heaps));
+    }
+
+    private static String label(RunResult result) {
+        return result.getPrimaryResult().getLabel();
+    }
+
+    /** Of a benchmark without parameters, those of the largest one. */
+    private static int number(RunResult result, String parameter) {
+        BenchmarkParams params = result.getParams();
+        if (params.getParamsKeys().contains(parameter)) {
+            return Integer.parseInt(params.getParam(parameter));
+        }
+        return parameter.equals("devices") ? SolverBenchmark.Largest.DEVICES : SolverBenchmark.Largest.HEAPS;
+    }
+}
