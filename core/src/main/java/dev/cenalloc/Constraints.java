@@ -14,6 +14,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -139,7 +140,9 @@ public final class Constraints {
             throw new IllegalArgumentException(
                     "name at least one heap, none of them blank; Constraints.NONE allows all");
         }
-        Set<String> pools = names.stream().map(HeapProperties::pool).collect(Collectors.toUnmodifiableSet());
+        // One object for each name: most of solving is comparing names, and identical ones compare fast.
+        Set<String> pools =
+                names.stream().map(HeapProperties::pool).map(String::intern).collect(Collectors.toSet());
         int consent = flags;
         if (pools.stream().allMatch(name -> HeapProperties.of(name).isProtected())) {
             consent |= bit(Field.ACCEPTS_PROTECTED);
@@ -147,7 +150,7 @@ public final class Constraints {
         if (pools.stream().allMatch(name -> HeapProperties.of(name).isDecrypted())) {
             consent |= bit(Field.ACCEPTS_DECRYPTED);
         }
-        Set<String> both = heaps == null ? pools : intersection(heaps, pools);
+        Set<String> both = intersection(heaps, pools);
         if (both.isEmpty()) {
             throw new IllegalArgumentException("none of " + names + " is among the heaps allowed before, " + heaps);
         }
@@ -319,7 +322,7 @@ public final class Constraints {
         if (places.isEmpty()) {
             throw new IllegalArgumentException("name at least one place");
         }
-        Set<String> both = near == null ? Set.copyOf(places) : intersection(near, Set.copyOf(places));
+        Set<String> both = intersection(near, Set.copyOf(places));
         return new Constraints(numbers, flags, heaps, highest, both, usage, unknown);
     }
 
@@ -453,8 +456,6 @@ public final class Constraints {
         long[] numbers = SILENCE.clone();
         int flags = 0;
         int consents = CONSENTS;
-        Set<String> heaps = null;
-        Set<String> near = null;
         Map<String, Long> highest = Map.of();
         EnumSet<Usage> usage = NONE.usage;
         Map<String, String> unknown = Map.of();
@@ -464,8 +465,6 @@ public final class Constraints {
             }
             flags |= one.flags;
             consents &= one.flags;
-            heaps = intersectionOfLimits(heaps, one.heaps);
-            near = intersectionOfLimits(near, one.near);
             if (!one.highest.isEmpty() && !one.highest.equals(highest)) {
                 var limits = new TreeMap<>(highest);
                 one.highest.forEach((space, address) -> limits.merge(space, address, Math::min));
@@ -484,9 +483,9 @@ public final class Constraints {
         return new Constraints(
                 numbers,
                 (flags & ~CONSENTS) | consents,
-                heaps,
+                intersection(all, one -> one.heaps),
                 Collections.unmodifiableMap(highest),
-                near,
+                intersection(all, one -> one.near),
                 usage,
                 Collections.unmodifiableMap(unknown));
     }
@@ -517,22 +516,35 @@ public final class Constraints {
         return Math.multiplyHigh(one, factor) == 0 && one * factor > 0 ? one * factor : NO_COMMON_MULTIPLE;
     }
 
-    @SuppressWarnings("ReferenceEquality") // equal sets are found below, the same set is found fast
-    private static @Nullable Set<String> intersectionOfLimits(@Nullable Set<String> one, @Nullable Set<String> other) {
-        if (one == null || one == other) {
-            return other;
+    private static Set<String> intersection(@Nullable Set<String> before, Set<String> more) {
+        var both = new HashSet<>(more);
+        if (before != null) {
+            both.retainAll(before);
         }
-        return other == null ? one : intersection(one, other);
+        return Collections.unmodifiableSet(both);
     }
 
-    /** One of the two if it is the result, so that many devices with one list cost no copies. */
-    private static Set<String> intersection(Set<String> one, Set<String> other) {
-        if (other.containsAll(one)) {
-            return one;
+    /** What all lists allow; null, no limit, if there is none. Copies once at most, and then shrinks the copy. */
+    private static @Nullable Set<String> intersection(
+            List<Constraints> all, Function<Constraints, @Nullable Set<String>> listOf) {
+        Set<String> common = null;
+        boolean copied = false;
+        for (Constraints one : all) {
+            Set<String> list = listOf.apply(one);
+            if (list == null) {
+                continue;
+            }
+            if (common == null) {
+                common = list;
+            } else if (copied) {
+                common.retainAll(list);
+            } else if (!list.containsAll(common)) {
+                common = new HashSet<>(common);
+                common.retainAll(list);
+                copied = true;
+            }
         }
-        var both = new HashSet<>(one);
-        both.retainAll(other);
-        return Collections.unmodifiableSet(both);
+        return common == null ? null : Collections.unmodifiableSet(common);
     }
 
     /**

@@ -33,6 +33,9 @@ public final class Device {
     /** In the order of preference; empty if nothing is declared. */
     private final List<Constraints> alternatives;
 
+    /** What counts of the first of them. */
+    private final Constraints constraints;
+
     private final Source source;
     private final String detail;
     private final boolean iommu;
@@ -55,6 +58,8 @@ public final class Device {
         this.iommu = iommu;
         this.optional = optional;
         this.uses = uses;
+        Constraints first = alternatives.isEmpty() ? Constraints.NONE : alternatives.getFirst();
+        this.constraints = iommu ? first.relaxedByIommu() : first;
     }
 
     /**
@@ -215,10 +220,7 @@ public final class Device {
 
     /** {@return the constraints that count: what it declares in the first place without what an IOMMU sees to, or none} */
     public Constraints constraints() {
-        if (alternatives.isEmpty()) {
-            return Constraints.NONE;
-        }
-        return iommu ? alternatives.getFirst().relaxedByIommu() : alternatives.getFirst();
+        return constraints;
     }
 
     /** This device with only one of its alternatives. */
