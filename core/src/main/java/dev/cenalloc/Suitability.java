@@ -34,11 +34,12 @@ final class Suitability {
         if (properties.isDecrypted() && !merged.flag(Field.ACCEPTS_DECRYPTED)) {
             return Field.ACCEPTS_DECRYPTED;
         }
-        // Of an unknown heap the mapping will tell.
-        if (merged.flag(Field.CPU_READ) && properties.cpuMappable() == Trait.NO) {
+        // Of an unknown heap the mapping will tell; protected memory is never for the CPU.
+        boolean hidden = properties.isProtected() || properties.cpuMappable() == Trait.NO;
+        if (merged.flag(Field.CPU_READ) && hidden) {
             return Field.CPU_READ;
         }
-        if (merged.flag(Field.CPU_WRITE) && properties.cpuMappable() == Trait.NO) {
+        if (merged.flag(Field.CPU_WRITE) && hidden) {
             return Field.CPU_WRITE;
         }
         if (merged.flag(Field.PAGES) && properties.pages() != Trait.YES) {
