@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A participant: something that will use a buffer and puts constraints on its memory. Immutable; owns nothing, needs no
@@ -263,6 +264,23 @@ public final class Device {
                         .map(stated::describe)
                         .toList());
         return relaxed.isEmpty() ? "" : "; " + relaxed + ": not needed behind its IOMMU";
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Device that
+                && name.equals(that.name)
+                && alternatives.equals(that.alternatives)
+                && source == that.source
+                && detail.equals(that.detail)
+                && iommu == that.iommu
+                && optional == that.optional
+                && uses.equals(that.uses);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(name, alternatives, source, detail);
     }
 
     @Override

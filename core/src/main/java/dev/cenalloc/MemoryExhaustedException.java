@@ -3,8 +3,10 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Every heap that satisfies the devices was tried and none had the memory (ENOMEM). Heaps that do not satisfy them are never
@@ -41,8 +43,12 @@ public final class MemoryExhaustedException extends CenallocException {
         }
     }
 
-    MemoryExhaustedException(long size, List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
-        super(Errno.ENOMEM, "allocate", null, size, describe(attempts, cmaFree, cmaTotal), REMEDY);
+    /** Not serialised. */
+    private final transient @Nullable Plan plan;
+
+    MemoryExhaustedException(Plan plan, List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
+        super(Errno.ENOMEM, "allocate", null, plan.requestedSize(), describe(attempts, cmaFree, cmaTotal), REMEDY);
+        this.plan = plan;
         this.attempts = attempts.toArray(Attempt[]::new);
         this.cmaFree = cmaFree.orElse(-1);
         this.cmaTotal = cmaTotal.orElse(-1);
@@ -61,6 +67,11 @@ public final class MemoryExhaustedException extends CenallocException {
     /** {@return what was tried, in order} */
     public List<Attempt> attempts() {
         return List.of(attempts);
+    }
+
+    /** {@return the plan whose candidates had no memory; empty in a copy that was serialised} */
+    public Optional<Plan> plan() {
+        return Optional.ofNullable(plan);
     }
 
     /** {@return free contiguous memory in bytes when the last attempt failed, where the kernel told} */

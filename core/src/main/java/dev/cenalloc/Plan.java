@@ -364,7 +364,9 @@ public final class Plan {
                 .filter(rejection -> rejection.cause == Cause.CONSTRAINT)
                 .map(Rejection::heap)
                 .toList();
-        var conflict = heaps.isEmpty() && constraints.contradiction(extent) != null ? Conflict.onAnyMachine(extent, devices) : Conflict.among(extent, devices, ruledOut);
+        var conflict = heaps.isEmpty() && constraints.contradiction(extent) != null
+                ? Conflict.onAnyMachine(extent, devices)
+                : Conflict.among(extent, devices, ruledOut);
         return conflict.statements().isEmpty() ? Optional.empty() : Optional.of(conflict);
     }
 

@@ -141,9 +141,11 @@ public final class SharedBuffer implements AutoCloseable {
         return add(device);
     }
 
+    /** Two devices may be described alike, two displays say: only the very same one is an error. */
+    @SuppressWarnings("ReferenceEquality")
     private void checkNew(Device device) {
         checkOpen();
-        if (devices().contains(device)) {
+        if (devices().stream().anyMatch(attached -> attached == device)) {
             throw new IllegalArgumentException(device.name() + " is attached already");
         }
     }
@@ -423,7 +425,7 @@ public final class SharedBuffer implements AutoCloseable {
                 failed.add(new Attempt(heap.name(), e.errno()));
             }
         }
-        throw new MemoryExhaustedException(size, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+        throw new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
     }
 
     private CenallocException noHeap(Plan plan) {

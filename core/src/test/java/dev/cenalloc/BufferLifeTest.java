@@ -207,6 +207,7 @@ class BufferLifeTest {
             buffer.attach(Device.of("only system", NONE.onlyHeaps(Set.of("system")), "test"));
             buffer.attach(picky);
             assertEquals("system", buffer.dmaBuf().exporter());
+            assertEquals(buffer.plan(), buffer.plan());
             Plan plan = buffer.choice().orElseThrow().plan();
             assertEquals(NONE, plan.devices().get(1).constraints());
         }

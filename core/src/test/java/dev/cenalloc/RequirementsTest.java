@@ -25,7 +25,8 @@ class RequirementsTest {
             directory = directory.getParent();
         }
         if (directory == null) {
-            throw new AssertionError("docs/requirements.md is not above " + Path.of("").toAbsolutePath());
+            throw new AssertionError(
+                    "docs/requirements.md is not above " + Path.of("").toAbsolutePath());
         }
         return directory;
     }
@@ -34,7 +35,8 @@ class RequirementsTest {
         var sources = new HashMap<String, String>();
         for (String module : List.of("bindings", "core", "json", "examples")) {
             try (var files = Files.walk(root().resolve(module).resolve("src/test/java"))) {
-                for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
+                for (Path file :
+                        files.filter(f -> f.toString().endsWith(".java")).toList()) {
                     String name = String.valueOf(file.getFileName()).replace(".java", "");
                     sources.put(name, Files.readString(file));
                 }
