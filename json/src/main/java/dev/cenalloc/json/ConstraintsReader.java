@@ -141,11 +141,11 @@ final class ConstraintsReader {
         }
     }
 
-    /** Says nothing but what is consented to: merged with, it takes the other consents away. */
+    /** Consents to all but what was withdrawn, and says nothing else: merged with it, other constraints lose just that. */
     private Constraints consents() {
         Constraints given = Constraints.NONE;
         for (Field field : Field.values()) {
-            if (field.rule() == Rule.AND && constraints.flag(field) && !withdrawn.contains(field)) {
+            if (field.rule() == Rule.AND && !withdrawn.contains(field)) {
                 given = given.with(field);
             }
         }
