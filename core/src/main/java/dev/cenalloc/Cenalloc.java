@@ -116,15 +116,15 @@ public final class Cenalloc implements AutoCloseable {
         if (heaps.stream().anyMatch(heap -> heap.pool().equals(HeapProperties.pool(name)))) {
             throw new IllegalArgumentException("there is a heap " + name + ", or another name of its pool");
         }
-        var heap = new Heap(kernel, name, properties, source, standsInFor(name, properties));
+        refuseCircle(name, properties);
+        var heap = new Heap(kernel, name, properties, source);
         var more = new ArrayList<>(heaps);
         more.add(heap);
         heaps = List.copyOf(more);
         return heap;
     }
 
-    /** All pools that a heap can stand in for, followed from heap to heap. */
-    private Set<String> standsInFor(String name, HeapProperties properties) {
+    private void refuseCircle(String name, HeapProperties properties) {
         var all = new HashSet<String>();
         var open = new ArrayList<String>(properties.standsInFor());
         while (!open.isEmpty()) {
@@ -136,10 +136,9 @@ public final class Cenalloc implements AutoCloseable {
             if (all.add(pool)) {
                 heaps.stream()
                         .filter(heap -> heap.pool().equals(pool))
-                        .forEach(heap -> open.addAll(heap.properties().standsInFor()));
+                        .forEach(heap -> open.addAll(heap.standsInFor()));
             }
         }
-        return Set.copyOf(all);
     }
 
     /**
@@ -217,7 +216,7 @@ public final class Cenalloc implements AutoCloseable {
             Heap heap = heaps.stream()
                     .filter(one -> one.name().equals(exporter))
                     .findFirst()
-                    .orElseGet(() -> new Heap(kernel, exporter, HeapProperties.of(exporter), NOTHING, Set.of()));
+                    .orElseGet(() -> new Heap(kernel, exporter, HeapProperties.of(exporter), NOTHING));
             var buffer = new SharedBuffer(this, dmaBuf, heap);
             buffers.add(buffer);
             adopted = true;

@@ -66,26 +66,27 @@ public final class Conflict {
     }
 
     /** What clashes on any machine. */
-    static Conflict onAnyMachine(Extent extent, List<Device> devices) {
+    static Conflict onAnyMachine(Extent extent, List<Device> devices, List<Heap> known) {
         // A heap of each name that is mentioned, and one that nobody mentions, each as good as can be.
         var names = new TreeSet<String>();
-        devices.forEach(device -> device.constraints().allowedHeaps().ifPresent(names::addAll));
+        devices.forEach(device ->
+                device.constraints().withStandIns(known).allowedHeaps().ifPresent(names::addAll));
         var heaps = new ArrayList<Predicate<Constraints>>();
         heaps.add(merged -> merged.says(Field.HEAPS));
         for (String name : names) {
             boolean scattered = HeapProperties.of(name).contiguous() == Trait.NO;
             heaps.add(merged -> !merged.allowsPool(name) || (scattered && merged.isContiguous()));
         }
-        return new Search(extent, devices, heaps).run();
+        return new Search(extent, devices, known, heaps).run();
     }
 
     /** What clashes with these heaps. */
-    static Conflict among(Extent extent, List<Device> devices, List<Heap> heaps) {
+    static Conflict among(Extent extent, List<Device> devices, List<Heap> known, List<Heap> heaps) {
         var unsuitable = new ArrayList<Predicate<Constraints>>();
         for (Heap heap : heaps) {
             unsuitable.add(merged -> Suitability.objection(merged, extent.size(merged), heap) != null);
         }
-        return new Search(extent, devices, unsuitable).run();
+        return new Search(extent, devices, known, unsuitable).run();
     }
 
     /** One statement with what it says as constraints of its own. */
@@ -109,17 +110,17 @@ public final class Conflict {
         private @Nullable List<Element> found;
         private int trials;
 
-        Search(Extent extent, List<Device> devices, List<Predicate<Constraints>> heaps) {
+        Search(Extent extent, List<Device> devices, List<Heap> known, List<Predicate<Constraints>> heaps) {
             this.extent = extent;
             this.heaps = heaps;
-            this.elements = elements(devices);
+            this.elements = elements(devices, known);
             this.entangled = elements.stream()
                     .filter(element -> ENTANGLED.contains(element.statement.field()))
                     .toList();
         }
 
         /** Of statements that are equal, or of which one says more, one is enough. */
-        private static List<Element> elements(List<Device> devices) {
+        private static List<Element> elements(List<Device> devices, List<Heap> known) {
             Constraints merged =
                     Constraints.merge(devices.stream().map(Device::constraints).toList());
             var seen = new HashSet<Constraints>();
@@ -130,7 +131,7 @@ public final class Conflict {
                     boolean says = field.rule() == Rule.AND ? !constraints.flag(field) : constraints.says(field);
                     boolean decides = (field.rule() != Rule.MIN && field.rule() != Rule.MAX)
                             || constraints.raw(field) == merged.raw(field);
-                    Constraints alone = constraints.only(field);
+                    Constraints alone = constraints.only(field).withStandIns(known);
                     if (says && decides && !field.isAdvisory() && seen.add(alone)) {
                         elements.add(new Element(Statement.of(device, field), alone));
                     }

@@ -673,6 +673,32 @@ public final class Constraints {
         return heaps == null || heaps.contains(pool);
     }
 
+    /** These, with each heap allowed that can stand in for one that is; followed from heap to heap. */
+    Constraints withStandIns(List<Heap> known) {
+        if (heaps == null) {
+            return this;
+        }
+        Set<String> all = heaps;
+        int before;
+        do {
+            before = all.size();
+            for (Heap heap : known) {
+                if (!heap.standsInFor().isEmpty() && !Collections.disjoint(heap.standsInFor(), all)) {
+                    all = union(all, heap.pool());
+                }
+            }
+        } while (all.size() > before);
+        return all.size() == heaps.size()
+                ? this
+                : new Constraints(numbers, flags, Collections.unmodifiableSet(all), highest, near, usage, unknown);
+    }
+
+    private static Set<String> union(Set<String> names, String name) {
+        var more = new HashSet<>(names);
+        more.add(name);
+        return more;
+    }
+
     /**
      * What these say of one field, and nothing else; consent counts as given unless that field is about it. So merging
      * all of them gives these constraints again.

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,7 +52,7 @@ public final class Heap {
     private final boolean ofTheKernel;
 
     private final String pool;
-    private final Set<String> alsoAllowedAs;
+    private final Set<String> standsInFor;
 
     private int buffers;
     private long bytes;
@@ -59,12 +60,12 @@ public final class Heap {
 
     /** A heap of the kernel. */
     Heap(Kernel kernel, String name, Path path, HeapProperties properties, Source source) {
-        this(kernel, name, path, properties, source, kernel.isReadable(path), true, Set.of());
+        this(kernel, name, path, properties, source, kernel.isReadable(path), true);
     }
 
     /** A registered one. */
-    Heap(Kernel kernel, String name, HeapProperties properties, Source source, Set<String> alsoAllowedAs) {
-        this(kernel, name, null, properties, source, true, false, alsoAllowedAs);
+    Heap(Kernel kernel, String name, HeapProperties properties, Source source) {
+        this(kernel, name, null, properties, source, true, false);
     }
 
     private Heap(
@@ -74,8 +75,7 @@ public final class Heap {
             HeapProperties properties,
             Source source,
             boolean accessible,
-            boolean ofTheKernel,
-            Set<String> alsoAllowedAs) {
+            boolean ofTheKernel) {
         this.kernel = kernel;
         this.name = name;
         this.path = path;
@@ -84,7 +84,8 @@ public final class Heap {
         this.accessible = accessible;
         this.ofTheKernel = ofTheKernel;
         this.pool = HeapProperties.pool(name);
-        this.alsoAllowedAs = alsoAllowedAs;
+        this.standsInFor =
+                properties.standsInFor().stream().map(HeapProperties::pool).collect(Collectors.toUnmodifiableSet());
     }
 
     /** {@return the name: that of the node, {@code udmabuf}, {@code udmabuf-huge}, or the one it was registered with} */
@@ -112,9 +113,9 @@ public final class Heap {
         return pool;
     }
 
-    /** The pools it can stand in for. */
-    Set<String> alsoAllowedAs() {
-        return alsoAllowedAs;
+    /** The pools it can stand in for by itself: see {@link Constraints#withStandIns}. */
+    Set<String> standsInFor() {
+        return standsInFor;
     }
 
     Optional<String> refusal(Constraints merged, long size) {

@@ -111,7 +111,7 @@ public final class Plan {
     }
 
     private static Plan solve(Extent extent, List<Device> devices, List<Device> leftOut, List<Heap> heaps) {
-        Constraints merged = merge(devices);
+        Constraints merged = merge(devices, heaps);
         long size = extent.size(merged);
         var found = new Candidate[heaps.size()];
         int count = 0;
@@ -137,14 +137,21 @@ public final class Plan {
                 extent, devices, leftOut, heaps, merged, size, Arrays.copyOf(found, sort(found, count)), refusals);
     }
 
-    static Constraints merge(List<Device> devices) {
+    /** What suits all. Stand-ins count for each device before that: two may name a heap and its stand-in. */
+    static Constraints merge(List<Device> devices, List<Heap> heaps) {
         // Without any device the memory is ordinary: nobody has agreed to other.
         if (devices.isEmpty()) {
             return Constraints.NONE;
         }
+        var standIns = new ArrayList<Heap>();
+        for (Heap heap : heaps) {
+            if (!heap.standsInFor().isEmpty()) {
+                standIns.add(heap);
+            }
+        }
         var all = new ArrayList<Constraints>(devices.size());
         for (Device device : devices) {
-            all.add(device.constraints());
+            all.add(device.constraints().withStandIns(standIns));
         }
         return Constraints.merge(all);
     }
@@ -317,7 +324,7 @@ public final class Plan {
             boolean consents = objection.rule() == Field.Rule.AND;
             if (consents ? !constraints.flag(objection) : constraints.says(objection)) {
                 var statement = Statement.of(device, objection);
-                if (Suitability.objection(constraints.only(objection), size, heap) != null) {
+                if (Suitability.objection(constraints.only(objection).withStandIns(heaps), size, heap) != null) {
                     alone.add(statement);
                 }
                 together.add(statement);
@@ -365,8 +372,8 @@ public final class Plan {
                 .map(Rejection::heap)
                 .toList();
         var conflict = heaps.isEmpty() && constraints.contradiction(extent) != null
-                ? Conflict.onAnyMachine(extent, devices)
-                : Conflict.among(extent, devices, ruledOut);
+                ? Conflict.onAnyMachine(extent, devices, heaps)
+                : Conflict.among(extent, devices, heaps, ruledOut);
         return conflict.statements().isEmpty() ? Optional.empty() : Optional.of(conflict);
     }
 
@@ -422,7 +429,7 @@ public final class Plan {
 
     /** Why the storage that this plan led to does not suit a device that comes late; empty if it does. */
     String mismatch(Heap heap, Device device, long storageSize) {
-        Constraints late = device.constraints();
+        Constraints late = device.constraints().withStandIns(heaps);
         Field objection = Suitability.objection(late, storageSize, heap);
         if (objection != null) {
             return describe(heap, storageSize, objection, late, List.of(Statement.of(device, objection)));

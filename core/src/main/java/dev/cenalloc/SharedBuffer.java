@@ -166,13 +166,13 @@ public final class SharedBuffer implements AutoCloseable {
         while (combinations.hasNext()) {
             combinations.next();
             List<Device> chosen = combinations.devices();
-            if (Plan.merge(chosen).contradiction(extent) == null) {
+            if (Plan.merge(chosen, cenalloc.heaps()).contradiction(extent) == null) {
                 return;
             }
             first = first == null ? chosen : first;
         }
         throw new IncompatibleConstraintsException(
-                size(), Conflict.onAnyMachine(extent, first == null ? devices : first));
+                size(), Conflict.onAnyMachine(extent, first == null ? devices : first, cenalloc.heaps()));
     }
 
     /** Why none of the alternatives suits; empty if one does. */
@@ -594,7 +594,7 @@ public final class SharedBuffer implements AutoCloseable {
                         ? ", no memory yet"
                         : ": " + existing.dmaBuf + " from heap "
                                 + existing.choice.heap().name() + existing.dmaBuf.references());
-        text.append(", constraints: ").append(Plan.merge(devices()));
+        text.append(", constraints: ").append(Plan.merge(devices(), cenalloc.heaps()));
         for (Attachment attachment : attachments) {
             text.append("\n  ").append(attachment.device());
         }

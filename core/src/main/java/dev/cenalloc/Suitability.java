@@ -12,11 +12,12 @@ final class Suitability {
      * The first field that memory of this heap does not satisfy; null if it satisfies all. What is unknown of a heap does
      * not satisfy what is required, but for addresses, that no heap tells: those count in the order only.
      *
+     * @param merged what all say, {@linkplain Constraints#withStandIns with stand-ins}
      * @param size the bytes that will be asked for
      */
     static @Nullable Field objection(Constraints merged, long size, Heap heap) {
         HeapProperties properties = heap.properties();
-        if (!allows(merged, heap)) {
+        if (!merged.allowsPool(heap.pool())) {
             return Field.HEAPS;
         }
         if (merged.flag(Field.CONTIGUOUS) && properties.contiguous() != Trait.YES) {
@@ -51,21 +52,9 @@ final class Suitability {
         return null;
     }
 
-    private static boolean allows(Constraints merged, Heap heap) {
-        if (merged.allowsPool(heap.pool())) {
-            return true;
-        }
-        for (String other : heap.alsoAllowedAs()) {
-            if (merged.allowsPool(other)) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     /** Whether some device asks for this heap by name. */
     static boolean isNamed(Constraints merged, Heap heap) {
-        return merged.says(Field.HEAPS) && allows(merged, heap);
+        return merged.says(Field.HEAPS) && merged.allowsPool(heap.pool());
     }
 
     /** Into how many pieces the memory may fall at worst, as far as it is known: scattered memory, into single pages. */
