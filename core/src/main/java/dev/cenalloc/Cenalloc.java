@@ -86,8 +86,10 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     private static Heap udmabuf(Kernel kernel, String name, boolean huge) {
-        HeapProperties properties = HeapProperties.of(name).withMaxSize(UdmabufSource.maxSize(kernel));
-        return new Heap(kernel, name, UdmabufSource.PATH, properties, new UdmabufSource(kernel, huge));
+        var source = new UdmabufSource(kernel, huge);
+        // If its limit is below a page, the allocation says so.
+        HeapProperties properties = HeapProperties.of(name).withMaxSize(Math.max(1, source.maxSize()));
+        return new Heap(kernel, name, UdmabufSource.PATH, properties, source);
     }
 
     /** {@return the heaps of this machine by name, udmabuf, and those that were registered} */

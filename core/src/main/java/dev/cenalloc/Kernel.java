@@ -29,6 +29,9 @@ interface Kernel {
 
     int ftruncate(int fd, long length);
 
+    /** Gives a file its memory, up to {@code length}. */
+    int fallocate(int fd, long length);
+
     int addSeals(int fd, int seals);
 
     int fstat(int fd, MemorySegment stat);

@@ -57,6 +57,11 @@ final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int fallocate(int fd, long length) {
+        return Linux.fallocate(fd, length);
+    }
+
+    @Override
     public int addSeals(int fd, int seals) {
         return Linux.addSeals(fd, seals);
     }
@@ -109,7 +114,8 @@ final class LinuxKernel implements Kernel {
                     .filter(line -> line.startsWith(key + ":"))
                     .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * (line.endsWith("kB") ? 1024 : 1))
                     .findFirst();
-        } catch (IOException e) {
+        } catch (IOException | NumberFormatException e) {
+            // A kernel that lost count prints what is no long (HugePages_Rsvd: 18446744073709551600).
             return OptionalLong.empty();
         }
     }

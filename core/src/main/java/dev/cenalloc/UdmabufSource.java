@@ -7,18 +7,18 @@ import dev.cenalloc.bindings.dmabuf.udmabuf_create;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.Optional;
+import java.util.function.IntSupplier;
 
 /**
  * Memory of an anonymous file, made a dma-buf by {@code /dev/udmabuf}: what a desktop grants its users, where heaps are
  * root's. Some importers refuse it, and each maps it page by page. Closed by its {@link Heap}. Thread-safe.
  *
  * <p>Source: {@code drivers/dma-buf/udmabuf.c}: the file must be sealed against shrinking and must not be against
- * writing; size and number of pieces are limited by parameters of the module.
+ * writing; the size is limited by a parameter of the module. ({@code list_limit}, the other one, is about buffers of many
+ * files, made by another request.)
  */
 final class UdmabufSource implements Heap.Source {
     static final Path PATH = Path.of("/dev/udmabuf");
-    private static final String MODULE = "udmabuf";
 
     private final Kernel kernel;
     private final Node node;
@@ -30,9 +30,13 @@ final class UdmabufSource implements Heap.Source {
         this.huge = huge;
     }
 
-    /** Bytes that the module gives in one buffer; 64 MiB unless its parameter says otherwise. */
-    static long maxSize(Kernel kernel) {
-        return Math.max(1, kernel.moduleParameter(MODULE, "size_limit_mb").orElse(64)) << 20;
+    /** Bytes that the module gives in one buffer, whole pages; 64 MiB unless its parameter says otherwise. */
+    long maxSize() {
+        return (kernel.moduleParameter("udmabuf", "size_limit_mb").orElse(64) << 20) & -unit();
+    }
+
+    private long unit() {
+        return huge ? kernel.meminfo("Hugepagesize").orElse(2 << 20) : kernel.pageSize();
     }
 
     /** Whether pages of the huge kind are set aside on this machine. */
@@ -41,19 +45,9 @@ final class UdmabufSource implements Heap.Source {
     }
 
     @Override
-    public Optional<String> refusal(Constraints constraints, long size) {
-        // A buffer is a list of one item here, so that only a limit below that is met.
-        long items = kernel.moduleParameter(MODULE, "list_limit").orElse(1024);
-        return items >= 1
-                ? Optional.empty()
-                : Optional.of("the parameter list_limit of the udmabuf module, " + items + ", allows no buffers");
-    }
-
-    @Override
     public int allocate(long size) throws CenallocException {
-        long unit = huge ? kernel.meminfo("Hugepagesize").orElse(2 << 20) : kernel.pageSize();
-        long length = Extent.roundUp(size, unit);
-        long most = maxSize(kernel);
+        long length = Extent.roundUp(size, unit());
+        long most = maxSize();
         if (length < 0 || length > most) {
             throw new CenallocException(
                     Errno.EINVAL,
@@ -68,6 +62,11 @@ final class UdmabufSource implements Heap.Source {
         int file = succeeded(kernel.memfdCreate("cenalloc", flags), "memfd_create", size);
         try (Arena arena = Arena.ofConfined()) {
             succeeded(kernel.ftruncate(file, length), "ftruncate", size);
+            if (huge) {
+                // Without it, udmabuf (6.12) takes pages that others have reserved, and the count of those falls below
+                // zero (HugePages_Rsvd in meminfo).
+                succeeded(uninterrupted(() -> kernel.fallocate(file, length)), "fallocate", size);
+            }
             succeeded(kernel.addSeals(file, Linux.F_SEAL_SHRINK), "fcntl F_ADD_SEALS", size);
             MemorySegment request = udmabuf_create.allocate(arena);
             udmabuf_create.memfd(request, file);
@@ -75,11 +74,10 @@ final class UdmabufSource implements Heap.Source {
             udmabuf_create.size(request, length);
             int fd = open.acquire();
             try {
-                int result;
-                do {
-                    result = kernel.ioctl(fd, dmabuf_h.UDMABUF_CREATE(), request);
-                } while (result == -Errno.EINTR);
-                return succeeded(result, "UDMABUF_CREATE", size);
+                return succeeded(
+                        uninterrupted(() -> kernel.ioctl(fd, dmabuf_h.UDMABUF_CREATE(), request)),
+                        "UDMABUF_CREATE",
+                        size);
             } finally {
                 open.release();
             }
@@ -89,9 +87,19 @@ final class UdmabufSource implements Heap.Source {
         }
     }
 
+    private static int uninterrupted(IntSupplier call) {
+        int result;
+        do {
+            result = call.getAsInt();
+        } while (result == -Errno.EINTR);
+        return result;
+    }
+
     private static int succeeded(int result, String call, long size) throws CenallocException {
         if (result < 0) {
-            throw CenallocException.ofCall(-result, call, PATH, size);
+            // What files say of memory that has run out.
+            int errno = result == -Errno.ENOSPC ? Errno.ENOMEM : -result;
+            throw CenallocException.ofCall(errno, call, PATH, size);
         }
         return result;
     }

@@ -50,6 +50,9 @@ final class FakeKernel implements Kernel {
 
         boolean readOnly;
         boolean huge;
+        /** Of a file: whether it has its memory. */
+        boolean filled;
+
         int seals;
         boolean synced;
         String name = "";
@@ -66,6 +69,9 @@ final class FakeKernel implements Kernel {
     final Map<String, Long> heaps = new TreeMap<>();
 
     final List<String> calls = new ArrayList<>();
+    /** The flags of the syncs that succeeded. */
+    final List<Long> syncs = new ArrayList<>();
+
     private final Map<Integer, File> files = new HashMap<>();
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
@@ -218,19 +224,20 @@ final class FakeKernel implements Kernel {
         if (request != dmabuf_h.UDMABUF_CREATE()) {
             return -Errno.ENOTTY;
         }
+        long size = udmabuf_create.size(argument);
+        if (size == 0 || size % PAGE != 0 || udmabuf_create.offset(argument) % PAGE != 0 || size > UDMABUF_LIMIT) {
+            return -Errno.EINVAL;
+        }
         File memfd = files.get(udmabuf_create.memfd(argument));
         if (memfd == null || memfd.kind != Kind.MEMFD) {
-            return -Errno.EBADF;
+            return -Errno.EBADFD;
         }
-        long size = udmabuf_create.size(argument);
         boolean sealedRight = (memfd.seals & Linux.F_SEAL_SHRINK) != 0 && (memfd.seals & F_SEAL_WRITE) == 0;
-        if (!sealedRight
-                || size == 0
-                || size % PAGE != 0
-                || udmabuf_create.offset(argument) % PAGE != 0
-                || udmabuf_create.offset(argument) + size > memfd.size
-                || size > UDMABUF_LIMIT) {
+        if (!sealedRight || udmabuf_create.offset(argument) + size > memfd.size) {
             return -Errno.EINVAL;
+        }
+        if (memfd.huge && !memfd.filled) {
+            throw new AssertionError("the kernel would take pages that others have reserved");
         }
         return allocate("udmabuf", size);
     }
@@ -248,7 +255,7 @@ final class FakeKernel implements Kernel {
         return add(file);
     }
 
-    private static int dmaBuf(File file, long request, MemorySegment argument) {
+    private int dmaBuf(File file, long request, MemorySegment argument) {
         if (request == dmabuf_h.DMA_BUF_IOCTL_SYNC()) {
             long flags = dma_buf_sync.flags(argument);
             boolean known = (flags & ~(long) dmabuf_h.DMA_BUF_SYNC_VALID_FLAGS_MASK()) == 0;
@@ -260,6 +267,7 @@ final class FakeKernel implements Kernel {
                 return -Errno.EINVAL;
             }
             file.synced = true;
+            syncs.add(flags);
             return 0;
         }
         if (request == dmabuf_h.DMA_BUF_SET_NAME_B()) {
@@ -299,6 +307,23 @@ final class FakeKernel implements Kernel {
             return -Errno.EINVAL;
         }
         file.size = length;
+        return 0;
+    }
+
+    @Override
+    public synchronized int fallocate(int fd, long length) {
+        int result = enter("fallocate");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.kind != Kind.MEMFD) {
+            return -Errno.EBADF;
+        }
+        if (length > heaps.getOrDefault("udmabuf", 0L)) {
+            return -Errno.ENOSPC;
+        }
+        file.filled = true;
         return 0;
     }
 

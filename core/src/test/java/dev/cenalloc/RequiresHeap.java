@@ -19,17 +19,23 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 @Retention(RetentionPolicy.RUNTIME)
 @ExtendWith(RequiresHeap.Condition.class)
 @interface RequiresHeap {
+    /** Names of heaps; {@code udmabuf} is one. */
     String[] value();
 
     final class Condition implements ExecutionCondition {
+        /** Whether this is the machine made for the tests. */
+        static boolean isRequired() {
+            return "required".equals(System.getProperty("cenalloc.devices"));
+        }
+
         @Override
         public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
             for (String heap : context.getRequiredTestClass()
                     .getAnnotation(RequiresHeap.class)
                     .value()) {
-                if (!"required".equals(System.getProperty("cenalloc.devices"))
-                        && !Files.isReadable(Path.of("/dev/dma_heap", heap))) {
-                    return ConditionEvaluationResult.disabled("no usable /dev/dma_heap/" + heap + " here");
+                Path node = heap.equals("udmabuf") ? UdmabufSource.PATH : Path.of("/dev/dma_heap", heap);
+                if (!isRequired() && !Files.isReadable(node)) {
+                    return ConditionEvaluationResult.disabled("no usable " + node + " here");
                 }
             }
             return ConditionEvaluationResult.enabled("the heaps are here, or must be");

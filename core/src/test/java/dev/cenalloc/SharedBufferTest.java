@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -277,6 +279,50 @@ class SharedBufferTest {
                 kernel.failCall(0, errno);
                 access.close();
             }
+        }
+    }
+
+    @Test
+    void theEndOfAnAccessHasTheDirectionOfItsBeginning() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            for (Direction direction : Direction.values()) {
+                kernel.syncs.clear();
+                buffer.access(direction).close();
+                assertEquals(
+                        List.of(kernel.syncs.getFirst(), kernel.syncs.getFirst() | dmabuf_h.DMA_BUF_SYNC_END()),
+                        kernel.syncs);
+                assertEquals(0, kernel.syncs.getFirst() & dmabuf_h.DMA_BUF_SYNC_END());
+            }
+        }
+    }
+
+    @Test
+    void hugePagesAreTakenFromWhatIsFree() throws Exception {
+        kernel.heap("udmabuf", 3 << 20).numbers.put("HugePages_Total", 1L);
+        cenalloc = open(kernel);
+        try (var one = cenalloc.create(1);
+                var two = cenalloc.create(2 << 20)) {
+            for (SharedBuffer buffer : List.of(one, two)) {
+                buffer.attach(only("udmabuf-huge"));
+            }
+            assertEquals(2 << 20, one.dmaBuf().size());
+            var e = assertThrows(MemoryExhaustedException.class, two::dmaBuf);
+            assertEquals("[udmabuf-huge: ENOMEM]", e.attempts().toString());
+        }
+    }
+
+    @Test
+    void aLimitBelowAPageIsToldAndBreaksNothingElse() throws Exception {
+        kernel.heap("udmabuf", 1 << 22).numbers.putAll(Map.of("HugePages_Total", 1L, "udmabuf size_limit_mb", 1L));
+        cenalloc = open(kernel);
+        try (var small = cenalloc.create(1 << 20);
+                var huge = cenalloc.create(1)) {
+            small.attach(only("udmabuf"));
+            assertEquals(1 << 20, small.dmaBuf().size());
+            huge.attach(only("udmabuf-huge"));
+            var e = assertThrows(CenallocException.class, huge::dmaBuf);
+            assertEquals(Errno.EINVAL, e.errno());
+            assertTrue(e.remedy().contains("size_limit_mb"), e.remedy());
         }
     }
 

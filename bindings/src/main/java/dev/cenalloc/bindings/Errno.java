@@ -18,7 +18,9 @@ public final class Errno {
     public static final int EINVAL = 22;
     public static final int EMFILE = 24;
     public static final int ENOTTY = 25;
+    public static final int ENOSPC = 28;
     public static final int EPROTO = 71;
+    public static final int EBADFD = 77;
 
     private static final String[] NAMES = {
         "OK",
@@ -74,6 +76,7 @@ public final class Errno {
         return switch (errno) {
             case 71 -> "EPROTO";
             case 75 -> "EOVERFLOW";
+            case 77 -> "EBADFD";
             case 95 -> "EOPNOTSUPP";
             case 105 -> "ENOBUFS";
             case 110 -> "ETIMEDOUT";

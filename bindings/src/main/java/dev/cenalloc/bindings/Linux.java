@@ -100,6 +100,8 @@ public final class Linux {
             handle("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle FTRUNCATE =
             handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+    private static final MethodHandle FALLOCATE =
+            handle("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
 
     private static final MethodHandle GETPAGESIZE = fastHandle("getpagesize", FunctionDescriptor.of(JAVA_INT));
 
@@ -293,6 +295,17 @@ public final class Linux {
         try {
             MemorySegment capture = CAPTURE.get();
             int result = (int) FTRUNCATE.invokeExact(capture, fd, length);
+            return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Gives a file its memory from the start to {@code length}, zeroed, now and not at the first touch. May block. */
+    public static int fallocate(int fd, long length) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) FALLOCATE.invokeExact(capture, fd, 0, 0L, length);
             return result >= 0 ? result : failure(capture);
         } catch (Throwable t) {
             throw rethrow(t);

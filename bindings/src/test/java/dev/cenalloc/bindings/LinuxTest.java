@@ -197,6 +197,15 @@ class LinuxTest {
     }
 
     @Test
+    void fallocateGivesAFileItsMemory() {
+        int fd = memfd(1);
+        assertEquals(0, Linux.fallocate(fd, 5000));
+        assertEquals(5000, Linux.lseek(fd, 0, Linux.SEEK_END));
+        assertEquals(-Errno.EINVAL, Linux.fallocate(fd, -1));
+        close(fd);
+    }
+
+    @Test
     void eachThreadSeesItsOwnErrno() throws Exception {
         try (var threads = Executors.newFixedThreadPool(4)) {
             var results = IntStream.range(0, 4)
