@@ -137,7 +137,7 @@ public final class Heap {
      * @throws MissingDeviceException ENOENT: the node is gone
      * @throws CenallocException with the errno of the kernel: ENOMEM if there is not enough memory, EMFILE if the process
      *     has too many files open; EINVAL for udmabuf beyond its limit; EPROTO if a registered heap gave less than it
-     *     was asked for
+     *     was asked for, ENOTTY or EBADF if it gave no dma-buf
      */
     public DmaBuf allocate(long size) throws CenallocException {
         Extent.ofBytes(size, 1);
@@ -145,7 +145,7 @@ public final class Heap {
         DmaBuf buffer;
         try {
             int fd = source.allocate(size);
-            buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : DmaBuf.adopt(kernel, fd, this);
+            buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : adopt(fd, size);
         } finally {
             // From here on it is counted as long as it is open.
             left(0);
@@ -157,6 +157,17 @@ public final class Heap {
                     Errno.EPROTO, "allocate", path, size, "heap " + name + " gave only " + given + " bytes", "");
         }
         return buffer;
+    }
+
+    private DmaBuf adopt(int fd, long size) throws CenallocException {
+        try {
+            return DmaBuf.adopt(kernel, fd, this);
+        } catch (CenallocException e) {
+            var named = new CenallocException(
+                    e.errno(), "allocate", path, size, "what heap " + name + " gave is no dma-buf", e.remedy());
+            named.initCause(e);
+            throw named;
+        }
     }
 
     private synchronized void enter() {
