@@ -1,9 +1,14 @@
 package dev.cenalloc;
 
-@RequiresHeap("system")
+@RequiresHeap({"system", "udmabuf"})
 class LinuxKernelDeviceTest extends KernelContract {
     @Override
     Kernel kernel() {
         return new LinuxKernel();
+    }
+
+    @Override
+    int openFiles() throws Exception {
+        return Traces.openFiles();
     }
 }
