@@ -1,0 +1,146 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.apache.logging.log4j.Level;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.core.LogEvent;
+import org.apache.logging.log4j.core.Logger;
+import org.apache.logging.log4j.core.appender.AbstractAppender;
+import org.apache.logging.log4j.core.config.Property;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Many buffers, and lost ones: at the end neither the process nor the kernel holds more than at the beginning. */
+@RequiresHeap({"system", "reserved"})
+class EnduranceDeviceTest {
+    /** The JVM maps memory for itself now and then; a leak would be a mapping a buffer. */
+    private static final int MAPPINGS_OF_THE_JVM = 100;
+
+    private int files;
+    private int mappings;
+    private String buffers = "";
+
+    private static void cycle(Cenalloc cenalloc, Device device) throws Exception {
+        try (var buffer = cenalloc.create(4096)) {
+            buffer.attach(device);
+            try (var mapping = buffer.map(Direction.READ_WRITE)) {
+                mapping.segment().set(ValueLayout.JAVA_LONG, 0, 1);
+            }
+        }
+    }
+
+    private static final Device ANY = Device.of("display", Constraints.NONE, "test");
+    private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "test");
+
+    @BeforeEach
+    void count() throws Exception {
+        try (var cenalloc = Cenalloc.open()) {
+            cycle(cenalloc, ANY);
+        }
+        files = Traces.openFiles();
+        mappings = Traces.mappings();
+        buffers = Traces.dmaBufs();
+        assertEquals(0, Traces.mappedDmaBufs());
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws Exception {
+        assertEquals(files, Traces.openFiles());
+        assertEquals(buffers, Traces.dmaBufs());
+        assertEquals(0, Traces.mappedDmaBufs());
+        assertTrue(Traces.mappings() < mappings + MAPPINGS_OF_THE_JVM, () -> "many more mappings than " + mappings);
+    }
+
+    @Test
+    @Timeout(value = 6, unit = TimeUnit.MINUTES) // two minutes emulated, on a machine that does nothing else
+    void aHundredThousandBuffersOneAfterTheOther() throws Exception {
+        try (var cenalloc = Cenalloc.open()) {
+            for (int i = 0; i < 100_000; i++) {
+                cycle(cenalloc, ANY);
+            }
+            assertEquals(0, cenalloc.heaps().stream().mapToInt(Heap::buffers).sum());
+        }
+    }
+
+    @Test
+    void twoThreadsWithTenThousandBuffersEach() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var threads = Executors.newFixedThreadPool(2)) {
+            var results = new ArrayList<Future<?>>();
+            for (Device device : List.of(ANY, CONTIGUOUS)) {
+                results.add(threads.submit(() -> {
+                    for (int i = 0; i < 10_000; i++) {
+                        cycle(cenalloc, device);
+                    }
+                    return null;
+                }));
+            }
+            for (var result : results) {
+                result.get();
+            }
+        }
+    }
+
+    @Test
+    void aLostBufferIsReleasedAndItsPlaceLogged() throws Exception {
+        var log = new Log();
+        log.start();
+        var logger = (Logger) LogManager.getLogger(DmaBuf.class);
+        Level level = logger.getLevel();
+        logger.addAppender(log);
+        logger.setLevel(Level.WARN); // without a configuration only errors are logged
+        System.setProperty(DmaBuf.TRACE, "true");
+        try (var cenalloc = Cenalloc.open()) {
+            loseOne(cenalloc);
+            long limit = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+            while (!Traces.dmaBufs().equals(buffers) && System.nanoTime() < limit) {
+                System.gc();
+                Thread.sleep(100);
+            }
+            assertEquals(buffers, Traces.dmaBufs(), "the kernel's list");
+            assertEquals(0, cenalloc.heaps().stream().mapToInt(Heap::buffers).sum());
+        } finally {
+            System.clearProperty(DmaBuf.TRACE);
+            logger.removeAppender(log);
+            logger.setLevel(level);
+            log.stop();
+        }
+        LogEvent event = log.events.getFirst();
+        assertTrue(
+                event.getMessage().getFormattedMessage().contains("never closed"),
+                event.getMessage().getFormattedMessage());
+        assertTrue(List.of(event.getThrown().getStackTrace()).stream()
+                .anyMatch(frame -> frame.getMethodName().equals("loseOne")));
+    }
+
+    private static void loseOne(Cenalloc cenalloc) throws Exception {
+        var lost = cenalloc.create(4096);
+        lost.attach(ANY);
+        lost.map(Direction.WRITE);
+    }
+
+    private static final class Log extends AbstractAppender {
+        final List<LogEvent> events = new CopyOnWriteArrayList<>();
+
+        Log() {
+            super("test", null, null, true, Property.EMPTY_ARRAY);
+        }
+
+        @Override
+        public void append(LogEvent event) {
+            events.add(event.toImmutable());
+        }
+    }
+}
