@@ -86,10 +86,19 @@ record Extent(long bytes, long lineBytes, long lines, long alignment) {
             return "one contiguous piece of " + size + " bytes is longer than the " + piece + " that a piece may have";
         }
         // By division, which cannot overflow (review of RFCv3).
-        if (merged.raw(Field.MAX_SEGMENTS) < Math.ceilDiv(size, piece)) {
+        if (merged.raw(Field.MAX_SEGMENTS) < pieces(merged, size, Constraints.UNLIMITED)) {
             return size + " bytes do not fit into " + merged.raw(Field.MAX_SEGMENTS) + " pieces of " + piece;
         }
         return null;
+    }
+
+    /** Into how many pieces so many bytes fall if each may be as long as is accepted, and no longer than {@code longest}. */
+    static long pieces(Constraints merged, long size, long longest) {
+        long piece = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), longest);
+        long boundary = merged.raw(Field.SEGMENT_BOUNDARY);
+        // Between two boundaries a last short piece is left over each time. None of it exceeds the size: no overflow.
+        return size / boundary * Math.ceilDiv(boundary, Math.min(piece, boundary))
+                + Math.ceilDiv(size % boundary, Math.min(piece, boundary));
     }
 
     /** Rounds up to a multiple; -1 if that is not below 2^63. */

@@ -59,8 +59,7 @@ final class Suitability {
 
     /** Into how many pieces the memory may fall at worst, as far as it is known: scattered memory, into single pages. */
     static long segments(Constraints merged, long size, HeapProperties properties) {
-        long piece = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), merged.raw(Field.SEGMENT_BOUNDARY));
-        return Math.ceilDiv(size, properties.contiguous() == Trait.YES ? piece : Math.min(piece, Extent.PAGE));
+        return Extent.pieces(merged, size, properties.contiguous() == Trait.YES ? size : Extent.PAGE);
     }
 
     private static Trait isBelow(Constraints merged, HeapProperties properties) {

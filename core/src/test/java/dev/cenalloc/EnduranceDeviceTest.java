@@ -7,16 +7,9 @@ import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import org.apache.logging.log4j.Level;
-import org.apache.logging.log4j.LogManager;
-import org.apache.logging.log4j.core.LogEvent;
-import org.apache.logging.log4j.core.Logger;
-import org.apache.logging.log4j.core.appender.AbstractAppender;
-import org.apache.logging.log4j.core.config.Property;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -95,14 +88,9 @@ class EnduranceDeviceTest {
 
     @Test
     void aLostBufferIsReleasedAndItsPlaceLogged() throws Exception {
-        var log = new Log();
-        log.start();
-        var logger = (Logger) LogManager.getLogger(DmaBuf.class);
-        Level level = logger.getLevel();
-        logger.addAppender(log);
-        logger.setLevel(Level.WARN); // without a configuration only errors are logged
         System.setProperty(DmaBuf.TRACE, "true");
-        try (var cenalloc = Cenalloc.open()) {
+        try (var log = new LogCapture(DmaBuf.class);
+                var cenalloc = Cenalloc.open()) {
             loseOne(cenalloc);
             long limit = System.nanoTime() + Duration.ofSeconds(60).toNanos();
             while (!Traces.dmaBufs().equals(buffers) && System.nanoTime() < limit) {
@@ -111,36 +99,16 @@ class EnduranceDeviceTest {
             }
             assertEquals(buffers, Traces.dmaBufs(), "the kernel's list");
             assertEquals(0, cenalloc.heaps().stream().mapToInt(Heap::buffers).sum());
+            assertTrue(log.text().contains("4096 bytes was never closed"), log::text);
+            assertTrue(log.text().contains("loseOne"), log::text);
         } finally {
             System.clearProperty(DmaBuf.TRACE);
-            logger.removeAppender(log);
-            logger.setLevel(level);
-            log.stop();
         }
-        LogEvent event = log.events.getFirst();
-        assertTrue(
-                event.getMessage().getFormattedMessage().contains("never closed"),
-                event.getMessage().getFormattedMessage());
-        assertTrue(List.of(event.getThrown().getStackTrace()).stream()
-                .anyMatch(frame -> frame.getMethodName().equals("loseOne")));
     }
 
     private static void loseOne(Cenalloc cenalloc) throws Exception {
         var lost = cenalloc.create(4096);
         lost.attach(ANY);
         lost.map(Direction.WRITE);
-    }
-
-    private static final class Log extends AbstractAppender {
-        final List<LogEvent> events = new CopyOnWriteArrayList<>();
-
-        Log() {
-            super("test", null, null, true, Property.EMPTY_ARRAY);
-        }
-
-        @Override
-        public void append(LogEvent event) {
-            events.add(event.toImmutable());
-        }
     }
 }

@@ -70,7 +70,8 @@ class ErrorsTest {
             var e = assertThrows(MemoryExhaustedException.class, buffer::dmaBuf);
             checked(e, Errno.ENOMEM, "allocate", 1 << 17);
             assertEquals("[reserved: ENOMEM]", e.attempts().toString());
-            assertEquals("reserved", e.plan().orElseThrow().candidates().getFirst().name());
+            assertEquals(
+                    "reserved", e.plan().orElseThrow().candidates().getFirst().name());
             assertEquals(12_345, e.cmaFree().orElseThrow());
             assertEquals(1 << 16, e.cmaTotal().orElseThrow());
             assertTrue(String.valueOf(e.getMessage()).contains("free: 12345 of 65536 bytes"), e::toString);

@@ -254,4 +254,45 @@ class HeapDeviceTest {
         kept.add(buffer);
         return buffer.dmaBuf().fd();
     }
+
+    @Test
+    void memoryOutlivesItsBufferInAnotherDescriptor() throws Exception {
+        try (var cenalloc = Cenalloc.open()) {
+            SharedBuffer buffer = cenalloc.create(FRAME);
+            try (var mapping = buffer.map(Direction.WRITE)) {
+                mapping.segment().set(ValueLayout.JAVA_INT, 0, 4711);
+            }
+            int other = Linux.dup(buffer.dmaBuf().fd());
+            buffer.close();
+            try (var adopted = DmaBuf.adopt(other);
+                    var mapping = adopted.map(Direction.READ)) {
+                assertEquals(4711, mapping.segment().get(ValueLayout.JAVA_INT, 0));
+            }
+        }
+    }
+
+    @Test
+    void plentifulMemoryLeavesTheScarceAlone() throws Exception {
+        try (var cenalloc = Cenalloc.open()) {
+            Heap scarce = heap(cenalloc, "reserved");
+            var buffers = new ArrayList<SharedBuffer>();
+            for (int i = 0; i < 16; i++) {
+                SharedBuffer buffer = cenalloc.create(1 << 20);
+                buffers.add(buffer);
+                buffer.attach(ANY);
+                buffer.attach(Device.cpu(Direction.READ_WRITE));
+                buffer.dmaBuf();
+            }
+            assertEquals(0, scarce.buffers());
+            assertEquals(16 << 20, heap(cenalloc, "system").bytes());
+            buffers.forEach(SharedBuffer::close);
+        }
+    }
+
+    private static Heap heap(Cenalloc cenalloc, String name) {
+        return cenalloc.heaps().stream()
+                .filter(heap -> heap.name().equals(name))
+                .findFirst()
+                .orElseThrow();
+    }
 }
