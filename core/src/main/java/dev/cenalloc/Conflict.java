@@ -146,7 +146,13 @@ public final class Conflict {
                 branch(new Chosen(List.of(), Constraints.EVERYTHING), size);
             }
             List<Element> clash = found == null ? withoutTheSuperfluous(elements) : found;
-            return new Conflict(clash.stream().map(Element::statement).toList(), found != null);
+            // In the order of attaching, whatever the order of the search.
+            return new Conflict(
+                    elements.stream()
+                            .filter(clash::contains)
+                            .map(Element::statement)
+                            .toList(),
+                    found != null);
         }
 
         private void branch(Chosen chosen, int left) {

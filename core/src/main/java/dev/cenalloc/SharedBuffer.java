@@ -501,7 +501,7 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Adds a device that the memory does not suit, by moving it. As {@link #attach} and {@link #relocate()}.
+     * Adds a device, and moves the memory if it does not suit. As {@link #attach} and {@link #relocate()}.
      *
      * @param newcomer who, and what it needs
      * @return the attachment; closing it detaches
@@ -514,7 +514,10 @@ public final class SharedBuffer implements AutoCloseable {
     public synchronized Attachment relocate(Device newcomer) throws CenallocException {
         checkNew(newcomer);
         checkPossible(with(newcomer));
-        move(with(newcomer));
+        Storage existing = storage;
+        if (existing != null && !mismatch(existing, newcomer).isEmpty()) {
+            move(with(newcomer));
+        }
         return add(newcomer);
     }
 
@@ -544,9 +547,13 @@ public final class SharedBuffer implements AutoCloseable {
         boolean moved = false;
         try {
             fresh = allocate(devices);
-            old.dmaBuf.copySeized(fd, fresh.dmaBuf);
-            storage = fresh;
-            moved = true;
+            // If the better heaps are full, it comes from where the old one is.
+            boolean better = !fresh.choice.heap().equals(old.choice.heap()) || fresh.dmaBuf.size() > old.dmaBuf.size();
+            if (better) {
+                old.dmaBuf.copySeized(fd, fresh.dmaBuf);
+                storage = fresh;
+                moved = true;
+            }
         } finally {
             if (moved) {
                 old.dmaBuf.finishSeized();

@@ -376,6 +376,22 @@ class BufferLifeTest {
     }
 
     @Test
+    void whatSuitsIsNotMovedForANewcomerNorToWhereItIs() throws Exception {
+        try (var full = cenalloc.create(1 << 20);
+                var buffer = cenalloc.create(100)) {
+            full.dmaBuf();
+            buffer.map(Direction.READ).close();
+            assertEquals("reserved", buffer.choice().orElseThrow().heap().name(), "system is full");
+            Choice before = buffer.choice().orElseThrow();
+            buffer.relocate();
+            assertEquals(before, buffer.choice().orElseThrow(), "and still is");
+            buffer.dmaBuf();
+            buffer.relocate(CONTIGUOUS);
+            assertEquals(before, buffer.choice().orElseThrow(), "it suits, though its descriptor is known");
+        }
+    }
+
+    @Test
     void mappingWhileMovingFindsOneOrTheOther() throws Exception {
         try (var threads = Executors.newFixedThreadPool(2);
                 var buffer = cenalloc.create(4096)) {
