@@ -79,7 +79,6 @@ final class FakeKernel implements Kernel {
     final Map<String, Long> numbers = new HashMap<>(
             Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
 
-    private final Arena arena = Arena.ofAuto();
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
@@ -119,7 +118,7 @@ final class FakeKernel implements Kernel {
     /** A dma-buf of another exporter, as it comes from a driver or another process. */
     synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
         File file = new File(Kind.DMA_BUF, exporter, inodes++, size);
-        file.memory = arena.allocate(size, PAGE);
+        file.memory = Arena.ofAuto().allocate(size, PAGE);
         file.readOnly = readOnly;
         return add(file);
     }
@@ -251,7 +250,7 @@ final class FakeKernel implements Kernel {
         }
         heaps.put(heap, free - size);
         File file = new File(Kind.DMA_BUF, heap, inodes++, size);
-        file.memory = arena.allocate(size, PAGE);
+        file.memory = Arena.ofAuto().allocate(size, PAGE);
         return add(file);
     }
 
