@@ -20,6 +20,14 @@ public final class Attachment implements AutoCloseable {
         return device;
     }
 
+    /**
+     * {@return whether the device is optional and there is, or would be, no memory for all with it} What it does not get, it
+     * must not be given.
+     */
+    public boolean isLeftOut() {
+        return buffer.isLeftOut(this);
+    }
+
     /** Detaches: the plan is what the remaining devices say. Storage that exists stays where it is. Idempotent. */
     @Override
     public void close() {

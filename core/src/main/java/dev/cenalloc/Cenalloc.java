@@ -11,7 +11,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.WeakHashMap;
+import java.util.stream.Collectors;
 
 /**
  * The context: knows the heaps of this machine and creates buffers, which outlive it. Closed by whoever opened it.
@@ -51,7 +53,8 @@ public final class Cenalloc implements AutoCloseable {
      * error here: the first use of a buffer says so, with what to do about it.
      *
      * @return the context, which the caller closes
-     * @throws CenallocException EACCES if {@code /dev/dma_heap} may not be listed
+     * @throws CenallocException ENODEV if {@code /dev/dma_heap} cannot be listed, for another reason than that it is not there
+     *     or that this user may not
      * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
      */
     public static Cenalloc open() throws CenallocException {
@@ -72,9 +75,15 @@ public final class Cenalloc implements AutoCloseable {
                     directory + " does not exist: the kernel needs CONFIG_DMABUF_HEAPS (5.6 and later), and a container"
                             + " needs the directory from its host";
         } catch (java.nio.file.AccessDeniedException e) {
-            throw new AccessDeniedException(Errno.EACCES, "opendir", directory, -1, "let this user list the directory");
+            remedy = "let this user list " + directory;
         } catch (IOException e) {
-            throw new CenallocException(Errno.ENODEV, "opendir", directory, -1, "the heaps cannot be listed: " + e, "");
+            throw new CenallocException(
+                    Errno.ENODEV,
+                    "opendir",
+                    directory,
+                    -1,
+                    "the heaps cannot be listed: " + e,
+                    "see what " + directory + " is");
         }
         if (kernel.exists(UdmabufSource.PATH)) {
             heaps.add(udmabuf(kernel, HeapProperties.UDMABUF, false));
@@ -154,8 +163,15 @@ public final class Cenalloc implements AutoCloseable {
         if (!heaps.contains(heap) || heap.path().isPresent()) {
             throw new IllegalArgumentException("heap " + heap.name() + " is not registered here");
         }
-        heap.closeIfUnused();
-        heaps = heaps.stream().filter(other -> other != heap).toList();
+        List<Heap> before = heaps;
+        // First, so that a first use that finds it closed finds another plan.
+        heaps = before.stream().filter(other -> !other.equals(heap)).toList();
+        try {
+            heap.closeIfUnused();
+        } catch (IllegalStateException e) {
+            heaps = before;
+            throw e;
+        }
     }
 
     /**
@@ -208,7 +224,7 @@ public final class Cenalloc implements AutoCloseable {
      *
      * @param fd the descriptor; it is this object's from now on, and closed if this method throws
      * @return the buffer, which the caller closes
-     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open
+     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open, ENOENT if {@code /proc} is not mounted
      */
     public SharedBuffer adopt(int fd) throws CenallocException {
         DmaBuf dmaBuf = DmaBuf.adopt(kernel, fd, null);
@@ -298,6 +314,15 @@ public final class Cenalloc implements AutoCloseable {
             return "there is no heap of contiguous memory: reserve some at boot (cma=128M on the kernel's command line) and"
                     + " build the kernel with CONFIG_DMABUF_HEAPS_CMA";
         }
+        var known = heaps.stream().map(Heap::pool).collect(Collectors.toSet());
+        var missing = plan.devices().stream()
+                .flatMap(device -> device.constraints().allowedHeaps().stream())
+                .flatMap(Set::stream)
+                .filter(name -> !known.contains(name))
+                .collect(Collectors.toCollection(TreeSet::new));
+        if (!missing.isEmpty() && !heaps.isEmpty()) {
+            return "the devices name heaps that are not here, " + missing + "; here are " + heaps;
+        }
         return remedyForNoHeap;
     }
 
@@ -309,10 +334,28 @@ public final class Cenalloc implements AutoCloseable {
         return kernel.meminfo("CmaTotal");
     }
 
-    /** Closes the heaps. Buffers that exist stay; no buffer gets memory any more. Idempotent. */
+    /**
+     * Closes the heaps. Buffers that exist stay; no buffer gets memory any more. Idempotent.
+     *
+     * @throws RuntimeException of the source of a registered heap, after all have been closed
+     */
     @Override
     public synchronized void close() {
         closed = true;
-        heaps.forEach(Heap::close);
+        RuntimeException failure = null;
+        for (Heap heap : heaps) {
+            try {
+                heap.close();
+            } catch (RuntimeException e) {
+                if (failure == null) {
+                    failure = e;
+                } else {
+                    failure.addSuppressed(e);
+                }
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 }

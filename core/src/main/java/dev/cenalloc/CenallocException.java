@@ -50,15 +50,7 @@ public class CenallocException extends IOException {
     static CenallocException ofCall(int errno, String call, @Nullable Path path, long requestedSize) {
         return switch (errno) {
             case Errno.EACCES, Errno.EPERM ->
-                new AccessDeniedException(
-                        errno,
-                        call,
-                        path,
-                        requestedSize,
-                        path == null
-                                ? ""
-                                : "only root and the group of the node may use it: join that group, or give it one with a udev rule such as"
-                                        + " SUBSYSTEM==\"dma_heap\", GROUP=\"video\", MODE=\"0660\"");
+                new AccessDeniedException(errno, call, path, requestedSize, remedyForPermission(path));
             case Errno.ENOENT ->
                 new MissingDeviceException(
                         errno,
@@ -74,8 +66,33 @@ public class CenallocException extends IOException {
                         requestedSize,
                         "this process has as many files open as it may",
                         "close buffers that are no longer used, or raise the limit (ulimit -n)");
-            default -> new CenallocException(errno, call, path, requestedSize, "the kernel refused", "");
+            case Errno.ENOMEM ->
+                new CenallocException(
+                        errno,
+                        call,
+                        path,
+                        requestedSize,
+                        "there is not enough memory of that kind",
+                        "free buffers, or ask for less");
+            default ->
+                new CenallocException(
+                        errno,
+                        call,
+                        path,
+                        requestedSize,
+                        "the kernel refused",
+                        "look into its log (dmesg) for the reason");
         };
+    }
+
+    private static String remedyForPermission(@Nullable Path path) {
+        if (path == null) {
+            return "see what confines this process: a container, a security module, a limit";
+        }
+        String rule =
+                path.startsWith("/dev/dma_heap") ? "SUBSYSTEM==\"dma_heap\"" : "KERNEL==\"" + path.getFileName() + "\"";
+        return "only root and the group of the node may use it: join that group, or give it one with a udev rule such as "
+                + rule + ", GROUP=\"video\", MODE=\"0660\"";
     }
 
     private static String message(

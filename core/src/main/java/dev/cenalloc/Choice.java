@@ -8,11 +8,22 @@ public final class Choice {
     private final Heap heap;
     private final Plan plan;
     private final List<Attempt> failed;
+    private final boolean adopted;
 
-    Choice(Heap heap, Plan plan, List<Attempt> failed) {
+    private Choice(Heap heap, Plan plan, List<Attempt> failed, boolean adopted) {
         this.heap = heap;
         this.plan = plan;
         this.failed = List.copyOf(failed);
+        this.adopted = adopted;
+    }
+
+    Choice(Heap heap, Plan plan, List<Attempt> failed) {
+        this(heap, plan, failed, false);
+    }
+
+    /** Of a buffer that came with its memory: nobody chose. */
+    static Choice adopted(Heap heap, Plan plan) {
+        return new Choice(heap, plan, List.of(), true);
     }
 
     /** {@return where the memory comes from} */
@@ -32,12 +43,15 @@ public final class Choice {
 
     /** {@return why this heap, in one sentence} */
     public String reason() {
-        String why = plan.candidates().contains(heap) ? plan.reason(heap) : "the buffer came with this memory";
-        return why + (failed.isEmpty() ? "" : "; out of memory: " + failed);
+        return (adopted ? "the buffer came with this memory" : plan.reason(heap))
+                + (failed.isEmpty() ? "" : "; out of memory: " + failed);
     }
 
     /** {@return the whole of it in words, in lines: the plan, what was tried in vain, and what was chosen} */
     public String explain() {
+        if (adopted) {
+            return plan.requestedSize() + " bytes that came from " + heap.name() + '.';
+        }
         var text = new StringBuilder(plan.explain());
         for (Attempt attempt : failed) {
             text.append("\nTried ").append(attempt);

@@ -17,13 +17,12 @@ import org.jspecify.annotations.Nullable;
  * satisfied. Immutable.
  */
 public final class Conflict {
-    /** What can contradict another field, beside the heaps: only these need to be tried in pairs and threes. */
+    /** What can contradict another field, beside the heaps: only these need to be tried together. */
     private static final Set<Field> ENTANGLED = EnumSet.of(
             Field.CONTIGUOUS,
             Field.MAX_SEGMENTS,
             Field.MAX_SEGMENT_SIZE,
             Field.SEGMENT_BOUNDARY,
-            Field.BASE_ALIGNMENT,
             Field.PITCH_ALIGNMENT,
             Field.MIN_PITCH,
             Field.MAX_PITCH,
@@ -51,8 +50,8 @@ public final class Conflict {
     }
 
     /**
-     * {@return whether no smaller set clashes} Always, but for very many devices with very different lists of heaps, where
-     * the search ends early; then still none of the statements can be spared.
+     * {@return whether no smaller set clashes} Always, but where very much is said by very many, and the search ends early; then
+     * still none of the statements can be spared.
      */
     public boolean isSmallest() {
         return smallest;
@@ -143,7 +142,7 @@ public final class Conflict {
         Conflict run() {
             // By size, so that the first that is found is the smallest; most clashes are of one, two or three.
             for (int size = 0; found == null && size <= elements.size() && trials < TRIALS; size++) {
-                branch(new Chosen(List.of(), Constraints.EVERYTHING), size);
+                branch(new Chosen(List.of(), Constraints.NEUTRAL), size);
             }
             List<Element> clash = found == null ? withoutTheSuperfluous(elements) : found;
             // In the order of attaching, whatever the order of the search.
@@ -167,19 +166,15 @@ public final class Conflict {
             for (Element one : elements) {
                 follow(chosen.and(one), left - 1, suitable);
             }
-            for (int i = 0; left >= 2 && i < entangled.size(); i++) {
-                Chosen one = chosen.and(entangled.get(i));
-                if (rulesOut(one, suitable)) {
-                    continue; // followed above
-                }
-                for (int j = i + 1; j < entangled.size(); j++) {
-                    Chosen two = one.and(entangled.get(j));
-                    if (follow(two, left - 2, suitable)) {
-                        continue;
-                    }
-                    for (int k = j + 1; left >= 3 && k < entangled.size(); k++) {
-                        follow(two.and(entangled.get(k)), left - 3, suitable);
-                    }
+            entangle(chosen, 0, left, suitable);
+        }
+
+        /** Branches over sets of entangled elements that rule the heap out together, and not without the last of them. */
+        private void entangle(Chosen chosen, int from, int left, Predicate<Constraints> heap) {
+            for (int i = from; i < entangled.size() && found == null; i++) {
+                Chosen more = chosen.and(entangled.get(i));
+                if (!follow(more, left - 1, heap) && left > 1) {
+                    entangle(more, i + 1, left - 1, heap);
                 }
             }
         }
@@ -219,7 +214,7 @@ public final class Conflict {
             for (Element element : all) {
                 var fewer = new ArrayList<>(needed);
                 fewer.remove(element);
-                var merged = new Chosen(List.of(), Constraints.EVERYTHING);
+                var merged = new Chosen(List.of(), Constraints.NEUTRAL);
                 for (Element one : fewer) {
                     merged = merged.and(one);
                 }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What memory a device can use. Immutable. {@link #and} combines the constraints of two devices into what suits both,
- * {@link Field} by field; it is commutative, associative and idempotent, so the order of attaching never matters.
+ * {@link Field} by field; it is commutative, associative and idempotent, so the order of attaching does not matter.
  *
  * <p>A device that says nothing about a field is not limited by it: unlimited is {@link #UNLIMITED} or silence, never 0.
  * Two things have to be agreed to, though, and silence is no consent: protected memory, and memory that is shared with
@@ -78,7 +78,7 @@ public final class Constraints {
             new Constraints(SILENCE, 0, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
 
     /** Changes nothing, not even consent: what merging starts from. */
-    static final Constraints EVERYTHING =
+    static final Constraints NEUTRAL =
             new Constraints(SILENCE, CONSENTS, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
 
     private final long[] numbers;
@@ -128,7 +128,7 @@ public final class Constraints {
 
     /**
      * {@return these constraints, and the memory comes from one of these heaps} Naming a heap that the library knows
-     * nothing about is the way to use it. A list of nothing but protected heaps, or of nothing but
+     * nothing about is the way to use it. A list of nothing but heaps that by their names are protected, or of nothing but
      * {@code system_cc_shared}, says that the device accepts such memory.
      *
      * @param names names of nodes in {@code /dev/dma_heap} or of registered heaps, at least one; all names of the default
@@ -143,22 +143,22 @@ public final class Constraints {
         // One object for each name: most of solving is comparing names, and identical ones compare fast.
         Set<String> pools =
                 names.stream().map(HeapProperties::pool).map(String::intern).collect(Collectors.toSet());
-        int consent = flags;
-        if (pools.stream().allMatch(name -> HeapProperties.of(name).isProtected())) {
-            consent |= bit(Field.ACCEPTS_PROTECTED);
-        }
-        if (pools.stream().allMatch(name -> HeapProperties.of(name).isDecrypted())) {
-            consent |= bit(Field.ACCEPTS_DECRYPTED);
-        }
         Set<String> both = intersection(heaps, pools);
         if (both.isEmpty()) {
             throw new IllegalArgumentException("none of " + names + " is among the heaps allowed before, " + heaps);
+        }
+        int consent = flags;
+        if (both.stream().allMatch(name -> HeapProperties.of(name).isProtected())) {
+            consent |= bit(Field.ACCEPTS_PROTECTED);
+        }
+        if (both.stream().allMatch(name -> HeapProperties.of(name).isDecrypted())) {
+            consent |= bit(Field.ACCEPTS_DECRYPTED);
         }
         return new Constraints(numbers, consent, both, highest, near, usage, unknown).checked();
     }
 
     /**
-     * {@return these constraints, and the memory has at most so many pieces} Not counted behind an IOMMU.
+     * {@return these constraints, and the memory has at most so many segments} Not counted behind an IOMMU.
      *
      * @param segments at least 1
      */
@@ -167,7 +167,7 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and no piece is longer}
+     * {@return these constraints, and no segment is longer}
      *
      * @param bytes at least 1
      */
@@ -176,7 +176,7 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and no piece crosses a multiple of this}
+     * {@return these constraints, and no segment crosses a multiple of this}
      *
      * @param bytes a power of two
      */
@@ -448,7 +448,15 @@ public final class Constraints {
         return merge(List.of(this, other));
     }
 
-    /** What suits all of these; {@link #EVERYTHING} for none. Linear, and for many devices cheaper than {@link #and}. */
+    /** What one device says, and says in addition: to consent once is enough. */
+    Constraints alsoSaying(Constraints more) {
+        Constraints both = and(more);
+        return new Constraints(
+                        both.numbers, flags | more.flags, both.heaps, both.highest, both.near, both.usage, both.unknown)
+                .checked();
+    }
+
+    /** What suits all of these; {@link #NEUTRAL} for none. Linear, and for many devices cheaper than {@link #and}. */
     static Constraints merge(List<Constraints> all) {
         if (all.size() == 1) {
             return all.getFirst();
@@ -740,9 +748,9 @@ public final class Constraints {
         return switch (field) {
             case HEAPS -> "only heaps " + sorted(heaps);
             case CONTIGUOUS -> "contiguous memory";
-            case MAX_SEGMENTS -> "at most " + raw(field) + (raw(field) == 1 ? " piece" : " pieces");
-            case MAX_SEGMENT_SIZE -> "pieces of at most " + raw(field) + " bytes";
-            case SEGMENT_BOUNDARY -> "no piece across a multiple of " + raw(field) + " bytes";
+            case MAX_SEGMENTS -> "at most " + raw(field) + (raw(field) == 1 ? " segment" : " segments");
+            case MAX_SEGMENT_SIZE -> "segments of at most " + raw(field) + " bytes";
+            case SEGMENT_BOUNDARY -> "no segment across a multiple of " + raw(field) + " bytes";
             case HIGHEST_ADDRESS ->
                 highest.entrySet().stream()
                         .map(limit ->

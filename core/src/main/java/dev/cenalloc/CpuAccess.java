@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * {@link #close} the CPU sees what devices wrote, after it devices see what the CPU wrote. Safe for any number of
  * threads; brackets may overlap and nest. Each is to be closed exactly once: for the sake of frame loops, beginning and
  * ending allocate no objects, the brackets of a direction are one object that counts, and a second close would end the
- * bracket of somebody else, or throw if there is none.
+ * bracket of somebody else, or throw if there is none. Keep the buffer reachable while one is open.
  */
 public final class CpuAccess implements AutoCloseable {
     private final Kernel kernel;
@@ -26,13 +26,20 @@ public final class CpuAccess implements AutoCloseable {
 
     CpuAccess begin() throws CenallocException {
         int fd = descriptor.hold();
-        int result = sync(kernel, fd, direction.start);
-        if (result < 0) {
-            descriptor.drop();
-            throw failure(result);
+        boolean begun = false;
+        try {
+            int result = sync(kernel, fd, direction.start);
+            if (result < 0) {
+                throw failure(result);
+            }
+            open.incrementAndGet();
+            begun = true;
+            return this;
+        } finally {
+            if (!begun) {
+                descriptor.drop();
+            }
         }
-        open.incrementAndGet();
-        return this;
     }
 
     /**

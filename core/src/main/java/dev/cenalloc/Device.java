@@ -30,6 +30,9 @@ public final class Device {
         UNKNOWN
     }
 
+    private static final String USE = ", ";
+    private static final String PLANE = " plane ";
+
     private final String name;
     /** In the order of preference; empty if nothing is declared. */
     private final List<Constraints> alternatives;
@@ -140,7 +143,8 @@ public final class Device {
 
     /**
      * {@return this device with something else that it can use, if what it said before leaves no heap} The order of
-     * calls is the order of preference.
+     * calls is the order of preference. Among several such devices the one attached last gives way first, and no more than
+     * 1024 combinations are tried.
      *
      * @param fallback other constraints
      * @throws IllegalStateException if it declares nothing
@@ -161,7 +165,7 @@ public final class Device {
 
     /**
      * {@return this device behind an IOMMU} Its limits on pieces and addresses do not concern the memory: the IOMMU gives it
-     * a few large pieces at addresses that it reaches (review of RFCv2). {@link Constraints#contiguous} stays: it is said of
+     * few and large segments, at addresses within its reach (review of RFCv2). {@link Constraints#contiguous} stays: it is said of
      * the memory itself.
      */
     public Device behindIommu() {
@@ -181,7 +185,7 @@ public final class Device {
             throw new IllegalArgumentException("planes are numbered from 0 on, not " + plane);
         }
         var more = new TreeMap<>(uses);
-        more.merge(use + " plane " + plane, constraints, Constraints::and);
+        more.merge(key(use, plane), constraints, Constraints::alsoSaying);
         return new Device(name, alternatives, source, detail, iommu, optional, more);
     }
 
@@ -190,18 +194,32 @@ public final class Device {
      * what it needs anyway.
      *
      * @param use as there
-     * @param plane as there
+     * @param plane as there; of one that nothing was said of, it needs what it needs anyway
+     * @throws IllegalArgumentException if nothing was said of that use
      */
     public Device forUse(String use, int plane) {
-        String key = use + " plane " + plane;
-        Constraints more = uses.get(key);
-        if (more == null) {
-            return new Device(name + ", " + key, alternatives, source, detail, iommu, optional, Map.of());
+        if (uses.keySet().stream().noneMatch(key -> key.startsWith(use + PLANE))) {
+            throw new IllegalArgumentException(name + " has no use " + use + ": " + uses.keySet());
         }
-        List<Constraints> both = alternatives.isEmpty()
-                ? List.of(more)
-                : alternatives.stream().map(one -> one.and(more)).toList();
-        return new Device(name + ", " + key, both, source, detail, iommu, optional, Map.of());
+        String key = key(use, plane);
+        Constraints more = uses.get(key);
+        List<Constraints> both = alternatives;
+        if (more != null) {
+            both = alternatives.isEmpty()
+                    ? List.of(more)
+                    : alternatives.stream().map(one -> one.alsoSaying(more)).toList();
+        }
+        return new Device(name + USE + key, both, source, detail, iommu, optional, Map.of());
+    }
+
+    private static String key(String use, int plane) {
+        return use + PLANE + plane;
+    }
+
+    /** The name without the use. */
+    String baseName() {
+        int use = name.indexOf(USE);
+        return use < 0 ? name : name.substring(0, use);
     }
 
     /** {@return what explanations call it} */

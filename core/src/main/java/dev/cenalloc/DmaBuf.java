@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One owned dma-buf descriptor, closed by whoever allocated or adopted it; one that a {@link SharedBuffer} returned is
- * closed by that. A lost one is released by a cleaner, which logs it. Safe for any number of threads: a close waits for
- * the calls that are under way, and every use after it throws {@link IllegalStateException}.
+ * closed by that. A lost one is released by a cleaner, which logs it. Safe for any number of threads: every use after a close
+ * throws {@link IllegalStateException}, and the descriptor's number is given back when the calls under way have ended.
  */
 public final class DmaBuf implements AutoCloseable {
     /** Bytes of a name without the terminator, DMA_BUF_NAME_LEN in dma-buf.h. */
@@ -97,7 +97,7 @@ public final class DmaBuf implements AutoCloseable {
      *
      * @param fd the descriptor; it is this object's from now on, and closed if this method throws
      * @return a buffer that the caller closes
-     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open
+     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open, ENOENT if {@code /proc} is not mounted
      */
     public static DmaBuf adopt(int fd) throws CenallocException {
         return adopt(new LinuxKernel(), fd, null);
@@ -125,29 +125,41 @@ public final class DmaBuf implements AutoCloseable {
             }
         }
         if (!isDmaBuf) {
-            throw new CenallocException(Errno.ENOTTY, "adopt", null, -1, "descriptor " + fd + " is not a dma-buf", "");
+            throw new CenallocException(
+                    Errno.ENOTTY,
+                    "adopt",
+                    null,
+                    -1,
+                    "descriptor " + fd + " is not a dma-buf",
+                    "pass what a driver or a heap exported");
         }
         return adopted;
     }
 
     /** For a descriptor that the kernel has just given as a dma-buf; the heap, if any, counts it until it ends. */
     static DmaBuf own(Kernel kernel, int fd, @Nullable Heap heap) throws CenallocException {
+        // What is not open is nobody's.
+        boolean ours = true;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment stat = arena.allocate(Linux.STAT_SIZE, Long.BYTES);
             int result = kernel.fstat(fd, stat);
             if (result < 0) {
-                if (result != -Errno.EBADF) {
-                    kernel.close(fd);
-                }
+                ours = result != -Errno.EBADF;
                 throw CenallocException.ofCall(-result, "fstat", null, -1);
             }
             long size = stat.get(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE);
             Runnable ended = heap == null ? () -> {} : () -> heap.left(size);
+            var descriptor = new Descriptor(kernel, fd, ended);
+            var owned = new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
             if (heap != null) {
                 heap.gave(size);
             }
-            var descriptor = new Descriptor(kernel, fd, ended);
-            return new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
+            ours = false;
+            return owned;
+        } finally {
+            if (ours) {
+                kernel.close(fd);
+            }
         }
     }
 
@@ -242,20 +254,54 @@ public final class DmaBuf implements AutoCloseable {
     public Mapping map(Direction direction) throws CenallocException {
         // Held until it is unmapped: a mapping keeps its buffer from being closed.
         int fd = held.descriptor.hold();
+        Mapping mapping = null;
+        boolean kept = false;
+        try {
+            mapping = map(fd, direction);
+            held.mappings.add(mapping.arena());
+            kept = true;
+            return mapping;
+        } finally {
+            if (!kept) {
+                if (mapping != null) {
+                    mapping.arena().close();
+                }
+                held.descriptor.drop();
+            }
+        }
+    }
+
+    /** The mapping, or nothing mapped. */
+    @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
+    private Mapping map(int fd, Direction direction) throws CenallocException {
+        Arena arena = Arena.ofShared();
         boolean mapped = false;
         try {
-            long address = kernel.mmap(fd, size, direction.protection);
-            if (address < 0) {
-                throw cannotMap((int) -address);
-            }
-            Arena arena = Arena.ofShared();
-            MemorySegment segment = kernel.view(address, size, arena, unmap(kernel, address, size));
-            held.mappings.add(arena);
+            MemorySegment segment = map(fd, direction, arena);
+            var mapping = new Mapping(this, arena, direction == Direction.READ ? segment.asReadOnly() : segment);
             mapped = true;
-            return new Mapping(this, arena, direction == Direction.READ ? segment.asReadOnly() : segment);
+            return mapping;
         } finally {
             if (!mapped) {
-                held.descriptor.drop();
+                arena.close();
+            }
+        }
+    }
+
+    /** Maps for as long as the arena lives. */
+    private MemorySegment map(int fd, Direction direction, Arena arena) throws CenallocException {
+        long address = kernel.mmap(fd, size, direction.protection);
+        if (address < 0) {
+            throw cannotMap((int) -address);
+        }
+        boolean viewed = false;
+        try {
+            MemorySegment segment = kernel.view(address, size, arena, unmap(kernel, address, size));
+            viewed = true;
+            return segment;
+        } finally {
+            if (!viewed) {
+                kernel.munmap(address, size);
             }
         }
     }
@@ -269,7 +315,13 @@ public final class DmaBuf implements AutoCloseable {
                         size,
                         "the descriptor is for reading only: map it with Direction.READ, or let its exporter open it for"
                                 + " writing")
-                : new CenallocException(errno, "mmap", null, size, "the buffer cannot be mapped", "");
+                : new CenallocException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "the buffer cannot be mapped",
+                        "let a device do the work: not all memory is for the CPU");
     }
 
     /** Static, since what the cleaner reaches must not reach the buffer. */
@@ -295,7 +347,8 @@ public final class DmaBuf implements AutoCloseable {
         return Objects.requireNonNull(accesses.get(direction)).begin();
     }
 
-    /** {@return what is known of its memory, from what its exporter is called: a heap's buffer has the heap's properties}
+    /** {@return what is known of its memory, from what its exporter is called: that of a heap of the kernel has the heap's
+     * properties}
      *
      * @throws IOException if {@code /proc} cannot be read
      * @throws IllegalStateException if closed
@@ -317,15 +370,17 @@ public final class DmaBuf implements AutoCloseable {
      * Closes the descriptor, when the calls under way have ended. The memory goes when the last descriptor of it, in any
      * process or driver, has gone. Idempotent.
      *
-     * @throws IllegalStateException if a mapping or a CPU access is still open, or if this is the storage of a
-     *     {@link SharedBuffer}, which closes it; nothing has changed
+     * <p>The memory of a {@link SharedBuffer} is closed by that: here this does nothing, so that try-with-resources may be used.
+     *
+     * @throws IllegalStateException if a mapping or a CPU access is still open; nothing has changed
      */
     @Override
     public void close() {
         if (shared) {
-            throw new IllegalStateException("this buffer is closed with the SharedBuffer that it belongs to");
+            LOG.debug("not closed, since it belongs to a SharedBuffer: {}", this);
+        } else {
+            release();
         }
-        release();
     }
 
     /** From now on only {@link #release} closes it. */
@@ -371,22 +426,28 @@ public final class DmaBuf implements AutoCloseable {
         held.descriptor.reopen();
     }
 
-    /** Copies what a seized buffer holds, as much as there is room for. */
-    void copySeized(int fd, DmaBuf target) throws CenallocException {
-        long address = kernel.mmap(fd, size, Direction.READ.protection);
-        if (address < 0) {
-            throw cannotMap((int) -address);
-        }
+    /** Copies what a seized buffer holds, as much as the extent; lines whose distance changes one by one. */
+    void copySeized(int fd, DmaBuf target, Extent extent, long pitch, long targetPitch) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment from = kernel.view(address, size, arena, unmap(kernel, address, size));
+            MemorySegment from = map(fd, Direction.READ, arena);
             try (Mapping to = target.map(Direction.WRITE);
                     var _ = target.access(Direction.WRITE)) {
                 int result = CpuAccess.sync(kernel, fd, Direction.READ.start);
                 if (result < 0) {
                     throw CpuAccess.failure(result);
                 }
-                MemorySegment.copy(from, 0, to.segment(), 0, Math.min(size, target.size));
-                CpuAccess.sync(kernel, fd, Direction.READ.end);
+                try {
+                    if (pitch == targetPitch) {
+                        MemorySegment.copy(from, 0, to.segment(), 0, Math.min(size, target.size));
+                    } else {
+                        for (long line = 0; line < extent.lines(); line++) {
+                            MemorySegment.copy(
+                                    from, line * pitch, to.segment(), line * targetPitch, extent.lineBytes());
+                        }
+                    }
+                } finally {
+                    CpuAccess.sync(kernel, fd, Direction.READ.end);
+                }
             }
         }
     }

@@ -33,7 +33,7 @@ final class DmaHeapSource implements Heap.Source {
                     "this machine has only " + memoryTotal + " bytes of memory",
                     "ask for less");
         }
-        Descriptor open = node.open();
+        Descriptor open = node.open(size);
         int fd = open.acquire();
         try (Arena arena = Arena.ofConfined()) {
             // In and out in one: fd must be 0 on entry, the heap flags are 0 for want of any (dma-heap.h).

@@ -64,7 +64,7 @@ record Extent(long bytes, long lineBytes, long lines, long alignment) {
             size = pitch * lines;
         }
         size = Math.max(size, merged.raw(Field.MIN_SIZE));
-        size = roundUp(size, Constraints.lcm(alignment, merged.raw(Field.BASE_ALIGNMENT)));
+        size = roundUp(size, alignment);
         return size > Long.MAX_VALUE - LARGEST_PAGE + 1 ? -1 : size;
     }
 
@@ -81,24 +81,25 @@ record Extent(long bytes, long lineBytes, long lines, long alignment) {
         if (size > merged.raw(Field.MAX_SIZE)) {
             return size + " bytes are needed, and at most " + merged.raw(Field.MAX_SIZE) + " are accepted";
         }
-        long piece = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), merged.raw(Field.SEGMENT_BOUNDARY));
-        if (contiguous && piece < size) {
-            return "one contiguous piece of " + size + " bytes is longer than the " + piece + " that a piece may have";
+        long segment = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), merged.raw(Field.SEGMENT_BOUNDARY));
+        if (contiguous && segment < size) {
+            return "one segment of " + size + " bytes is longer than the " + segment + " that one may have";
         }
         // By division, which cannot overflow (review of RFCv3).
-        if (merged.raw(Field.MAX_SEGMENTS) < pieces(merged, size, Constraints.UNLIMITED)) {
-            return size + " bytes do not fit into " + merged.raw(Field.MAX_SEGMENTS) + " pieces of " + piece;
+        if (merged.raw(Field.MAX_SEGMENTS) < segments(merged, size, Constraints.UNLIMITED)) {
+            return size + " bytes do not fit into " + merged.raw(Field.MAX_SEGMENTS) + " segments of " + segment;
         }
         return null;
     }
 
-    /** Into how many pieces so many bytes fall if each may be as long as is accepted, and no longer than {@code longest}. */
-    static long pieces(Constraints merged, long size, long longest) {
-        long piece = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), longest);
+    /** Into how many segments so many bytes fall if each may be as long as is accepted, and no longer than {@code longest}. */
+    static long segments(Constraints merged, long size, long longest) {
+        long segment = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), longest);
         long boundary = merged.raw(Field.SEGMENT_BOUNDARY);
-        // Between two boundaries a last short piece is left over each time. None of it exceeds the size: no overflow.
-        return size / boundary * Math.ceilDiv(boundary, Math.min(piece, boundary))
-                + Math.ceilDiv(size % boundary, Math.min(piece, boundary));
+        // Between two boundaries a last, short one is left over each time. The product is at most the size: no
+        // overflow.
+        return size / boundary * Math.ceilDiv(boundary, Math.min(segment, boundary))
+                + Math.ceilDiv(size % boundary, Math.min(segment, boundary));
     }
 
     /** Rounds up to a multiple; -1 if that is not below 2^63. */

@@ -5,18 +5,18 @@ import java.util.Optional;
 
 /**
  * One thing that {@link Constraints} can say about memory. Every field merges by one {@link Rule}, and each rule is
- * commutative, associative and idempotent, so the order in which devices are attached never matters.
+ * commutative, associative and idempotent, so the order in which devices are attached does not matter (but where they have alternatives, see {@link Device#or}).
  */
 public enum Field {
     /** The heaps the memory may come from (RFC 1/4, the access mask). */
     HEAPS("heaps", Rule.INTERSECTION),
     /** The memory is one physically contiguous piece, whatever lies between it and the device. */
     CONTIGUOUS("contiguous", Rule.OR),
-    /** Into how many pieces the memory may fall (RFCv2). */
+    /** Into how many physically contiguous segments the memory may fall (RFCv2). */
     MAX_SEGMENTS("maxSegments", Rule.MIN),
-    /** Bytes in one piece at most (RFCv2). */
+    /** Bytes in one segment at most (RFCv2). */
     MAX_SEGMENT_SIZE("maxSegmentSize", Rule.MIN),
-    /** No piece crosses a multiple of this many bytes; a power of two (RFCv2). */
+    /** No segment crosses a multiple of this many bytes; a power of two (RFCv2). */
     SEGMENT_BOUNDARY("segmentBoundary", Rule.MIN),
     /** The last byte that the device reaches, for each address space: addresses of different spaces compare to nothing. */
     HIGHEST_ADDRESS("highestAddress", Rule.MIN_PER_SPACE),
@@ -32,7 +32,7 @@ public enum Field {
     MAX_PITCH("maxPitch", Rule.MIN),
     /** Bytes of memory at least. */
     MIN_SIZE("minSize", Rule.MAX),
-    /** Bytes of memory at most. */
+    /** Bytes of memory at most, of what is asked for: the kernel rounds up to whole pages. */
     MAX_SIZE("maxSize", Rule.MIN),
     /** How many buffers the device wants to work with. */
     BUFFERS("buffers", Rule.MAX),

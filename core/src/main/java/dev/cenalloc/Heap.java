@@ -28,8 +28,8 @@ public final class Heap {
         int allocate(long size) throws CenallocException;
 
         /**
-         * {@return why this heap has nothing for these constraints, in words, or empty} Asked when a plan is made. It can
-         * only refuse: what the library refuses is not asked about.
+         * {@return why this heap has nothing for these constraints, in words, or empty} Asked when a plan is made, and when a
+         * device is attached to a buffer of this heap, about heaps that suit as far as the library can tell. So it can only refuse.
          *
          * @param constraints those of all devices, merged
          * @param size in bytes
@@ -38,7 +38,10 @@ public final class Heap {
             return Optional.empty();
         }
 
-        /** Gives back what the source holds. Called once, when the heap is unregistered or its {@link Cenalloc} is closed. */
+        /**
+         * Gives back what the source holds. Called once, when the heap is unregistered or its {@link Cenalloc} is closed and no
+         * call of {@link #allocate} is under way any more.
+         */
         default void close() {}
     }
 
@@ -56,6 +59,9 @@ public final class Heap {
 
     private int buffers;
     private long bytes;
+    /** Calls of the source under way. */
+    private int calls;
+
     private boolean closed;
 
     /** A heap of the kernel. */
@@ -147,14 +153,18 @@ public final class Heap {
             int fd = source.allocate(size);
             buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : adopt(fd, size);
         } finally {
-            // From here on it is counted as long as it is open.
-            left(0);
+            leave();
         }
         if (buffer.size() < size) {
             long given = buffer.size();
             buffer.close();
             throw new CenallocException(
-                    Errno.EPROTO, "allocate", path, size, "heap " + name + " gave only " + given + " bytes", "");
+                    Errno.EPROTO,
+                    "allocate",
+                    path,
+                    size,
+                    "heap " + name + " gave only " + given + " bytes",
+                    "it is a fault of the heap's source");
         }
         return buffer;
     }
@@ -174,7 +184,14 @@ public final class Heap {
         if (closed) {
             throw new IllegalStateException("heap " + name + " is unregistered, or its Cenalloc is closed");
         }
-        buffers++;
+        calls++;
+    }
+
+    private synchronized void leave() {
+        calls--;
+        if (closed && calls == 0) {
+            source.close();
+        }
     }
 
     /** A buffer of this heap has begun. */
@@ -199,22 +216,22 @@ public final class Heap {
         return bytes;
     }
 
-    /** Closes the source, but not while a buffer of the heap is open. */
+    /** Closes the source, but not while a buffer of the heap is open or on its way. */
     synchronized void closeIfUnused() {
-        if (buffers > 0) {
-            throw new IllegalStateException("heap " + name + " is in use by " + buffers + " buffers; close them first");
+        if (buffers + calls > 0) {
+            throw new IllegalStateException(
+                    "heap " + name + " is in use by " + (buffers + calls) + " buffers; close them first");
         }
         close();
     }
 
-    synchronized boolean isClosed() {
-        return closed;
-    }
-
+    /** No allocation begins any more; the source is closed when the last one has ended. */
     synchronized void close() {
         if (!closed) {
             closed = true;
-            source.close();
+            if (calls == 0) {
+                source.close();
+            }
         }
     }
 

@@ -311,6 +311,9 @@ public final class HeapProperties {
      * @param addressSpace the name of the address space
      * @param address that no byte of the memory lies above */
     public HeapProperties withHighestAddress(String addressSpace, long address) {
+        if (address < 0) {
+            throw new IllegalArgumentException("an address is below 2^63, not " + Long.toUnsignedString(address));
+        }
         var copy = new HeapProperties(this);
         copy.space = Objects.requireNonNull(addressSpace);
         copy.highestAddress = address;

@@ -19,6 +19,10 @@ public final class Mapping implements AutoCloseable {
         this.segment = segment;
     }
 
+    Arena arena() {
+        return arena;
+    }
+
     /**
      * {@return the memory, as long as the buffer} Read-only if it was mapped for reading. Keep the buffer reachable as
      * long as this is used: of a lost one, the mappings are closed too. Touching it after {@link #close}

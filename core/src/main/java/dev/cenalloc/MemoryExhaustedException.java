@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.HeapProperties.Trait;
 import dev.cenalloc.bindings.Errno;
 import java.io.Serializable;
 import java.util.List;
@@ -15,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 public final class MemoryExhaustedException extends CenallocException {
     private static final long serialVersionUID = 1;
 
-    private static final String REMEDY =
-            "free buffers, ask for less, or reserve more contiguous memory at boot (cma=256M)";
+    private static final String REMEDY = "free buffers, or ask for less";
+    private static final String MORE_CMA = ", or reserve more contiguous memory at boot (cma=256M)";
 
     /** What was tried, in order. */
     private final Attempt[] attempts;
@@ -47,17 +48,27 @@ public final class MemoryExhaustedException extends CenallocException {
     private final transient @Nullable Plan plan;
 
     MemoryExhaustedException(Plan plan, List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
-        super(Errno.ENOMEM, "allocate", null, plan.requestedSize(), describe(attempts, cmaFree, cmaTotal), REMEDY);
+        super(
+                Errno.ENOMEM,
+                "allocate",
+                null,
+                plan.requestedSize(),
+                describe(plan, attempts, cmaFree, cmaTotal),
+                isCma(plan) ? REMEDY + MORE_CMA : REMEDY);
         this.plan = plan;
         this.attempts = attempts.toArray(Attempt[]::new);
         this.cmaFree = cmaFree.orElse(-1);
         this.cmaTotal = cmaTotal.orElse(-1);
     }
 
-    private static String describe(List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
+    private static boolean isCma(Plan plan) {
+        return plan.candidates().stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
+    }
+
+    private static String describe(Plan plan, List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
         return "out of memory ("
                 + attempts.stream().map(Attempt::toString).collect(Collectors.joining(", "))
-                + (cmaFree.isPresent() && cmaTotal.isPresent()
+                + (isCma(plan) && cmaFree.isPresent() && cmaTotal.isPresent()
                         ? "; contiguous memory (CMA) free: " + cmaFree.getAsLong() + " of " + cmaTotal.getAsLong()
                                 + " bytes, perhaps in smaller pieces"
                         : "")

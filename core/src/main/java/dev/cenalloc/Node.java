@@ -19,7 +19,8 @@ final class Node {
         this.path = path;
     }
 
-    synchronized Descriptor open() throws CenallocException {
+    /** The open node, for an allocation of so many bytes. */
+    synchronized Descriptor open(long size) throws CenallocException {
         if (closed) {
             throw new IllegalStateException("the Cenalloc of " + path + " is closed");
         }
@@ -28,7 +29,7 @@ final class Node {
             // Read-only is enough to allocate, and all that a careful udev rule grants.
             int fd = kernel.open(path, Linux.O_RDONLY | Linux.O_CLOEXEC);
             if (fd < 0) {
-                throw CenallocException.ofCall(-fd, "open", path, -1);
+                throw CenallocException.ofCall(-fd, "open", path, size);
             }
             open = new Descriptor(kernel, fd);
             descriptor = open;

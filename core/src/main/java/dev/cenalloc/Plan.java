@@ -59,6 +59,9 @@ public final class Plan {
     private record Candidate(Heap heap, int score) {}
 
     private final Extent extent;
+    /** As they were given, before an alternative of each was chosen. */
+    private final List<Device> attached;
+
     private final List<Device> devices;
     private final List<Device> leftOut;
     private final List<Heap> heaps;
@@ -70,6 +73,7 @@ public final class Plan {
 
     private Plan(
             Extent extent,
+            List<Device> attached,
             List<Device> devices,
             List<Device> leftOut,
             List<Heap> heaps,
@@ -78,6 +82,7 @@ public final class Plan {
             Candidate[] candidates,
             Map<Heap, String> refusals) {
         this.extent = extent;
+        this.attached = attached;
         this.devices = devices;
         this.leftOut = leftOut;
         this.heaps = heaps;
@@ -96,12 +101,12 @@ public final class Plan {
     static Plan solve(Extent extent, List<Device> devices, List<Heap> heaps) {
         var combinations = new Combinations(devices);
         if (combinations.count() == 1) {
-            return solve(extent, devices, List.of(), heaps);
+            return solve(extent, devices, devices, List.of(), heaps);
         }
         Plan first = null;
         while (combinations.hasNext()) {
             combinations.next();
-            Plan plan = solve(extent, combinations.devices(), combinations.leftOut(), heaps);
+            Plan plan = solve(extent, devices, combinations.devices(), combinations.leftOut(), heaps);
             if (plan.candidates.length > 0) {
                 return plan;
             }
@@ -110,7 +115,8 @@ public final class Plan {
         return Objects.requireNonNull(first);
     }
 
-    private static Plan solve(Extent extent, List<Device> devices, List<Device> leftOut, List<Heap> heaps) {
+    private static Plan solve(
+            Extent extent, List<Device> attached, List<Device> devices, List<Device> leftOut, List<Heap> heaps) {
         Constraints merged = merge(devices, heaps);
         long size = extent.size(merged);
         var found = new Candidate[heaps.size()];
@@ -134,7 +140,15 @@ public final class Plan {
             }
         }
         return new Plan(
-                extent, devices, leftOut, heaps, merged, size, Arrays.copyOf(found, sort(found, count)), refusals);
+                extent,
+                attached,
+                devices,
+                leftOut,
+                heaps,
+                merged,
+                size,
+                Arrays.copyOf(found, sort(found, count)),
+                refusals);
     }
 
     /** What suits all. Stand-ins count for each device before that: two may name a heap and its stand-in. */
@@ -214,11 +228,20 @@ public final class Plan {
     }
 
     /**
-     * {@return the bytes to be allocated: what was asked for, grown by what the devices say of size, pitch and alignment;
-     * empty if nothing suits all of them}
+     * {@return the bytes to be allocated: what was asked for, grown by what the devices say of size and pitch; empty if there is
+     * no such number} The kernel rounds it up to whole pages.
      */
     public OptionalLong size() {
         return size < 0 ? OptionalLong.empty() : OptionalLong.of(size);
+    }
+
+    List<Device> attached() {
+        return attached;
+    }
+
+    /** Whether memory laid out for the other plan is laid out for this one. */
+    boolean isSameExtent(Plan other) {
+        return size == other.size && extent.pitch(constraints) == other.extent.pitch(other.constraints);
     }
 
     /** The bytes for messages: those to be allocated, or if there is no such number, those asked for. */
@@ -252,10 +275,11 @@ public final class Plan {
     }
 
     /**
-     * {@return whether some heap satisfies the constraints of all, be it one that is used only when named, or that this
-     * process has no permission for} If not, no further device changes that.
+     * {@return whether some heap satisfies the constraints of all} It need not be a candidate: it may be one that is used only
+     * when named, that this process has no permission for, or that refuses. If there is none, no further device changes
+     * that.
      */
-    public boolean isFeasible() {
+    public boolean isSatisfiable() {
         return candidates.length > 0 || rejected().stream().anyMatch(rejection -> rejection.cause != Cause.CONSTRAINT);
     }
 
@@ -335,10 +359,7 @@ public final class Plan {
 
     private static String describe(
             Heap heap, long size, Field objection, Constraints merged, List<Statement> statements) {
-        String who = statements.stream()
-                .map(statement -> statement.device().name())
-                .distinct()
-                .collect(Collectors.joining(", "));
+        String who = who(statements);
         HeapProperties properties = heap.properties();
         return switch (objection) {
             case HEAPS ->
@@ -347,7 +368,7 @@ public final class Plan {
                 (properties.contiguous() == Trait.NO ? "its memory is scattered" : "may give scattered memory")
                         + " and " + who + " needs it contiguous";
             case MAX_SEGMENTS ->
-                "its memory may fall into " + Suitability.segments(merged, size, properties) + " pieces and " + who
+                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and " + who
                         + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
             case PROTECTED -> "its memory is not protected and " + who + " needs it to be";
             case ACCEPTS_PROTECTED -> "its memory is protected and " + who + " does not accept that";
@@ -385,27 +406,44 @@ public final class Plan {
     }
 
     /**
-     * {@return who narrowed a field: the statements without which the merged value would be another, or, if several say
-     * the same, all of them}
+     * {@return who narrowed a field: the statements without which the merged value would be another} Of several that say the
+     * same, all. Of consent, who did not give it.
      *
      * @param field any
      */
     public List<Statement> narrowing(Field field) {
-        return devices.stream()
-                .filter(device -> device.constraints().says(field))
-                .filter(device -> !field.rule().isNumeric()
-                        || field.rule() == Field.Rule.LCM
-                        || device.constraints().raw(field) == constraints.raw(field))
+        boolean consent = field.rule() == Field.Rule.AND;
+        var speakers = devices.stream()
+                .filter(device -> consent != device.constraints().says(field))
+                .toList();
+        var narrowing = speakers.stream()
+                .filter(speaker -> !isSpared(field, speaker))
                 .map(device -> Statement.of(device, field))
                 .toList();
+        return narrowing.isEmpty()
+                ? speakers.stream().map(device -> Statement.of(device, field)).toList()
+                : narrowing;
+    }
+
+    /** Whether the field would be merged to the same without this device, and those that say the same. */
+    private boolean isSpared(Field field, Device speaker) {
+        Constraints said = speaker.constraints().only(field);
+        var others = devices.stream()
+                .map(device -> device.constraints().only(field))
+                .filter(other -> !other.equals(said))
+                .toList();
+        Constraints all = merge(devices, List.of()).only(field);
+        return Constraints.merge(others).only(field).equals(all);
     }
 
     /**
      * {@return how far each field that some device speaks of is kept for memory of a heap}
      *
-     * @param heap any
+     * @param heap one of the {@link #candidates()}
+     * @throws IllegalArgumentException if it is not
      */
     public Map<Field, Assurance> assurances(Heap heap) {
+        score(heap);
         var assurances = new EnumMap<Field, Assurance>(Field.class);
         for (Field field : constraints.fields()) {
             assurances.put(field, Suitability.assurance(field, constraints, extent, heap.properties()));
@@ -414,8 +452,8 @@ public final class Plan {
     }
 
     /**
-     * {@return into how many pieces memory of a heap may fall for these devices, at worst} From the size, and so from lines and
-     * pitch: scattered memory into single pages, every memory at the length that a piece may have.
+     * {@return into how many segments memory of a heap may fall for these devices, at worst} From the size, and so from lines and
+     * pitch: scattered memory into single pages, every memory at the length that a segment may have.
      *
      * @param heap any
      * @throws IllegalStateException if nothing suits all devices, so that there is no size
@@ -430,16 +468,20 @@ public final class Plan {
     /** Why the storage that this plan led to does not suit a device that comes late; empty if it does. */
     String mismatch(Heap heap, Device device, long storageSize) {
         Constraints late = device.constraints().withStandIns(heaps);
-        Field objection = Suitability.objection(late, storageSize, heap);
+        Field objection = Suitability.objection(late, requestedSize(), heap);
         if (objection != null) {
-            return describe(heap, storageSize, objection, late, List.of(Statement.of(device, objection)));
+            return describe(heap, requestedSize(), objection, late, List.of(Statement.of(device, objection)));
+        }
+        String refusal = refusal(heap, late, storageSize);
+        if (refusal != null) {
+            return refusal;
         }
         if (storageSize < late.raw(Field.MIN_SIZE) || requestedSize() > late.raw(Field.MAX_SIZE)) {
-            return "it has " + storageSize + " bytes";
+            return "it has " + requestedSize() + " bytes, " + storageSize + " in whole pages";
         }
-        long piece = Math.min(late.raw(Field.MAX_SEGMENT_SIZE), late.raw(Field.SEGMENT_BOUNDARY));
-        if (late.isContiguous() && piece < requestedSize()) {
-            return "it is one piece of " + requestedSize() + " bytes";
+        long segment = Math.min(late.raw(Field.MAX_SEGMENT_SIZE), late.raw(Field.SEGMENT_BOUNDARY));
+        if (late.isContiguous() && segment < requestedSize()) {
+            return "it is one segment of " + requestedSize() + " bytes";
         }
         long pitch = extent.pitch(constraints);
         if (pitch > 0
@@ -459,16 +501,18 @@ public final class Plan {
      */
     public String reason(Heap heap) {
         score(heap);
-        var narrowing = devices.stream()
-                .filter(device -> !device.constraints().equals(Constraints.NONE))
-                .map(Device::toString)
-                .toList();
-        if (!narrowing.isEmpty()) {
-            return String.join("; ", narrowing);
+        String needs = rejected().stream()
+                .filter(rejection -> rejection.cause == Cause.CONSTRAINT)
+                .flatMap(rejection -> rejection.statements.stream())
+                .distinct()
+                .map(Statement::toString)
+                .collect(Collectors.joining("; "));
+        if (!needs.isEmpty()) {
+            return needs;
         }
         return heap.properties().scarce() == Trait.NO
-                ? "every device takes any memory, and this is plentiful"
-                : "every device takes any memory, and there is no plentiful kind here";
+                ? "no device rules a heap out, and this is plentiful"
+                : "no device rules a heap out, and there is no plentiful kind here";
     }
 
     /**
@@ -489,7 +533,7 @@ public final class Plan {
         for (Device device : leftOut) {
             text.append("\n  left out: ").append(device);
         }
-        text.append("\nTogether: ").append(constraints).append('.');
+        text.append("\nTogether: ").append(together()).append('.');
         text.append("\nTo try: ");
         text.append(
                 candidates.length == 0
@@ -508,6 +552,21 @@ public final class Plan {
             conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
         });
         return text.toString();
+    }
+
+    /** The merged constraints, each with who narrowed it. */
+    private String together() {
+        String together = constraints.fields().stream()
+                .map(field -> constraints.describe(field) + " (" + who(narrowing(field)) + ")")
+                .collect(Collectors.joining(", "));
+        return together.isEmpty() ? constraints.toString() : together;
+    }
+
+    private static String who(List<Statement> statements) {
+        return statements.stream()
+                .map(statement -> statement.device().name())
+                .distinct()
+                .collect(Collectors.joining(", "));
     }
 
     private void describeAssurances(StringBuilder text, Heap heap) {

@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.HeapProperties.Trait;
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.Plan.Cause;
 import dev.cenalloc.Plan.Rejection;
@@ -10,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -20,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A buffer for several devices, closed by whoever created it. It is a size and its attachments until the first use;
  * then the plan is made, memory is allocated from the first heap in it that has some, and the buffer is a
- * {@link DmaBuf}. Safe for any number of threads; however many race for the first use, one allocation is made.
+ * {@link DmaBuf}. Safe for any number of threads; however many race for the first use, one allocation is made. While one
+ * thread allocates or moves the memory, the other methods wait, except the lookups after the first use.
  *
  * <p>The first use is the first of {@link #dmaBuf}, {@link #map} and {@link #access}. A program whose devices are attached
  * in different places can say whom it expects, with {@link #expect} or {@link #participants}: then a first use before all of
@@ -33,7 +36,7 @@ public final class SharedBuffer implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(SharedBuffer.class);
 
     /** What happens at a first use before everyone who is expected has been attached. */
-    public enum Order {
+    public enum Strictness {
         /** It throws. */
         STRICT,
         /** It goes on, after a warning that names who is missing. */
@@ -48,7 +51,7 @@ public final class SharedBuffer implements AutoCloseable {
     private String name = "";
 
     /** Null if nobody in particular is expected. */
-    private @Nullable Order order;
+    private @Nullable Strictness strictness;
 
     private Set<String> expected = Set.of();
     private int participants;
@@ -70,7 +73,7 @@ public final class SharedBuffer implements AutoCloseable {
     SharedBuffer(Cenalloc cenalloc, DmaBuf dmaBuf, Heap heap) {
         this(cenalloc, Extent.ofBytes(dmaBuf.size(), 1));
         Plan plan = Plan.solve(extent, List.of(), cenalloc.heaps());
-        this.storage = new Storage(dmaBuf.belongingToAnother(), new Choice(heap, plan, List.of()));
+        this.storage = new Storage(dmaBuf.belongingToAnother(), Choice.adopted(heap, plan));
         this.handedOut = true;
     }
 
@@ -100,7 +103,7 @@ public final class SharedBuffer implements AutoCloseable {
      * @param text any text without NUL
      */
     public synchronized void name(String text) {
-        name = text;
+        name = Objects.requireNonNull(text);
         Storage existing = storage;
         if (existing != null && !closed) {
             existing.dmaBuf.name(text);
@@ -171,6 +174,7 @@ public final class SharedBuffer implements AutoCloseable {
             }
             first = first == null ? chosen : first;
         }
+        // Of those that were tried: there may be too many ways for devices with alternatives to take part.
         throw new IncompatibleConstraintsException(
                 size(), Conflict.onAnyMachine(extent, first == null ? devices : first, cenalloc.heaps()));
     }
@@ -204,6 +208,17 @@ public final class SharedBuffer implements AutoCloseable {
         attachments.remove(attachment);
     }
 
+    synchronized boolean isLeftOut(Attachment attachment) {
+        Device device = attachment.device();
+        if (!device.isOptional() || !attachments.contains(attachment)) {
+            return false;
+        }
+        Storage existing = storage;
+        return existing == null
+                ? plan().leftOut().contains(device)
+                : !mismatch(existing, device).isEmpty();
+    }
+
     private List<Device> devices() {
         var devices = new ArrayList<Device>(attachments.size() + 1);
         attachments.forEach(attachment -> devices.add(attachment.device()));
@@ -226,11 +241,11 @@ public final class SharedBuffer implements AutoCloseable {
      *
      * @param kind what an early first use does
      * @param names of the devices; none: only {@link #seal} ends the waiting
-     * @throws IllegalStateException if closed, or after the first use
+     * @throws IllegalStateException if closed or sealed, or after the first use
      */
-    public synchronized void expect(Order kind, Collection<String> names) {
+    public synchronized void expect(Strictness kind, Collection<String> names) {
         checkUnused();
-        order = kind;
+        strictness = kind;
         expected = Set.copyOf(names);
         participants = names.isEmpty() ? Integer.MAX_VALUE : names.size();
     }
@@ -240,22 +255,22 @@ public final class SharedBuffer implements AutoCloseable {
      *
      * @param kind what an early first use does
      * @param count at least 1
-     * @throws IllegalStateException if closed, or after the first use
+     * @throws IllegalStateException if closed or sealed, or after the first use
      */
-    public synchronized void participants(Order kind, int count) {
+    public synchronized void participants(Strictness kind, int count) {
         checkUnused();
         if (count < 1) {
             throw new IllegalArgumentException("at least 1 participant, not " + count);
         }
-        order = kind;
+        strictness = kind;
         expected = Set.of();
         participants = count;
     }
 
     private void checkUnused() {
         checkOpen();
-        if (storage != null) {
-            throw new IllegalStateException("the buffer has its memory already");
+        if (storage != null || sealed) {
+            throw new IllegalStateException("the buffer is sealed, or has its memory already");
         }
     }
 
@@ -279,12 +294,15 @@ public final class SharedBuffer implements AutoCloseable {
 
     /** Who has not come, in words; empty if all have, or nobody was expected. */
     private String missing() {
-        if (order == null || sealed) {
+        if (strictness == null || sealed) {
             return "";
         }
         if (!expected.isEmpty()) {
             var absent = new LinkedHashSet<>(expected.stream().sorted().toList());
-            attachments.forEach(attachment -> absent.remove(attachment.device().name()));
+            attachments.forEach(attachment -> {
+                absent.remove(attachment.device().name());
+                absent.remove(attachment.device().baseName());
+            });
             return String.join(", ", absent);
         }
         int absent = participants - attachments.size();
@@ -305,7 +323,11 @@ public final class SharedBuffer implements AutoCloseable {
      * @throws IllegalStateException if closed, before or meanwhile
      */
     public synchronized boolean awaitSealed(Duration timeout) throws InterruptedException {
-        long deadline = System.nanoTime() + timeout.toNanos();
+        // Longer than a hundred years is for ever.
+        long nanos = timeout.compareTo(Duration.ofDays(36_500)) > 0
+                ? Duration.ofDays(36_500).toNanos()
+                : timeout.toNanos();
+        long deadline = System.nanoTime() + nanos;
         checkOpen();
         while (!isSealed()) {
             long left = deadline - System.nanoTime();
@@ -342,7 +364,18 @@ public final class SharedBuffer implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public String explain() {
-        return choice().map(Choice::explain).orElseGet(() -> plan().explain());
+        Storage existing = storage;
+        if (existing == null) {
+            return plan().explain();
+        }
+        var text = new StringBuilder(existing.choice.explain());
+        List<Device> planned = existing.choice.plan().attached();
+        for (Attachment attachment : attachments()) {
+            if (!planned.contains(attachment.device())) {
+                text.append("\nAttached later: ").append(attachment.device());
+            }
+        }
+        return text.toString();
     }
 
     /**
@@ -354,6 +387,7 @@ public final class SharedBuffer implements AutoCloseable {
      * @throws NoSuitableHeapException ENODEV: no heap here satisfies the devices
      * @throws MemoryExhaustedException ENOMEM: those that do have no memory
      * @throws AccessDeniedException EACCES, EPERM: the heap's node may not be opened
+     * @throws MissingDeviceException ENOENT: the heap's node is gone
      * @throws CenallocException any other errno of the kernel
      * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
      */
@@ -364,22 +398,23 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     private synchronized DmaBuf handOut() throws CenallocException {
-        DmaBuf dmaBuf = storage();
+        DmaBuf dmaBuf = storage(null);
         handedOut = true;
         return dmaBuf;
     }
 
-    private DmaBuf storage() throws CenallocException {
+    private DmaBuf storage(@Nullable Direction cpu) throws CenallocException {
         Storage existing = storage;
-        return existing != null ? existing.dmaBuf : firstUse();
+        return existing != null ? existing.dmaBuf : firstUse(cpu);
     }
 
-    private synchronized DmaBuf firstUse() throws CenallocException {
+    /** If it is the CPU's, that is a participant like any other. */
+    private synchronized DmaBuf firstUse(@Nullable Direction cpu) throws CenallocException {
         checkOpen();
         Storage existing = storage;
         if (existing == null) {
             checkSealed();
-            existing = allocate(devices());
+            existing = allocate(cpu == null ? devices() : with(Device.cpu(cpu)));
             storage = existing;
             LOG.debug("{} from heap {}", existing.dmaBuf, existing.choice);
         }
@@ -389,7 +424,7 @@ public final class SharedBuffer implements AutoCloseable {
     private void checkSealed() {
         String missing = missing();
         if (!missing.isEmpty()) {
-            if (order == Order.STRICT) {
+            if (strictness == Strictness.STRICT) {
                 throw new IllegalStateException("first use before all are attached; missing: " + missing);
             }
             LOG.warn("first use of the buffer of {} before all are attached; missing: {}", extent, missing);
@@ -397,26 +432,32 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     private Storage allocate(List<Device> devices) throws CenallocException {
-        Plan plan = Plan.solve(extent, devices, cenalloc.heaps());
+        Storage fresh = allocate(Plan.solve(extent, devices, cenalloc.heaps()), new ArrayList<>(), null);
+        return Objects.requireNonNull(fresh);
+    }
+
+    /** From the first candidate that has memory; if that is as far down as {@code enough}, null. */
+    private @Nullable Storage allocate(Plan plan, List<Attempt> failed, @Nullable Heap enough)
+            throws CenallocException {
         if (plan.candidates().isEmpty()) {
             throw noHeap(plan);
         }
         plan.leftOut().forEach(device -> LOG.info("{} is left out: there is no memory for all with it", device.name()));
-        long size = plan.requestedSize();
-        var failed = new ArrayList<Attempt>();
         for (Heap heap : plan.candidates()) {
+            if (heap.equals(enough)) {
+                return null;
+            }
+            if (failed.stream().anyMatch(attempt -> attempt.heap().equals(heap.name()))) {
+                continue;
+            }
             try {
-                DmaBuf dmaBuf = heap.allocate(size).belongingToAnother();
-                if (!name.isEmpty()) {
-                    dmaBuf.name(name);
-                }
-                return new Storage(dmaBuf, new Choice(heap, plan, failed));
+                return new Storage(allocate(plan, heap), new Choice(heap, plan, failed));
             } catch (IllegalStateException e) {
                 // Unregistered since the plan was made: then there is another plan. If not, the Cenalloc is closed.
                 if (cenalloc.heaps().contains(heap)) {
                     throw e;
                 }
-                return allocate(devices);
+                return allocate(Plan.solve(extent, plan.attached(), cenalloc.heaps()), failed, enough);
             } catch (CenallocException e) {
                 if (e.errno() != Errno.ENOMEM) {
                     failed.forEach(attempt -> e.addSuppressed(new IOException("before it " + attempt)));
@@ -426,6 +467,29 @@ public final class SharedBuffer implements AutoCloseable {
             }
         }
         throw new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+    }
+
+    /** Allocates, and checks what can be known of the memory only now. */
+    private DmaBuf allocate(Plan plan, Heap heap) throws CenallocException {
+        DmaBuf dmaBuf = heap.allocate(plan.requestedSize()).belongingToAnother();
+        boolean suits = false;
+        try {
+            Constraints constraints = plan.constraints();
+            boolean cpu = constraints.flag(Field.CPU_READ) || constraints.flag(Field.CPU_WRITE);
+            if (cpu && heap.properties().cpuMappable() != Trait.YES) {
+                dmaBuf.map(constraints.flag(Field.CPU_WRITE) ? Direction.WRITE : Direction.READ)
+                        .close();
+            }
+            if (!name.isEmpty()) {
+                dmaBuf.name(name);
+            }
+            suits = true;
+            return dmaBuf;
+        } finally {
+            if (!suits) {
+                dmaBuf.release();
+            }
+        }
     }
 
     private CenallocException noHeap(Plan plan) {
@@ -439,17 +503,18 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Maps the memory for the CPU, allocating it if this is the first use. As {@link DmaBuf#map}.
+     * Maps the memory for the CPU, allocating it if this is the first use: then the CPU takes part in the choice like a
+     * device, {@link Device#cpu}. As {@link DmaBuf#map}.
      *
      * @param direction what the CPU will do
      * @return a mapping that the caller closes, before this buffer
+     * @throws AccessDeniedException EACCES: the memory is protected, or the descriptor for reading only
      * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#map}
      * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
      */
     public Mapping map(Direction direction) throws CenallocException {
         while (true) {
-            checkOpen();
-            DmaBuf dmaBuf = storage();
+            DmaBuf dmaBuf = forCpu(direction, "mmap");
             try {
                 return dmaBuf.map(direction);
             } catch (IllegalStateException e) {
@@ -459,23 +524,39 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Begins an access of the CPU, allocating the memory if this is the first use. As {@link DmaBuf#access}.
+     * Begins an access of the CPU, allocating the memory if this is the first use, with the CPU as {@link Device#cpu}. As
+     * {@link DmaBuf#access}.
      *
      * @param direction what the CPU will do
      * @return the bracket, to be closed once
+     * @throws AccessDeniedException EACCES: the memory is protected
      * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#access}
      * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
      */
     public CpuAccess access(Direction direction) throws CenallocException {
         while (true) {
-            checkOpen();
-            DmaBuf dmaBuf = storage();
+            DmaBuf dmaBuf = forCpu(direction, "DMA_BUF_IOCTL_SYNC");
             try {
                 return dmaBuf.access(direction);
             } catch (IllegalStateException e) {
                 retryIfMoved(dmaBuf, e);
             }
         }
+    }
+
+    private DmaBuf forCpu(Direction direction, String call) throws CenallocException {
+        checkOpen();
+        DmaBuf dmaBuf = storage(direction);
+        Storage existing = storage;
+        if (existing != null && existing.choice.heap().properties().isProtected()) {
+            throw new AccessDeniedException(
+                    Errno.EACCES,
+                    call,
+                    null,
+                    size(),
+                    "the memory is protected: let a device that accepts it do the work, or copy to another buffer");
+        }
+        return dmaBuf;
     }
 
     /** A move shuts the old storage while it copies: wait for its end. If there was none, the buffer was closed. */
@@ -487,8 +568,9 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Moves the memory to the best heap for the devices attached now, with what it holds. Does nothing before the first use,
-     * or if it is there already. Blocks for the allocation and the copying.
+     * Moves the memory to the best heap for the devices attached now that has some, with the {@link #size} bytes that it holds,
+     * line by line if their distance changes. Does nothing before the first use, or if no better heap has memory. Blocks
+     * for the allocation and the copying.
      *
      * @throws BufferBusyException EBUSY: something is mapped or in CPU access, or {@link #dmaBuf} was called, so that devices may
      *     use the memory; nothing has changed
@@ -497,7 +579,17 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized void relocate() throws CenallocException {
         checkOpen();
-        move(devices());
+        Storage old = storage;
+        if (old == null) {
+            return;
+        }
+        Plan plan = Plan.solve(extent, devices(), cenalloc.heaps());
+        boolean suits =
+                plan.isSameExtent(old.choice.plan()) && plan.candidates().contains(old.choice.heap());
+        Heap enough = suits ? old.choice.heap() : null;
+        if (!suits || !plan.candidates().getFirst().equals(enough)) {
+            move(old, plan, enough);
+        }
     }
 
     /**
@@ -516,23 +608,13 @@ public final class SharedBuffer implements AutoCloseable {
         checkPossible(with(newcomer));
         Storage existing = storage;
         if (existing != null && !mismatch(existing, newcomer).isEmpty()) {
-            move(with(newcomer));
+            move(existing, Plan.solve(extent, with(newcomer), cenalloc.heaps()), null);
         }
         return add(newcomer);
     }
 
-    private void move(List<Device> devices) throws CenallocException {
-        Storage old = storage;
-        if (old == null) {
-            return;
-        }
-        Plan plan = Plan.solve(extent, devices, cenalloc.heaps());
-        if (plan.candidates().isEmpty()) {
-            throw noHeap(plan);
-        }
-        if (plan.candidates().getFirst().equals(old.choice.heap()) && plan.requestedSize() <= old.dmaBuf.size()) {
-            return;
-        }
+    /** To the plan's first heap that has memory, unless that is no better than {@code enough}. */
+    private void move(Storage old, Plan plan, @Nullable Heap enough) throws CenallocException {
         int fd = handedOut ? -1 : old.dmaBuf.seize();
         if (fd < 0) {
             throw new BufferBusyException(
@@ -546,11 +628,10 @@ public final class SharedBuffer implements AutoCloseable {
         Storage fresh = null;
         boolean moved = false;
         try {
-            fresh = allocate(devices);
-            // If the better heaps are full, it comes from where the old one is.
-            boolean better = !fresh.choice.heap().equals(old.choice.heap()) || fresh.dmaBuf.size() > old.dmaBuf.size();
-            if (better) {
-                old.dmaBuf.copySeized(fd, fresh.dmaBuf);
+            fresh = allocate(plan, new ArrayList<>(), enough);
+            if (fresh != null) {
+                long oldPitch = extent.pitch(old.choice.plan().constraints());
+                old.dmaBuf.copySeized(fd, fresh.dmaBuf, extent, oldPitch, extent.pitch(plan.constraints()));
                 storage = fresh;
                 moved = true;
             }

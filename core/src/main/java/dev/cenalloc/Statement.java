@@ -26,7 +26,7 @@ public record Statement(Device device, Field field, String value) {
 
     @Override
     public String toString() {
-        String verb = field.rule() == Field.Rule.AND || field == Field.USAGE ? ": " : " needs ";
+        String verb = field.isAdvisory() || field.rule() == Field.Rule.AND ? ": " : " needs ";
         return device.name() + verb + value + " (" + device.detail() + ")";
     }
 }

@@ -57,9 +57,9 @@ final class Suitability {
         return merged.says(Field.HEAPS) && merged.allowsPool(heap.pool());
     }
 
-    /** Into how many pieces the memory may fall at worst, as far as it is known: scattered memory, into single pages. */
+    /** Into how many segments the memory may fall at worst, as far as it is known: scattered memory, into single pages. */
     static long segments(Constraints merged, long size, HeapProperties properties) {
-        return Extent.pieces(merged, size, properties.contiguous() == Trait.YES ? size : Extent.PAGE);
+        return Extent.segments(merged, size, properties.contiguous() == Trait.YES ? size : Extent.PAGE);
     }
 
     private static Trait isBelow(Constraints merged, HeapProperties properties) {
@@ -100,27 +100,22 @@ final class Suitability {
     /** How far what is said about a field is kept for memory of this heap. */
     static Assurance assurance(Field field, Constraints merged, Extent extent, HeapProperties properties) {
         return switch (field) {
-            case HEAPS, PROTECTED, ACCEPTS_PROTECTED, ACCEPTS_DECRYPTED, CONTIGUOUS, PAGES, OFFSET_ALIGNMENT ->
-                Assurance.ENFORCED;
-            // Scattered memory is counted at its worst; how it is cut at boundaries is the kernel's affair.
-            case MAX_SEGMENTS, MAX_SEGMENT_SIZE -> Assurance.ENFORCED;
-            case SEGMENT_BOUNDARY ->
-                properties.contiguous() == Trait.YES && !isPageBoundary(merged)
-                        ? Assurance.ADVISORY
-                        : Assurance.ENFORCED;
+            case HEAPS, PROTECTED, ACCEPTS_PROTECTED, ACCEPTS_DECRYPTED, CONTIGUOUS, PAGES -> Assurance.ENFORCED;
+            // Scattered memory is counted at its worst. Where boundaries lie in contiguous memory nobody knows.
+            case MAX_SEGMENTS -> merged.says(Field.SEGMENT_BOUNDARY) ? Assurance.ADVISORY : Assurance.ENFORCED;
+            // Heaps hand out segments as they come, up to the whole buffer in one; drivers may cut them, or refuse.
+            case MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY, OFFSET_ALIGNMENT -> Assurance.ADVISORY;
             case HIGHEST_ADDRESS -> isBelow(merged, properties) == Trait.YES ? Assurance.ENFORCED : Assurance.ADVISORY;
             // A heap can be asked for nothing but a size (dma-heap.h); memory begins at a page.
             case BASE_ALIGNMENT ->
                 merged.raw(Field.BASE_ALIGNMENT) <= Extent.PAGE ? Assurance.ENFORCED : Assurance.ADVISORY;
             // Who lays out the lines keeps it: this library, if it knows of lines.
             case PITCH_ALIGNMENT, MIN_PITCH, MAX_PITCH -> extent.lines() > 0 ? Assurance.ENFORCED : Assurance.ADVISORY;
-            case MIN_SIZE, MAX_SIZE -> Assurance.CHECKED;
+            // Of the bytes that are asked for; whole pages come.
+            case MAX_SIZE -> Assurance.ENFORCED;
+            case MIN_SIZE -> Assurance.CHECKED;
             case CPU_READ, CPU_WRITE -> properties.cpuMappable() == Trait.YES ? Assurance.ENFORCED : Assurance.CHECKED;
             case BUFFERS, COHERENT, NEAR, USAGE -> Assurance.ADVISORY;
         };
-    }
-
-    private static boolean isPageBoundary(Constraints merged) {
-        return merged.raw(Field.SEGMENT_BOUNDARY) <= Extent.PAGE;
     }
 }

@@ -42,9 +42,11 @@ final class Sysfs {
             constraints = constraints.onlyHeaps(heaps);
             facts.add("heaps " + heaps);
         }
-        boolean iommu = Files.exists(sysfs.resolve("iommu_group"));
+        // A group alone says little: it may let addresses pass as they are ("identity").
+        String domain = text(sysfs.resolve("iommu_group/type"));
+        boolean iommu = domain.startsWith("DMA");
         if (iommu) {
-            facts.add("iommu_group");
+            facts.add("iommu_group " + domain);
         }
         if (facts.isEmpty()) {
             return Device.undeclared(name);
@@ -78,10 +80,19 @@ final class Sysfs {
         }
     }
 
+    /** What is in a file; empty if it is not there. */
+    private static String text(Path file) {
+        try {
+            return Files.readString(file).strip();
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
     private static Optional<Integer> number(Path file) {
         try {
-            return Optional.of(Integer.parseInt(Files.readString(file).strip()));
-        } catch (IOException | NumberFormatException e) {
+            return Optional.of(Integer.parseInt(text(file)));
+        } catch (NumberFormatException e) {
             return Optional.empty();
         }
     }

@@ -57,9 +57,9 @@ final class UdmabufSource implements Heap.Source {
                     "udmabuf gives at most " + most + " bytes in one buffer",
                     "raise /sys/module/udmabuf/parameters/size_limit_mb, or use a dma-heap");
         }
-        Descriptor open = node.open();
+        Descriptor open = node.open(size);
         int flags = Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING | (huge ? Linux.MFD_HUGETLB : 0);
-        int file = succeeded(kernel.memfdCreate("cenalloc", flags), "memfd_create", size);
+        int file = succeeded(createFile(flags), "memfd_create", size);
         try (Arena arena = Arena.ofConfined()) {
             succeeded(kernel.ftruncate(file, length), "ftruncate", size);
             if (huge) {
@@ -85,6 +85,12 @@ final class UdmabufSource implements Heap.Source {
             // The dma-buf holds the pages.
             kernel.close(file);
         }
+    }
+
+    /** Never to be executed, which some systems insist on; kernels before 6.3 do not know the flag. */
+    private int createFile(int flags) {
+        int file = kernel.memfdCreate("cenalloc", flags | Linux.MFD_NOEXEC_SEAL);
+        return file == -Errno.EINVAL ? kernel.memfdCreate("cenalloc", flags) : file;
     }
 
     private static int uninterrupted(IntSupplier call) {

@@ -37,7 +37,7 @@
  *
  * <h2>A worked example</h2>
  *
- * <p>A display gathers its picture from up to 4096 pieces and reads lines up to 16384 bytes apart. A GPU wants lines that begin
+ * <p>A display gathers its picture from up to 4096 segments and reads lines up to 16384 bytes apart. A GPU wants lines that begin
  * at multiples of 256 bytes, at least 1024 apart. An encoder needs contiguous memory and takes lines up to 8192 apart. The
  * picture has 480 lines of 1000 bytes.
  *
@@ -51,14 +51,14 @@
  *
  * <p>Each field is merged by its own {@linkplain dev.cenalloc.Field rule}: the smallest of the limits, the largest of the
  * demands, the least common multiple of the alignments. So the lines lie 1024 bytes apart, which the encoder accepts, the
- * buffer grows from 480,000 to 491,520 bytes, and since the encoder needs one piece, the system heap is out:
+ * buffer grows from 480,000 to 491,520 bytes, and since the encoder needs it in one, the system heap is out:
  *
  * <pre>
  * 480 lines of 1000 bytes, which makes 491520 bytes at a pitch of 1024 for display, gpu, encoder
- *   display: at most 4096 pieces, a pitch of at most 16384 bytes (its data sheet)
+ *   display: at most 4096 segments, a pitch of at most 16384 bytes (its data sheet)
  *   gpu: a pitch in multiples of 256 bytes, a pitch of at least 1024 bytes (its driver)
  *   encoder: contiguous memory, a pitch of at most 8192 bytes (board profile)
- * Together: contiguous memory, at most 4096 pieces, a pitch in multiples of 256 bytes, …
+ * Together: contiguous memory (encoder), at most 4096 segments (display), a pitch in multiples of 256 bytes (gpu), …
  * To try: reserved (score 50).
  *   with reserved, guaranteed: contiguous, maxSegments, pitchAlignment, minPitch, maxPitch
  *   not system: its memory is scattered and encoder needs it contiguous

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.SharedBuffer.Order;
+import dev.cenalloc.SharedBuffer.Strictness;
 import dev.cenalloc.bindings.Errno;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -51,7 +51,7 @@ class BufferLifeTest {
     @Test
     void strictlyExpectedDevicesMustBeThere() throws Exception {
         try (var buffer = cenalloc.create(100)) {
-            buffer.expect(Order.STRICT, Set.of("camera", "display"));
+            buffer.expect(Strictness.STRICT, Set.of("camera", "display"));
             buffer.attach(ANY);
             var e = assertThrows(IllegalStateException.class, buffer::dmaBuf);
             assertTrue(String.valueOf(e.getMessage()).endsWith("missing: camera"), e::getMessage);
@@ -64,31 +64,32 @@ class BufferLifeTest {
             assertFalse(buffer.isSealed(), "who left is missing again");
             buffer.attach(CONTIGUOUS);
             assertEquals("reserved", buffer.dmaBuf().exporter());
-            assertThrows(IllegalStateException.class, () -> buffer.participants(Order.STRICT, 3));
+            assertThrows(IllegalStateException.class, () -> buffer.participants(Strictness.STRICT, 3));
         }
     }
 
     @Test
     void participantsCanBeCounted() throws Exception {
         try (var buffer = cenalloc.create(100)) {
-            buffer.participants(Order.STRICT, 2);
+            buffer.participants(Strictness.STRICT, 2);
             buffer.attach(ANY);
             var e = assertThrows(IllegalStateException.class, buffer::dmaBuf);
             assertTrue(String.valueOf(e.getMessage()).contains("1 of 2 devices"), e::getMessage);
             buffer.attach(CONTIGUOUS);
             buffer.dmaBuf();
             assertThrows(
-                    IllegalArgumentException.class, () -> cenalloc.create(1).participants(Order.STRICT, 0));
+                    IllegalArgumentException.class, () -> cenalloc.create(1).participants(Strictness.STRICT, 0));
         }
     }
 
     @Test
     void aSealEndsTheWaitingForWhoeverIsMissing() throws Exception {
         try (var buffer = cenalloc.create(100)) {
-            buffer.expect(Order.STRICT, Set.of());
+            buffer.expect(Strictness.STRICT, Set.of());
             buffer.attach(ANY);
             assertThrows(IllegalStateException.class, buffer::dmaBuf);
             buffer.seal();
+            assertThrows(IllegalStateException.class, () -> buffer.expect(Strictness.STRICT, Set.of("x")));
             buffer.dmaBuf();
             buffer.attach(Device.of("late", NONE, "test"));
         }
@@ -98,7 +99,7 @@ class BufferLifeTest {
     void lenientlyExpectedDevicesAreWarnedAbout() throws Exception {
         try (var log = new LogCapture(SharedBuffer.class);
                 var buffer = cenalloc.create(100)) {
-            buffer.expect(Order.LENIENT, Set.of("encoder"));
+            buffer.expect(Strictness.LENIENT, Set.of("encoder"));
             buffer.dmaBuf();
             assertTrue(log.text().contains("missing: encoder"), log::text);
         }
@@ -108,7 +109,7 @@ class BufferLifeTest {
     void waitingEndsWhenAllHaveCome() throws Exception {
         try (var buffer = cenalloc.create(100);
                 var thread = Executors.newSingleThreadExecutor()) {
-            buffer.expect(Order.STRICT, Set.of("camera"));
+            buffer.expect(Strictness.STRICT, Set.of("camera"));
             Future<Boolean> waiting = thread.submit(() -> buffer.awaitSealed(Duration.ofMinutes(1)));
             buffer.attach(CONTIGUOUS);
             assertTrue(waiting.get());
@@ -119,7 +120,7 @@ class BufferLifeTest {
     void waitingInVainNamesWhoIsMissing() throws Exception {
         try (var log = new LogCapture(SharedBuffer.class);
                 var buffer = cenalloc.create(100)) {
-            buffer.expect(Order.STRICT, Set.of("camera", "encoder"));
+            buffer.expect(Strictness.STRICT, Set.of("camera", "encoder"));
             buffer.attach(CONTIGUOUS);
             assertFalse(buffer.awaitSealed(Duration.ofMillis(20)));
             assertTrue(log.text().contains("still waits for encoder"), log::text);
@@ -129,7 +130,7 @@ class BufferLifeTest {
     @Test
     void closingEndsTheWaiting() throws Exception {
         var buffer = cenalloc.create(100);
-        buffer.expect(Order.STRICT, Set.of("camera"));
+        buffer.expect(Strictness.STRICT, Set.of("camera"));
         try (var thread = Executors.newSingleThreadExecutor()) {
             Future<Boolean> waiting = thread.submit(() -> buffer.awaitSealed(Duration.ofMinutes(1)));
             buffer.close();
@@ -207,7 +208,6 @@ class BufferLifeTest {
             buffer.attach(Device.of("only system", NONE.onlyHeaps(Set.of("system")), "test"));
             buffer.attach(picky);
             assertEquals("system", buffer.dmaBuf().exporter());
-            assertEquals(buffer.plan(), buffer.plan());
             Plan plan = buffer.choice().orElseThrow().plan();
             assertEquals(NONE, plan.devices().get(1).constraints());
         }
@@ -225,7 +225,11 @@ class BufferLifeTest {
             assertEquals(List.of(optional), plan.leftOut());
             assertTrue(plan.explain().contains("left out: recorder"), plan::explain);
             assertEquals("system", buffer.dmaBuf().exporter());
-            buffer.attach(Device.of("late", NONE.contiguous(), "test").optional());
+            Attachment late =
+                    buffer.attach(Device.of("late", NONE.contiguous(), "test").optional());
+            assertTrue(late.isLeftOut());
+            assertFalse(
+                    buffer.attach(Device.of("later", NONE, "test").optional()).isLeftOut());
         }
     }
 
@@ -274,13 +278,16 @@ class BufferLifeTest {
                 var other = cenalloc.create(50)) {
             luma.attach(codec.forUse("decode", 0));
             chroma.attach(codec.forUse("decode", 1));
-            other.attach(codec.forUse("encode", 0));
+            other.attach(codec.forUse("decode", 2));
             assertEquals("reserved", luma.dmaBuf().exporter());
             assertEquals("system", chroma.dmaBuf().exporter());
             assertEquals("system", other.dmaBuf().exporter());
             assertTrue(luma.plan().constraints().says(Field.PITCH_ALIGNMENT), "what it needs anyway stays");
         }
         assertThrows(IllegalArgumentException.class, () -> codec.withUse("decode", -1, NONE));
+        assertThrows(IllegalArgumentException.class, () -> codec.forUse("decoed", 0));
+        Device secure = Device.of("secure", NONE.requiresProtected(), "test").withUse("decode", 0, NONE.contiguous());
+        assertTrue(secure.forUse("decode", 0).constraints().flag(Field.ACCEPTS_PROTECTED), "one device, one consent");
     }
 
     @Test
@@ -333,6 +340,119 @@ class BufferLifeTest {
             buffer.relocate();
             assertEquals(calls, kernel.calls.size(), "it is there already");
             assertEquals("system", buffer.dmaBuf().exporter());
+        }
+    }
+
+    @Test
+    void linesAreMovedOneByOneIfTheirDistanceChanges() throws Exception {
+        try (var buffer = cenalloc.createLines(1000, 5)) {
+            assertEquals(1000, buffer.pitch().orElseThrow());
+            try (var mapping = buffer.map(Direction.WRITE)) {
+                for (int line = 0; line < 5; line++) {
+                    mapping.segment().asSlice(line * 1000L, 1000).fill((byte) (line + 1));
+                }
+            }
+            buffer.relocate(Device.of("gpu", NONE.pitchAlignment(256), "test"));
+            assertEquals(1024, buffer.pitch().orElseThrow());
+            try (var mapping = buffer.map(Direction.READ)) {
+                for (int line = 0; line < 5; line++) {
+                    assertEquals(line + 1, mapping.segment().get(ValueLayout.JAVA_BYTE, line * 1024L));
+                    assertEquals(line + 1, mapping.segment().get(ValueLayout.JAVA_BYTE, line * 1024L + 999));
+                }
+            }
+        }
+    }
+
+    @Test
+    void aMoveForWhatIsNotTheHeapsIsMade() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            Attachment large = buffer.attach(Device.of("large", NONE.minSize(8192), "test"));
+            buffer.map(Direction.READ).close();
+            large.close();
+            Device small = Device.of("small", NONE.maxSize(4096), "test");
+            assertThrows(BufferBusyException.class, () -> buffer.attach(small));
+            buffer.relocate(small);
+            assertEquals(4096, buffer.dmaBuf().size());
+        }
+    }
+
+    @Test
+    void aMoveNeverEndsInAWorseHeap() throws Exception {
+        kernel.heap("udmabuf", 4096);
+        try (var desktop = Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+                var full = desktop.create(1 << 20);
+                var buffer = desktop.create(100)) {
+            full.dmaBuf();
+            buffer.map(Direction.READ).close();
+            assertEquals("udmabuf", buffer.choice().orElseThrow().heap().name());
+            buffer.relocate(); // to system, which is full: udmabuf is full by now as well, and reserved is scarce
+            assertEquals("udmabuf", buffer.choice().orElseThrow().heap().name());
+        }
+        kernel.heaps.remove("udmabuf");
+    }
+
+    @Test
+    void theCpuTakesPartInAFirstUseOfItsOwn() throws Exception {
+        HeapProperties best = HeapProperties.of("system").withScore(900);
+        cenalloc.register("unmappable", best.withCpuMappable(HeapProperties.Trait.NO), size -> {
+            throw CenallocException.of(Errno.EINVAL, "must not be asked", size);
+        });
+        try (var buffer = cenalloc.create(100)) {
+            assertEquals("unmappable", buffer.plan().candidates().getFirst().name());
+            buffer.map(Direction.READ).close();
+            assertEquals("system", buffer.choice().orElseThrow().heap().name());
+        }
+    }
+
+    @Test
+    void whatIsUnknownOfTheCpuIsTriedAtTheFirstUse() throws Exception {
+        Heap vendor =
+                cenalloc.register("vendor", HeapProperties.UNKNOWN, _ -> kernel.foreignDmaBuf("vendor", 4096, true));
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(Device.of("only vendor", NONE.onlyHeaps(Set.of("vendor")), "test"));
+            buffer.attach(Device.cpu(Direction.WRITE));
+            assertThrows(AccessDeniedException.class, buffer::dmaBuf, "it can only be read");
+            assertTrue(buffer.choice().isEmpty());
+            assertEquals(0, vendor.buffers());
+        }
+    }
+
+    @Test
+    void protectedMemoryIsNotForTheCpu() throws Exception {
+        cenalloc.register(
+                "protected,video",
+                HeapProperties.of("protected,video"),
+                _ -> kernel.foreignDmaBuf("protected,video", 4096, false));
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(Device.of("decoder", NONE.requiresProtected().onlyHeaps(Set.of("protected,video")), "test"));
+            assertThrows(NoSuitableHeapException.class, () -> buffer.map(Direction.READ));
+            buffer.dmaBuf();
+            assertThrows(AccessDeniedException.class, () -> buffer.map(Direction.READ));
+            assertThrows(AccessDeniedException.class, () -> buffer.access(Direction.READ));
+        }
+    }
+
+    @Test
+    void lateDevicesPassTheCheckOfTheSource() throws Exception {
+        class Picky implements Heap.Source {
+            @Override
+            public int allocate(long size) {
+                return kernel.foreignDmaBuf("picky", 4096, false);
+            }
+
+            @Override
+            public java.util.Optional<String> refusal(Constraints constraints, long size) {
+                return constraints.flag(Field.COHERENT)
+                        ? java.util.Optional.of("not coherent")
+                        : java.util.Optional.empty();
+            }
+        }
+        cenalloc.register("picky", HeapProperties.of("system").withScore(900), new Picky());
+        try (var buffer = cenalloc.create(100)) {
+            buffer.dmaBuf();
+            var e = assertThrows(
+                    BufferBusyException.class, () -> buffer.attach(Device.of("late", NONE.coherent(), "test")));
+            assertTrue(String.valueOf(e.getMessage()).contains("not coherent"), e::getMessage);
         }
     }
 
@@ -436,7 +556,8 @@ class BufferLifeTest {
             assertEquals(8192, buffer.size());
             assertEquals(HeapProperties.Trait.YES, buffer.dmaBuf().properties().contiguous());
             buffer.attach(CONTIGUOUS);
-            assertTrue(buffer.explain().contains("Chosen: default_cma_region"), buffer::explain);
+            assertTrue(buffer.explain().contains("8192 bytes that came from default_cma_region"), buffer::explain);
+            assertTrue(buffer.explain().contains("Attached later: camera"), buffer::explain);
         }
         try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, true))) {
             assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS), "nothing is known of it");

@@ -112,7 +112,7 @@ class ErrorsTest {
         try (var cenalloc = Cenalloc.open(kernel, HEAPS);
                 var buffer = cenalloc.create(100)) {
             kernel.heaps.clear();
-            var e = checked(assertThrows(MissingDeviceException.class, buffer::dmaBuf), Errno.ENOENT, "open", -1);
+            var e = checked(assertThrows(MissingDeviceException.class, buffer::dmaBuf), Errno.ENOENT, "open", 100);
             assertEquals(HEAPS.resolve("system"), e.path().orElseThrow());
         }
     }

@@ -69,6 +69,9 @@ final class FakeKernel implements Kernel {
     final Map<String, Long> heaps = new TreeMap<>();
 
     final List<String> calls = new ArrayList<>();
+    /** What was asked of directories, /proc and /sys. */
+    final List<String> queries = new ArrayList<>();
+
     /** The flags of the syncs that succeeded. */
     final List<Long> syncs = new ArrayList<>();
 
@@ -139,6 +142,7 @@ final class FakeKernel implements Kernel {
 
     @Override
     public synchronized List<String> list(Path directory) throws IOException {
+        queries.add("list " + directory);
         var names =
                 heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList();
         if (names.isEmpty()) {
@@ -411,11 +415,13 @@ final class FakeKernel implements Kernel {
 
     @Override
     public synchronized boolean isReadable(Path path) {
+        queries.add("isReadable " + path);
         return !refusals.containsKey(path);
     }
 
     @Override
     public synchronized boolean exists(Path path) {
+        queries.add("exists " + path);
         return path.equals(UDMABUF) && heaps.containsKey("udmabuf");
     }
 
@@ -435,6 +441,7 @@ final class FakeKernel implements Kernel {
     }
 
     private OptionalLong number(String key) {
+        queries.add(key);
         Long number = numbers.get(key);
         return number == null ? OptionalLong.empty() : OptionalLong.of(number);
     }

@@ -9,11 +9,12 @@ import org.apache.logging.log4j.core.Logger;
 import org.apache.logging.log4j.core.appender.AbstractAppender;
 import org.apache.logging.log4j.core.config.Property;
 
-/** What a class logs while this is open. */
+/** The warnings of a class while this is open. */
 final class LogCapture implements AutoCloseable {
     private final List<String> lines = new CopyOnWriteArrayList<>();
     private final Logger logger;
     private final AbstractAppender appender;
+    private final Level before;
 
     LogCapture(Class<?> source) {
         appender = new AbstractAppender("capture", null, null, true, Property.EMPTY_ARRAY) {
@@ -26,8 +27,9 @@ final class LogCapture implements AutoCloseable {
         };
         appender.start();
         logger = (Logger) LogManager.getLogger(source);
+        before = logger.getLevel();
         logger.addAppender(appender);
-        logger.setLevel(Level.ALL);
+        logger.setLevel(Level.WARN); // without a configuration only errors are logged
     }
 
     String text() {
@@ -36,6 +38,7 @@ final class LogCapture implements AutoCloseable {
 
     @Override
     public void close() {
+        logger.setLevel(before);
         logger.removeAppender(appender);
         appender.stop();
     }

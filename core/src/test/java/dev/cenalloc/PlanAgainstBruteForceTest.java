@@ -119,13 +119,16 @@ class PlanAgainstBruteForceTest {
         BigInteger size(Collection<Claim> claims) {
             BigInteger asked =
                     lines == 0 ? BigInteger.valueOf(bytes) : pitch(claims).multiply(BigInteger.valueOf(lines));
-            BigInteger size = max(numbers(claims, Field.MIN_SIZE), 1).max(asked);
-            return roundUp(size, numbers(claims, Field.BASE_ALIGNMENT));
+            return max(numbers(claims, Field.MIN_SIZE), 1).max(asked);
         }
 
         /** Whether such memory is what all the claims say. */
         boolean isSatisfiedBy(Memory memory, Collection<Claim> claims) {
             return claims.stream().allMatch(claim -> isSatisfiedBy(memory, claim, claims));
+        }
+
+        private static BigInteger ceilDiv(BigInteger number, BigInteger by) {
+            return number.add(by).subtract(BigInteger.ONE).divide(by);
         }
 
         private boolean isSatisfiedBy(Memory memory, Claim claim, Collection<Claim> claims) {
@@ -142,9 +145,13 @@ class PlanAgainstBruteForceTest {
                 case MAX_SEGMENTS -> {
                     boolean whole = memory.ideal || properties.contiguous() == Trait.YES;
                     BigInteger longest = whole ? piece : piece.min(BigInteger.valueOf(4096));
-                    BigInteger pieces =
-                            size.add(longest).subtract(BigInteger.ONE).divide(longest);
-                    yield pieces.compareTo(claim.number()) <= 0;
+                    // From boundary to boundary, each time as many as it takes.
+                    BigInteger boundary =
+                            numbers(claims, Field.SEGMENT_BOUNDARY).reduce(size, BigInteger::min);
+                    BigInteger[] blocks = size.divideAndRemainder(boundary);
+                    BigInteger segments =
+                            blocks[0].multiply(ceilDiv(boundary, longest)).add(ceilDiv(blocks[1], longest));
+                    yield segments.compareTo(claim.number()) <= 0;
                 }
                 case HIGHEST_ADDRESS -> {
                     String space = properties.addressSpace().orElse("");
@@ -255,7 +262,7 @@ class PlanAgainstBruteForceTest {
             Plan plan = one.request.plan(one.cenalloc, one.devices);
             List<Claim> claims = Claim.of(one.devices);
             List<Heap> satisfying = one.satisfying(claims);
-            assertEquals(!satisfying.isEmpty(), plan.isFeasible(), () -> one + "\n" + plan);
+            assertEquals(!satisfying.isEmpty(), plan.isSatisfiable(), () -> one + "\n" + plan);
 
             boolean named = claims.stream().anyMatch(claim -> claim.field == Field.HEAPS);
             BigInteger size = one.request.size(claims);
@@ -271,7 +278,7 @@ class PlanAgainstBruteForceTest {
                     .toList();
             assertEquals(pools, Set.copyOf(found), () -> one + "\n" + plan);
             assertEquals(pools.size(), found.size(), "each pool once");
-            if (plan.isFeasible()) {
+            if (plan.isSatisfiable()) {
                 assertEquals(size.longValueExact(), plan.size().orElseThrow(), () -> one + "\n" + plan);
             }
         });
@@ -296,8 +303,8 @@ class PlanAgainstBruteForceTest {
             boolean feasible = true;
             for (int n = 1; n <= one.devices.size(); n++) {
                 Plan plan = one.request.plan(one.cenalloc, one.devices.subList(0, n));
-                assertFalse(plan.isFeasible() && !feasible, () -> one + "\n" + plan);
-                feasible = plan.isFeasible();
+                assertFalse(plan.isSatisfiable() && !feasible, () -> one + "\n" + plan);
+                feasible = plan.isSatisfiable();
             }
         });
     }

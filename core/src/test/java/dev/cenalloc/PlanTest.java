@@ -56,7 +56,7 @@ class PlanTest {
         Plan unasked = plan(List.of(ANY), heaps);
         assertEquals(List.of(), names(unasked));
         Device any = Device.of("any", Constraints.NONE.acceptsProtected().acceptsDecrypted(), "test");
-        assertTrue(plan(List.of(any), heaps).isFeasible());
+        assertTrue(plan(List.of(any), heaps).isSatisfiable());
         for (String heap : heaps) {
             Device names = Device.of("decoder", Constraints.NONE.onlyHeaps(Set.of(heap)), "test");
             assertEquals(List.of(heap), names(plan(List.of(any, names), heaps)));
@@ -84,7 +84,7 @@ class PlanTest {
     void successIsExplainedToo() throws Exception {
         Plan plan = plan(List.of(ANY, CONTIGUOUS), "reserved", "system");
         assertEquals(
-                "camera: contiguous memory (its data sheet)",
+                "camera needs contiguous memory (its data sheet)",
                 plan.reason(plan.candidates().getFirst()));
         Plan free = plan(List.of(ANY), "reserved", "system");
         assertTrue(free.reason(free.candidates().getFirst()).contains("plentiful"));

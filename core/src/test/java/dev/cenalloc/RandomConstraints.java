@@ -62,7 +62,8 @@ final class RandomConstraints {
             default -> {
                 Field field = NUMBERS.get(random.nextInt(NUMBERS.size()));
                 long value = 1L << random.nextInt(1, 30);
-                yield constraints.with(field, field == Field.PITCH_ALIGNMENT ? value * 3 : value);
+                yield constraints.with(
+                        field, field == Field.PITCH_ALIGNMENT || field == Field.MAX_SEGMENT_SIZE ? value * 3 : value);
             }
         };
     }

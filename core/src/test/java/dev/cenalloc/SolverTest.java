@@ -30,7 +30,9 @@ class SolverTest {
 
     private static Cenalloc open(FakeKernel kernel) {
         try {
-            return Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+            Cenalloc opened = Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+            kernel.queries.clear();
+            return opened;
         } catch (CenallocException e) {
             throw new AssertionError(e);
         }
@@ -39,6 +41,7 @@ class SolverTest {
     @AfterEach
     void solvingAskedNothingOfTheKernel() {
         assertEquals(List.of(), kernel.calls);
+        assertEquals(List.of(), kernel.queries);
     }
 
     private static Device device(String name, Constraints constraints) {
@@ -148,7 +151,7 @@ class SolverTest {
         assertEquals(3, order(NONE.maxSegments(2).minSize(8192)).size());
         Plan plan = cenalloc.plan(10 * 4096, List.of(device("dma", NONE.maxSegments(9))));
         assertEquals(List.of("reserved"), names(plan));
-        assertTrue(rejection(plan, "system").reason().contains("10 pieces and dma takes at most 9"), plan::explain);
+        assertTrue(rejection(plan, "system").reason().contains("10 segments and dma takes at most 9"), plan::explain);
         assertEquals(10, plan.segments(rejection(plan, "system").heap()));
         assertEquals(1, plan.segments(plan.candidates().getFirst()));
         // Smaller pieces, more of them, even of contiguous memory.
@@ -186,7 +189,7 @@ class SolverTest {
         assertEquals(List.of("protected,video"), names(cenalloc.plan(100, List.of(decoder, display))));
         Plan withCpu = cenalloc.plan(100, List.of(decoder, display, Device.cpu(Direction.READ)));
         assertEquals(List.of(), withCpu.candidates());
-        assertFalse(withCpu.isFeasible());
+        assertFalse(withCpu.isSatisfiable());
         assertEquals(List.of(), names(cenalloc.plan(100, List.of(decoder, ANY))));
         // Accepting is not asking.
         assertFalse(order(NONE.acceptsProtected()).contains("protected,video"));
@@ -251,7 +254,7 @@ class SolverTest {
             assertEquals(Cause.REFUSED, rejection(plan, "udmabuf").cause());
             assertTrue(rejection(plan, "udmabuf").reason().contains("at most 67108864 bytes"), plan::explain);
             assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
-            assertTrue(desktop.plan(64 << 20, List.of()).isFeasible());
+            assertTrue(desktop.plan(64 << 20, List.of()).isSatisfiable());
         }
         kernel.numbers.put("udmabuf size_limit_mb", 1L);
         try (var desktop = open(kernel)) {
@@ -284,7 +287,7 @@ class SolverTest {
             var e = assertThrows(AccessDeniedException.class, buffer::dmaBuf);
             assertEquals(Optional.of(Path.of("/dev/dma_heap/system")), e.path());
             assertTrue(e.remedy().contains("udev"), e::remedy);
-            assertTrue(buffer.plan().isFeasible());
+            assertTrue(buffer.plan().isSatisfiable());
         }
     }
 
@@ -389,6 +392,46 @@ class SolverTest {
                         .toList());
     }
 
+    @Test
+    void whoNarrowedIsWhoCannotBeSpared() {
+        Device loose =
+                device("loose", NONE.pitchAlignment(64).maxSize(1 << 20).onlyHeaps(Set.of("system", "reserved", "x")));
+        Device tight = device("tight", NONE.pitchAlignment(128).maxSize(1 << 19).onlyHeaps(Set.of("system", "x")));
+        Device twin = device("twin", NONE.maxSize(1 << 19));
+        Device yes = device("yes", NONE.acceptsProtected());
+        Plan plan = cenalloc.plan(100, List.of(loose, tight, twin, yes));
+        assertEquals(List.of("tight"), who(plan.narrowing(Field.PITCH_ALIGNMENT)));
+        assertEquals(List.of("tight", "twin"), who(plan.narrowing(Field.MAX_SIZE)));
+        assertEquals(List.of("tight"), who(plan.narrowing(Field.HEAPS)));
+        assertEquals(List.of("loose", "tight", "twin"), who(plan.narrowing(Field.ACCEPTS_PROTECTED)));
+        assertEquals(List.of(), plan.narrowing(Field.CONTIGUOUS));
+        assertTrue(plan.explain().contains("at most 524288 bytes (tight, twin)"), plan::explain);
+        // Two and three make six, so that neither of all three can be spared alone.
+        Plan six = cenalloc.plan(
+                100,
+                List.of(
+                        device("two", NONE.pitchAlignment(2)),
+                        device("three", NONE.pitchAlignment(3)),
+                        device("six", NONE.pitchAlignment(6))));
+        assertEquals(3, six.narrowing(Field.PITCH_ALIGNMENT).size());
+    }
+
+    @Test
+    void fourMayClash() {
+        // Without any one of them: a pitch of 1024, or more segments, or larger ones.
+        Plan plan = cenalloc.planLines(
+                1000,
+                480,
+                List.of(
+                        device("a", NONE.minPitch(1025)),
+                        device("b", NONE.pitchAlignment(1024)),
+                        device("c", NONE.maxSegments(200)),
+                        device("d", NONE.maxSegmentSize(4096))));
+        Conflict conflict = plan.conflict().orElseThrow();
+        assertTrue(conflict.isSmallest());
+        assertEquals(4, conflict.statements().size(), conflict::toString);
+    }
+
     private static List<String> who(List<Statement> statements) {
         return statements.stream().map(statement -> statement.device().name()).toList();
     }
@@ -400,10 +443,10 @@ class SolverTest {
         Plan plan = cenalloc.plan(1000, List.of(ANY, camera));
         String text = plan.explain();
         for (String part : List.of(
-                "1000 bytes, which makes 65536 bytes for display, camera",
+                "1000 bytes for display, camera",
                 "camera: contiguous memory, a start at a multiple of 65536 bytes",
                 "(its data sheet)",
-                "Together: contiguous memory",
+                "Together: contiguous memory (camera)",
                 "To try: reserved (score 50).",
                 "with reserved, guaranteed: contiguous",
                 "checked after the allocation: minSize",
@@ -435,10 +478,10 @@ class SolverTest {
                 Map.of(
                         Field.CPU_READ, Assurance.ENFORCED,
                         Field.BASE_ALIGNMENT, Assurance.ENFORCED,
-                        Field.SEGMENT_BOUNDARY, Assurance.ENFORCED,
+                        Field.SEGMENT_BOUNDARY, Assurance.ADVISORY,
                         Field.HIGHEST_ADDRESS, Assurance.ADVISORY,
                         Field.PITCH_ALIGNMENT, Assurance.ADVISORY,
-                        Field.MAX_SIZE, Assurance.CHECKED,
+                        Field.MAX_SIZE, Assurance.ENFORCED,
                         Field.USAGE, Assurance.ADVISORY),
                 plan.assurances(system));
         assertEquals(Assurance.ENFORCED, plan.assurances(low).get(Field.HIGHEST_ADDRESS));

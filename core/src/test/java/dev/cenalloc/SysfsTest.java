@@ -36,6 +36,9 @@ class SysfsTest {
         assertFalse(device.isBehindIommu());
 
         Files.createDirectory(sysfs.resolve("iommu_group"));
+        file("iommu_group/type", "identity");
+        assertFalse(Device.ofSysfs("gpu", sysfs).isBehindIommu(), "it lets addresses pass as they are");
+        file("iommu_group/type", "DMA-FQ");
         Device behind = Device.ofSysfs("gpu", sysfs);
         assertTrue(behind.isBehindIommu());
         assertEquals(Map.of(), behind.constraints().highestAddresses());

@@ -46,6 +46,7 @@ public final class Linux {
     public static final int MFD_CLOEXEC = 1;
     public static final int MFD_ALLOW_SEALING = 2;
     public static final int MFD_HUGETLB = 4;
+    public static final int MFD_NOEXEC_SEAL = 8;
 
     public static final short POLLIN = 0x1;
     public static final short POLLNVAL = 0x20;

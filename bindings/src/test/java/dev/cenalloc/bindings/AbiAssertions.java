@@ -45,6 +45,7 @@ final class AbiAssertions {
                 "#include <sys/stat.h>",
                 "#include <linux/dma-heap.h>",
                 "#include <linux/dma-buf.h>",
+                "#include <linux/memfd.h>",
                 "#include <linux/udmabuf.h>",
                 "#include <linux/sync_file.h>",
                 "#include <linux/videodev2.h>",

@@ -26,6 +26,7 @@ import java.util.Map;
  *   <li>{@code devices} and {@code leftOut}: {@code name}, {@code source}, {@code detail}, {@code behindIommu}, {@code
  *       optional}, the {@code constraints} that count, and in {@code alternatives} all that it declares
  *   <li>{@code constraints}: all of them, merged
+ *   <li>{@code narrowing}: of each field of those, the statements without which it would be another
  *   <li>{@code candidates}, best first: {@code heap}, {@code score}, and in {@code assurances} how far each field is kept
  *   <li>{@code rejected}: {@code heap}, {@code cause}, {@code reason}, {@code statements}
  *   <li>{@code conflict}, if there is one: {@code smallest} and {@code statements}
@@ -88,6 +89,13 @@ public final class PlanJson {
         devices(generator, "leftOut", plan.leftOut());
         generator.writeFieldName("constraints");
         constraints(generator, plan.constraints());
+        generator.writeArrayFieldStart("narrowing");
+        for (Field field : plan.constraints().fields()) {
+            for (Statement statement : plan.narrowing(field)) {
+                statement(generator, statement);
+            }
+        }
+        generator.writeEndArray();
         generator.writeArrayFieldStart("candidates");
         for (Heap heap : plan.candidates()) {
             generator.writeStartObject();
@@ -150,15 +158,19 @@ public final class PlanJson {
     private static void statements(JsonGenerator generator, List<Statement> statements) throws IOException {
         generator.writeArrayFieldStart("statements");
         for (Statement statement : statements) {
-            Device device = statement.device();
-            generator.writeStartObject();
-            generator.writeStringField("device", device.name());
-            generator.writeStringField("source", device.source().name());
-            generator.writeStringField("detail", device.detail());
-            generator.writeStringField("field", statement.field().key());
-            generator.writeStringField("value", statement.value());
-            generator.writeEndObject();
+            statement(generator, statement);
         }
         generator.writeEndArray();
+    }
+
+    private static void statement(JsonGenerator generator, Statement statement) throws IOException {
+        Device device = statement.device();
+        generator.writeStartObject();
+        generator.writeStringField("device", device.name());
+        generator.writeStringField("source", device.source().name());
+        generator.writeStringField("detail", device.detail());
+        generator.writeStringField("field", statement.field().key());
+        generator.writeStringField("value", statement.value());
+        generator.writeEndObject();
     }
 }
