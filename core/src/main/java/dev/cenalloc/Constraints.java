@@ -411,7 +411,7 @@ public final class Constraints {
     }
 
     /**
-     * {@return the constraints that an allocator mask of the RFC says} Bit 1 is the system heap, bit 2 the default CMA
+     * {@return what an allocator mask of the RFC says, as constraints} Bit 1 is the system heap, bit 2 the default CMA
      * pool, as in the RFC; other bits as {@code heaps} says. A bit that stands for no heap names one that does not exist,
      * {@code allocator-}<i>n</i>: such a device can be attached and finds no memory, as in the RFC.
      *

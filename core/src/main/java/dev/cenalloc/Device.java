@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A participant: something that will use a buffer and puts constraints on its memory. Immutable; owns nothing, needs no
- * device node. Methods that are not static
- * and take or add something return a changed copy.
+ * device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #withUse} and {@link #forUse} return a changed
+ * copy.
  */
 public final class Device {
     /** How it is known what a device needs, the most trusted first; the first that says something wins. */

@@ -57,7 +57,7 @@ class EnduranceDeviceTest {
     }
 
     @Test
-    @Timeout(value = 6, unit = TimeUnit.MINUTES) // took three to four emulated, on a busy machine
+    @Timeout(value = 20, unit = TimeUnit.MINUTES) // took three to four emulated, on a busy machine
     void aHundredThousandBuffersOneAfterTheOther() throws Exception {
         try (var cenalloc = Cenalloc.open()) {
             for (int i = 0; i < 100_000; i++) {

@@ -20,7 +20,7 @@ class PropertiesTest {
     private static Cenalloc open() throws CenallocException {
         var kernel = new FakeKernel();
         for (String heap : List.of("system", "reserved", "vendor", "protected,video", "system_cc_shared", "udmabuf")) {
-            kernel.heap(heap, 1L << 40);
+            kernel.heap(heap, 4 << 20);
         }
         return Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
     }
