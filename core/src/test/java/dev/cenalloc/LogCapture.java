@@ -29,6 +29,7 @@ final class LogCapture implements AutoCloseable {
         logger = (Logger) LogManager.getLogger(source);
         before = logger.getLevel();
         logger.addAppender(appender);
+        logger.setAdditive(false); // only here, not on the screen as well
         logger.setLevel(Level.WARN); // without a configuration only errors are logged
     }
 
@@ -39,6 +40,7 @@ final class LogCapture implements AutoCloseable {
     @Override
     public void close() {
         logger.setLevel(before);
+        logger.setAdditive(true);
         logger.removeAppender(appender);
         appender.stop();
     }

@@ -3,7 +3,7 @@ package dev.cenalloc.json;
 import java.io.IOException;
 
 /**
- * A document is not a constraint set. The message says what is wrong and what to write instead; where it is wrong are
+ * A document is not a constraint set, or not a profile. The message says what is wrong and what to write instead; where it is wrong are
  * fields. The one exception that any text or bytes can cause.
  */
 public final class ConstraintsFormatException extends IOException {
@@ -12,6 +12,8 @@ public final class ConstraintsFormatException extends IOException {
     /** A value from the document may be as long as the document. */
     private static final int LONGEST_REASON = 500;
 
+    /** Without the place. */
+    private final String reason;
     /** JSON pointer. */
     private final String pointer;
     /** From 1 on. */
@@ -22,6 +24,7 @@ public final class ConstraintsFormatException extends IOException {
     ConstraintsFormatException(String reason, String pointer, int line, int column) {
         super(shortened(reason) + " (at " + (pointer.isEmpty() ? "" : shortened(pointer) + ", ") + "line " + line
                 + ", column " + column + ")");
+        this.reason = reason;
         this.pointer = pointer;
         this.line = line;
         this.column = column;
@@ -29,6 +32,10 @@ public final class ConstraintsFormatException extends IOException {
 
     private static String shortened(String text) {
         return text.length() <= LONGEST_REASON ? text : text.substring(0, LONGEST_REASON) + "...";
+    }
+
+    String reason() {
+        return reason;
     }
 
     /**

@@ -74,7 +74,12 @@ public final class ConstraintsJson {
      * @throws IOException what the stream throws
      */
     public static Constraints read(InputStream json) throws IOException {
-        return read(decoded(json.readNBytes(Json.LARGEST_DOCUMENT + 1)));
+        return read(text(json));
+    }
+
+    /** What is in a stream, if it is no longer than a document may be. */
+    static String text(InputStream json) throws IOException {
+        return decoded(json.readNBytes(Json.LARGEST_DOCUMENT + 1));
     }
 
     /** Here and not by the JSON library, which would guess encodings. */

@@ -33,25 +33,39 @@ final class ConstraintsReader {
 
     private final String text;
     private final JsonParser parser;
+    /** Whether this is part of a profile, which has the version, and a device, of which more may be said. */
+    private final boolean nested;
+
+    private boolean iommu;
     private final EnumSet<Field> withdrawn = EnumSet.noneOf(Field.class);
     private Constraints constraints = Constraints.NONE;
 
-    private ConstraintsReader(String text, JsonParser parser) {
+    private ConstraintsReader(String text, JsonParser parser, boolean nested) {
         this.text = text;
         this.parser = parser;
+        this.nested = nested;
     }
+
+    /** What a profile says of one device. */
+    record Described(Constraints constraints, boolean behindIommu) {}
 
     static Constraints read(String text) throws ConstraintsFormatException {
         if (text.length() > Json.LARGEST_DOCUMENT) {
             throw tooLong();
         }
-        pass(text, ConstraintsReader::checkVersion);
-        return pass(text, ConstraintsReader::interpret).constraints;
+        pass(text, false, ConstraintsReader::checkVersion);
+        return pass(text, false, ConstraintsReader::interpret).constraints;
+    }
+
+    /** As {@link #read}, for the object of one device in a profile, which is known to be JSON. */
+    static Described readDevice(String text) throws ConstraintsFormatException {
+        ConstraintsReader reader = pass(text, true, ConstraintsReader::interpret);
+        return new Described(reader.constraints, reader.iommu);
     }
 
     static ConstraintsFormatException tooLong() {
         return new ConstraintsFormatException(
-                "a constraint set has at most " + Json.LARGEST_DOCUMENT + " characters: leave some out", "", 1, 1);
+                "a document has at most " + Json.LARGEST_DOCUMENT + " characters: leave some out", "", 1, 1);
     }
 
     @FunctionalInterface
@@ -59,9 +73,9 @@ final class ConstraintsReader {
         void run(ConstraintsReader reader) throws IOException;
     }
 
-    private static ConstraintsReader pass(String text, Pass pass) throws ConstraintsFormatException {
+    private static ConstraintsReader pass(String text, boolean nested, Pass pass) throws ConstraintsFormatException {
         try (JsonParser parser = Json.FACTORY.createParser(text)) {
-            var reader = new ConstraintsReader(text, parser);
+            var reader = new ConstraintsReader(text, parser, nested);
             try {
                 pass.run(reader);
                 return reader;
@@ -120,17 +134,21 @@ final class ConstraintsReader {
     }
 
     private void interpret() throws IOException {
-        parser.nextToken();
+        if (parser.nextToken() != JsonToken.START_OBJECT) {
+            throw refusal("here belongs an object with require and advise");
+        }
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String key = parser.currentName();
             parser.nextToken();
-            switch (key) {
-                case "version" -> {} // checked
-                case "require" -> section(false);
-                case "advise" -> section(true);
-                default ->
-                    throw refusal("no constraint set has a \"" + key
-                            + "\": beside version it has require and advise, and fields are in those");
+            if (key.equals("require") || key.equals("advise")) {
+                section(key.equals("advise"));
+            } else if (nested && key.equals("iommu")) {
+                iommu = parser.currentToken() == JsonToken.VALUE_TRUE;
+                if (!iommu) {
+                    expect(JsonToken.VALUE_FALSE, "true or false");
+                }
+            } else if (nested || !key.equals("version")) { // that was checked
+                throw refusal("there is no \"" + key + "\" beside require and advise, and fields are in those");
             }
         }
         if (!withdrawn.isEmpty()) {
