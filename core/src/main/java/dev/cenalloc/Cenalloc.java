@@ -201,15 +201,36 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * As {@link #create(long)}, for lines whose distance the devices decide: the memory grows with what they say of pitch.
+     * As {@link #create(long)}, for an image whose {@link Layout} the devices decide: the memory grows with what they say of
+     * pitch and of the planes' offsets.
      *
-     * @param lineBytes bytes used in one line, positive
-     * @param lines how many, positive
-     * @return the buffer, which the caller closes; {@link SharedBuffer#pitch} tells the distance
-     * @throws IllegalArgumentException if one is not positive, or the product not countable
+     * @param image a linear one in a format of one buffer
+     * @return the buffer, which the caller closes; {@link SharedBuffer#layout} tells where the image lies
+     * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
      */
-    public SharedBuffer createLines(long lineBytes, long lines) {
-        return created(Extent.ofLines(lineBytes, lines));
+    public SharedBuffer create(Image image) {
+        checkOneBuffer(image);
+        return create(image, 0);
+    }
+
+    /**
+     * As {@link #create(Image)}, for one of the buffers of an image whose planes have buffers of their own. Each has its own
+     * devices, which may ask for different things: see {@link Device#forUse}.
+     *
+     * @param image a linear one
+     * @param buffer which of the image's buffers, from 0; see {@link PixelFormat#buffers}
+     * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException if the image is not linear, has no such buffer, or has more bytes than a buffer
+     */
+    public SharedBuffer create(Image image, int buffer) {
+        return created(Extent.ofImage(image, buffer));
+    }
+
+    private static void checkOneBuffer(Image image) {
+        if (image.format().buffers() != 1) {
+            throw new IllegalArgumentException(
+                    image + " lies in " + image.format().buffers() + " buffers: say which of them");
+        }
     }
 
     private SharedBuffer created(Extent extent) {
@@ -273,16 +294,29 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * As {@link #plan}, for lines whose distance the devices decide.
+     * As {@link #plan(long, List)}, for an image whose layout the devices decide.
      *
-     * @param lineBytes bytes used in one line, positive
-     * @param lines how many, positive
+     * @param image a linear one in a format of one buffer
      * @param devices the participants, declared or real
      * @return the plan
-     * @throws IllegalArgumentException if one is not positive, or the product not countable
+     * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
      */
-    public Plan planLines(long lineBytes, long lines, List<Device> devices) {
-        return Plan.solve(Extent.ofLines(lineBytes, lines), List.copyOf(devices), heaps);
+    public Plan plan(Image image, List<Device> devices) {
+        checkOneBuffer(image);
+        return plan(image, 0, devices);
+    }
+
+    /**
+     * As {@link #plan(Image, List)}, for one of the buffers of an image whose planes have buffers of their own.
+     *
+     * @param image a linear one
+     * @param buffer which of the image's buffers, from 0; see {@link PixelFormat#buffers}
+     * @param devices the participants, declared or real
+     * @return the plan
+     * @throws IllegalArgumentException if the image is not linear, has no such buffer, or has more bytes than a buffer
+     */
+    public Plan plan(Image image, int buffer, List<Device> devices) {
+        return Plan.solve(Extent.ofImage(image, buffer), List.copyOf(devices), heaps);
     }
 
     /** {@return the buffers that are open: size, name, memory, references, and the devices with their constraints; totals} */

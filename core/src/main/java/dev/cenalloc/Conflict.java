@@ -23,6 +23,7 @@ public final class Conflict {
             Field.MAX_SEGMENTS,
             Field.MAX_SEGMENT_SIZE,
             Field.SEGMENT_BOUNDARY,
+            Field.OFFSET_ALIGNMENT,
             Field.PITCH_ALIGNMENT,
             Field.MIN_PITCH,
             Field.MAX_PITCH,

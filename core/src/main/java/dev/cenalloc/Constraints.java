@@ -216,7 +216,8 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and planes begin at multiples of this}
+     * {@return these constraints, and each plane of an image begins at a multiple of this} For a buffer of bytes it is advice to
+     * who puts planes into it.
      *
      * @param bytes a power of two
      */
@@ -225,7 +226,7 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the distance from line to line is a multiple of this}
+     * {@return these constraints, and the distance from line to line is a multiple of this, in every plane}
      *
      * @param bytes at least 1
      */
@@ -234,7 +235,7 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the distance from line to line is at least this}
+     * {@return these constraints, and the distance from line to line is at least this, in every plane}
      *
      * @param bytes at least 1
      */
@@ -243,7 +244,7 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the distance from line to line is at most this}
+     * {@return these constraints, and the distance from line to line is at most this, in every plane}
      *
      * @param bytes at least 1
      */
@@ -513,6 +514,11 @@ public final class Constraints {
         if (one == NO_COMMON_MULTIPLE || other == NO_COMMON_MULTIPLE) {
             return NO_COMMON_MULTIPLE;
         }
+        long factor = other / gcd(one, other);
+        return Math.multiplyHigh(one, factor) == 0 && one * factor > 0 ? one * factor : NO_COMMON_MULTIPLE;
+    }
+
+    static long gcd(long one, long other) {
         long a = one;
         long b = other;
         while (b != 0) {
@@ -520,8 +526,7 @@ public final class Constraints {
             a = b;
             b = rest;
         }
-        long factor = other / a;
-        return Math.multiplyHigh(one, factor) == 0 && one * factor > 0 ? one * factor : NO_COMMON_MULTIPLE;
+        return a;
     }
 
     private static Set<String> intersection(@Nullable Set<String> before, Set<String> more) {

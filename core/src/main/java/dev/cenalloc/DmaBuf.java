@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BiConsumer;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.jspecify.annotations.Nullable;
@@ -426,8 +427,8 @@ public final class DmaBuf implements AutoCloseable {
         held.descriptor.reopen();
     }
 
-    /** Copies what a seized buffer holds, as much as the extent; lines whose distance changes one by one. */
-    void copySeized(int fd, DmaBuf target, Extent extent, long pitch, long targetPitch) throws CenallocException {
+    /** Copies what a seized buffer holds. */
+    void copySeized(int fd, DmaBuf target, BiConsumer<MemorySegment, MemorySegment> copy) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment from = map(fd, Direction.READ, arena);
             try (Mapping to = target.map(Direction.WRITE);
@@ -437,14 +438,7 @@ public final class DmaBuf implements AutoCloseable {
                     throw CpuAccess.failure(result);
                 }
                 try {
-                    if (pitch == targetPitch) {
-                        MemorySegment.copy(from, 0, to.segment(), 0, Math.min(size, target.size));
-                    } else {
-                        for (long line = 0; line < extent.lines(); line++) {
-                            MemorySegment.copy(
-                                    from, line * pitch, to.segment(), line * targetPitch, extent.lineBytes());
-                        }
-                    }
+                    copy.accept(from, to.segment());
                 } finally {
                     CpuAccess.sync(kernel, fd, Direction.READ.end);
                 }

@@ -1,24 +1,28 @@
 package dev.cenalloc;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How much memory a buffer needs, as far as it is known before its devices are: so many bytes, or so many lines of so
- * many bytes whose distance the devices decide.
+ * How much memory a buffer needs, as far as it is known before its devices are: so many bytes, or an image, whose layout the
+ * devices decide.
  *
- * @param bytes the number of bytes, if {@code lines} is 0
- * @param lineBytes bytes used in one line
- * @param lines the number of lines, or 0
+ * @param bytes the number of bytes; of an image, in the smallest layout that there is
  * @param alignment a power of two that the size is a multiple of
+ * @param image what lies in it, null if it is just bytes
+ * @param buffer which of the image's buffers
  */
-record Extent(long bytes, long lineBytes, long lines, long alignment) {
+record Extent(long bytes, long alignment, @Nullable Image image, int buffer) {
     /** The smallest page of the supported architectures: what memory comes in, at least. */
     static final long PAGE = 4096;
 
     /** The largest page of the supported architectures: rounding up to it must not overflow. */
     static final long LARGEST_PAGE = 65_536;
 
-    static final Extent LEAST = new Extent(1, 0, 0, 1);
+    static final Extent LEAST = new Extent(1, 1, null, 0);
+
+    /** What pitches are measured by if there is no image: some pitch must suit everyone. */
+    private static final Image ONE_PIXEL = new Image(PixelFormat.R8, 1, 1);
 
     static Extent ofBytes(long size, long alignment) {
         if (size <= 0 || size > Long.MAX_VALUE - LARGEST_PAGE + 1) {
@@ -27,43 +31,49 @@ record Extent(long bytes, long lineBytes, long lines, long alignment) {
         if (Long.bitCount(alignment) != 1 || alignment <= 0) {
             throw new IllegalArgumentException("an alignment is a power of two, not " + alignment);
         }
-        var extent = new Extent(size, 0, 0, alignment);
+        var extent = new Extent(size, alignment, null, 0);
         if (extent.size(Constraints.NONE) < 0) {
             throw new IllegalArgumentException(size + " bytes cannot be rounded up to a multiple of " + alignment);
         }
         return extent;
     }
 
-    static Extent ofLines(long lineBytes, long lines) {
-        if (lineBytes <= 0 || lines <= 0 || Math.multiplyHigh(lineBytes, lines) != 0) {
-            throw new IllegalArgumentException(
-                    "lines and their bytes are at least 1, and their product below 2^63: " + lines + " x " + lineBytes);
+    static Extent ofImage(Image image, int buffer) {
+        Layout.checkBuffer(image, buffer);
+        if (image.modifier() != Image.LINEAR) {
+            throw new IllegalArgumentException("how " + image
+                    + " lies in memory is known to the devices that speak of it, and not here: ask one of them to allocate it,"
+                    + " or take a linear image");
         }
-        ofBytes(lineBytes * lines, 1);
-        return new Extent(0, lineBytes, lines, 1);
+        Layout least = new Extent(1, 1, image, buffer).layout(Constraints.NONE);
+        if (least == null) {
+            throw new IllegalArgumentException(image + " has more than 2^63-65536 bytes");
+        }
+        return new Extent(least.size(), 1, image, buffer);
     }
 
-    /** The distance from line to line that suits everyone; 0 if there are no lines, -1 if none suits. */
-    long pitch(Constraints merged) {
-        return lines == 0 ? 0 : pitch(merged, lineBytes);
-    }
-
-    private static long pitch(Constraints merged, long lineBytes) {
-        long pitch = roundUp(Math.max(lineBytes, merged.raw(Field.MIN_PITCH)), merged.raw(Field.PITCH_ALIGNMENT));
-        return pitch < 0 || pitch > merged.raw(Field.MAX_PITCH) ? -1 : pitch;
+    /** Where the image lies; null if there is none, or no layout suits. */
+    @Nullable
+    Layout layout(Constraints merged) {
+        if (image == null) {
+            return null;
+        }
+        List<Layout.Plane> planes = Layout.planes(image, buffer, merged);
+        long size = planes == null ? -1 : grown(planes.getLast().end(), merged);
+        return planes == null || size < 0 ? null : new Layout(image, buffer, planes, size);
     }
 
     /** The bytes to ask for; -1 if there is no such number. */
     long size(Constraints merged) {
-        long size = bytes;
-        if (lines > 0) {
-            long pitch = pitch(merged);
-            if (pitch < 0 || Math.multiplyHigh(pitch, lines) != 0 || pitch * lines < 0) {
-                return -1;
-            }
-            size = pitch * lines;
+        if (image == null) {
+            return grown(bytes, merged);
         }
-        size = Math.max(size, merged.raw(Field.MIN_SIZE));
+        Layout layout = layout(merged);
+        return layout == null ? -1 : layout.size();
+    }
+
+    private long grown(long least, Constraints merged) {
+        long size = Math.max(least, merged.raw(Field.MIN_SIZE));
         size = roundUp(size, alignment);
         return size > Long.MAX_VALUE - LARGEST_PAGE + 1 ? -1 : size;
     }
@@ -71,11 +81,13 @@ record Extent(long bytes, long lineBytes, long lines, long alignment) {
     /** Why no memory of this extent can be as the constraints say; null if it can. */
     @Nullable
     String contradiction(Constraints merged, boolean contiguous) {
-        if (pitch(merged, Math.max(1, lineBytes)) < 0) {
-            return "no distance from line to line suits everyone";
+        if (Layout.planes(image == null ? ONE_PIXEL : image, buffer, merged) == null) {
+            return image == null
+                    ? "no distance from line to line suits everyone"
+                    : "no distance from line to line, or no place for a plane, suits everyone";
         }
         long size = size(merged);
-        if (size < 0 || merged.raw(Field.OFFSET_ALIGNMENT) == Long.MAX_VALUE) {
+        if (size < 0) {
             return "no size can be a multiple of what everyone needs";
         }
         if (size > merged.raw(Field.MAX_SIZE)) {
@@ -113,6 +125,6 @@ record Extent(long bytes, long lineBytes, long lines, long alignment) {
 
     @Override
     public String toString() {
-        return lines == 0 ? bytes + " bytes" : lines + " lines of " + lineBytes + " bytes";
+        return image == null ? bytes + " bytes" : image + (image.format().buffers() == 1 ? "" : ", buffer " + buffer);
     }
 }

@@ -24,11 +24,11 @@ public enum Field {
     BASE_ALIGNMENT("baseAlignment", Rule.LCM),
     /** Bytes, a power of two, of which each plane's offset in the memory is a multiple. */
     OFFSET_ALIGNMENT("offsetAlignment", Rule.LCM),
-    /** Bytes of which the distance from line to line is a multiple. */
+    /** Bytes of which the distance from line to line is a multiple, in every plane. */
     PITCH_ALIGNMENT("pitchAlignment", Rule.LCM),
-    /** Bytes from line to line at least. */
+    /** Bytes from line to line at least, in every plane. */
     MIN_PITCH("minPitch", Rule.MAX),
-    /** Bytes from line to line at most. */
+    /** Bytes from line to line at most, in every plane. */
     MAX_PITCH("maxPitch", Rule.MIN),
     /** Bytes of memory at least. */
     MIN_SIZE("minSize", Rule.MAX),

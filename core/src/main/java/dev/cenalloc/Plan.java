@@ -228,8 +228,8 @@ public final class Plan {
     }
 
     /**
-     * {@return the bytes to be allocated: what was asked for, grown by what the devices say of size and pitch; empty if there is
-     * no such number} The kernel rounds it up to whole pages.
+     * {@return the bytes to be allocated: what was asked for, grown by what the devices say of size, pitch and offsets; empty if
+     * there is no such number} The kernel rounds it up to whole pages.
      */
     public OptionalLong size() {
         return size < 0 ? OptionalLong.empty() : OptionalLong.of(size);
@@ -239,20 +239,14 @@ public final class Plan {
         return attached;
     }
 
-    /** Whether memory laid out for the other plan is laid out for this one. */
-    boolean isSameExtent(Plan other) {
-        return size == other.size && extent.pitch(constraints) == other.extent.pitch(other.constraints);
-    }
-
     /** The bytes for messages: those to be allocated, or if there is no such number, those asked for. */
     long requestedSize() {
-        return size < 0 ? Math.max(extent.bytes(), 0) : size;
+        return size < 0 ? extent.bytes() : size;
     }
 
-    /** {@return the distance from line to line in bytes that suits everyone, empty for a buffer that was not created in lines} */
-    public OptionalLong pitch() {
-        long pitch = extent.pitch(constraints);
-        return pitch <= 0 ? OptionalLong.empty() : OptionalLong.of(pitch);
+    /** {@return where the image lies, so that it suits everyone; empty if nothing does, or there is no image but bytes} */
+    public Optional<Layout> layout() {
+        return Optional.ofNullable(extent.layout(constraints));
     }
 
     /** {@return the heaps that satisfy everyone, best first; empty if there is none} */
@@ -452,8 +446,8 @@ public final class Plan {
     }
 
     /**
-     * {@return into how many segments memory of a heap may fall for these devices, at worst} From the size, and so from lines and
-     * pitch: scattered memory into single pages, every memory at the length that a segment may have.
+     * {@return into how many segments memory of a heap may fall for these devices, at worst} From the size, and so from the
+     * layout: scattered memory into single pages, every memory at the length that a segment may have.
      *
      * @param heap any
      * @throws IllegalStateException if nothing suits all devices, so that there is no size
@@ -469,9 +463,20 @@ public final class Plan {
     String mismatch(Heap heap, Device device, long storageSize) {
         Constraints late = device.constraints().withStandIns(heaps);
         Field objection = Suitability.objection(late, requestedSize(), heap);
-        if (objection != null) {
-            return describe(heap, requestedSize(), objection, late, List.of(Statement.of(device, objection)));
-        }
+        return objection == null
+                ? mismatch(heap, late, storageSize)
+                : describe(heap, requestedSize(), objection, late, List.of(Statement.of(device, objection)));
+    }
+
+    /** Whether the storage that this plan led to suits all devices of another plan, where it is and as it is laid out. */
+    boolean suits(Plan other, Heap heap, long storageSize) {
+        return other.candidates().contains(heap)
+                && Suitability.objection(other.constraints, requestedSize(), heap) == null
+                && mismatch(heap, other.constraints, storageSize).isEmpty();
+    }
+
+    /** What of the storage does not suit, beside what is known of its heap; empty if it does. */
+    private String mismatch(Heap heap, Constraints late, long storageSize) {
         String refusal = refusal(heap, late, storageSize);
         if (refusal != null) {
             return refusal;
@@ -483,14 +488,7 @@ public final class Plan {
         if (late.isContiguous() && segment < requestedSize()) {
             return "it is one segment of " + requestedSize() + " bytes";
         }
-        long pitch = extent.pitch(constraints);
-        if (pitch > 0
-                && (pitch % late.raw(Field.PITCH_ALIGNMENT) != 0
-                        || pitch < late.raw(Field.MIN_PITCH)
-                        || pitch > late.raw(Field.MAX_PITCH))) {
-            return "its lines are " + pitch + " bytes apart";
-        }
-        return "";
+        return layout().map(layout -> layout.mismatch(late)).orElse("");
     }
 
     /**
@@ -522,11 +520,12 @@ public final class Plan {
     public String explain() {
         var text = new StringBuilder();
         text.append(extent);
-        if (size >= 0 && (size != extent.bytes() || extent.lines() > 0)) {
+        if (size >= 0 && (size != extent.bytes() || extent.image() != null)) {
             text.append(", which makes ").append(size).append(" bytes");
         }
-        pitch().ifPresent(pitch -> text.append(" at a pitch of ").append(pitch));
         text.append(" for ").append(devices.isEmpty() ? "no device (unconstrained)" : names(devices));
+        layout().ifPresent(layout ->
+                layout.planes().forEach(plane -> text.append("\n  plane: ").append(plane)));
         for (Device device : devices) {
             text.append("\n  ").append(device);
         }

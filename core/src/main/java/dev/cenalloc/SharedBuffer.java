@@ -6,6 +6,7 @@ import dev.cenalloc.Plan.Cause;
 import dev.cenalloc.Plan.Rejection;
 import dev.cenalloc.bindings.Errno;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -13,8 +14,8 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.BiConsumer;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.jspecify.annotations.Nullable;
@@ -78,22 +79,22 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * {@return the size that was asked for, in bytes; of a buffer in lines, the bytes used in all lines} The storage has at
-     * least that; {@link Plan#size} tells what the devices make of it.
+     * {@return the size that was asked for, in bytes; of an image, its smallest size} The storage has at least that;
+     * {@link Plan#size} tells what the devices make of it.
      */
     public long size() {
-        return extent.lines() == 0 ? extent.bytes() : extent.lineBytes() * extent.lines();
+        return extent.bytes();
     }
 
     /**
-     * {@return the distance from line to line in bytes; empty for a buffer that was not created in lines} Before the first
-     * use it is what the devices attached now lead to.
+     * {@return where the image lies in the memory; empty for a buffer of bytes} Before the first use it is what the devices
+     * attached now lead to, and empty too if no layout suits them.
      *
-     * @throws IllegalStateException if closed
+     * @throws IllegalStateException if closed before the first use
      */
-    public OptionalLong pitch() {
+    public Optional<Layout> layout() {
         Storage existing = storage;
-        return existing == null ? plan().pitch() : existing.choice.plan().pitch();
+        return existing == null ? plan().layout() : existing.choice.plan().layout();
     }
 
     /**
@@ -568,9 +569,9 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Moves the memory to the best heap for the devices attached now that has some, with the {@link #size} bytes that it holds,
-     * line by line if their distance changes. Does nothing before the first use, or if no better heap has memory. Blocks
-     * for the allocation and the copying.
+     * Moves the memory to the best heap for the devices attached now that has some, with what it holds: an
+     * image line by line, to where the {@link #layout} then has it. Does nothing before the first use, or if the memory suits and
+     * no better heap has any. Blocks for the allocation and the copying.
      *
      * @throws BufferBusyException EBUSY: something is mapped or in CPU access, or {@link #dmaBuf} was called, so that devices may
      *     use the memory; nothing has changed
@@ -584,8 +585,7 @@ public final class SharedBuffer implements AutoCloseable {
             return;
         }
         Plan plan = Plan.solve(extent, devices(), cenalloc.heaps());
-        boolean suits =
-                plan.isSameExtent(old.choice.plan()) && plan.candidates().contains(old.choice.heap());
+        boolean suits = old.choice.plan().suits(plan, old.choice.heap(), old.dmaBuf.size());
         Heap enough = suits ? old.choice.heap() : null;
         if (!suits || !plan.candidates().getFirst().equals(enough)) {
             move(old, plan, enough);
@@ -630,8 +630,7 @@ public final class SharedBuffer implements AutoCloseable {
         try {
             fresh = allocate(plan, new ArrayList<>(), enough);
             if (fresh != null) {
-                long oldPitch = extent.pitch(old.choice.plan().constraints());
-                old.dmaBuf.copySeized(fd, fresh.dmaBuf, extent, oldPitch, extent.pitch(plan.constraints()));
+                old.dmaBuf.copySeized(fd, fresh.dmaBuf, contents(old, fresh));
                 storage = fresh;
                 moved = true;
             }
@@ -645,6 +644,15 @@ public final class SharedBuffer implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** How what one memory holds gets into the other: an image whose lines lie elsewhere there, line by line. */
+    private static BiConsumer<MemorySegment, MemorySegment> contents(Storage old, Storage fresh) {
+        Layout before = old.choice.plan().layout().orElse(null);
+        Layout after = fresh.choice.plan().layout().orElse(null);
+        return before == null || after == null || before.planes().equals(after.planes())
+                ? (from, to) -> MemorySegment.copy(from, 0, to, 0, Math.min(from.byteSize(), to.byteSize()))
+                : (from, to) -> before.copy(from, after, to);
     }
 
     /**

@@ -104,13 +104,14 @@ final class Suitability {
             // Scattered memory is counted at its worst. Where boundaries lie in contiguous memory nobody knows.
             case MAX_SEGMENTS -> merged.says(Field.SEGMENT_BOUNDARY) ? Assurance.ADVISORY : Assurance.ENFORCED;
             // Heaps hand out segments as they come, up to the whole buffer in one; drivers may cut them, or refuse.
-            case MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY, OFFSET_ALIGNMENT -> Assurance.ADVISORY;
+            case MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY -> Assurance.ADVISORY;
             case HIGHEST_ADDRESS -> isBelow(merged, properties) == Trait.YES ? Assurance.ENFORCED : Assurance.ADVISORY;
             // A heap can be asked for nothing but a size (dma-heap.h); memory begins at a page.
             case BASE_ALIGNMENT ->
                 merged.raw(Field.BASE_ALIGNMENT) <= Extent.PAGE ? Assurance.ENFORCED : Assurance.ADVISORY;
-            // Who lays out the lines keeps it: this library, if it knows of lines.
-            case PITCH_ALIGNMENT, MIN_PITCH, MAX_PITCH -> extent.lines() > 0 ? Assurance.ENFORCED : Assurance.ADVISORY;
+            // Who lays out the planes keeps it: this library, if it knows of planes.
+            case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, MIN_PITCH, MAX_PITCH ->
+                extent.image() != null ? Assurance.ENFORCED : Assurance.ADVISORY;
             // Of the bytes that are asked for; whole pages come.
             case MAX_SIZE -> Assurance.ENFORCED;
             case MIN_SIZE -> Assurance.CHECKED;

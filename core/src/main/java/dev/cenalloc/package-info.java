@@ -39,22 +39,24 @@
  *
  * <p>A display gathers its picture from up to 4096 segments and reads lines up to 16384 bytes apart. A GPU wants lines that begin
  * at multiples of 256 bytes, at least 1024 apart. An encoder needs contiguous memory and takes lines up to 8192 apart. The
- * picture has 480 lines of 1000 bytes.
+ * {@link dev.cenalloc.Image} has 1000x480 pixels in the format NV12, which is a plane of brightness and one of colour.
  *
  * {@snippet :
  * var display = Device.of("display", Constraints.NONE.maxSegments(4096).maxPitch(16_384), "its data sheet");
  * var gpu = Device.of("gpu", Constraints.NONE.pitchAlignment(256).minPitch(1024), "its driver");
  * var encoder = Device.of("encoder", Constraints.NONE.contiguous().maxPitch(8192), "board profile");
- * Plan plan = cenalloc.planLines(1000, 480, List.of(display, gpu, encoder));
+ * Plan plan = cenalloc.plan(new Image(PixelFormat.NV12, 1000, 480), List.of(display, gpu, encoder));
  * System.out.println(plan.explain());
  * }
  *
  * <p>Each field is merged by its own {@linkplain dev.cenalloc.Field rule}: the smallest of the limits, the largest of the
  * demands, the least common multiple of the alignments. So the lines lie 1024 bytes apart, which the encoder accepts, the
- * buffer grows from 480,000 to 491,520 bytes, and since the encoder needs it in one, the system heap is out:
+ * buffer grows from 720,000 to 737,280 bytes, and since the encoder needs it in one, the system heap is out:
  *
  * <pre>
- * 480 lines of 1000 bytes, which makes 491520 bytes at a pitch of 1024 for display, gpu, encoder
+ * NV12 1000x480, which makes 737280 bytes for display, gpu, encoder
+ *   plane: 480 lines at a pitch of 1024 bytes from byte 0
+ *   plane: 240 lines at a pitch of 1024 bytes from byte 491520
  *   display: at most 4096 segments, a pitch of at most 16384 bytes (its data sheet)
  *   gpu: a pitch in multiples of 256 bytes, a pitch of at least 1024 bytes (its driver)
  *   encoder: contiguous memory, a pitch of at most 8192 bytes (board profile)

@@ -3,9 +3,11 @@ package dev.cenalloc;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Layout.Plane;
 import dev.cenalloc.SharedBuffer.Strictness;
 import dev.cenalloc.bindings.Errno;
 import java.lang.foreign.ValueLayout;
@@ -291,18 +293,24 @@ class BufferLifeTest {
     }
 
     @Test
-    void lateDevicesAreCheckedAgainstSizeAndPitchToo() throws Exception {
-        try (var buffer = cenalloc.createLines(100, 10)) {
-            buffer.attach(Device.of("gpu", NONE.pitchAlignment(256), "test"));
+    void lateDevicesAreCheckedAgainstSizeAndLayoutToo() throws Exception {
+        // Lines at a pitch of 256 and of 128 bytes, planes from bytes 0, 2560 and 3200.
+        try (var buffer = cenalloc.create(new Image(PixelFormat.YUV420, 200, 10))) {
+            buffer.attach(Device.of("gpu", NONE.pitchAlignment(128), "test"));
             buffer.dmaBuf();
-            assertEquals(256, buffer.pitch().orElseThrow());
-            buffer.attach(Device.of("fine", NONE.pitchAlignment(128).minSize(4096), "test"));
+            assertEquals(
+                    List.of(new Plane(0, 256, 10), new Plane(2560, 128, 5), new Plane(3200, 128, 5)),
+                    buffer.layout().orElseThrow().planes());
+            buffer.attach(Device.of(
+                    "fine", NONE.pitchAlignment(64).offsetAlignment(128).minSize(4096), "test"));
             for (Constraints unfit : List.of(
                     NONE.pitchAlignment(96),
+                    NONE.pitchAlignment(256),
                     NONE.maxPitch(255),
-                    NONE.minPitch(257),
+                    NONE.minPitch(129),
+                    NONE.offsetAlignment(256),
                     NONE.minSize(4097),
-                    NONE.maxSize(2559),
+                    NONE.maxSize(3839),
                     NONE.requiresProtected())) {
                 assertThrows(
                         BufferBusyException.class,
@@ -313,6 +321,65 @@ class BufferLifeTest {
     }
 
     // ---- moving ----
+
+    @Test
+    void anImageIsLaidOutAnewWhenItMoves() throws Exception {
+        try (var buffer = cenalloc.create(new Image(PixelFormat.NV12, 10, 4))) {
+            Layout before = buffer.layout().orElseThrow();
+            try (var mapping = buffer.map(Direction.WRITE)) {
+                for (int i = 0; i < before.size(); i++) {
+                    mapping.segment().set(ValueLayout.JAVA_BYTE, i, (byte) (i + 1));
+                }
+            }
+            Device wide = Device.of("wide", NONE.pitchAlignment(64).offsetAlignment(1024), "test");
+            assertThrows(BufferBusyException.class, () -> buffer.attach(wide));
+            buffer.relocate(wide);
+            Layout after = buffer.layout().orElseThrow();
+            assertEquals(List.of(new Plane(0, 64, 4), new Plane(1024, 64, 2)), after.planes());
+            try (var mapping = buffer.map(Direction.READ)) {
+                for (int line = 0; line < 6; line++) {
+                    long offset = line < 4 ? line * 64L : 1024 + (line - 4) * 64L;
+                    for (int column = 0; column < 10; column++) {
+                        assertEquals(
+                                line * 10 + column + 1, mapping.segment().get(ValueLayout.JAVA_BYTE, offset + column));
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void anImageThatLiesWellEnoughStays() throws Exception {
+        try (var buffer = cenalloc.create(new Image(PixelFormat.R8, 10, 4))) {
+            Attachment wide = buffer.attach(Device.of("wide", NONE.pitchAlignment(64), "test"));
+            buffer.map(Direction.READ).close();
+            Choice before = buffer.choice().orElseThrow();
+            wide.close();
+            buffer.relocate();
+            assertSame(before, buffer.choice().orElseThrow(), "a smaller pitch gains nothing");
+            assertEquals(64, buffer.layout().orElseThrow().planes().getFirst().pitch());
+        }
+    }
+
+    @Test
+    void whatLiesBeyondAnImageMovesToo() throws Exception {
+        try (var buffer = cenalloc.create(new Image(PixelFormat.R8, 10, 4))) {
+            Attachment large = buffer.attach(Device.of("large", NONE.minSize(5000), "test"));
+            try (var mapping = buffer.map(Direction.WRITE)) {
+                mapping.segment().set(ValueLayout.JAVA_BYTE, 39, (byte) 1);
+                mapping.segment().set(ValueLayout.JAVA_BYTE, 4999, (byte) 2);
+            }
+            buffer.relocate(CONTIGUOUS);
+            try (var mapping = buffer.map(Direction.READ)) {
+                assertEquals(1, mapping.segment().get(ValueLayout.JAVA_BYTE, 39));
+                assertEquals(2, mapping.segment().get(ValueLayout.JAVA_BYTE, 4999));
+            }
+            large.close();
+            Choice before = buffer.choice().orElseThrow();
+            buffer.relocate();
+            assertSame(before, buffer.choice().orElseThrow(), "less memory in the same heap gains nothing");
+        }
+    }
 
     @Test
     void relocatingKeepsTheContents() throws Exception {
@@ -345,15 +412,19 @@ class BufferLifeTest {
 
     @Test
     void linesAreMovedOneByOneIfTheirDistanceChanges() throws Exception {
-        try (var buffer = cenalloc.createLines(1000, 5)) {
-            assertEquals(1000, buffer.pitch().orElseThrow());
+        try (var buffer = cenalloc.create(new Image(PixelFormat.R8, 1000, 5))) {
+            assertEquals(
+                    List.of(new Plane(0, 1000, 5)),
+                    buffer.layout().orElseThrow().planes());
             try (var mapping = buffer.map(Direction.WRITE)) {
                 for (int line = 0; line < 5; line++) {
                     mapping.segment().asSlice(line * 1000L, 1000).fill((byte) (line + 1));
                 }
             }
             buffer.relocate(Device.of("gpu", NONE.pitchAlignment(256), "test"));
-            assertEquals(1024, buffer.pitch().orElseThrow());
+            assertEquals(
+                    List.of(new Plane(0, 1024, 5)),
+                    buffer.layout().orElseThrow().planes());
             try (var mapping = buffer.map(Direction.READ)) {
                 for (int line = 0; line < 5; line++) {
                     assertEquals(line + 1, mapping.segment().get(ValueLayout.JAVA_BYTE, line * 1024L));
@@ -578,7 +649,7 @@ class BufferLifeTest {
     @Test
     void theDumpShowsEverything() throws Exception {
         try (var one = cenalloc.create(100);
-                var two = cenalloc.createLines(64, 10)) {
+                var two = cenalloc.create(new Image(PixelFormat.NV12M, 64, 10), 1)) {
             one.name("first");
             one.attach(CONTIGUOUS);
             one.dmaBuf();
@@ -590,7 +661,7 @@ class BufferLifeTest {
                     "references",
                     "constraints: contiguous memory",
                     "camera: contiguous memory (test)",
-                    "10 lines of 64 bytes, no memory yet",
+                    "NV12M 64x10, buffer 1, no memory yet",
                     "display: any memory (test)",
                     "2 buffers, 4096 bytes of memory")) {
                 assertTrue(dump.contains(part), () -> part + " in " + dump);
@@ -609,9 +680,6 @@ class BufferLifeTest {
             assertThrows(IllegalArgumentException.class, () -> cenalloc.create(100, bad));
         }
         assertThrows(IllegalArgumentException.class, () -> cenalloc.create(Long.MAX_VALUE - 65_535, 1L << 62));
-        assertThrows(IllegalArgumentException.class, () -> cenalloc.createLines(1L << 40, 1L << 40));
-        assertThrows(IllegalArgumentException.class, () -> cenalloc.createLines(0, 1));
-        assertThrows(IllegalArgumentException.class, () -> cenalloc.createLines(1, -1));
     }
 
     @Test

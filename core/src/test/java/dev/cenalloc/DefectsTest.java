@@ -138,7 +138,7 @@ class DefectsTest {
                 String all = thread.submit(() -> buffer.explain()
                                 + buffer.choice()
                                 + buffer.plan()
-                                + buffer.pitch()
+                                + buffer.layout()
                                 + buffer.attachments()
                                 + buffer.isSealed()
                                 + cenalloc.dump())

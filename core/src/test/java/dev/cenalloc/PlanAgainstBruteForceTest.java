@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -28,6 +29,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PlanAgainstBruteForceTest {
     private static final List<String> OWN = List.of("carveout", "vendor", "sram", "pool0", "protected,video", "spare");
     private static final List<String> KERNEL = List.of("system", "reserved", "linux,cma", "system_cc_shared");
+    private static final List<PixelFormat> FORMATS =
+            List.of(PixelFormat.XR24, PixelFormat.YUYV, PixelFormat.NV12, PixelFormat.YUV420);
     private static final List<Trait> TRAITS = List.of(Trait.values());
     private static final Set<Field> SEEN_TO_BY_AN_IOMMU =
             EnumSet.of(Field.MAX_SEGMENTS, Field.MAX_SEGMENT_SIZE, Field.SEGMENT_BOUNDARY, Field.HIGHEST_ADDRESS);
@@ -91,10 +94,10 @@ class PlanAgainstBruteForceTest {
         }
     }
 
-    /** What is asked for: bytes, or lines. */
-    private record Request(long bytes, long lineBytes, long lines) {
+    /** What is asked for: bytes, or an image. */
+    private record Request(long bytes, @Nullable Image image) {
         Plan plan(Cenalloc cenalloc, List<Device> devices) {
-            return lines == 0 ? cenalloc.plan(bytes, devices) : cenalloc.planLines(lineBytes, lines, devices);
+            return image == null ? cenalloc.plan(bytes, devices) : cenalloc.plan(image, devices);
         }
 
         private static Stream<BigInteger> numbers(Collection<Claim> claims, Field field) {
@@ -111,15 +114,55 @@ class PlanAgainstBruteForceTest {
             return value.add(all).subtract(BigInteger.ONE).divide(all).multiply(all);
         }
 
+        /** The longest pitch, that of the first plane. With several planes, each is half of it or it. */
         private BigInteger pitch(Collection<Claim> claims) {
-            BigInteger least = max(numbers(claims, Field.MIN_PITCH), Math.max(1, lineBytes));
-            return roundUp(least, numbers(claims, Field.PITCH_ALIGNMENT));
+            long half = image == null || image.format().planes().size() == 1 ? 1 : 2;
+            boolean halved = image != null && image.format() == PixelFormat.YUV420;
+            BigInteger least = max(numbers(claims, Field.MIN_PITCH), 1);
+            least = least.max(BigInteger.valueOf(lineBytes(halved ? 2 : 1)));
+            Stream<BigInteger> multiples = Stream.concat(
+                    numbers(claims, Field.PITCH_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 1 : half)));
+            BigInteger pitch = roundUp(least, multiples);
+            return halved ? pitch.shiftLeft(1) : pitch;
+        }
+
+        private long lineBytes(int part) {
+            return image == null
+                    ? 1
+                    : switch (image.format()) {
+                        case XR24 -> 4L * image.width();
+                        case YUYV -> (image.width() + 1L) / 2 * 4;
+                        case NV12 -> (image.width() + 1L) / 2 * 2;
+                        case YUV420 -> (image.width() + 1L) / 2 * 2 / part;
+                        default -> throw new AssertionError();
+                    };
+        }
+
+        /** Where the last plane ends. */
+        private BigInteger end(Collection<Claim> claims) {
+            if (image == null) {
+                return BigInteger.valueOf(bytes);
+            }
+            BigInteger pitch = pitch(claims);
+            BigInteger lines = BigInteger.valueOf(image.height());
+            BigInteger half = BigInteger.valueOf((image.height() + 1L) / 2);
+            return switch (image.format()) {
+                case NV12 -> aligned(pitch.multiply(half).shiftLeft(1), claims).add(pitch.multiply(half));
+                case YUV420 -> {
+                    BigInteger chroma = pitch.shiftRight(1).multiply(half);
+                    BigInteger second = aligned(pitch.multiply(half).shiftLeft(1), claims);
+                    yield aligned(second.add(chroma), claims).add(chroma);
+                }
+                default -> pitch.multiply(lines);
+            };
+        }
+
+        private static BigInteger aligned(BigInteger offset, Collection<Claim> claims) {
+            return roundUp(offset, numbers(claims, Field.OFFSET_ALIGNMENT));
         }
 
         BigInteger size(Collection<Claim> claims) {
-            BigInteger asked =
-                    lines == 0 ? BigInteger.valueOf(bytes) : pitch(claims).multiply(BigInteger.valueOf(lines));
-            return max(numbers(claims, Field.MIN_SIZE), 1).max(asked);
+            return max(numbers(claims, Field.MIN_SIZE), 1).max(end(claims));
         }
 
         /** Whether such memory is what all the claims say. */
@@ -213,8 +256,13 @@ class PlanAgainstBruteForceTest {
                     devices.add(random.nextInt(5) == 0 ? device.behindIommu() : device);
                 }
                 var request = random.nextBoolean()
-                        ? new Request(1L << random.nextInt(24), 0, 0)
-                        : new Request(0, random.nextInt(1, 10_000), random.nextInt(1, 2_000));
+                        ? new Request(1L << random.nextInt(24), null)
+                        : new Request(
+                                0,
+                                new Image(
+                                        FORMATS.get(random.nextInt(FORMATS.size())),
+                                        random.nextInt(1, 3_000),
+                                        random.nextInt(1, 2_000)));
                 check.of(new Case(cenalloc, request, devices));
             }
         }

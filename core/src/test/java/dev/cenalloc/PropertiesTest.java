@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Layout.Plane;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -16,6 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What holds for all devices and heaps, tried with many at random. The seed is in the message. */
 class PropertiesTest {
     private static final int ROUNDS = 300;
+    private static final List<PixelFormat> FORMATS = List.of(PixelFormat.R8, PixelFormat.NV12, PixelFormat.YUV420);
 
     private static Cenalloc open() throws CenallocException {
         var kernel = new FakeKernel();
@@ -197,7 +199,9 @@ class PropertiesTest {
         int moved = 0;
         try (var cenalloc = open()) {
             for (int i = 0; i < ROUNDS; i++) {
-                try (var buffer = cenalloc.createLines(1 + random.nextInt(2000), 1 + random.nextInt(100))) {
+                PixelFormat format = FORMATS.get(random.nextInt(FORMATS.size()));
+                try (var buffer =
+                        cenalloc.create(new Image(format, 1 + random.nextInt(2000), 1 + random.nextInt(100)))) {
                     String message = "seed " + seed + ", round " + i;
                     for (int n = 0; n < 8; n++) {
                         Device device = yieldingDevice(random, n);
@@ -230,23 +234,27 @@ class PropertiesTest {
         if (choice == null) {
             return;
         }
-        long pitch = buffer.pitch().orElseThrow();
+        List<Plane> planes = buffer.layout().orElseThrow().planes();
         for (Attachment attachment : buffer.attachments()) {
             Device device = attachment.device();
             boolean suited = attachment.isLeftOut();
             for (int i = 0; i < device.alternatives().size(); i++) {
                 Constraints constraints = device.choosing(i).constraints();
-                suited |= Suitability.objection(
-                                        constraints, choice.plan().size().orElseThrow(), choice.heap())
-                                == null
-                        && pitch % constraints.number(Field.PITCH_ALIGNMENT).orElse(1) == 0
-                        && pitch <= constraints.number(Field.MAX_PITCH).orElse(Long.MAX_VALUE)
-                        && pitch >= constraints.number(Field.MIN_PITCH).orElse(0)
-                        && choice.plan().size().orElseThrow()
-                                <= constraints.number(Field.MAX_SIZE).orElse(Long.MAX_VALUE);
+                suited |=
+                        Suitability.objection(constraints, choice.plan().size().orElseThrow(), choice.heap()) == null
+                                && planes.stream().allMatch(plane -> isSuited(plane, constraints))
+                                && choice.plan().size().orElseThrow()
+                                        <= constraints.number(Field.MAX_SIZE).orElse(Long.MAX_VALUE);
             }
             assertTrue(suited, () -> message + ": " + device + " cannot use it: " + buffer.explain());
         }
+    }
+
+    private static boolean isSuited(Plane plane, Constraints constraints) {
+        return plane.pitch() % constraints.number(Field.PITCH_ALIGNMENT).orElse(1) == 0
+                && plane.pitch() <= constraints.number(Field.MAX_PITCH).orElse(Long.MAX_VALUE)
+                && plane.pitch() >= constraints.number(Field.MIN_PITCH).orElse(0)
+                && plane.offset() % constraints.number(Field.OFFSET_ALIGNMENT).orElse(1) == 0;
     }
 
     /** Whether some heap satisfies the statements and nothing else. */

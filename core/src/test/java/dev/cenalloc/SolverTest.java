@@ -175,8 +175,9 @@ class SolverTest {
     void segmentsOfAnImageFollowFromItsPitch() {
         // 100 lines of 100 bytes are three pages; 1024 bytes apart they are 25.
         Device wide = device("wide", NONE.pitchAlignment(1024));
-        Plan narrow = cenalloc.planLines(100, 100, List.of());
-        Plan plan = cenalloc.planLines(100, 100, List.of(wide));
+        var image = new Image(PixelFormat.R8, 100, 100);
+        Plan narrow = cenalloc.plan(image, List.of());
+        Plan plan = cenalloc.plan(image, List.of(wide));
         assertEquals(3, narrow.segments(narrow.candidates().getFirst()));
         assertEquals(25, plan.segments(plan.candidates().getFirst()));
     }
@@ -371,17 +372,24 @@ class SolverTest {
         Device display = Device.of("display", NONE.maxSegments(4096).maxPitch(16_384), "its data sheet");
         Device gpu = Device.of("gpu", NONE.pitchAlignment(256).minPitch(1024), "its driver");
         Device encoder = Device.of("encoder", NONE.contiguous().maxPitch(8192), "board profile");
-        Plan plan = cenalloc.planLines(1000, 480, List.of(display, gpu, encoder));
+        var image = new Image(PixelFormat.NV12, 1000, 480);
+        Plan plan = cenalloc.plan(image, List.of(display, gpu, encoder));
         assertEquals(List.of("reserved"), names(plan));
-        assertEquals(1024, plan.pitch().orElseThrow());
-        assertEquals(1024 * 480, plan.size().orElseThrow());
+        assertEquals(737_280, plan.size().orElseThrow());
+        for (String line : List.of(
+                "NV12 1000x480, which makes 737280 bytes for display, gpu, encoder",
+                "  plane: 480 lines at a pitch of 1024 bytes from byte 0",
+                "  plane: 240 lines at a pitch of 1024 bytes from byte 491520",
+                "  with reserved, guaranteed: contiguous, maxSegments, pitchAlignment, minPitch, maxPitch")) {
+            assertTrue(plan.explain().lines().anyMatch(line::equals), plan::explain);
+        }
         assertEquals(List.of("encoder"), who(plan.narrowing(Field.CONTIGUOUS)));
         assertEquals(List.of("encoder"), who(plan.narrowing(Field.MAX_PITCH)));
         assertEquals(List.of("gpu"), who(plan.narrowing(Field.PITCH_ALIGNMENT)));
         assertEquals(6, plan.statements().size());
 
         Device wide = Device.of("wide gpu", NONE.minPitch(8193), "its driver");
-        Plan clash = cenalloc.planLines(1000, 480, List.of(display, gpu, wide, encoder));
+        Plan clash = cenalloc.plan(image, List.of(display, gpu, wide, encoder));
         assertEquals(List.of(), clash.candidates());
         assertEquals(
                 List.of(
@@ -419,9 +427,8 @@ class SolverTest {
     @Test
     void fourMayClash() {
         // Without any one of them: a pitch of 1024, or more segments, or larger ones.
-        Plan plan = cenalloc.planLines(
-                1000,
-                480,
+        Plan plan = cenalloc.plan(
+                new Image(PixelFormat.R8, 1000, 480),
                 List.of(
                         device("a", NONE.minPitch(1025)),
                         device("b", NONE.pitchAlignment(1024)),
@@ -465,6 +472,7 @@ class SolverTest {
                 .segmentBoundary(4096)
                 .highestAddress("pci", 0xffff_ffffL)
                 .pitchAlignment(64)
+                .offsetAlignment(64)
                 .maxSize(1 << 20)
                 .usage(Usage.CPU_HEAVY);
         Heap low = register(
@@ -478,6 +486,7 @@ class SolverTest {
                 Map.of(
                         Field.CPU_READ, Assurance.ENFORCED,
                         Field.BASE_ALIGNMENT, Assurance.ENFORCED,
+                        Field.OFFSET_ALIGNMENT, Assurance.ADVISORY,
                         Field.SEGMENT_BOUNDARY, Assurance.ADVISORY,
                         Field.HIGHEST_ADDRESS, Assurance.ADVISORY,
                         Field.PITCH_ALIGNMENT, Assurance.ADVISORY,
@@ -486,8 +495,9 @@ class SolverTest {
                 plan.assurances(system));
         assertEquals(Assurance.ENFORCED, plan.assurances(low).get(Field.HIGHEST_ADDRESS));
         assertEquals(Assurance.CHECKED, plan.assurances(low).get(Field.CPU_READ));
-        Plan lines = cenalloc.planLines(100, 10, List.of(device("d", NONE.pitchAlignment(64))));
-        assertEquals(Assurance.ENFORCED, lines.assurances(system).get(Field.PITCH_ALIGNMENT));
+        Plan image = cenalloc.plan(new Image(PixelFormat.R8, 100, 10), List.of(device("d", much)));
+        assertEquals(Assurance.ENFORCED, image.assurances(system).get(Field.PITCH_ALIGNMENT));
+        assertEquals(Assurance.ENFORCED, image.assurances(system).get(Field.OFFSET_ALIGNMENT));
     }
 
     @Test

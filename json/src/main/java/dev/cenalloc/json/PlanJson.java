@@ -8,6 +8,8 @@ import dev.cenalloc.Constraints;
 import dev.cenalloc.Device;
 import dev.cenalloc.Field;
 import dev.cenalloc.Heap;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.Plan;
 import dev.cenalloc.Statement;
@@ -22,7 +24,10 @@ import java.util.Map;
  * <p>A plan is an object with
  *
  * <ul>
- *   <li>{@code size} and {@code pitch} in bytes, each left out where {@link Plan#size} or {@link Plan#pitch} is empty
+ *   <li>{@code size} in bytes, left out where {@link Plan#size} is empty
+ *   <li>{@code layout}, left out where {@link Plan#layout} is empty: {@code format} (a {@link dev.cenalloc.PixelFormat}),
+ *       {@code width}, {@code height}, {@code modifier}, {@code buffer}, and {@code planes}, each with {@code offset}, {@code pitch}
+ *       and {@code lines}
  *   <li>{@code devices} and {@code leftOut}: {@code name}, {@code source}, {@code detail}, {@code behindIommu}, {@code
  *       optional}, the {@code constraints} that count, and in {@code alternatives} all that it declares
  *   <li>{@code constraints}: all of them, merged
@@ -78,12 +83,32 @@ public final class PlanJson {
         });
     }
 
+    private static void layout(JsonGenerator generator, Layout layout) throws IOException {
+        Image image = layout.image();
+        generator.writeObjectFieldStart("layout");
+        generator.writeStringField("format", image.format().name());
+        generator.writeNumberField("width", image.width());
+        generator.writeNumberField("height", image.height());
+        generator.writeNumberField("modifier", image.modifier());
+        generator.writeNumberField("buffer", layout.buffer());
+        generator.writeArrayFieldStart("planes");
+        for (Layout.Plane plane : layout.planes()) {
+            generator.writeStartObject();
+            generator.writeNumberField("offset", plane.offset());
+            generator.writeNumberField("pitch", plane.pitch());
+            generator.writeNumberField("lines", plane.lines());
+            generator.writeEndObject();
+        }
+        generator.writeEndArray();
+        generator.writeEndObject();
+    }
+
     private static void plan(JsonGenerator generator, Plan plan) throws IOException {
         if (plan.size().isPresent()) {
             generator.writeNumberField("size", plan.size().getAsLong());
         }
-        if (plan.pitch().isPresent()) {
-            generator.writeNumberField("pitch", plan.pitch().getAsLong());
+        if (plan.layout().isPresent()) {
+            layout(generator, plan.layout().get());
         }
         devices(generator, "devices", plan.devices());
         devices(generator, "leftOut", plan.leftOut());

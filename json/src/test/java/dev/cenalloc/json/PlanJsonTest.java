@@ -14,7 +14,9 @@ import dev.cenalloc.Device;
 import dev.cenalloc.Heap;
 import dev.cenalloc.HeapProperties;
 import dev.cenalloc.HeapProperties.Trait;
+import dev.cenalloc.Image;
 import dev.cenalloc.MemoryExhaustedException.Attempt;
+import dev.cenalloc.PixelFormat;
 import dev.cenalloc.Plan;
 import dev.cenalloc.Statement;
 import java.util.List;
@@ -69,8 +71,7 @@ class PlanJsonTest {
     private static void assertSays(Plan plan, JsonNode json) throws Exception {
         assertEquals(plan.size().isPresent(), json.has("size"));
         plan.size().ifPresent(size -> assertEquals(size, json.get("size").asLong()));
-        assertEquals(plan.pitch().isPresent(), json.has("pitch"));
-        plan.pitch().ifPresent(pitch -> assertEquals(pitch, json.get("pitch").asLong()));
+        assertEquals(plan.layout().isPresent(), json.has("layout"));
         assertDevices(plan.devices(), json.get("devices"));
         assertDevices(plan.leftOut(), json.get("leftOut"));
         if (!plan.constraints().isImpossible()) {
@@ -156,9 +157,8 @@ class PlanJsonTest {
                         .pitchAlignment(64),
                 Device.Source.PROFILE,
                 "its data sheet, §1");
-        Plan plan = cenalloc.planLines(
-                100,
-                100,
+        Plan plan = cenalloc.plan(
+                new Image(PixelFormat.NV12, 100, 100),
                 List.of(
                         camera.behindIommu(),
                         Device.undeclared("display"),
@@ -167,8 +167,17 @@ class PlanJsonTest {
         JsonNode json = tree(PlanJson.write(plan));
         assertEquals(1, json.get("version").asInt());
         assertSays(plan, json);
-        assertEquals(12_800, json.get("size").asLong());
-        assertEquals(128, json.get("pitch").asLong());
+        assertEquals(19_200, json.get("size").asLong());
+        JsonNode layout = json.get("layout");
+        assertEquals("NV12", layout.get("format").asText());
+        assertEquals(100, layout.get("width").asInt());
+        assertEquals(100, layout.get("height").asInt());
+        assertEquals(Image.LINEAR, layout.get("modifier").asLong(-1));
+        assertEquals(0, layout.get("buffer").asInt(-1));
+        assertEquals(2, layout.get("planes").size());
+        assertEquals(12_800, layout.at("/planes/1/offset").asLong());
+        assertEquals(128, layout.at("/planes/1/pitch").asLong());
+        assertEquals(50, layout.at("/planes/1/lines").asLong());
         assertEquals("test-good", json.at("/candidates/0/heap").asText());
         assertEquals("ENFORCED", json.at("/candidates/0/assurances/contiguous").asText());
         assertEquals(
@@ -207,9 +216,8 @@ class PlanJsonTest {
 
     @Test
     void impossibleConstraintsAreWrittenAsTheyAre() throws Exception {
-        Plan plan = cenalloc.planLines(
-                100,
-                100,
+        Plan plan = cenalloc.plan(
+                new Image(PixelFormat.NV12, 100, 100),
                 List.of(
                         Device.of(
                                 "a",
