@@ -9,11 +9,13 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.WeakHashMap;
 import java.util.stream.Collectors;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * The context: knows the heaps of this machine and creates buffers, which outlive it. Closed by whoever opened it.
@@ -31,6 +33,9 @@ import java.util.stream.Collectors;
  */
 public final class Cenalloc implements AutoCloseable {
     private static final Path HEAPS = Path.of("/dev/dma_heap");
+    static final String REMEDY_FOR_NO_CONTIGUOUS_HEAP =
+            "there is no heap of contiguous memory: reserve some at boot (cma=128M on the kernel's command line) and"
+                    + " build the kernel with CONFIG_DMABUF_HEAPS_CMA";
 
     private final Kernel kernel;
     private final String remedyForNoHeap;
@@ -39,6 +44,9 @@ public final class Cenalloc implements AutoCloseable {
     /** Those that are open and not lost. */
     private final Set<SharedBuffer> buffers =
             Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+
+    /** What {@link Probe} found out; its lock is held during a trial. */
+    final Map<Probe.Key, Device> probed = new ConcurrentHashMap<>();
 
     private boolean closed;
 
@@ -283,6 +291,19 @@ public final class Cenalloc implements AutoCloseable {
     };
 
     /**
+     * {@return what finds out which memory a device takes} Opens the node, to ask for the driver's name, and closes it.
+     *
+     * @param node a V4L2 node that captures, shows or converts video, such as {@code /dev/video0}, or a DRM card, such as
+     *     {@code /dev/dri/card0}
+     * @throws AccessDeniedException EACCES, EPERM: this process may not open the node
+     * @throws MissingDeviceException ENOENT: there is no such node
+     * @throws CenallocException ENOTTY if it is neither; EINVAL if it has no video in buffers; else the errno of the driver
+     */
+    public Probe probe(Path node) throws CenallocException {
+        return Probe.of(this, kernel, node);
+    }
+
+    /**
      * {@return which heaps suit these devices, best first, and why the others do not} Asks nothing of the kernel.
      *
      * @param size in bytes, positive
@@ -345,8 +366,7 @@ public final class Cenalloc implements AutoCloseable {
     String remedyForNoHeap(Plan plan) {
         boolean contiguous = heaps.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
         if (plan.constraints().isContiguous() && !contiguous && !heaps.isEmpty()) {
-            return "there is no heap of contiguous memory: reserve some at boot (cma=128M on the kernel's command line) and"
-                    + " build the kernel with CONFIG_DMABUF_HEAPS_CMA";
+            return REMEDY_FOR_NO_CONTIGUOUS_HEAP;
         }
         var known = heaps.stream().map(Heap::pool).collect(Collectors.toSet());
         var missing = plan.devices().stream()

@@ -96,7 +96,16 @@ public final class Device {
      * @param name what explanations call it
      */
     public static Device undeclared(String name) {
-        return new Device(name, List.of(), Source.UNKNOWN, "declares nothing", false, false, Map.of());
+        return undeclared(name, "declares nothing");
+    }
+
+    /** As {@link #undeclared(String)}, with the reason in words. */
+    static Device undeclared(String name, String detail) {
+        return new Device(name, List.of(), Source.UNKNOWN, detail, false, false, Map.of());
+    }
+
+    Device withDetail(String other) {
+        return new Device(name, alternatives, source, other, iommu, optional, uses);
     }
 
     /**

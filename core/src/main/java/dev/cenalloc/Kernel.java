@@ -44,6 +44,12 @@ interface Kernel {
     /** A mapping as a segment of {@code arena}, with what to run when the arena closes. */
     MemorySegment view(long address, long length, Arena arena, Runnable release);
 
+    /** The number of the device behind a node ({@code dev_t}); 0 if it is no character device; or {@code -errno}. */
+    long deviceNumber(Path node);
+
+    /** The directory in sysfs of the device with this number; it need not exist. */
+    Path sysfs(long number);
+
     /** The lines of {@code /proc/self/fdinfo/FD}. */
     List<String> fdinfo(int fd) throws IOException;
 

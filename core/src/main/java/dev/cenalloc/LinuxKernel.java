@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.Platform;
 import java.io.IOException;
@@ -9,10 +10,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 
 /** The kernel under this process. Stateless, safe for any number of threads. */
 final class LinuxKernel implements Kernel {
+    // inode(7)
+    private static final int FILE_TYPE = 0xF000;
+    private static final int CHARACTER_DEVICE = 0x2000;
+
     LinuxKernel() {
         Platform.requireUsable();
     }
@@ -84,6 +90,36 @@ final class LinuxKernel implements Kernel {
     @Override
     public MemorySegment view(long address, long length, Arena arena, Runnable release) {
         return Linux.view(address, length, arena, release);
+    }
+
+    @Override
+    public long deviceNumber(Path node) {
+        try {
+            Map<String, Object> status = Files.readAttributes(node, "unix:mode,rdev");
+            return status.get("mode") instanceof Integer mode
+                            && (mode & FILE_TYPE) == CHARACTER_DEVICE
+                            && status.get("rdev") instanceof Long number
+                    ? number
+                    : 0;
+        } catch (java.nio.file.AccessDeniedException e) {
+            return -Errno.EACCES;
+        } catch (IOException e) {
+            return -Errno.ENOENT;
+        }
+    }
+
+    @Override
+    public Path sysfs(long number) {
+        return Path.of("/sys/dev/char", major(number) + ":" + minor(number), "device");
+    }
+
+    /** As the C library's {@code major}. */
+    static int major(long number) {
+        return (int) ((number >> 8 & 0xFFF) | (number >> 32 & ~0xFFF));
+    }
+
+    private static int minor(long number) {
+        return (int) ((number & 0xFF) | (number >> 12 & ~0xFF));
     }
 
     @Override

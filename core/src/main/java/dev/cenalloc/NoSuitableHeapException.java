@@ -1,11 +1,13 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
+import java.nio.file.Path;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The devices agree, and this machine has no heap that satisfies them (ENODEV). {@link #plan()} tells what became of each.
+ * The devices agree, and this machine has no heap that satisfies them (ENODEV). {@link #plan()} tells what became of each;
+ * if one device alone refused the memory of all in a {@link Probe}, the message does.
  */
 public final class NoSuitableHeapException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -18,7 +20,13 @@ public final class NoSuitableHeapException extends CenallocException {
         this.plan = plan;
     }
 
-    /** {@return the plan that found no heap; empty in a copy that was serialised} */
+    /** Of a device that refused each. */
+    NoSuitableHeapException(String call, Path path, long size, String what, String remedy) {
+        super(Errno.ENODEV, call, path, size, what, remedy);
+        this.plan = null;
+    }
+
+    /** {@return the plan that found no heap; empty if a {@link Probe} did, and in a copy that was serialised} */
     public Optional<Plan> plan() {
         return Optional.ofNullable(plan);
     }

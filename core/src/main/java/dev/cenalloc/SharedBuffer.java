@@ -156,7 +156,10 @@ public final class SharedBuffer implements AutoCloseable {
 
     private Attachment add(Device device) {
         if (device.declared().isEmpty()) {
-            LOG.warn("{} declares no constraints: it is taken to accept any memory", device.name());
+            LOG.warn(
+                    "{} declares no constraints: it is taken to accept any memory ({})",
+                    device.name(),
+                    device.detail());
         }
         var attachment = new Attachment(this, device);
         attachments.add(attachment);

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -34,7 +35,18 @@ final class FakeKernel implements Kernel {
     private enum Kind {
         NODE,
         MEMFD,
-        DMA_BUF
+        DMA_BUF,
+        DEVICE
+    }
+
+    /** A camera or a display. Called with the kernel's lock held. */
+    interface Device {
+        long number();
+
+        int ioctl(int fd, long request, MemorySegment argument);
+
+        /** A descriptor of it has been closed. */
+        void closed(int fd);
     }
 
     private static final class File {
@@ -44,9 +56,12 @@ final class FakeKernel implements Kernel {
 
         final long inode;
         long size;
-        /** Of a dma-buf. */
+        /** Of a dma-buf, once it is mapped. */
         @Nullable
         MemorySegment memory;
+        /** What a node stands for, if it is no heap. */
+        @Nullable
+        Device device;
 
         boolean readOnly;
         boolean huge;
@@ -78,6 +93,9 @@ final class FakeKernel implements Kernel {
     private final Map<Integer, File> files = new HashMap<>();
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
+    private final Map<Path, Device> devices = new HashMap<>();
+    /** Where sysfs is. */
+    Path sysfs = Path.of("/nowhere");
     /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
     final Map<String, Long> numbers = new HashMap<>(
             Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
@@ -89,6 +107,22 @@ final class FakeKernel implements Kernel {
     FakeKernel heap(String name, long free) {
         heaps.put(name, free);
         return this;
+    }
+
+    FakeKernel device(String node, Device device) {
+        devices.put(Path.of(node), device);
+        return this;
+    }
+
+    /** The heap that a dma-buf is from, or null if it is none. */
+    @Nullable
+    String heapOf(int fd) {
+        File file = files.get(fd);
+        return file == null || file.kind != Kind.DMA_BUF ? null : file.heap;
+    }
+
+    long sizeOf(int fd) {
+        return Objects.requireNonNull(files.get(fd)).size;
     }
 
     /** Makes opening a node fail. */
@@ -121,7 +155,6 @@ final class FakeKernel implements Kernel {
     /** A dma-buf of another exporter, as it comes from a driver or another process. */
     synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
         File file = new File(Kind.DMA_BUF, exporter, inodes++, size);
-        file.memory = Arena.ofAuto().allocate(size, PAGE);
         file.readOnly = readOnly;
         return add(file);
     }
@@ -161,6 +194,12 @@ final class FakeKernel implements Kernel {
         if (refusal != null) {
             return -refusal;
         }
+        Device device = devices.get(path);
+        if (device != null) {
+            File file = new File(Kind.DEVICE, "", inodes++, 0);
+            file.device = device;
+            return add(file);
+        }
         String name = String.valueOf(path.getFileName());
         if (!heaps.containsKey(name)) {
             return -Errno.ENOENT;
@@ -177,6 +216,9 @@ final class FakeKernel implements Kernel {
         }
         if (file.kind == Kind.DMA_BUF) {
             heaps.computeIfPresent(file.heap, (_, free) -> free + file.size);
+        }
+        if (file.device != null) {
+            file.device.closed(fd);
         }
         return 0;
     }
@@ -196,6 +238,7 @@ final class FakeKernel implements Kernel {
             case NODE -> file.heap.equals("udmabuf") ? udmabuf(request, argument) : heap(file, request, argument);
             case MEMFD -> -Errno.ENOTTY;
             case DMA_BUF -> dmaBuf(file, request, argument);
+            case DEVICE -> Objects.requireNonNull(file.device).ioctl(fd, request, argument);
         };
     }
 
@@ -253,9 +296,7 @@ final class FakeKernel implements Kernel {
             return -Errno.ENOMEM;
         }
         heaps.put(heap, free - size);
-        File file = new File(Kind.DMA_BUF, heap, inodes++, size);
-        file.memory = Arena.ofAuto().allocate(size, PAGE);
-        return add(file);
+        return add(new File(Kind.DMA_BUF, heap, inodes++, size));
     }
 
     private int dmaBuf(File file, long request, MemorySegment argument) {
@@ -369,11 +410,14 @@ final class FakeKernel implements Kernel {
         if (file == null) {
             return -Errno.EBADF;
         }
-        if (file.memory == null || length > file.size) {
+        if (file.kind != Kind.DMA_BUF || length > file.size) {
             return -Errno.EINVAL;
         }
         if (file.readOnly && (protection & Linux.PROT_WRITE) != 0) {
             return -Errno.EACCES;
+        }
+        if (file.memory == null) {
+            file.memory = arena.allocate(file.size, PAGE);
         }
         // An address of its own for each mapping; the memory is found by it again.
         long address = (1L << 40) + (inodes++ << 20);
@@ -397,6 +441,21 @@ final class FakeKernel implements Kernel {
             throw new AssertionError("view of what is not mapped");
         }
         return Linux.view(file.memory.address(), length, scope, release);
+    }
+
+    @Override
+    public synchronized long deviceNumber(Path node) {
+        int result = enter("stat");
+        if (result < 0) {
+            return result;
+        }
+        Device device = devices.get(node);
+        return device == null ? -Errno.ENOENT : device.number();
+    }
+
+    @Override
+    public synchronized Path sysfs(long number) {
+        return sysfs;
     }
 
     @Override

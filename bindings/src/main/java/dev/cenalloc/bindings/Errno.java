@@ -21,6 +21,7 @@ public final class Errno {
     public static final int ENOSPC = 28;
     public static final int EPROTO = 71;
     public static final int EBADFD = 77;
+    public static final int EOPNOTSUPP = 95;
 
     private static final String[] NAMES = {
         "OK",

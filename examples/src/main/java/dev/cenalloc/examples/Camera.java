@@ -1,7 +1,5 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.Device;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
@@ -144,21 +142,6 @@ final class Camera implements AutoCloseable {
             // Optional in V4L2: a camera of fixed rate refuses it, and the table tells the rate that came out.
             node.tryIoctl(v4l2_h.VIDIOC_S_PARM(), parameters);
             return new Frame(width, height, v4l2_pix_format.bytesperline(pixels), v4l2_pix_format.sizeimage(pixels));
-        }
-    }
-
-    /** This camera as a participant: it is offered memory while it does not stream, and says what it takes. */
-    Device device(Cenalloc cenalloc, Frame frame) throws IOException {
-        request(1);
-        try {
-            return Trial.of(name, cenalloc, frame.size(), buffer -> {
-                int result = node.tryIoctl(v4l2_h.VIDIOC_QBUF(), describe(0, buffer));
-                // Un-queues, if it was taken.
-                stop();
-                return result < 0 ? "VIDIOC_QBUF: " + Errno.name(-result) : "";
-            });
-        } finally {
-            request(0);
         }
     }
 

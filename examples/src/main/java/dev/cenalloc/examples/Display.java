@@ -55,7 +55,8 @@ final class Display implements AutoCloseable {
         this.node = node;
         this.output = output;
         try {
-            this.device = trial(cenalloc, frame);
+            // Nothing on the screen changes.
+            this.device = cenalloc.probe(node.path()).device(frame.picture());
             this.restore = whatIsOnTheScreen();
         } catch (IOException | RuntimeException e) {
             arena.close();
@@ -140,18 +141,6 @@ final class Display implements AutoCloseable {
     /** This display as a participant: what it said when it was offered memory. */
     Device device() {
         return device;
-    }
-
-    /** Offers memory. Nothing on the screen changes. */
-    private Device trial(Cenalloc cenalloc, Frame frame) throws IOException {
-        return Trial.of(output.driver(), cenalloc, frame.size(), buffer -> {
-            try {
-                removeFramebuffer(framebuffer(buffer, frame));
-                return "";
-            } catch (IOException e) {
-                return String.valueOf(e.getMessage());
-            }
-        });
     }
 
     /**

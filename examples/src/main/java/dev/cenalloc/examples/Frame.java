@@ -1,5 +1,7 @@
 package dev.cenalloc.examples;
 
+import dev.cenalloc.Picture;
+
 /**
  * The layout of the frames that camera and display agree on: packed, one plane, 32 bits a pixel.
  *
@@ -10,10 +12,11 @@ package dev.cenalloc.examples;
  */
 record Frame(int width, int height, int stride, int size) {
     /** {@code XR24}: blue, green, red, unused in memory. DRM and V4L2 spell it alike. */
-    static final int XR24 = fourcc("XR24");
+    static final int XR24 = Picture.fourcc("XR24");
 
-    static int fourcc(String code) {
-        return code.charAt(0) | code.charAt(1) << 8 | code.charAt(2) << 16 | code.charAt(3) << 24;
+    /** As the devices are asked about it. */
+    Picture picture() {
+        return new Picture(XR24, width, height, stride, size);
     }
 
     static String fourccName(int code) {

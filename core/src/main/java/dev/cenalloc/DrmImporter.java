@@ -1,0 +1,127 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.drm.drm_gem_close;
+import dev.cenalloc.bindings.drm.drm_h;
+import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
+import dev.cenalloc.bindings.drm.drm_prime_handle;
+import dev.cenalloc.bindings.drm.drm_version;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A DRM card. Buffers are imported and made framebuffers, which nothing shows. A driver without displays, such as vgem, has
+ * no framebuffers: there the import alone counts.
+ */
+final class DrmImporter implements Importer {
+    private final DeviceFile file;
+    private final String driver;
+    private Picture picture = new Picture(0, 1, 1, 1, 1);
+
+    private DrmImporter(DeviceFile file, String driver) {
+        this.file = file;
+        this.driver = driver;
+    }
+
+    static Importer openCard(Kernel kernel, Path path) throws CenallocException {
+        DeviceFile file = DeviceFile.open(kernel, path);
+        boolean usable = false;
+        try (Arena arena = Arena.ofConfined()) {
+            // Who opens a card that nobody controls is made its master. Given back at once: a desktop may start any
+            // moment.
+            file.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
+            MemorySegment version = drm_version.allocate(arena);
+            file.ioctl("DRM_IOCTL_VERSION", drm_h.DRM_IOCTL_VERSION(), version);
+            MemorySegment name = arena.allocate(drm_version.name_len(version) + 1);
+            drm_version.name(version, name);
+            drm_version.date_len(version, 0);
+            drm_version.desc_len(version, 0);
+            file.ioctl("DRM_IOCTL_VERSION", drm_h.DRM_IOCTL_VERSION(), version);
+            var opened = new DrmImporter(file, name.getString(0));
+            usable = true;
+            return opened;
+        } finally {
+            if (!usable) {
+                file.close();
+            }
+        }
+    }
+
+    @Override
+    public String driver() {
+        return driver;
+    }
+
+    @Override
+    public String name() {
+        return driver + " " + file.path().getFileName();
+    }
+
+    @Override
+    public long prepare(Picture wanted) {
+        picture = wanted;
+        return wanted.size();
+    }
+
+    @Override
+    public String offer(List<DmaBuf> buffers) throws CenallocException {
+        var handles = new ArrayList<Integer>();
+        var framebuffers = new ArrayList<Integer>();
+        try (Arena arena = Arena.ofConfined()) {
+            for (DmaBuf buffer : buffers) {
+                MemorySegment prime = drm_prime_handle.allocate(arena);
+                drm_prime_handle.fd(prime, buffer.fd());
+                String refusal = file.refusal(
+                        file.tryIoctl(drm_h.DRM_IOCTL_PRIME_FD_TO_HANDLE(), prime), "DRM_IOCTL_PRIME_FD_TO_HANDLE");
+                if (!refusal.isEmpty()) {
+                    return refusal;
+                }
+                handles.add(drm_prime_handle.handle(prime));
+                MemorySegment add = drm_mode_fb_cmd2.allocate(arena);
+                drm_mode_fb_cmd2.width(add, picture.width());
+                drm_mode_fb_cmd2.height(add, picture.height());
+                drm_mode_fb_cmd2.pixel_format(add, picture.fourcc());
+                drm_mode_fb_cmd2.handles(add, 0, handles.getLast());
+                drm_mode_fb_cmd2.pitches(add, 0, picture.pitch());
+                int result = file.tryIoctl(drm_h.DRM_IOCTL_MODE_ADDFB2(), add);
+                if (result == -Errno.EOPNOTSUPP) {
+                    continue;
+                }
+                refusal = file.refusal(result, "DRM_IOCTL_MODE_ADDFB2");
+                if (!refusal.isEmpty()) {
+                    return refusal;
+                }
+                framebuffers.add(drm_mode_fb_cmd2.fb_id(add));
+            }
+            return "";
+        } finally {
+            // What a driver fails to let go of now, it lets go of when the node is closed.
+            framebuffers.forEach(this::remove);
+            handles.forEach(this::letGo);
+        }
+    }
+
+    private void remove(int framebuffer) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment id = arena.allocateFrom(ValueLayout.JAVA_INT, framebuffer);
+            file.tryIoctl(drm_h.DRM_IOCTL_MODE_RMFB(), id);
+        }
+    }
+
+    private void letGo(int handle) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment close = drm_gem_close.allocate(arena);
+            drm_gem_close.handle(close, handle);
+            file.tryIoctl(drm_h.DRM_IOCTL_GEM_CLOSE(), close);
+        }
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

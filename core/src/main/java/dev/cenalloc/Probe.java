@@ -1,0 +1,292 @@
+package dev.cenalloc;
+
+import dev.cenalloc.Device.Source;
+import dev.cenalloc.HeapProperties.Trait;
+import dev.cenalloc.Plan.Cause;
+import dev.cenalloc.bindings.Errno;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Finds out what memory the device behind a node takes, by offering it some: neither V4L2 nor DRM can be asked. A value of
+ * {@link Cenalloc#probe}; holds nothing open, so nothing is to be closed. Safe for any number of threads.
+ *
+ * <p>Every heap that this process may use and whose memory is known is tried, in the order of a {@link Plan}, with several
+ * buffers at a time. Memory from the system heap may be contiguous by luck (up to 1 MiB is one piece of it), so memory that
+ * is not known to be contiguous is offered in large buffers, whatever the size of the picture.
+ *
+ * <p>A device in use is not disturbed: the kernel refuses to change the format or take buffers (EBUSY), and then nothing is
+ * known. V4L2: buffers are queued, without streaming; if the format has to be changed, it is put back, but the driver may
+ * have adapted crop and frame rate to it. Another program that wants to begin at this very moment finds the device busy.
+ * DRM: buffers become framebuffers that nothing shows.
+ *
+ * <p>What the trial does not tell: a driver that copies what its device cannot reach (swiotlb) takes any memory.
+ */
+public final class Probe {
+    /** Held at a time, so that one lucky piece of memory decides nothing. */
+    private static final int BUFFERS = 3;
+
+    /**
+     * Bytes that are hardly ever contiguous by luck. The system heap puts pieces of up to 1 MiB together; taken one after
+     * the other from free memory, those lie side by side up to the largest piece that the kernel keeps, 4 MiB.
+     */
+    private static final long LARGE = 16 << 20;
+
+    /** What results are kept by. The heaps, since one more may be registered. */
+    record Key(long number, String driver, Picture picture, List<Heap> heaps) {}
+
+    private enum Verdict {
+        TAKEN,
+        REFUSED,
+        /** Taken in small buffers only, which may be luck. */
+        DOUBTFUL,
+        NOT_TRIED
+    }
+
+    private record Answer(Heap heap, Verdict verdict, String reason) {
+        boolean isContiguous() {
+            return heap.properties().contiguous() == Trait.YES;
+        }
+
+        @Override
+        public String toString() {
+            return heap + (reason.isEmpty() ? "" : " (" + reason + ")");
+        }
+    }
+
+    private final Cenalloc cenalloc;
+    private final Kernel kernel;
+    private final Path node;
+    private final long number;
+    private final String driver;
+    private final String name;
+    private final Device sysfs;
+
+    private Probe(Cenalloc cenalloc, Kernel kernel, Path node, long number, String driver, String name, Device sysfs) {
+        this.cenalloc = cenalloc;
+        this.kernel = kernel;
+        this.node = node;
+        this.number = number;
+        this.driver = driver;
+        this.name = name;
+        this.sysfs = sysfs;
+    }
+
+    static Probe of(Cenalloc cenalloc, Kernel kernel, Path node) throws CenallocException {
+        long number = kernel.deviceNumber(node);
+        if (number < 0) {
+            throw CenallocException.ofCall((int) -number, "stat", node, -1);
+        }
+        try (Importer importer = Importer.open(kernel, node, number)) {
+            String name = importer.name();
+            return new Probe(
+                    cenalloc, kernel, node, number, importer.driver(), name, ofSysfs(name, kernel.sysfs(number)));
+        }
+    }
+
+    private static Device ofSysfs(String name, Path directory) {
+        try {
+            return Device.ofSysfs(name, directory);
+        } catch (MissingDeviceException e) {
+            // A device that stands for no hardware has none.
+            return Device.undeclared(name);
+        }
+    }
+
+    /** {@return the node} */
+    public Path node() {
+        return node;
+    }
+
+    /** {@return the name of the driver, by its own word} */
+    public String driver() {
+        return driver;
+    }
+
+    /** {@return what explanations call the device} */
+    public String name() {
+        return name;
+    }
+
+    /**
+     * {@return the device, with what it was found to take: its {@link Device#detail()} tells which heaps it took and which it
+     * refused, with the call and the errno} If no trial was possible, because the device is in use or no heap had memory, it
+     * is what sysfs tells, or a device of which nothing is known, with the reason.
+     *
+     * <p>Results of trials are kept as long as the {@link Cenalloc}, by device, driver, and picture: asking again makes no
+     * system call. Others block for as long as a few allocations and the driver take.
+     *
+     * @param picture what the memory will hold; the size counts, since a small buffer proves nothing about a large one
+     * @throws AccessDeniedException EACCES, EPERM: this process may not open the node
+     * @throws MissingDeviceException ENOENT: the node is gone
+     * @throws NoSuitableHeapException ENODEV: the driver refused the memory of every heap
+     * @throws CenallocException with the errno of the driver: EINVAL if it has no such pictures or takes no dma-bufs, ENODEV
+     *     if it was unplugged
+     */
+    public Device device(Picture picture) throws CenallocException {
+        var key = new Key(number, driver, picture, cenalloc.heaps());
+        Device known = cenalloc.probed.get(key);
+        if (known != null) {
+            return known;
+        }
+        // One at a time: two trials of one device would find each other using it.
+        synchronized (cenalloc.probed) {
+            known = cenalloc.probed.get(key);
+            if (known != null) {
+                return known;
+            }
+            Device trial = tried(picture);
+            Device found = withSysfs(trial);
+            if (trial.source() == Source.TRIAL_IMPORT) {
+                cenalloc.probed.put(key, found);
+            }
+            return found;
+        }
+    }
+
+    private Device withSysfs(Device trial) {
+        Device found = Device.mostTrusted(List.of(trial, sysfs));
+        if (found.source() == Source.SYSFS) {
+            found = found.withDetail(sysfs.detail() + "; " + trial.detail());
+        }
+        return sysfs.isBehindIommu()
+                ? found.withDetail(found.detail() + "; behind an IOMMU").behindIommu()
+                : found;
+    }
+
+    private Device tried(Picture picture) throws CenallocException {
+        try (Importer importer = Importer.open(kernel, node, number)) {
+            try {
+                return trial(importer, picture);
+            } catch (CenallocException e) {
+                if (e.errno() != Errno.EBUSY) {
+                    throw e;
+                }
+                return Device.undeclared(name, "nothing is known: " + e.getMessage());
+            }
+        }
+    }
+
+    private Device trial(Importer importer, Picture picture) throws CenallocException {
+        long size = importer.prepare(picture);
+        var answers = new ArrayList<Answer>();
+        Plan plan = cenalloc.plan(size, List.of());
+        for (Heap heap : plan.candidates()) {
+            answers.add(offer(importer, heap, size));
+        }
+        for (Plan.Rejection rejection : plan.rejected()) {
+            if (rejection.cause() == Cause.NO_PERMISSION || rejection.cause() == Cause.REFUSED) {
+                answers.add(new Answer(rejection.heap(), Verdict.NOT_TRIED, rejection.reason()));
+            }
+        }
+        return conclude(picture, size, answers);
+    }
+
+    private static Answer offer(Importer importer, Heap heap, long size) throws CenallocException {
+        if (heap.properties().contiguous() == Trait.YES) {
+            return offer(importer, heap, size, 1);
+        }
+        long large = Math.max(size, Math.min(LARGE, heap.properties().maxSize().orElse(LARGE)));
+        Answer answer = offer(importer, heap, large, BUFFERS);
+        if (answer.verdict() == Verdict.TAKEN) {
+            return large >= LARGE ? answer : new Answer(heap, Verdict.DOUBTFUL, "in no more than " + large + " bytes");
+        }
+        if (large == size || offer(importer, heap, size, BUFFERS).verdict() != Verdict.TAKEN) {
+            return answer;
+        }
+        return new Answer(
+                heap, Verdict.DOUBTFUL, "in " + size + " bytes, but in " + large + " bytes: " + answer.reason());
+    }
+
+    private static Answer offer(Importer importer, Heap heap, long size, int count) throws CenallocException {
+        var buffers = new ArrayList<DmaBuf>();
+        try {
+            try {
+                for (int i = 0; i < count; i++) {
+                    buffers.add(heap.allocate(size));
+                }
+            } catch (CenallocException e) {
+                return notTried(heap, e);
+            }
+            String refusal = importer.offer(buffers);
+            return new Answer(heap, refusal.isEmpty() ? Verdict.TAKEN : Verdict.REFUSED, refusal);
+        } catch (CenallocException e) {
+            if (e.errno() == Errno.ENOMEM || e.errno() == Errno.EMFILE) {
+                return notTried(heap, e);
+            }
+            throw e;
+        } finally {
+            buffers.forEach(DmaBuf::close);
+        }
+    }
+
+    private static Answer notTried(Heap heap, CenallocException why) {
+        return new Answer(heap, Verdict.NOT_TRIED, why.call() + " gave " + why.errnoName());
+    }
+
+    private Device conclude(Picture picture, long size, List<Answer> answers) throws CenallocException {
+        List<Answer> taken = having(answers, Verdict.TAKEN);
+        List<Answer> refused = having(answers, Verdict.REFUSED);
+        List<Answer> doubtful = having(answers, Verdict.DOUBTFUL);
+        List<Answer> notTried = having(answers, Verdict.NOT_TRIED);
+        var said = new ArrayList<String>();
+        tell(said, "took ", taken);
+        tell(said, "refused ", refused);
+        tell(said, "took, perhaps by luck, ", doubtful);
+        tell(said, "not tried: ", notTried);
+        String detail = "on trial with " + picture + " in " + size + " bytes: "
+                + (said.isEmpty() ? "there is no heap to try" : String.join("; ", said));
+        if (taken.isEmpty() && refused.isEmpty()) {
+            return Device.undeclared(name, "nothing is known: " + detail);
+        }
+        // What was not refused may do, if nothing was taken.
+        var possible = new ArrayList<Answer>(taken.isEmpty() ? doubtful : taken);
+        var impossible = new ArrayList<Answer>(refused);
+        if (taken.isEmpty()) {
+            possible.addAll(notTried);
+        } else {
+            impossible.addAll(doubtful);
+        }
+        if (possible.isEmpty()) {
+            boolean contiguous = answers.stream().anyMatch(Answer::isContiguous);
+            throw new NoSuitableHeapException(
+                    "trial import",
+                    node,
+                    size,
+                    name + " takes no memory of any heap; " + detail,
+                    contiguous
+                            ? "it has memory of its own: let it export that, and the others import it"
+                            : Cenalloc.REMEDY_FOR_NO_CONTIGUOUS_HEAP);
+        }
+        return Device.of(name, difference(possible, impossible), Source.TRIAL_IMPORT, detail);
+    }
+
+    private static List<Answer> having(List<Answer> answers, Verdict verdict) {
+        return answers.stream().filter(answer -> answer.verdict() == verdict).toList();
+    }
+
+    private static void tell(List<String> said, String what, List<Answer> answers) {
+        if (!answers.isEmpty()) {
+            said.add(what
+                    + String.join(", ", answers.stream().map(Answer::toString).toList()));
+        }
+    }
+
+    /** What memory of the first has and memory of the others lacks. */
+    private static Constraints difference(List<Answer> possible, List<Answer> impossible) {
+        if (impossible.isEmpty()) {
+            return Constraints.NONE;
+        }
+        return possible.stream().allMatch(Answer::isContiguous)
+                        && impossible.stream().noneMatch(Answer::isContiguous)
+                ? Constraints.NONE.contiguous()
+                : Constraints.NONE.onlyHeaps(
+                        possible.stream().map(answer -> answer.heap().name()).toList());
+    }
+
+    @Override
+    public String toString() {
+        return name + " (" + node + ")";
+    }
+}

@@ -1,0 +1,282 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Device.Source;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.v4l2.v4l2_buffer;
+import dev.cenalloc.bindings.v4l2.v4l2_format;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
+import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import org.apache.logging.log4j.LogManager;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What real drivers say, with nothing declared. In the machine made for the tests: two vivid cameras, vim2m, three cards. */
+@EnabledIfSystemProperty(
+        named = "cenalloc.devices",
+        matches = "required",
+        disabledReason =
+                "needs vivid, vim2m, vgem, vkms: runs only where -Dcenalloc.devices=required says that they are")
+class ProbeDeviceTest {
+    private static final int XR24 = Picture.fourcc("XR24");
+    private static final Picture FRAME = new Picture(XR24, 640, 480, 2560, 640 * 480 * 4);
+    private static final Picture ICON = new Picture(XR24, 320, 180, 1280, 320 * 180 * 4);
+
+    private final Cenalloc cenalloc;
+
+    ProbeDeviceTest() throws Exception {
+        cenalloc = Cenalloc.open();
+    }
+
+    @AfterEach
+    void close() {
+        cenalloc.close();
+    }
+
+    /** By the name that its driver gives it. */
+    private Probe find(String name) throws Exception {
+        var seen = new ArrayList<String>();
+        for (String directory : List.of("/dev", "/dev/dri")) {
+            try (var nodes = Files.list(Path.of(directory))) {
+                for (Path node : nodes.filter(
+                                path -> path.getFileName().toString().matches("(video|card)\\d+"))
+                        .toList()) {
+                    Probe probe = cenalloc.probe(node);
+                    if (probe.name().startsWith(name)) {
+                        return probe;
+                    }
+                    seen.add(probe.toString());
+                }
+            }
+        }
+        throw new AssertionError("no device " + name + " among " + seen);
+    }
+
+    /** The answer, after which the process has as many files as before, and the camera its format. */
+    private Device ask(Probe probe, Picture picture) throws Exception {
+        for (Heap heap : cenalloc.heaps()) {
+            heap.allocate(1).close(); // their nodes stay open
+        }
+        int before = openFiles();
+        long start = System.nanoTime();
+        Device device = probe.device(picture);
+        long uncached = System.nanoTime() - start;
+        start = System.nanoTime();
+        Device again = probe.device(picture);
+        long cached = System.nanoTime() - start;
+        LogManager.getLogger(ProbeDeviceTest.class)
+                .info("{}; took {} µs, again {} µs", device, uncached / 1000, cached / 1000);
+        assertEquals(before, openFiles());
+        assertEquals(Source.TRIAL_IMPORT, device.source());
+        assertSame(device, again);
+        return device;
+    }
+
+    private static int openFiles() throws Exception {
+        try (var files = Files.list(Path.of("/proc/self/fd"))) {
+            return (int) files.count();
+        }
+    }
+
+    @Test
+    void twoCamerasTellWhatTheyNeed() throws Exception {
+        Device first = ask(find("vivid platform:vivid-000"), FRAME);
+        assertEquals(Constraints.NONE, first.declared().orElseThrow(), first::toString);
+        Device second = ask(find("vivid platform:vivid-001"), FRAME);
+        assertEquals(Constraints.NONE.contiguous(), second.declared().orElseThrow(), second::toString);
+        assertTrue(second.detail().contains("refused system (VIDIOC_QBUF gave EFAULT)"), second.detail());
+        assertTrue(second.detail().contains("took reserved"), second.detail());
+        Plan plan = cenalloc.plan(FRAME.size(), List.of(first, second));
+        assertEquals("reserved", plan.candidates().getFirst().name());
+    }
+
+    @Test
+    void aSmallPictureDoesNotPassByLuck() throws Exception {
+        Device second = ask(find("vivid platform:vivid-001"), ICON);
+        assertEquals(Constraints.NONE.contiguous(), second.declared().orElseThrow(), second::toString);
+        assertTrue(second.detail().contains("perhaps by luck, system (in 230400 bytes"), second.detail());
+    }
+
+    @Test
+    void aConverterTakesAnyMemoryAtBothEnds() throws Exception {
+        Picture picture = new Picture(Picture.fourcc("RGBP"), 640, 480, 1280, 640 * 480 * 2);
+        Device converter = ask(find("vim2m"), picture);
+        assertEquals(Constraints.NONE, converter.declared().orElseThrow(), converter::toString);
+    }
+
+    @Test
+    void cardsThatImportTakeAnyMemory() throws Exception {
+        for (String name : List.of("vgem", "vkms")) {
+            Device card = ask(find(name), FRAME);
+            assertEquals(Constraints.NONE, card.declared().orElseThrow(), card::toString);
+        }
+    }
+
+    @Test
+    void aCardWithMemoryOfItsOwnSaysSo() throws Exception {
+        Probe bochs = find("bochs");
+        var e = assertThrows(NoSuitableHeapException.class, () -> bochs.device(FRAME));
+        assertTrue(e.toString().contains("system (DRM_IOCTL_PRIME_FD_TO_HANDLE gave EINVAL)"), e.toString());
+        assertTrue(e.toString().contains("reserved (DRM_IOCTL_PRIME_FD_TO_HANDLE gave EINVAL)"), e.toString());
+        assertTrue(e.remedy().contains("memory of its own"), e.remedy());
+    }
+
+    @Test
+    void theFormatIsPutBack() throws Exception {
+        Probe probe = find("vivid platform:vivid-000");
+        try (var camera = new Camera(probe.node())) {
+            camera.format(800, 600);
+            String before = camera.format();
+            ask(probe, FRAME);
+            assertEquals(before, camera.format());
+            assertThrows(CenallocException.class, () -> probe.device(new Picture(XR24, 641, 481, 2564, 641 * 481 * 4)));
+            assertEquals(before, camera.format());
+        }
+    }
+
+    @Test
+    void aCameraThatStreamsIsNotDisturbed() throws Exception {
+        Probe probe = find("vivid platform:vivid-000");
+        try (var camera = new Camera(probe.node())) {
+            camera.format(640, 480);
+            try (var memory = cenalloc.create(FRAME.size())) {
+                camera.start(memory.dmaBuf());
+                int first = camera.frame();
+                for (Picture picture : List.of(FRAME, ICON)) {
+                    String before = camera.format();
+                    Device device = probe.device(picture);
+                    assertEquals(Source.UNKNOWN, device.source());
+                    assertTrue(device.detail().contains("gave EBUSY"), device.detail());
+                    assertEquals(before, camera.format());
+                }
+                int second = camera.frame();
+                assertNotEquals(first, second);
+                camera.stop();
+            }
+        }
+        assertEquals(Source.TRIAL_IMPORT, probe.device(FRAME).source(), "once it is free");
+    }
+
+    @Test
+    void otherNodesAreRefusedByName() throws Exception {
+        for (String node : List.of("/dev/tty", "/dev/null", "/etc/passwd", "/dev/dma_heap/system", "/dev")) {
+            var e = assertThrows(CenallocException.class, () -> cenalloc.probe(Path.of(node)), node);
+            assertEquals(Errno.ENOTTY, e.errno(), node);
+            assertTrue(e.toString().contains("neither a V4L2 nor a DRM device"), e.toString());
+        }
+        assertThrows(MissingDeviceException.class, () -> cenalloc.probe(Path.of("/dev/video99")));
+    }
+
+    /** On a file system without devices even root may not open one. */
+    @Test
+    void aNodeWithoutPermissionIsAccessDenied(@TempDir Path directory) throws Exception {
+        Path camera = find("vivid").node();
+        sh("mount -t tmpfs -o nodev tmpfs " + directory);
+        try {
+            Path copy = directory.resolve("video");
+            sh("cp -a " + camera + " " + copy);
+            var e = assertThrows(AccessDeniedException.class, () -> cenalloc.probe(copy));
+            assertEquals(Errno.EACCES, e.errno());
+            assertTrue(e.remedy().contains("udev"), e.remedy());
+        } finally {
+            sh("umount " + directory);
+        }
+    }
+
+    private static void sh(String command) throws Exception {
+        assertEquals(
+                0,
+                new ProcessBuilder("/bin/sh", "-c", command).inheritIO().start().waitFor(),
+                command);
+    }
+
+    /** Another program's use of a camera. */
+    private static final class Camera implements AutoCloseable {
+        private static final int CAPTURE = v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE();
+
+        private final Arena arena = Arena.ofConfined();
+        private final int fd;
+        private final MemorySegment buffer = v4l2_buffer.allocate(arena);
+        private final MemorySegment type = arena.allocateFrom(ValueLayout.JAVA_INT, CAPTURE);
+
+        Camera(Path node) {
+            fd = Linux.open(node.toString(), Linux.O_RDWR | Linux.O_CLOEXEC);
+            assertTrue(fd >= 0);
+        }
+
+        private void ioctl(long request, MemorySegment argument) {
+            assertEquals(0, Linux.ioctl(fd, request, argument));
+        }
+
+        void format(int width, int height) {
+            MemorySegment format = v4l2_format.allocate(arena);
+            v4l2_format.type(format, CAPTURE);
+            MemorySegment pixels = v4l2_format.fmt.pix(v4l2_format.fmt(format));
+            v4l2_pix_format.width(pixels, width);
+            v4l2_pix_format.height(pixels, height);
+            v4l2_pix_format.pixelformat(pixels, XR24);
+            ioctl(v4l2_h.VIDIOC_S_FMT(), format);
+        }
+
+        /** All of it. */
+        String format() {
+            MemorySegment format = v4l2_format.allocate(arena);
+            v4l2_format.type(format, CAPTURE);
+            ioctl(v4l2_h.VIDIOC_G_FMT(), format);
+            return HexFormat.of().formatHex(format.toArray(ValueLayout.JAVA_BYTE));
+        }
+
+        void start(DmaBuf memory) {
+            // At least two: vivid does not begin with one.
+            MemorySegment request = v4l2_requestbuffers.allocate(arena);
+            v4l2_requestbuffers.count(request, 2);
+            v4l2_requestbuffers.type(request, CAPTURE);
+            v4l2_requestbuffers.memory(request, v4l2_h.V4L2_MEMORY_DMABUF());
+            ioctl(v4l2_h.VIDIOC_REQBUFS(), request);
+            v4l2_buffer.type(buffer, CAPTURE);
+            v4l2_buffer.memory(buffer, v4l2_h.V4L2_MEMORY_DMABUF());
+            v4l2_buffer.m.fd(v4l2_buffer.m(buffer), memory.fd());
+            v4l2_buffer.length(buffer, (int) memory.size());
+            for (int i = 0; i < 2; i++) {
+                v4l2_buffer.index(buffer, i);
+                ioctl(v4l2_h.VIDIOC_QBUF(), buffer);
+            }
+            ioctl(v4l2_h.VIDIOC_STREAMON(), type);
+        }
+
+        /** Waits for a frame: its number. */
+        int frame() {
+            ioctl(v4l2_h.VIDIOC_DQBUF(), buffer);
+            int sequence = v4l2_buffer.sequence(buffer);
+            ioctl(v4l2_h.VIDIOC_QBUF(), buffer);
+            return sequence;
+        }
+
+        void stop() {
+            ioctl(v4l2_h.VIDIOC_STREAMOFF(), type);
+        }
+
+        @Override
+        public void close() {
+            Linux.close(fd);
+            arena.close();
+        }
+    }
+}

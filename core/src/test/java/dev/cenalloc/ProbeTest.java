@@ -1,0 +1,345 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Device.Source;
+import dev.cenalloc.bindings.Errno;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.BiFunction;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is concluded from what drivers do, on the fake kernel, and what becomes of faults. */
+class ProbeTest {
+    private static final Path HEAPS = Path.of("/dev/dma_heap");
+    private static final Path NODE = Path.of("/dev/video7");
+    private static final Path CARD = Path.of("/dev/dri/card1");
+    private static final long MEMORY = 64 << 20;
+    private static final int XR24 = Picture.fourcc("XR24");
+    private static final Picture FRAME = new Picture(XR24, 640, 480, 2560, 640 * 480 * 4);
+    private static final Picture ICON = new Picture(XR24, 64, 64, 256, 64 * 64 * 4);
+
+    private final FakeKernel kernel = kernel();
+
+    private static FakeKernel kernel() {
+        return new FakeKernel()
+                .heap("reserved", MEMORY)
+                .heap("system", MEMORY)
+                .heap("udmabuf", MEMORY)
+                .heap("vendor", MEMORY);
+    }
+
+    private FakeCamera camera(BiFunction<String, Long, Integer> refusal) {
+        var camera = FakeCamera.capturing(kernel, refusal);
+        kernel.device(NODE.toString(), camera);
+        return camera;
+    }
+
+    private Device probe(Path node, Picture picture) throws Exception {
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            return cenalloc.probe(node).device(picture);
+        } finally {
+            assertEquals(0, kernel.openFiles());
+            assertEquals(4 * MEMORY, kernel.free());
+        }
+    }
+
+    @Test
+    void whatTakesEverythingNeedsNothing() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        String before = camera.state();
+        Device device = probe(NODE, FRAME);
+        assertEquals(Constraints.NONE, device.declared().orElseThrow());
+        assertEquals(Source.TRIAL_IMPORT, device.source());
+        assertEquals("on trial with 640x480 XR24 in 1228800 bytes: took system, udmabuf, reserved", device.detail());
+        assertEquals("fake platform:fake", device.name());
+        assertEquals(before, camera.state());
+        assertEquals(3, camera.held);
+    }
+
+    @Test
+    void whatRefusesScatteredMemoryNeedsContiguousMemory() throws Exception {
+        FakeCamera camera = camera(FakeCamera::contiguousOnly);
+        String before = camera.state();
+        Device device = probe(NODE, FRAME);
+        assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
+        assertEquals(
+                "on trial with 640x480 XR24 in 1228800 bytes: took reserved; refused system (VIDIOC_QBUF gave EFAULT),"
+                        + " udmabuf (VIDIOC_QBUF gave EFAULT)",
+                device.detail().replaceAll(" but in .*?:", ""));
+        assertEquals(before, camera.state());
+    }
+
+    @Test
+    void aSmallPictureProvesNothing() throws Exception {
+        camera(FakeCamera::contiguousOnly);
+        Device device = probe(NODE, ICON);
+        assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
+        assertTrue(device.detail().contains("perhaps by luck, system (in 16384 bytes, but in"), device.detail());
+    }
+
+    @Test
+    void whatWasTakenInSmallBuffersOnlyIsNotKnownToSuit() throws Exception {
+        kernel.heaps.remove("reserved");
+        camera(FakeCamera::contiguousOnly);
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            Device device = cenalloc.probe(NODE).device(ICON);
+            assertEquals(Source.UNKNOWN, device.source());
+            assertTrue(device.detail().contains("perhaps by luck, system"), device.detail());
+        }
+    }
+
+    @Test
+    void oneHeapThatIsRefusedIsLeftOut() throws Exception {
+        camera((heap, _) -> heap.equals("udmabuf") ? Errno.EINVAL : 0);
+        Device device = probe(NODE, FRAME);
+        assertEquals(
+                Constraints.NONE.onlyHeaps(List.of("system", "reserved")),
+                device.declared().orElseThrow());
+    }
+
+    @Test
+    void aHeapWithoutMemoryIsNotTriedAndMayDo() throws Exception {
+        kernel.heaps.put("reserved", 4096L);
+        camera(FakeCamera::contiguousOnly);
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            Device device = cenalloc.probe(NODE).device(FRAME);
+            assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
+            assertTrue(
+                    device.detail().contains("not tried: reserved (DMA_HEAP_IOCTL_ALLOC gave ENOMEM)"),
+                    device.detail());
+        }
+    }
+
+    @Test
+    void withoutMemoryToOfferNothingIsKnown() throws Exception {
+        kernel.heaps.replaceAll((_, _) -> 0L);
+        FakeCamera camera = camera(FakeCamera::anything);
+        String before = camera.state();
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            Device device = cenalloc.probe(NODE).device(FRAME);
+            assertEquals(Source.UNKNOWN, device.source());
+            assertTrue(device.detail().contains("ENOMEM"), device.detail());
+            kernel.heaps.replaceAll((_, _) -> MEMORY);
+            assertEquals(
+                    Source.TRIAL_IMPORT, cenalloc.probe(NODE).device(FRAME).source(), "what is not known is not kept");
+        }
+        assertEquals(before, camera.state());
+    }
+
+    @Test
+    void whatRefusesEverythingIsToldWithTheReasons() throws Exception {
+        FakeCamera camera = camera((_, _) -> Errno.EINVAL);
+        String before = camera.state();
+        var e = assertThrows(NoSuitableHeapException.class, () -> probe(NODE, FRAME));
+        assertEquals(Errno.ENODEV, e.errno());
+        assertTrue(e.toString().contains("system (VIDIOC_QBUF gave EINVAL)"), e.toString());
+        assertTrue(e.toString().contains("reserved (VIDIOC_QBUF gave EINVAL)"), e.toString());
+        assertEquals(before, camera.state());
+    }
+
+    @Test
+    void aDeviceInUseIsNotTouched() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.use();
+        String before = camera.state();
+        Device device = probe(NODE, FRAME);
+        assertEquals(Source.UNKNOWN, device.source());
+        assertTrue(device.detail().contains("VIDIOC_S_FMT gave EBUSY"), device.detail());
+        assertEquals(before, camera.state());
+        // With the format that it has, it is the request for buffers that is refused.
+        Picture same = new Picture(Picture.fourcc("YUYV"), 320, 240, 640, 320 * 240 * 2);
+        Device again = probe(NODE, same);
+        assertTrue(again.detail().contains("VIDIOC_REQBUFS gave EBUSY"), again.detail());
+        assertEquals(before, camera.state());
+    }
+
+    @Test
+    void aConverterIsAskedAtBothEnds() throws Exception {
+        var camera = FakeCamera.converting(kernel, FakeCamera::contiguousOnly);
+        kernel.device(NODE.toString(), camera);
+        String before = camera.state();
+        assertEquals(
+                Constraints.NONE.contiguous(), probe(NODE, FRAME).declared().orElseThrow());
+        assertEquals(before, camera.state());
+    }
+
+    @Test
+    void picturesThatADeviceHasNotAreRefusedAndNothingIsTouched() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        String before = camera.state();
+        var e = assertThrows(CenallocException.class, () -> probe(NODE, new Picture(XR24, 5000, 10, 20_000, 200_000)));
+        assertEquals(Errno.EINVAL, e.errno());
+        assertTrue(e.remedy().contains("4096x10 XR24"), e.remedy());
+        assertEquals(before, camera.state());
+    }
+
+    @Test
+    void cardsImport() throws Exception {
+        for (boolean displays : new boolean[] {true, false}) {
+            var card = new FakeCard(kernel, true, displays);
+            kernel.device(CARD.toString(), card);
+            Device device = probe(CARD, FRAME);
+            assertEquals(Constraints.NONE, device.declared().orElseThrow());
+            assertEquals("fake card1", device.name());
+            assertEquals("{} {}", card.state());
+        }
+        kernel.device(CARD.toString(), new FakeCard(kernel, false, true));
+        var e = assertThrows(NoSuitableHeapException.class, () -> probe(CARD, FRAME));
+        assertTrue(e.toString().contains("DRM_IOCTL_PRIME_FD_TO_HANDLE gave EINVAL"), e.toString());
+        assertTrue(e.remedy().contains("memory of its own"), e.remedy());
+    }
+
+    @Test
+    void resultsAreKept() throws Exception {
+        camera(FakeCamera::contiguousOnly);
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            Probe probe = cenalloc.probe(NODE);
+            Device first = probe.device(FRAME);
+            int calls = kernel.calls.size();
+            assertSame(first, probe.device(FRAME));
+            assertEquals(calls, kernel.calls.size());
+            assertSame(first, cenalloc.probe(NODE).device(FRAME), "by the device, not by the object");
+            assertFalse(first.equals(probe.device(ICON)), "another size is another question");
+            calls = kernel.calls.size();
+            // One more heap is one more question.
+            cenalloc.register(
+                    "sram",
+                    HeapProperties.UNKNOWN.withOnlyWhenNamed(false),
+                    new DmaHeapSource(kernel, HEAPS.resolve("vendor")));
+            assertTrue(probe.device(FRAME).detail().contains("sram"));
+            assertTrue(kernel.calls.size() > calls);
+        }
+    }
+
+    @Test
+    void sysfsCountsBehindTheTrial(@TempDir Path sysfs) throws Exception {
+        Files.writeString(sysfs.resolve("dma_mask_bits"), "32\n");
+        Files.createDirectory(sysfs.resolve("iommu_group"));
+        kernel.sysfs = sysfs;
+        FakeCamera camera = camera(FakeCamera::anything);
+        Device trial = probe(NODE, FRAME);
+        assertEquals(Source.TRIAL_IMPORT, trial.source());
+        assertTrue(trial.isBehindIommu());
+        assertTrue(trial.detail().endsWith("; behind an IOMMU"), trial.detail());
+        camera.use();
+        Device busy = probe(NODE, FRAME);
+        assertEquals(Source.SYSFS, busy.source());
+        assertTrue(busy.declared().orElseThrow().says(Field.HIGHEST_ADDRESS));
+        assertTrue(busy.detail().contains("dma_mask_bits 32") && busy.detail().contains("EBUSY"), busy.detail());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, 5 << 8, 116 << 8})
+    void otherNodesAreNotEvenOpened(long number) {
+        kernel.device("/dev/tty", new FakeKernel.Device() {
+            @Override
+            public long number() {
+                return number;
+            }
+
+            @Override
+            public int ioctl(int fd, long request, MemorySegment argument) {
+                return -Errno.ENOTTY;
+            }
+
+            @Override
+            public void closed(int fd) {}
+        });
+        var e = assertThrows(CenallocException.class, () -> probe(Path.of("/dev/tty"), FRAME));
+        assertEquals(Errno.ENOTTY, e.errno());
+        assertTrue(e.toString().contains("neither a V4L2 nor a DRM device"), e.toString());
+        assertEquals(List.of("stat"), kernel.calls);
+    }
+
+    @Test
+    void aNodeThatMayNotBeOpenedIsToldWithARemedy() {
+        camera(FakeCamera::anything);
+        kernel.refuse(NODE, Errno.EACCES);
+        var e = assertThrows(AccessDeniedException.class, () -> probe(NODE, FRAME));
+        assertTrue(e.remedy().contains("KERNEL==\"video7\""), e.remedy());
+        assertThrows(MissingDeviceException.class, () -> probe(Path.of("/dev/video8"), FRAME));
+    }
+
+    // ---- faults ----
+
+    private static final int[] ERRNOS = {
+        Errno.EPERM,
+        Errno.EINTR,
+        Errno.EAGAIN,
+        Errno.ENOMEM,
+        Errno.EACCES,
+        Errno.EFAULT,
+        Errno.EBUSY,
+        Errno.ENODEV,
+        Errno.EINVAL,
+        Errno.EMFILE,
+        Errno.ENOTTY
+    };
+
+    enum Kind {
+        CAMERA,
+        CONVERTER,
+        CARD
+    }
+
+    /** Every call fails in turn: everything is given back, the format is as before, and the outcome says what failed. */
+    @ParameterizedTest
+    @EnumSource
+    void everyFaultOfEveryCallGivesEverythingBack(Kind kind) throws Exception {
+        var outcomes = new TreeSet<String>();
+        int never = 1_000_000;
+        int calls = fail(kind, kernel(), never, 0, "no fault", outcomes);
+        for (int call = 0; call < calls; call++) {
+            for (int errno : ERRNOS) {
+                FakeKernel faulty = kernel();
+                String what = kind + ", call " + call + ", " + Errno.name(errno);
+                fail(kind, faulty, call, errno, what, outcomes);
+            }
+        }
+        assertEquals(new TreeSet<>(List.of("TRIAL_IMPORT", "UNKNOWN", "told")), outcomes);
+    }
+
+    /** The number of calls. */
+    private static int fail(Kind kind, FakeKernel faulty, int call, int errno, String what, Set<String> outcomes)
+            throws Exception {
+        FakeCamera camera = kind == Kind.CONVERTER
+                ? FakeCamera.converting(faulty, FakeCamera::anything)
+                : FakeCamera.capturing(faulty, FakeCamera::anything);
+        FakeCard card = new FakeCard(faulty, true, true);
+        faulty.device(NODE.toString(), camera).device(CARD.toString(), card);
+        String before = camera.state();
+        try (var cenalloc = Cenalloc.open(faulty, HEAPS)) {
+            faulty.failCall(call, errno);
+            try {
+                Device device = cenalloc.probe(kind == Kind.CARD ? CARD : NODE).device(FRAME);
+                outcomes.add(device.source().toString());
+                if (device.source() == Source.UNKNOWN) {
+                    assertTrue(device.detail().contains(Errno.name(errno)), () -> what + ": " + device);
+                }
+            } catch (CenallocException e) {
+                outcomes.add("told");
+                assertEquals(errno, e.errno(), () -> what + ": " + e);
+            }
+            faulty.failNoCall();
+            assertEquals(before, camera.state(), what);
+            assertEquals("{} {}", card.state(), what);
+            assertEquals(4 * MEMORY, faulty.free(), what);
+            assertTrue(faulty.openFiles() <= 3, () -> what + ": only the nodes of the heaps may be open");
+        }
+        assertEquals(0, faulty.openFiles(), what);
+        return faulty.calls.size();
+    }
+}
