@@ -22,7 +22,7 @@ public final class Device {
         STATED,
         /** A profile says so. */
         PROFILE,
-        /** The driver was offered memory, at the real size. */
+        /** The driver was offered memory, at the real size: by a {@link Probe}, or by the caller. */
         TRIAL_IMPORT,
         /** The kernel's description of the device. */
         SYSFS,

@@ -14,8 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A DRM card. Buffers are imported and made framebuffers, which nothing shows. A driver without displays, such as vgem, has
- * no framebuffers: there the import alone counts.
+ * A DRM node. Buffers are imported and made framebuffers, which nothing shows. A driver without displays, such as vgem, has
+ * no framebuffers, nor has a render node: there the import alone counts.
  */
 final class DrmImporter implements Importer {
     private final DeviceFile file;
@@ -88,7 +88,8 @@ final class DrmImporter implements Importer {
                 drm_mode_fb_cmd2.handles(add, 0, handles.getLast());
                 drm_mode_fb_cmd2.pitches(add, 0, picture.pitch());
                 int result = file.tryIoctl(drm_h.DRM_IOCTL_MODE_ADDFB2(), add);
-                if (result == -Errno.EOPNOTSUPP) {
+                // No displays, or a node that is for rendering only.
+                if (result == -Errno.EOPNOTSUPP || result == -Errno.EACCES) {
                     continue;
                 }
                 refusal = file.refusal(result, "DRM_IOCTL_MODE_ADDFB2");

@@ -269,40 +269,41 @@ final class V4l2Importer implements Importer {
     @Override
     public void close() throws CenallocException {
         try (arena) {
-            // As long as the driver holds a buffer that it failed to let go of, it refuses; once more after the last
-            // close.
             List<Queue> left;
             try {
-                left = restore(file);
+                left = before.stream()
+                        .filter(queue -> file.tryIoctl(v4l2_h.VIDIOC_S_FMT(), queue.format()) < 0)
+                        .toList();
             } finally {
                 file.close();
             }
             if (!left.isEmpty()) {
-                DeviceFile again = DeviceFile.open(kernel, file.path());
-                try {
-                    for (Queue queue : left) {
-                        again.ioctl("VIDIOC_S_FMT", v4l2_h.VIDIOC_S_FMT(), queue.format());
-                    }
-                } catch (CenallocException e) {
-                    throw new CenallocException(
-                            e.errno(),
-                            e.call(),
-                            file.path(),
-                            -1,
-                            "the device's format of before the trial, "
-                                    + left.getFirst().describe() + ", could not be put back",
-                            "set it, for example with v4l2-ctl --set-fmt-video");
-                } finally {
-                    again.close();
-                }
+                restoreAfterClose(left);
             }
         }
     }
 
-    /** Those that it did not work for. */
-    private List<Queue> restore(DeviceFile node) {
-        return before.stream()
-                .filter(queue -> node.tryIoctl(v4l2_h.VIDIOC_S_FMT(), queue.format()) < 0)
-                .toList();
+    /** A driver that failed to let go of a buffer refuses a new format, but not once the node has been closed. */
+    private void restoreAfterClose(List<Queue> left) throws CenallocException {
+        try {
+            DeviceFile again = DeviceFile.open(kernel, file.path());
+            try {
+                for (Queue queue : left) {
+                    again.ioctl("VIDIOC_S_FMT", v4l2_h.VIDIOC_S_FMT(), queue.format());
+                }
+            } finally {
+                again.close();
+            }
+        } catch (CenallocException e) {
+            var told = new CenallocException(
+                    e.errno(),
+                    e.call(),
+                    file.path(),
+                    -1,
+                    "the format of before the trial, " + left.getFirst().describe() + ", could not be put back",
+                    "set it, for example with v4l2-ctl --set-fmt-video");
+            told.initCause(e);
+            throw told;
+        }
     }
 }

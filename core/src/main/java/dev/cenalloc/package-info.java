@@ -75,6 +75,15 @@
  * encoder needs a pitch of at most 8192 bytes (board profile)
  * </pre>
  *
+ * <h2>Devices of which nothing is written down</h2>
+ *
+ * <p>Neither V4L2 nor DRM can be asked what memory a device takes, but a driver can be offered some: {@link dev.cenalloc.Probe}
+ * does so, at the real size, without disturbing a device in use, and names the heaps that were taken and refused.
+ *
+ * {@snippet :
+ * Device camera = cenalloc.probe(Path.of("/dev/video0")).device(picture);
+ * }
+ *
  * <h2>How far constraints are kept</h2>
  *
  * <p>A heap can be asked for a size and nothing else, so not every wish can be granted. For each field and heap the plan tells the

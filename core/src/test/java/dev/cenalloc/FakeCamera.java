@@ -35,6 +35,8 @@ final class FakeCamera implements FakeKernel.Device {
     private final BiFunction<String, Long, Integer> refusal;
 
     private final Map<Integer, Queue> queues = new HashMap<>();
+    /** How often the format can be changed. */
+    int changes = Integer.MAX_VALUE;
     /** Most buffers that were queued at a time. */
     int held;
 
@@ -124,7 +126,7 @@ final class FakeCamera implements FakeKernel.Device {
         return -Errno.ENOTTY;
     }
 
-    private static int format(Queue queue, long request, MemorySegment argument) {
+    private int format(Queue queue, long request, MemorySegment argument) {
         MemorySegment pixels = v4l2_format.fmt.pix(v4l2_format.fmt(argument));
         int fourcc = queue.fourcc;
         int width = queue.width;
@@ -137,6 +139,9 @@ final class FakeCamera implements FakeKernel.Device {
         if (request == v4l2_h.VIDIOC_S_FMT()) {
             if (queue.count > 0) {
                 return -Errno.EBUSY;
+            }
+            if (changes-- <= 0) {
+                return -Errno.EINVAL;
             }
             queue.fourcc = fourcc;
             queue.width = width;

@@ -22,7 +22,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
-import org.apache.logging.log4j.LogManager;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
@@ -56,7 +55,7 @@ class ProbeDeviceTest {
         for (String directory : List.of("/dev", "/dev/dri")) {
             try (var nodes = Files.list(Path.of(directory))) {
                 for (Path node : nodes.filter(
-                                path -> path.getFileName().toString().matches("(video|card)\\d+"))
+                                path -> path.getFileName().toString().matches("(video|card|renderD)\\d+"))
                         .toList()) {
                     Probe probe = cenalloc.probe(node);
                     if (probe.name().startsWith(name)) {
@@ -81,8 +80,7 @@ class ProbeDeviceTest {
         start = System.nanoTime();
         Device again = probe.device(picture);
         long cached = System.nanoTime() - start;
-        LogManager.getLogger(ProbeDeviceTest.class)
-                .info("{}; took {} µs, again {} µs", device, uncached / 1000, cached / 1000);
+        System.out.printf("%s%n  took %d us, again %d us%n", device, uncached / 1000, cached / 1000);
         assertEquals(before, openFiles());
         assertEquals(Source.TRIAL_IMPORT, device.source());
         assertSame(device, again);
@@ -111,7 +109,6 @@ class ProbeDeviceTest {
     void aSmallPictureDoesNotPassByLuck() throws Exception {
         Device second = ask(find("vivid platform:vivid-001"), ICON);
         assertEquals(Constraints.NONE.contiguous(), second.declared().orElseThrow(), second::toString);
-        assertTrue(second.detail().contains("perhaps by luck, system (in 230400 bytes"), second.detail());
     }
 
     @Test
@@ -123,7 +120,7 @@ class ProbeDeviceTest {
 
     @Test
     void cardsThatImportTakeAnyMemory() throws Exception {
-        for (String name : List.of("vgem", "vkms")) {
+        for (String name : List.of("vgem card", "vgem renderD", "vkms card")) {
             Device card = ask(find(name), FRAME);
             assertEquals(Constraints.NONE, card.declared().orElseThrow(), card::toString);
         }

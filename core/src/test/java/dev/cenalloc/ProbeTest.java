@@ -187,6 +187,15 @@ class ProbeTest {
     }
 
     @Test
+    void aFormatThatCannotBePutBackIsTold() {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.changes = 1;
+        var e = assertThrows(CenallocException.class, () -> probe(NODE, FRAME));
+        assertTrue(e.toString().contains("320x240 YUYV, could not be put back"), e.toString());
+        assertTrue(e.toString().contains("VIDIOC_S_FMT gave EINVAL"), e.toString());
+    }
+
+    @Test
     void cardsImport() throws Exception {
         for (boolean displays : new boolean[] {true, false}) {
             var card = new FakeCard(kernel, true, displays);
