@@ -192,11 +192,14 @@ public final class Probe {
         if (answer.verdict() == Verdict.TAKEN) {
             return large >= LARGE ? answer : new Answer(heap, Verdict.DOUBTFUL, "in no more than " + large + " bytes");
         }
-        if (large == size || offer(importer, heap, size, BUFFERS).verdict() != Verdict.TAKEN) {
+        if (large == size) {
             return answer;
         }
-        return new Answer(
-                heap, Verdict.DOUBTFUL, "in " + size + " bytes, but in " + large + " bytes: " + answer.reason());
+        Answer small = offer(importer, heap, size, BUFFERS);
+        return small.verdict() == Verdict.TAKEN
+                ? new Answer(
+                        heap, Verdict.DOUBTFUL, "in " + size + " bytes, but in " + large + " bytes: " + answer.reason())
+                : small;
     }
 
     private static Answer offer(Importer importer, Heap heap, long size, int count) throws CenallocException {

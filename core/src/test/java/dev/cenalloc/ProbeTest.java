@@ -124,6 +124,16 @@ class ProbeTest {
     }
 
     @Test
+    void aRefusalAtTheRealSizeCountsWithoutMemoryForLargeBuffers() throws Exception {
+        kernel.heaps.put("system", 8L << 20);
+        camera((heap, _) -> heap.equals("system") ? Errno.EFAULT : 0);
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            Device device = cenalloc.probe(NODE).device(FRAME);
+            assertTrue(device.detail().contains("refused system (VIDIOC_QBUF gave EFAULT)"), device.detail());
+        }
+    }
+
+    @Test
     void withoutMemoryToOfferNothingIsKnown() throws Exception {
         kernel.heaps.replaceAll((_, _) -> 0L);
         FakeCamera camera = camera(FakeCamera::anything);
