@@ -417,7 +417,7 @@ final class FakeKernel implements Kernel {
             return -Errno.EACCES;
         }
         if (file.memory == null) {
-            file.memory = arena.allocate(file.size, PAGE);
+            file.memory = Arena.ofAuto().allocate(file.size, PAGE);
         }
         // An address of its own for each mapping; the memory is found by it again.
         long address = (1L << 40) + (inodes++ << 20);

@@ -246,7 +246,7 @@ class ProbeTest {
     @Test
     void sysfsCountsBehindTheTrial(@TempDir Path sysfs) throws Exception {
         Files.writeString(sysfs.resolve("dma_mask_bits"), "32\n");
-        Files.createDirectory(sysfs.resolve("iommu_group"));
+        Files.writeString(Files.createDirectory(sysfs.resolve("iommu_group")).resolve("type"), "DMA\n");
         kernel.sysfs = sysfs;
         FakeCamera camera = camera(FakeCamera::anything);
         Device trial = probe(NODE, FRAME);
