@@ -12,6 +12,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A DRM node. Buffers are imported and made framebuffers, which nothing shows. A driver without displays, such as vgem, has
@@ -20,7 +22,7 @@ import java.util.List;
 final class DrmImporter implements Importer {
     private final DeviceFile file;
     private final String driver;
-    private Picture picture = new Picture(0, 1, 1, 1, 1);
+    private @Nullable Layout layout;
 
     private DrmImporter(DeviceFile file, String driver) {
         this.file = file;
@@ -62,8 +64,8 @@ final class DrmImporter implements Importer {
     }
 
     @Override
-    public long prepare(Picture wanted) {
-        picture = wanted;
+    public long prepare(Layout wanted) {
+        layout = wanted;
         return wanted.size();
     }
 
@@ -81,12 +83,7 @@ final class DrmImporter implements Importer {
                     return refusal;
                 }
                 handles.add(drm_prime_handle.handle(prime));
-                MemorySegment add = drm_mode_fb_cmd2.allocate(arena);
-                drm_mode_fb_cmd2.width(add, picture.width());
-                drm_mode_fb_cmd2.height(add, picture.height());
-                drm_mode_fb_cmd2.pixel_format(add, picture.fourcc());
-                drm_mode_fb_cmd2.handles(add, 0, handles.getLast());
-                drm_mode_fb_cmd2.pitches(add, 0, picture.pitch());
+                MemorySegment add = framebuffer(arena, Objects.requireNonNull(layout), handles.getLast());
                 int result = file.tryIoctl(drm_h.DRM_IOCTL_MODE_ADDFB2(), add);
                 // No displays, or a node that is for rendering only.
                 if (result == -Errno.EOPNOTSUPP || result == -Errno.EACCES) {
@@ -104,6 +101,19 @@ final class DrmImporter implements Importer {
             framebuffers.forEach(this::remove);
             handles.forEach(this::letGo);
         }
+    }
+
+    private static MemorySegment framebuffer(Arena arena, Layout layout, int handle) {
+        MemorySegment add = drm_mode_fb_cmd2.allocate(arena);
+        drm_mode_fb_cmd2.width(add, layout.image().width());
+        drm_mode_fb_cmd2.height(add, layout.image().height());
+        drm_mode_fb_cmd2.pixel_format(add, layout.image().format().drmFourcc());
+        for (int i = 0; i < layout.planes().size(); i++) {
+            drm_mode_fb_cmd2.handles(add, i, handle);
+            drm_mode_fb_cmd2.pitches(add, i, (int) layout.planes().get(i).pitch());
+            drm_mode_fb_cmd2.offsets(add, i, (int) layout.planes().get(i).offset());
+        }
+        return add;
     }
 
     private void remove(int framebuffer) {

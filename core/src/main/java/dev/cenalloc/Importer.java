@@ -42,12 +42,12 @@ interface Importer extends AutoCloseable {
     String name();
 
     /**
-     * Gets ready for pictures.
+     * Gets ready for images.
      *
      * @return bytes in one buffer
-     * @throws CenallocException EBUSY if it is in use; EINVAL if it has no such pictures
+     * @throws CenallocException EBUSY if it is in use; EINVAL if it has no such images
      */
-    long prepare(Picture picture) throws CenallocException;
+    long prepare(Layout layout) throws CenallocException;
 
     /**
      * Offers buffers, all at the same time, and takes them back.

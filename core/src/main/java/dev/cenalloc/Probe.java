@@ -14,7 +14,7 @@ import java.util.List;
  *
  * <p>Every heap that this process may use and whose memory is known is tried, in the order of a {@link Plan}, with several
  * buffers at a time. Memory from the system heap may be contiguous by luck (up to 1 MiB is one piece of it), so memory that
- * is not known to be contiguous is offered in large buffers, whatever the size of the picture.
+ * is not known to be contiguous is offered in large buffers, whatever the size of the image.
  *
  * <p>A device in use is not disturbed: the kernel refuses to change the format or take buffers (EBUSY), and then nothing is
  * known. V4L2: buffers are queued, without streaming; if the format has to be changed, it is put back, but the driver may
@@ -34,7 +34,7 @@ public final class Probe {
     private static final long LARGE = 16 << 20;
 
     /** What results are kept by. The heaps, since one more may be registered. */
-    record Key(long number, String driver, Picture picture, List<Heap> heaps) {}
+    record Key(long number, String driver, Layout layout, List<Heap> heaps) {}
 
     private enum Verdict {
         TAKEN,
@@ -114,18 +114,18 @@ public final class Probe {
      * refused, with the call and the errno} If no trial was possible, because the device is in use or no heap had memory, it
      * is what sysfs tells, or a device of which nothing is known, with the reason.
      *
-     * <p>Results of trials are kept as long as the {@link Cenalloc}, by device, driver, and picture: asking again makes no
+     * <p>Results of trials are kept as long as the {@link Cenalloc}, by device, driver, and layout: asking again makes no
      * system call. Others block for as long as a few allocations and the driver take.
      *
-     * @param picture what the memory will hold; the size counts, since a small buffer proves nothing about a large one
+     * @param layout what the memory will hold and how; a linear image; the size counts, since a small buffer proves nothing about a large one
      * @throws AccessDeniedException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: the node is gone
      * @throws NoSuitableHeapException ENODEV: the driver refused the memory of every heap
-     * @throws CenallocException with the errno of the driver: EINVAL if it has no such pictures or takes no dma-bufs, ENODEV
+     * @throws CenallocException with the errno of the driver: EINVAL if it has no such images or takes no dma-bufs, ENODEV
      *     if it was unplugged
      */
-    public Device device(Picture picture) throws CenallocException {
-        var key = new Key(number, driver, picture, cenalloc.heaps());
+    public Device device(Layout layout) throws CenallocException {
+        var key = new Key(number, driver, layout, cenalloc.heaps());
         Device known = cenalloc.probed.get(key);
         if (known != null) {
             return known;
@@ -136,7 +136,7 @@ public final class Probe {
             if (known != null) {
                 return known;
             }
-            Device trial = tried(picture);
+            Device trial = tried(layout);
             Device found = withSysfs(trial);
             if (trial.source() == Source.TRIAL_IMPORT) {
                 cenalloc.probed.put(key, found);
@@ -155,10 +155,10 @@ public final class Probe {
                 : found;
     }
 
-    private Device tried(Picture picture) throws CenallocException {
+    private Device tried(Layout layout) throws CenallocException {
         try (Importer importer = Importer.open(kernel, node, number)) {
             try {
-                return trial(importer, picture);
+                return trial(importer, layout);
             } catch (CenallocException e) {
                 if (e.errno() != Errno.EBUSY) {
                     throw e;
@@ -168,8 +168,8 @@ public final class Probe {
         }
     }
 
-    private Device trial(Importer importer, Picture picture) throws CenallocException {
-        long size = importer.prepare(picture);
+    private Device trial(Importer importer, Layout layout) throws CenallocException {
+        long size = importer.prepare(layout);
         var answers = new ArrayList<Answer>();
         Plan plan = cenalloc.plan(size, List.of());
         for (Heap heap : plan.candidates()) {
@@ -180,7 +180,7 @@ public final class Probe {
                 answers.add(new Answer(rejection.heap(), Verdict.NOT_TRIED, rejection.reason()));
             }
         }
-        return conclude(picture, size, answers);
+        return conclude(layout, size, answers);
     }
 
     private static Answer offer(Importer importer, Heap heap, long size) throws CenallocException {
@@ -228,7 +228,7 @@ public final class Probe {
         return new Answer(heap, Verdict.NOT_TRIED, why.call() + " gave " + why.errnoName());
     }
 
-    private Device conclude(Picture picture, long size, List<Answer> answers) throws CenallocException {
+    private Device conclude(Layout layout, long size, List<Answer> answers) throws CenallocException {
         List<Answer> taken = having(answers, Verdict.TAKEN);
         List<Answer> refused = having(answers, Verdict.REFUSED);
         List<Answer> doubtful = having(answers, Verdict.DOUBTFUL);
@@ -238,7 +238,7 @@ public final class Probe {
         tell(said, "refused ", refused);
         tell(said, "took, perhaps by luck, ", doubtful);
         tell(said, "not tried: ", notTried);
-        String detail = "on trial with " + picture + " in " + size + " bytes: "
+        String detail = "on trial with " + layout.image() + " in " + size + " bytes: "
                 + (said.isEmpty() ? "there is no heap to try" : String.join("; ", said));
         if (taken.isEmpty() && refused.isEmpty()) {
             return Device.undeclared(name, "nothing is known: " + detail);

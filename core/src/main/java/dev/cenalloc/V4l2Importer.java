@@ -60,34 +60,53 @@ final class V4l2Importer implements Importer {
             return v4l2_pix_format_mplane.plane_fmt(multi(), plane);
         }
 
-        void ask(Picture picture) {
+        void ask(Layout layout) {
+            Image image = layout.image();
+            int fourcc = image.format().v4l2Fourcc();
+            // That of the first plane tells those of the others.
+            int pitch = (int) layout.planes().getFirst().pitch();
             if (isMultiplanar()) {
-                v4l2_pix_format_mplane.width(multi(), picture.width());
-                v4l2_pix_format_mplane.height(multi(), picture.height());
-                v4l2_pix_format_mplane.pixelformat(multi(), picture.fourcc());
-                v4l2_pix_format_mplane.num_planes(multi(), (byte) 1);
-                v4l2_plane_pix_format.bytesperline(plane(0), picture.pitch());
+                v4l2_pix_format_mplane.width(multi(), image.width());
+                v4l2_pix_format_mplane.height(multi(), image.height());
+                v4l2_pix_format_mplane.pixelformat(multi(), fourcc);
+                v4l2_pix_format_mplane.num_planes(multi(), (byte) image.format().buffers());
+                v4l2_plane_pix_format.bytesperline(plane(0), pitch);
                 v4l2_plane_pix_format.sizeimage(plane(0), 0);
             } else {
-                v4l2_pix_format.width(single(), picture.width());
-                v4l2_pix_format.height(single(), picture.height());
-                v4l2_pix_format.pixelformat(single(), picture.fourcc());
-                v4l2_pix_format.bytesperline(single(), picture.pitch());
+                v4l2_pix_format.width(single(), image.width());
+                v4l2_pix_format.height(single(), image.height());
+                v4l2_pix_format.pixelformat(single(), fourcc);
+                v4l2_pix_format.bytesperline(single(), pitch);
                 v4l2_pix_format.sizeimage(single(), 0);
             }
         }
 
-        /** Format and dimensions, in words: the same of two if they are the same. */
-        String describe() {
+        private int fourcc() {
             return isMultiplanar()
-                    ? Picture.describe(
-                            v4l2_pix_format_mplane.pixelformat(multi()),
-                            v4l2_pix_format_mplane.width(multi()),
-                            v4l2_pix_format_mplane.height(multi()))
-                    : Picture.describe(
-                            v4l2_pix_format.pixelformat(single()),
-                            v4l2_pix_format.width(single()),
-                            v4l2_pix_format.height(single()));
+                    ? v4l2_pix_format_mplane.pixelformat(multi())
+                    : v4l2_pix_format.pixelformat(single());
+        }
+
+        private int width() {
+            return isMultiplanar() ? v4l2_pix_format_mplane.width(multi()) : v4l2_pix_format.width(single());
+        }
+
+        private int height() {
+            return isMultiplanar() ? v4l2_pix_format_mplane.height(multi()) : v4l2_pix_format.height(single());
+        }
+
+        boolean has(Image image) {
+            return fourcc() == image.format().v4l2Fourcc() && width() == image.width() && height() == image.height();
+        }
+
+        @Override
+        public String toString() {
+            var text = new StringBuilder();
+            for (int shift = 0; shift < Integer.SIZE; shift += Byte.SIZE) {
+                // The highest bit says big-endian.
+                text.append((char) (fourcc() >> shift & 0x7F));
+            }
+            return text.append(' ').append(width()).append('x').append(height()).toString();
         }
     }
 
@@ -95,7 +114,7 @@ final class V4l2Importer implements Importer {
     private final DeviceFile file;
     private final Arena arena = Arena.ofConfined();
     private final MemorySegment capability = v4l2_capability.allocate(arena);
-    /** Those that have the pictures. */
+    /** Those that have the images. */
     private final List<Queue> queues = new ArrayList<>();
     /** What the formats were that have been changed. */
     private final List<Queue> before = new ArrayList<>();
@@ -164,18 +183,18 @@ final class V4l2Importer implements Importer {
     }
 
     @Override
-    public long prepare(Picture picture) throws CenallocException {
+    public long prepare(Layout layout) throws CenallocException {
         var instead = new ArrayList<String>();
         for (int type : types()) {
             Queue old = new Queue(type, v4l2_format.allocate(arena));
             v4l2_format.type(old.format(), type);
             file.ioctl("VIDIOC_G_FMT", v4l2_h.VIDIOC_G_FMT(), old.format());
             Queue queue = new Queue(type, v4l2_format.allocate(arena).copyFrom(old.format()));
-            queue.ask(picture);
-            // Changes nothing yet, so a device that has no such pictures is left alone.
+            queue.ask(layout);
+            // Changes nothing yet, so a device that has no such images is left alone.
             file.ioctl("VIDIOC_TRY_FMT", v4l2_h.VIDIOC_TRY_FMT(), queue.format());
-            if (!queue.describe().equals(picture.toString())) {
-                instead.add(queue.describe());
+            if (!queue.has(layout.image())) {
+                instead.add(queue.toString());
                 continue;
             }
             if (old.format().mismatch(queue.format()) >= 0) {
@@ -190,7 +209,7 @@ final class V4l2Importer implements Importer {
                     "VIDIOC_TRY_FMT",
                     file.path(),
                     -1,
-                    name() + " has no pictures of " + picture,
+                    name() + " has no images of " + layout.image(),
                     "the nearest that it has: " + String.join(", ", instead));
         }
         return queues.stream().mapToLong(Queue::size).max().orElseThrow();
@@ -300,7 +319,7 @@ final class V4l2Importer implements Importer {
                     e.call(),
                     file.path(),
                     -1,
-                    "the format of before the trial, " + left.getFirst().describe() + ", could not be put back",
+                    "the format of before the trial, " + left.getFirst().toString() + ", could not be put back",
                     "set it, for example with v4l2-ctl --set-fmt-video");
             told.initCause(e);
             throw told;

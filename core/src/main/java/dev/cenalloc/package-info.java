@@ -81,7 +81,7 @@
  * does so, at the real size, without disturbing a device in use, and names the heaps that were taken and refused.
  *
  * {@snippet :
- * Device camera = cenalloc.probe(Path.of("/dev/video0")).device(picture);
+ * Device camera = cenalloc.probe(Path.of("/dev/video0")).device(layout);
  * }
  *
  * <h2>How far constraints are kept</h2>

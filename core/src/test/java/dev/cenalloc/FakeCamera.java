@@ -16,8 +16,8 @@ import java.util.function.BiFunction;
 
 /** A V4L2 device of one plane a picture: XR24 or YUYV, up to 4096 pixels wide. */
 final class FakeCamera implements FakeKernel.Device {
-    private static final int XR24 = Picture.fourcc("XR24");
-    private static final int YUYV = Picture.fourcc("YUYV");
+    private static final int XR24 = PixelFormat.XR24.v4l2Fourcc();
+    private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc();
 
     /** The buffers of one direction, and which descriptor made them. */
     private static final class Queue {
@@ -84,7 +84,11 @@ final class FakeCamera implements FakeKernel.Device {
         var text = new StringBuilder();
         queues.forEach((type, queue) -> text.append(type)
                 .append(": ")
-                .append(Picture.describe(queue.fourcc, queue.width, queue.height))
+                .append(queue.fourcc)
+                .append(' ')
+                .append(queue.width)
+                .append('x')
+                .append(queue.height)
                 .append(", ")
                 .append(queue.count)
                 .append(" buffers of ")

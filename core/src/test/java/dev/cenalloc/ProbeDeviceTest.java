@@ -34,9 +34,12 @@ import org.junit.jupiter.api.io.TempDir;
         disabledReason =
                 "needs vivid, vim2m, vgem, vkms: runs only where -Dcenalloc.devices=required says that they are")
 class ProbeDeviceTest {
-    private static final int XR24 = Picture.fourcc("XR24");
-    private static final Picture FRAME = new Picture(XR24, 640, 480, 2560, 640 * 480 * 4);
-    private static final Picture ICON = new Picture(XR24, 320, 180, 1280, 320 * 180 * 4);
+    private static final Layout FRAME = layout(PixelFormat.XR24, 640, 480);
+    private static final Layout ICON = layout(PixelFormat.XR24, 320, 180);
+
+    private static Layout layout(PixelFormat format, int width, int height) {
+        return Layout.of(new Image(format, width, height), 0, Constraints.NONE);
+    }
 
     private final Cenalloc cenalloc;
 
@@ -69,16 +72,16 @@ class ProbeDeviceTest {
     }
 
     /** The answer, after which the process has as many files as before, and the camera its format. */
-    private Device ask(Probe probe, Picture picture) throws Exception {
+    private Device ask(Probe probe, Layout layout) throws Exception {
         for (Heap heap : cenalloc.heaps()) {
             heap.allocate(1).close(); // their nodes stay open
         }
         int before = openFiles();
         long start = System.nanoTime();
-        Device device = probe.device(picture);
+        Device device = probe.device(layout);
         long uncached = System.nanoTime() - start;
         start = System.nanoTime();
-        Device again = probe.device(picture);
+        Device again = probe.device(layout);
         long cached = System.nanoTime() - start;
         System.out.printf("%s%n  took %d us, again %d us%n", device, uncached / 1000, cached / 1000);
         assertEquals(before, openFiles());
@@ -106,15 +109,15 @@ class ProbeDeviceTest {
     }
 
     @Test
-    void aSmallPictureDoesNotPassByLuck() throws Exception {
+    void aSmallImageDoesNotPassByLuck() throws Exception {
         Device second = ask(find("vivid platform:vivid-001"), ICON);
         assertEquals(Constraints.NONE.contiguous(), second.declared().orElseThrow(), second::toString);
     }
 
     @Test
     void aConverterTakesAnyMemoryAtBothEnds() throws Exception {
-        Picture picture = new Picture(Picture.fourcc("RGBP"), 640, 480, 1280, 640 * 480 * 2);
-        Device converter = ask(find("vim2m"), picture);
+        Layout layout = layout(PixelFormat.RG16, 640, 480);
+        Device converter = ask(find("vim2m"), layout);
         assertEquals(Constraints.NONE, converter.declared().orElseThrow(), converter::toString);
     }
 
@@ -143,7 +146,7 @@ class ProbeDeviceTest {
             String before = camera.format();
             ask(probe, FRAME);
             assertEquals(before, camera.format());
-            assertThrows(CenallocException.class, () -> probe.device(new Picture(XR24, 641, 481, 2564, 641 * 481 * 4)));
+            assertThrows(CenallocException.class, () -> probe.device(layout(PixelFormat.XR24, 641, 481)));
             assertEquals(before, camera.format());
         }
     }
@@ -156,9 +159,9 @@ class ProbeDeviceTest {
             try (var memory = cenalloc.create(FRAME.size())) {
                 camera.start(memory.dmaBuf());
                 int first = camera.frame();
-                for (Picture picture : List.of(FRAME, ICON)) {
+                for (Layout layout : List.of(FRAME, ICON)) {
                     String before = camera.format();
-                    Device device = probe.device(picture);
+                    Device device = probe.device(layout);
                     assertEquals(Source.UNKNOWN, device.source());
                     assertTrue(device.detail().contains("gave EBUSY"), device.detail());
                     assertEquals(before, camera.format());
@@ -228,7 +231,7 @@ class ProbeDeviceTest {
             MemorySegment pixels = v4l2_format.fmt.pix(v4l2_format.fmt(format));
             v4l2_pix_format.width(pixels, width);
             v4l2_pix_format.height(pixels, height);
-            v4l2_pix_format.pixelformat(pixels, XR24);
+            v4l2_pix_format.pixelformat(pixels, PixelFormat.XR24.v4l2Fourcc());
             ioctl(v4l2_h.VIDIOC_S_FMT(), format);
         }
 

@@ -27,9 +27,12 @@ class ProbeTest {
     private static final Path NODE = Path.of("/dev/video7");
     private static final Path CARD = Path.of("/dev/dri/card1");
     private static final long MEMORY = 64 << 20;
-    private static final int XR24 = Picture.fourcc("XR24");
-    private static final Picture FRAME = new Picture(XR24, 640, 480, 2560, 640 * 480 * 4);
-    private static final Picture ICON = new Picture(XR24, 64, 64, 256, 64 * 64 * 4);
+    private static final Layout FRAME = layout(PixelFormat.XR24, 640, 480);
+    private static final Layout ICON = layout(PixelFormat.XR24, 64, 64);
+
+    private static Layout layout(PixelFormat format, int width, int height) {
+        return Layout.of(new Image(format, width, height), 0, Constraints.NONE);
+    }
 
     private final FakeKernel kernel = kernel();
 
@@ -47,9 +50,9 @@ class ProbeTest {
         return camera;
     }
 
-    private Device probe(Path node, Picture picture) throws Exception {
+    private Device probe(Path node, Layout layout) throws Exception {
         try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
-            return cenalloc.probe(node).device(picture);
+            return cenalloc.probe(node).device(layout);
         } finally {
             assertEquals(0, kernel.openFiles());
             assertEquals(4 * MEMORY, kernel.free());
@@ -63,7 +66,7 @@ class ProbeTest {
         Device device = probe(NODE, FRAME);
         assertEquals(Constraints.NONE, device.declared().orElseThrow());
         assertEquals(Source.TRIAL_IMPORT, device.source());
-        assertEquals("on trial with 640x480 XR24 in 1228800 bytes: took system, udmabuf, reserved", device.detail());
+        assertEquals("on trial with XR24 640x480 in 1228800 bytes: took system, udmabuf, reserved", device.detail());
         assertEquals("fake platform:fake", device.name());
         assertEquals(before, camera.state());
         assertEquals(3, camera.held);
@@ -76,14 +79,14 @@ class ProbeTest {
         Device device = probe(NODE, FRAME);
         assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
         assertEquals(
-                "on trial with 640x480 XR24 in 1228800 bytes: took reserved; refused system (VIDIOC_QBUF gave EFAULT),"
+                "on trial with XR24 640x480 in 1228800 bytes: took reserved; refused system (VIDIOC_QBUF gave EFAULT),"
                         + " udmabuf (VIDIOC_QBUF gave EFAULT)",
                 device.detail().replaceAll(" but in .*?:", ""));
         assertEquals(before, camera.state());
     }
 
     @Test
-    void aSmallPictureProvesNothing() throws Exception {
+    void aSmallImageProvesNothing() throws Exception {
         camera(FakeCamera::contiguousOnly);
         Device device = probe(NODE, ICON);
         assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
@@ -170,7 +173,7 @@ class ProbeTest {
         assertTrue(device.detail().contains("VIDIOC_S_FMT gave EBUSY"), device.detail());
         assertEquals(before, camera.state());
         // With the format that it has, it is the request for buffers that is refused.
-        Picture same = new Picture(Picture.fourcc("YUYV"), 320, 240, 640, 320 * 240 * 2);
+        Layout same = layout(PixelFormat.YUYV, 320, 240);
         Device again = probe(NODE, same);
         assertTrue(again.detail().contains("VIDIOC_REQBUFS gave EBUSY"), again.detail());
         assertEquals(before, camera.state());
@@ -187,12 +190,12 @@ class ProbeTest {
     }
 
     @Test
-    void picturesThatADeviceHasNotAreRefusedAndNothingIsTouched() throws Exception {
+    void imagesThatADeviceHasNotAreRefusedAndNothingIsTouched() throws Exception {
         FakeCamera camera = camera(FakeCamera::anything);
         String before = camera.state();
-        var e = assertThrows(CenallocException.class, () -> probe(NODE, new Picture(XR24, 5000, 10, 20_000, 200_000)));
+        var e = assertThrows(CenallocException.class, () -> probe(NODE, layout(PixelFormat.XR24, 5000, 10)));
         assertEquals(Errno.EINVAL, e.errno());
-        assertTrue(e.remedy().contains("4096x10 XR24"), e.remedy());
+        assertTrue(e.remedy().contains("XR24 4096x10"), e.remedy());
         assertEquals(before, camera.state());
     }
 
@@ -201,7 +204,7 @@ class ProbeTest {
         FakeCamera camera = camera(FakeCamera::anything);
         camera.changes = 1;
         var e = assertThrows(CenallocException.class, () -> probe(NODE, FRAME));
-        assertTrue(e.toString().contains("320x240 YUYV, could not be put back"), e.toString());
+        assertTrue(e.toString().contains("YUYV 320x240, could not be put back"), e.toString());
         assertTrue(e.toString().contains("VIDIOC_S_FMT gave EINVAL"), e.toString());
     }
 

@@ -56,7 +56,7 @@ final class Display implements AutoCloseable {
         this.output = output;
         try {
             // Nothing on the screen changes.
-            this.device = cenalloc.probe(node.path()).device(frame.picture());
+            this.device = cenalloc.probe(node.path()).device(frame.layout());
             this.restore = whatIsOnTheScreen();
         } catch (IOException | RuntimeException e) {
             arena.close();

@@ -1,6 +1,9 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Picture;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
+import dev.cenalloc.PixelFormat;
+import java.util.List;
 
 /**
  * The layout of the frames that camera and display agree on: packed, one plane, 32 bits a pixel.
@@ -12,11 +15,12 @@ import dev.cenalloc.Picture;
  */
 record Frame(int width, int height, int stride, int size) {
     /** {@code XR24}: blue, green, red, unused in memory. DRM and V4L2 spell it alike. */
-    static final int XR24 = Picture.fourcc("XR24");
+    static final int XR24 = PixelFormat.XR24.drmFourcc();
 
     /** As the devices are asked about it. */
-    Picture picture() {
-        return new Picture(XR24, width, height, stride, size);
+    Layout layout() {
+        return new Layout(
+                new Image(PixelFormat.XR24, width, height), 0, List.of(new Layout.Plane(0, stride, height)), size);
     }
 
     static String fourccName(int code) {

@@ -83,7 +83,7 @@ final class Pipeline implements AutoCloseable {
 
             // Both are asked before anything is allocated.
             List<Device> devices = new ArrayList<>();
-            devices.add(cenalloc.probe(camera.path()).device(frame.picture()));
+            devices.add(cenalloc.probe(camera.path()).device(frame.layout()));
             devices.add(display.device());
             if (!request.heap().equals("auto")) {
                 var only = Constraints.NONE.onlyHeaps(List.of(request.heap()));
