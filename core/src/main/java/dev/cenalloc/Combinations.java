@@ -52,6 +52,11 @@ final class Combinations {
         }
     }
 
+    /** Whether there are more than are tried. */
+    boolean endedEarly() {
+        return !exhausted && given >= Plan.COMBINATIONS;
+    }
+
     List<Device> devices() {
         var devices = new ArrayList<Device>(all.size());
         for (int i = 0; i < choice.length; i++) {

@@ -14,13 +14,17 @@ public final class IncompatibleConstraintsException extends CenallocException {
     /** Not serialised. */
     private final transient @Nullable Conflict conflict;
 
-    IncompatibleConstraintsException(long size, Conflict conflict) {
+    IncompatibleConstraintsException(long size, Conflict conflict, boolean endedEarly) {
         super(
                 Errno.EINVAL,
                 "attach",
                 null,
                 size,
-                "these cannot share any memory: " + conflict,
+                "these cannot share any memory: " + conflict
+                        + (endedEarly
+                                ? " (with what each prefers; of their alternatives, " + Plan.COMBINATIONS
+                                        + " combinations were tried)"
+                                : ""),
                 "leave one of the devices out, or copy between two buffers");
         this.conflict = conflict;
     }

@@ -41,8 +41,13 @@ public final class Probe {
         REFUSED,
         /** Taken in small buffers only, which may be luck. */
         DOUBTFUL,
-        NOT_TRIED
+        NOT_TRIED,
+        /** Not tried for want of memory, of which there may be more the next time. */
+        NO_MEMORY
     }
+
+    /** What a trial showed, and whether the next would show the same. */
+    private record Result(Device device, boolean isLasting) {}
 
     private record Answer(Heap heap, Verdict verdict, String reason) {
         boolean isContiguous() {
@@ -114,10 +119,11 @@ public final class Probe {
      * refused, with the call and the errno} If no trial was possible, because the device is in use or no heap had memory, it
      * is what sysfs tells, or a device of which nothing is known, with the reason.
      *
-     * <p>Results of trials are kept as long as the {@link Cenalloc}, by device, driver, and layout: asking again makes no
-     * system call. Others block for as long as a few allocations and the driver take.
+     * <p>Results of trials for which there was memory are kept as long as the {@link Cenalloc}, by device, driver, and layout:
+     * asking again makes no system call. Others block for as long as a few allocations and the driver take.
      *
-     * @param layout what the memory will hold and how; a linear image; the size counts, since a small buffer proves nothing about a large one
+     * @param layout what the memory will hold and how: a linear image. The size counts, since a small buffer proves nothing
+     *     about a large one
      * @throws AccessDeniedException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: the node is gone
      * @throws NoSuitableHeapException ENODEV: the driver refused the memory of every heap
@@ -136,9 +142,9 @@ public final class Probe {
             if (known != null) {
                 return known;
             }
-            Device trial = tried(layout);
-            Device found = withSysfs(trial);
-            if (trial.source() == Source.TRIAL_IMPORT) {
+            Result result = tried(layout);
+            Device found = withSysfs(result.device);
+            if (result.isLasting) {
                 cenalloc.probed.put(key, found);
             }
             return found;
@@ -155,7 +161,7 @@ public final class Probe {
                 : found;
     }
 
-    private Device tried(Layout layout) throws CenallocException {
+    private Result tried(Layout layout) throws CenallocException {
         try (Importer importer = Importer.open(kernel, node, number)) {
             try {
                 return trial(importer, layout);
@@ -163,12 +169,12 @@ public final class Probe {
                 if (e.errno() != Errno.EBUSY) {
                     throw e;
                 }
-                return Device.undeclared(name, "nothing is known: " + e.getMessage());
+                return new Result(Device.undeclared(name, "nothing is known: " + e.getMessage()), false);
             }
         }
     }
 
-    private Device trial(Importer importer, Layout layout) throws CenallocException {
+    private Result trial(Importer importer, Layout layout) throws CenallocException {
         long size = importer.prepare(layout);
         var answers = new ArrayList<Answer>();
         Plan plan = cenalloc.plan(size, List.of());
@@ -180,7 +186,11 @@ public final class Probe {
                 answers.add(new Answer(rejection.heap(), Verdict.NOT_TRIED, rejection.reason()));
             }
         }
-        return conclude(layout, size, answers);
+        Device device = conclude(layout, size, answers);
+        return new Result(
+                device,
+                device.source() == Source.TRIAL_IMPORT
+                        && having(answers, Verdict.NO_MEMORY).isEmpty());
     }
 
     private static Answer offer(Importer importer, Heap heap, long size) throws CenallocException {
@@ -225,14 +235,17 @@ public final class Probe {
     }
 
     private static Answer notTried(Heap heap, CenallocException why) {
-        return new Answer(heap, Verdict.NOT_TRIED, why.call() + " gave " + why.errnoName());
+        Verdict verdict =
+                why.errno() == Errno.ENOMEM || why.errno() == Errno.EMFILE ? Verdict.NO_MEMORY : Verdict.NOT_TRIED;
+        return new Answer(heap, verdict, why.call() + " gave " + why.errnoName());
     }
 
     private Device conclude(Layout layout, long size, List<Answer> answers) throws CenallocException {
         List<Answer> taken = having(answers, Verdict.TAKEN);
         List<Answer> refused = having(answers, Verdict.REFUSED);
         List<Answer> doubtful = having(answers, Verdict.DOUBTFUL);
-        List<Answer> notTried = having(answers, Verdict.NOT_TRIED);
+        var notTried = new ArrayList<>(having(answers, Verdict.NOT_TRIED));
+        notTried.addAll(having(answers, Verdict.NO_MEMORY));
         var said = new ArrayList<String>();
         tell(said, "took ", taken);
         tell(said, "refused ", refused);

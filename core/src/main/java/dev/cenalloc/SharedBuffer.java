@@ -180,7 +180,9 @@ public final class SharedBuffer implements AutoCloseable {
         }
         // Of those that were tried: there may be too many ways for devices with alternatives to take part.
         throw new IncompatibleConstraintsException(
-                size(), Conflict.onAnyMachine(extent, first == null ? devices : first, cenalloc.heaps()));
+                size(),
+                Conflict.onAnyMachine(extent, first == null ? devices : first, cenalloc.heaps()),
+                combinations.endedEarly());
     }
 
     /** Why none of the alternatives suits; empty if one does. */

@@ -251,6 +251,17 @@ class BufferLifeTest {
         }
         assertEquals(Plan.COMBINATIONS, count);
         assertEquals(List.of(), cenalloc.plan(100, devices).candidates());
+        try (var buffer = cenalloc.create(100)) {
+            for (int i = 0; i < 10; i++) {
+                buffer.attach(
+                        Device.of("d" + i, NONE.onlyHeaps(Set.of("a")), "test").or(NONE.onlyHeaps(Set.of("b"))));
+            }
+            buffer.attach(Device.of("d10", NONE.onlyHeaps(Set.of("a")), "test").or(NONE.onlyHeaps(Set.of("b"))));
+            var e = assertThrows(
+                    IncompatibleConstraintsException.class,
+                    () -> buffer.attach(Device.of("c", NONE.onlyHeaps(Set.of("c")), "test")));
+            assertTrue(String.valueOf(e.getMessage()).contains("1024 combinations were tried"), e::getMessage);
+        }
     }
 
     @Test

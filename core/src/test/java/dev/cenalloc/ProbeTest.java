@@ -225,6 +225,21 @@ class ProbeTest {
     }
 
     @Test
+    void aResultForWantOfMemoryIsNotKept() throws Exception {
+        camera(FakeCamera::anything);
+        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+            Probe probe = cenalloc.probe(NODE);
+            kernel.heaps.put("reserved", 0L);
+            assertTrue(probe.device(FRAME).detail().contains("not tried: reserved"));
+            kernel.heaps.put("reserved", MEMORY);
+            assertTrue(probe.device(FRAME).detail().contains("took system, udmabuf, reserved"));
+            int calls = kernel.calls.size();
+            probe.device(FRAME);
+            assertEquals(calls, kernel.calls.size());
+        }
+    }
+
+    @Test
     void resultsAreKept() throws Exception {
         camera(FakeCamera::contiguousOnly);
         try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
