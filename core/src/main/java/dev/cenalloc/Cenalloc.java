@@ -115,7 +115,7 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Adds a heap of the program's own, for what the kernel has no node for, or to tell what is known of a vendor's.
+     * Adds a heap of the program's own, for what the kernel has no node for.
      *
      * @param name an id, none that a heap has already
      * @param properties what is known of its memory; begin with {@link HeapProperties#UNKNOWN}
@@ -268,16 +268,8 @@ public final class Cenalloc implements AutoCloseable {
             buffers.add(buffer);
             adopted = true;
             return buffer;
-        } catch (CenallocException e) {
-            throw e;
         } catch (IOException e) {
-            throw new CenallocException(
-                    Errno.ENOENT,
-                    "read of /proc/self/fdinfo",
-                    null,
-                    -1,
-                    "the exporter is not known: " + e,
-                    "mount /proc");
+            throw DmaBuf.unknown(e);
         } finally {
             if (!adopted) {
                 dmaBuf.close();

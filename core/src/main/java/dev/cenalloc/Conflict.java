@@ -128,11 +128,10 @@ public final class Conflict {
             for (Device device : devices) {
                 Constraints constraints = device.constraints();
                 for (Field field : Field.values()) {
-                    boolean says = field.rule() == Rule.AND ? !constraints.flag(field) : constraints.says(field);
                     boolean decides = (field.rule() != Rule.MIN && field.rule() != Rule.MAX)
                             || constraints.raw(field) == merged.raw(field);
                     Constraints alone = constraints.only(field).withStandIns(known);
-                    if (says && decides && !field.isAdvisory() && seen.add(alone)) {
+                    if (constraints.limits(field) && decides && !field.isAdvisory() && seen.add(alone)) {
                         elements.add(new Element(Statement.of(device, field), alone));
                     }
                 }

@@ -620,6 +620,11 @@ public final class Constraints {
         };
     }
 
+    /** Whether somebody with these may be the reason that a field is merged to what it is: by what is said, or not consented to. */
+    boolean limits(Field field) {
+        return field.rule() == Rule.AND ? !flag(field) : says(field);
+    }
+
     /**
      * {@return the value of a field that is a number, empty if nothing is said about it}
      *
@@ -674,11 +679,6 @@ public final class Constraints {
     /** {@return advisory fields that this version does not know, as they were read} */
     public Map<String, String> unknown() {
         return unknown;
-    }
-
-    /** Whether a heap of this name is allowed, under this or another name of its pool. */
-    boolean allowsHeap(String name) {
-        return allowsPool(HeapProperties.pool(name));
     }
 
     /** Whether a heap of this pool is allowed. */
@@ -744,7 +744,7 @@ public final class Constraints {
         return new Constraints(relaxed, flags, heaps, Map.of(), near, usage, unknown);
     }
 
-    /** What an IOMMU sees to: it gives the device a few large pieces at low addresses, whatever the memory is like. */
+    /** What an IOMMU sees to: it gives the device few and large segments, at addresses within its reach, whatever the memory is like. */
     static final Set<Field> IOMMU_RELAXES = Collections.unmodifiableSet(
             EnumSet.of(Field.MAX_SEGMENTS, Field.MAX_SEGMENT_SIZE, Field.SEGMENT_BOUNDARY, Field.HIGHEST_ADDRESS));
 

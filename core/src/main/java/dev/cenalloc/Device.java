@@ -30,10 +30,11 @@ public final class Device {
         UNKNOWN
     }
 
-    private static final String USE = ", ";
     private static final String PLANE = " plane ";
 
     private final String name;
+    /** As what it is used, to follow the name; empty if that does not matter. */
+    private final String use;
     /** In the order of preference; empty if nothing is declared. */
     private final List<Constraints> alternatives;
 
@@ -49,6 +50,7 @@ public final class Device {
 
     private Device(
             String name,
+            String use,
             List<Constraints> alternatives,
             Source source,
             String detail,
@@ -56,6 +58,7 @@ public final class Device {
             boolean optional,
             Map<String, Constraints> uses) {
         this.name = Objects.requireNonNull(name);
+        this.use = use;
         this.alternatives = List.copyOf(alternatives);
         this.source = Objects.requireNonNull(source);
         this.detail = Objects.requireNonNull(detail);
@@ -86,7 +89,7 @@ public final class Device {
      * @param detail the same in words, such as the name of a profile
      */
     public static Device of(String name, Constraints constraints, Source source, String detail) {
-        return new Device(name, List.of(constraints), source, detail, false, false, Map.of());
+        return new Device(name, "", List.of(constraints), source, detail, false, false, Map.of());
     }
 
     /**
@@ -101,11 +104,11 @@ public final class Device {
 
     /** As {@link #undeclared(String)}, with the reason in words. */
     static Device undeclared(String name, String detail) {
-        return new Device(name, List.of(), Source.UNKNOWN, detail, false, false, Map.of());
+        return new Device(name, "", List.of(), Source.UNKNOWN, detail, false, false, Map.of());
     }
 
     Device withDetail(String other) {
-        return new Device(name, alternatives, source, other, iommu, optional, uses);
+        return new Device(name, use, alternatives, source, other, iommu, optional, uses);
     }
 
     /**
@@ -164,21 +167,21 @@ public final class Device {
         }
         var more = new ArrayList<>(alternatives);
         more.add(Objects.requireNonNull(fallback));
-        return new Device(name, more, source, detail, iommu, optional, uses);
+        return new Device(name, use, more, source, detail, iommu, optional, uses);
     }
 
     /** {@return this device, as one that is left out if there is no memory for all with it, and is for the others} */
     public Device optional() {
-        return new Device(name, alternatives, source, detail, iommu, true, uses);
+        return new Device(name, use, alternatives, source, detail, iommu, true, uses);
     }
 
     /**
-     * {@return this device behind an IOMMU} Its limits on pieces and addresses do not concern the memory: the IOMMU gives it
+     * {@return this device behind an IOMMU} Its limits on segments and addresses do not concern the memory: the IOMMU gives it
      * few and large segments, at addresses within its reach (review of RFCv2). {@link Constraints#contiguous} stays: it is said of
      * the memory itself.
      */
     public Device behindIommu() {
-        return new Device(name, alternatives, source, detail, true, optional, uses);
+        return new Device(name, use, alternatives, source, detail, true, optional, uses);
     }
 
     /**
@@ -195,7 +198,7 @@ public final class Device {
         }
         var more = new TreeMap<>(uses);
         more.merge(key(use, plane), constraints, Constraints::alsoSaying);
-        return new Device(name, alternatives, source, detail, iommu, optional, more);
+        return new Device(name, use, alternatives, source, detail, iommu, optional, more);
     }
 
     /**
@@ -218,7 +221,7 @@ public final class Device {
                     ? List.of(more)
                     : alternatives.stream().map(one -> one.alsoSaying(more)).toList();
         }
-        return new Device(name + USE + key, both, source, detail, iommu, optional, Map.of());
+        return new Device(name, ", " + key, both, source, detail, iommu, optional, Map.of());
     }
 
     private static String key(String use, int plane) {
@@ -227,13 +230,12 @@ public final class Device {
 
     /** The name without the use. */
     String baseName() {
-        int use = name.indexOf(USE);
-        return use < 0 ? name : name.substring(0, use);
+        return name;
     }
 
     /** {@return what explanations call it} */
     public String name() {
-        return name;
+        return name + use;
     }
 
     /** {@return what it declares, in the first place; empty if nothing} */
@@ -255,7 +257,7 @@ public final class Device {
     Device choosing(int alternative) {
         return alternatives.size() <= 1
                 ? this
-                : new Device(name, List.of(alternatives.get(alternative)), source, detail, iommu, optional, uses);
+                : new Device(name, use, List.of(alternatives.get(alternative)), source, detail, iommu, optional, uses);
     }
 
     /** {@return the kind of place where the constraints come from} */
@@ -297,6 +299,7 @@ public final class Device {
     public boolean equals(@Nullable Object other) {
         return other instanceof Device that
                 && name.equals(that.name)
+                && use.equals(that.use)
                 && alternatives.equals(that.alternatives)
                 && source == that.source
                 && detail.equals(that.detail)
@@ -307,11 +310,11 @@ public final class Device {
 
     @Override
     public int hashCode() {
-        return Objects.hash(name, alternatives, source, detail);
+        return Objects.hash(name, use, alternatives, source, detail);
     }
 
     @Override
     public String toString() {
-        return name + ": " + constraints() + relaxed() + " (" + detail + ")";
+        return name() + ": " + constraints() + relaxed() + " (" + detail + ")";
     }
 }

@@ -57,7 +57,7 @@ final class DeviceFile {
             case Errno.ENOTTY ->
                 new CenallocException(
                         errno, call, path, -1, "the driver does not know this request", "give another node");
-            default -> new CenallocException(errno, call, path, -1, "the driver refused", "");
+            default -> CenallocException.ofCall(errno, call, path, -1);
         };
     }
 

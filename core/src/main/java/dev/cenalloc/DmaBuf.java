@@ -113,13 +113,7 @@ public final class DmaBuf implements AutoCloseable {
             // (6.12).
             isDmaBuf = kernel.fdinfo(fd).stream().anyMatch(line -> line.startsWith(EXPORTER));
         } catch (IOException e) {
-            throw new CenallocException(
-                    Errno.ENOENT,
-                    "read of /proc/self/fdinfo",
-                    null,
-                    -1,
-                    "what the descriptor is cannot be told: " + e,
-                    "mount /proc");
+            throw unknown(e);
         } finally {
             if (!isDmaBuf) {
                 adopted.close();
@@ -135,6 +129,16 @@ public final class DmaBuf implements AutoCloseable {
                     "pass what a driver or a heap exported");
         }
         return adopted;
+    }
+
+    static CenallocException unknown(IOException why) {
+        return new CenallocException(
+                Errno.ENOENT,
+                "read of /proc/self/fdinfo",
+                null,
+                -1,
+                "what the descriptor is cannot be told: " + why,
+                "mount /proc");
     }
 
     /** For a descriptor that the kernel has just given as a dma-buf; the heap, if any, counts it until it ends. */

@@ -24,10 +24,14 @@ record Extent(long bytes, long alignment, @Nullable Image image, int buffer) {
     /** What pitches are measured by if there is no image: some pitch must suit everyone. */
     private static final Image ONE_PIXEL = new Image(PixelFormat.R8, 1, 1);
 
-    static Extent ofBytes(long size, long alignment) {
+    static void checkSize(long size) {
         if (size <= 0 || size > Long.MAX_VALUE - LARGEST_PAGE + 1) {
             throw new IllegalArgumentException("a buffer has from 1 to 2^63-65536 bytes, not " + size);
         }
+    }
+
+    static Extent ofBytes(long size, long alignment) {
+        checkSize(size);
         if (Long.bitCount(alignment) != 1 || alignment <= 0) {
             throw new IllegalArgumentException("an alignment is a power of two, not " + alignment);
         }

@@ -146,7 +146,7 @@ public final class Heap {
      *     was asked for, ENOTTY or EBADF if it gave no dma-buf
      */
     public DmaBuf allocate(long size) throws CenallocException {
-        Extent.ofBytes(size, 1);
+        Extent.checkSize(size);
         enter();
         DmaBuf buffer;
         try {

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,7 +13,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,6 +58,10 @@ public final class Plan {
 
     private record Candidate(Heap heap, int score) {}
 
+    private static final Comparator<Candidate> ORDER = Comparator.<Candidate>comparingInt(candidate -> -candidate.score)
+            .thenComparingInt(candidate -> HeapProperties.preference(candidate.heap.name()))
+            .thenComparing(candidate -> candidate.heap.name());
+
     private final Extent extent;
     /** As they were given, before an alternative of each was chosen. */
     private final List<Device> attached;
@@ -66,6 +70,7 @@ public final class Plan {
     private final List<Device> leftOut;
     private final List<Heap> heaps;
     private final Constraints constraints;
+    private final @Nullable Layout layout;
     private final long size;
     private final Candidate[] candidates;
     /** Of each heap that a source itself refused, what it said. */
@@ -78,6 +83,7 @@ public final class Plan {
             List<Device> leftOut,
             List<Heap> heaps,
             Constraints constraints,
+            @Nullable Layout layout,
             long size,
             Candidate[] candidates,
             Map<Heap, String> refusals) {
@@ -87,6 +93,7 @@ public final class Plan {
         this.leftOut = leftOut;
         this.heaps = heaps;
         this.constraints = constraints;
+        this.layout = layout;
         this.size = size;
         this.candidates = candidates;
         this.refusals = refusals;
@@ -118,7 +125,8 @@ public final class Plan {
     private static Plan solve(
             Extent extent, List<Device> attached, List<Device> devices, List<Device> leftOut, List<Heap> heaps) {
         Constraints merged = merge(devices, heaps);
-        long size = extent.size(merged);
+        Layout layout = extent.layout(merged);
+        long size = layout == null ? extent.size(merged) : layout.size();
         var found = new Candidate[heaps.size()];
         int count = 0;
         Map<Heap, String> refusals = Map.of();
@@ -146,6 +154,7 @@ public final class Plan {
                 leftOut,
                 heaps,
                 merged,
+                layout,
                 size,
                 Arrays.copyOf(found, sort(found, count)),
                 refusals);
@@ -191,24 +200,18 @@ public final class Plan {
                 + properties.score();
     }
 
-    /** Sorts, and of the heaps of the one pool that has many names keeps the best name only: how many are left. */
+    /** Sorts, and of the heaps of one pool keeps the best name only: how many are left. */
     private static int sort(Candidate[] found, int count) {
         Arrays.sort(found, 0, count, ORDER);
+        var pools = new HashSet<String>();
         int kept = 0;
-        boolean seen = false;
         for (int i = 0; i < count; i++) {
-            boolean many = found[i].heap.pool().equals(HeapProperties.DEFAULT_CMA);
-            if (!many || !seen) {
+            if (pools.add(found[i].heap.pool())) {
                 found[kept++] = found[i];
             }
-            seen |= many;
         }
         return kept;
     }
-
-    private static final Comparator<Candidate> ORDER = Comparator.<Candidate>comparingInt(candidate -> -candidate.score)
-            .thenComparingInt(candidate -> HeapProperties.preference(candidate.heap.name()))
-            .thenComparing(candidate -> candidate.heap.name());
 
     // ---- what came out ----
 
@@ -235,6 +238,10 @@ public final class Plan {
         return size < 0 ? OptionalLong.empty() : OptionalLong.of(size);
     }
 
+    Extent extent() {
+        return extent;
+    }
+
     List<Device> attached() {
         return attached;
     }
@@ -246,7 +253,7 @@ public final class Plan {
 
     /** {@return where the image lies, so that it suits everyone; empty if nothing does, or there is no image but bytes} */
     public Optional<Layout> layout() {
-        return Optional.ofNullable(extent.layout(constraints));
+        return Optional.ofNullable(layout);
     }
 
     /** {@return the heaps that satisfy everyone, best first; empty if there is none} */
@@ -277,12 +284,6 @@ public final class Plan {
         return candidates.length > 0 || rejected().stream().anyMatch(rejection -> rejection.cause != Cause.CONSTRAINT);
     }
 
-    /** Whether other constraints leave a heap for this extent, used only when named or not. */
-    boolean satisfies(Constraints other) {
-        return other.contradiction(extent) == null
-                && heaps.stream().anyMatch(heap -> Suitability.objection(other, extent.size(other), heap) == null);
-    }
-
     /** {@return the heaps that are not candidates, each with the reason} */
     public List<Rejection> rejected() {
         var chosen = candidates();
@@ -303,7 +304,7 @@ public final class Plan {
         if (objection != null) {
             List<Statement> statements = statementsAgainst(heap, objection);
             return new Rejection(
-                    heap, Cause.CONSTRAINT, statements, describe(heap, size, objection, constraints, statements));
+                    heap, Cause.CONSTRAINT, statements, Explanation.of(heap, size, objection, constraints, statements));
         }
         if (isUnasked(constraints, heap)) {
             return new Rejection(heap, Cause.NOT_NAMED, List.of(), "used only when a device names it");
@@ -339,8 +340,7 @@ public final class Plan {
         var together = new ArrayList<Statement>();
         for (Device device : devices) {
             Constraints constraints = device.constraints();
-            boolean consents = objection.rule() == Field.Rule.AND;
-            if (consents ? !constraints.flag(objection) : constraints.says(objection)) {
+            if (constraints.limits(objection)) {
                 var statement = Statement.of(device, objection);
                 if (Suitability.objection(constraints.only(objection).withStandIns(heaps), size, heap) != null) {
                     alone.add(statement);
@@ -349,31 +349,6 @@ public final class Plan {
             }
         }
         return alone.isEmpty() ? together : alone;
-    }
-
-    private static String describe(
-            Heap heap, long size, Field objection, Constraints merged, List<Statement> statements) {
-        String who = who(statements);
-        HeapProperties properties = heap.properties();
-        return switch (objection) {
-            case HEAPS ->
-                statements.isEmpty() ? "no heap is allowed by all" : "not among the heaps that " + who + " allows";
-            case CONTIGUOUS ->
-                (properties.contiguous() == Trait.NO ? "its memory is scattered" : "may give scattered memory")
-                        + " and " + who + " needs it contiguous";
-            case MAX_SEGMENTS ->
-                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and " + who
-                        + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
-            case PROTECTED -> "its memory is not protected and " + who + " needs it to be";
-            case ACCEPTS_PROTECTED -> "its memory is protected and " + who + " does not accept that";
-            case ACCEPTS_DECRYPTED -> "the host can read its memory and " + who + " does not accept that";
-            case CPU_READ, CPU_WRITE -> "the CPU cannot map its memory and " + who + " needs that";
-            case PAGES ->
-                (properties.pages() == Trait.NO ? "its memory has no pages" : "its memory may have no pages") + " and "
-                        + who + " needs them";
-            case HIGHEST_ADDRESS -> "its memory may lie beyond what " + who + " reaches";
-            default -> objection.key() + " of " + who;
-        };
     }
 
     /** {@return the smallest set of statements that leaves no heap; empty if there is a candidate, or no statement is to blame} */
@@ -406,9 +381,8 @@ public final class Plan {
      * @param field any
      */
     public List<Statement> narrowing(Field field) {
-        boolean consent = field.rule() == Field.Rule.AND;
         var speakers = devices.stream()
-                .filter(device -> consent != device.constraints().says(field))
+                .filter(device -> device.constraints().limits(field))
                 .toList();
         var narrowing = speakers.stream()
                 .filter(speaker -> !isSpared(field, speaker))
@@ -465,7 +439,7 @@ public final class Plan {
         Field objection = Suitability.objection(late, requestedSize(), heap);
         return objection == null
                 ? mismatch(heap, late, storageSize)
-                : describe(heap, requestedSize(), objection, late, List.of(Statement.of(device, objection)));
+                : Explanation.of(heap, requestedSize(), objection, late, List.of(Statement.of(device, objection)));
     }
 
     /** Whether the storage that this plan led to suits all devices of another plan, where it is and as it is laid out. */
@@ -499,18 +473,7 @@ public final class Plan {
      */
     public String reason(Heap heap) {
         score(heap);
-        String needs = rejected().stream()
-                .filter(rejection -> rejection.cause == Cause.CONSTRAINT)
-                .flatMap(rejection -> rejection.statements.stream())
-                .distinct()
-                .map(Statement::toString)
-                .collect(Collectors.joining("; "));
-        if (!needs.isEmpty()) {
-            return needs;
-        }
-        return heap.properties().scarce() == Trait.NO
-                ? "no device rules a heap out, and this is plentiful"
-                : "no device rules a heap out, and there is no plentiful kind here";
+        return new Explanation(this).reason(heap);
     }
 
     /**
@@ -518,79 +481,7 @@ public final class Plan {
      * others are not, and if there is none, who clashes}
      */
     public String explain() {
-        var text = new StringBuilder();
-        text.append(extent);
-        if (size >= 0 && (size != extent.bytes() || extent.image() != null)) {
-            text.append(", which makes ").append(size).append(" bytes");
-        }
-        text.append(" for ").append(devices.isEmpty() ? "no device (unconstrained)" : names(devices));
-        layout().ifPresent(layout ->
-                layout.planes().forEach(plane -> text.append("\n  plane: ").append(plane)));
-        for (Device device : devices) {
-            text.append("\n  ").append(device);
-        }
-        for (Device device : leftOut) {
-            text.append("\n  left out: ").append(device);
-        }
-        text.append("\nTogether: ").append(together()).append('.');
-        text.append("\nTo try: ");
-        text.append(
-                candidates.length == 0
-                        ? "no heap."
-                        : Arrays.stream(candidates)
-                                .map(candidate -> candidate.heap.name() + " (score " + candidate.score + ")")
-                                .collect(Collectors.joining(", ", "", ".")));
-        if (candidates.length > 0) {
-            describeAssurances(text, candidates[0].heap);
-        }
-        for (Rejection rejection : rejected()) {
-            text.append("\n  not ").append(rejection.heap.name()).append(": ").append(rejection.reason);
-        }
-        conflict().ifPresent(conflict -> {
-            text.append("\nThese clash:");
-            conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
-        });
-        return text.toString();
-    }
-
-    /** The merged constraints, each with who narrowed it. */
-    private String together() {
-        String together = constraints.fields().stream()
-                .map(field -> constraints.describe(field) + " (" + who(narrowing(field)) + ")")
-                .collect(Collectors.joining(", "));
-        return together.isEmpty() ? constraints.toString() : together;
-    }
-
-    private static String who(List<Statement> statements) {
-        return statements.stream()
-                .map(statement -> statement.device().name())
-                .distinct()
-                .collect(Collectors.joining(", "));
-    }
-
-    private void describeAssurances(StringBuilder text, Heap heap) {
-        Map<Field, Assurance> assurances = assurances(heap);
-        for (Assurance assurance : Assurance.values()) {
-            String fields = assurances.entrySet().stream()
-                    .filter(entry -> entry.getValue() == assurance)
-                    .map(entry -> entry.getKey().key())
-                    .collect(Collectors.joining(", "));
-            if (!fields.isEmpty()) {
-                text.append("\n  with ")
-                        .append(heap.name())
-                        .append(
-                                switch (assurance) {
-                                    case ENFORCED -> ", guaranteed: ";
-                                    case CHECKED -> ", checked after the allocation: ";
-                                    case ADVISORY -> ", only advice: ";
-                                })
-                        .append(fields);
-            }
-        }
-    }
-
-    private static String names(List<Device> devices) {
-        return devices.stream().map(Device::name).collect(Collectors.joining(", "));
+        return new Explanation(this).text();
     }
 
     /** Two plans are equal if they say the same: the same extent, constraints and devices, the same heaps in the same order. */

@@ -10,11 +10,10 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
@@ -51,11 +50,7 @@ public final class SharedBuffer implements AutoCloseable {
     private final List<Attachment> attachments = new ArrayList<>();
     private String name = "";
 
-    /** Null if nobody in particular is expected. */
-    private @Nullable Strictness strictness;
-
-    private Set<String> expected = Set.of();
-    private int participants;
+    private Expectation expectation = Expectation.NONE;
     private boolean sealed;
 
     /** Null until the first use. Written under the lock, read without. */
@@ -251,9 +246,7 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized void expect(Strictness kind, Collection<String> names) {
         checkUnused();
-        strictness = kind;
-        expected = Set.copyOf(names);
-        participants = names.isEmpty() ? Integer.MAX_VALUE : names.size();
+        expectation = Expectation.of(kind, names);
     }
 
     /**
@@ -265,12 +258,7 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized void participants(Strictness kind, int count) {
         checkUnused();
-        if (count < 1) {
-            throw new IllegalArgumentException("at least 1 participant, not " + count);
-        }
-        strictness = kind;
-        expected = Set.of();
-        participants = count;
+        expectation = Expectation.of(kind, count);
     }
 
     private void checkUnused() {
@@ -300,23 +288,7 @@ public final class SharedBuffer implements AutoCloseable {
 
     /** Who has not come, in words; empty if all have, or nobody was expected. */
     private String missing() {
-        if (strictness == null || sealed) {
-            return "";
-        }
-        if (!expected.isEmpty()) {
-            var absent = new LinkedHashSet<>(expected.stream().sorted().toList());
-            attachments.forEach(attachment -> {
-                absent.remove(attachment.device().name());
-                absent.remove(attachment.device().baseName());
-            });
-            return String.join(", ", absent);
-        }
-        int absent = participants - attachments.size();
-        return absent <= 0
-                ? ""
-                : participants == Integer.MAX_VALUE
-                        ? "the call of seal()"
-                        : absent + " of " + participants + " devices";
+        return sealed ? "" : expectation.missing(devices());
     }
 
     /**
@@ -329,11 +301,8 @@ public final class SharedBuffer implements AutoCloseable {
      * @throws IllegalStateException if closed, before or meanwhile
      */
     public synchronized boolean awaitSealed(Duration timeout) throws InterruptedException {
-        // Longer than a hundred years is for ever.
-        long nanos = timeout.compareTo(Duration.ofDays(36_500)) > 0
-                ? Duration.ofDays(36_500).toNanos()
-                : timeout.toNanos();
-        long deadline = System.nanoTime() + nanos;
+        // Saturates: what is longer than 292 years is for ever.
+        long deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
         checkOpen();
         while (!isSealed()) {
             long left = deadline - System.nanoTime();
@@ -430,7 +399,7 @@ public final class SharedBuffer implements AutoCloseable {
     private void checkSealed() {
         String missing = missing();
         if (!missing.isEmpty()) {
-            if (strictness == Strictness.STRICT) {
+            if (expectation.strictness() == Strictness.STRICT) {
                 throw new IllegalStateException("first use before all are attached; missing: " + missing);
             }
             LOG.warn("first use of the buffer of {} before all are attached; missing: {}", extent, missing);
@@ -576,7 +545,7 @@ public final class SharedBuffer implements AutoCloseable {
     /**
      * Moves the memory to the best heap for the devices attached now that has some, with what it holds: an
      * image line by line, to where the {@link #layout} then has it. Does nothing before the first use, or if the memory suits and
-     * no better heap has any. Blocks for the allocation and the copying.
+     * no better heap has any. The CPU copies, so the memory stays mappable. Blocks for the allocation and the copying.
      *
      * @throws BufferBusyException EBUSY: something is mapped or in CPU access, or {@link #dmaBuf} was called, so that devices may
      *     use the memory; nothing has changed
@@ -589,7 +558,7 @@ public final class SharedBuffer implements AutoCloseable {
         if (old == null) {
             return;
         }
-        Plan plan = Plan.solve(extent, devices(), cenalloc.heaps());
+        Plan plan = planForMoving(devices());
         boolean suits = old.choice.plan().suits(plan, old.choice.heap(), old.dmaBuf.size());
         Heap enough = suits ? old.choice.heap() : null;
         if (!suits || !plan.candidates().getFirst().equals(enough)) {
@@ -613,9 +582,16 @@ public final class SharedBuffer implements AutoCloseable {
         checkPossible(with(newcomer));
         Storage existing = storage;
         if (existing != null && !mismatch(existing, newcomer).isEmpty()) {
-            move(existing, Plan.solve(extent, with(newcomer), cenalloc.heaps()), null);
+            move(existing, planForMoving(with(newcomer)), null);
         }
         return add(newcomer);
+    }
+
+    /** The CPU takes part in a move: it copies. */
+    private Plan planForMoving(List<Device> devices) {
+        var all = new ArrayList<>(devices);
+        all.add(Device.cpu(Direction.READ_WRITE));
+        return Plan.solve(extent, all, cenalloc.heaps());
     }
 
     /** To the plan's first heap that has memory, unless that is no better than {@code enough}. */

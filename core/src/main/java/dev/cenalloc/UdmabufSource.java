@@ -23,20 +23,22 @@ final class UdmabufSource implements Heap.Source {
     private final Kernel kernel;
     private final Node node;
     private final boolean huge;
+    /** Bytes in a page of this kind. */
+    private final long page;
+
+    private final long maxSize;
 
     UdmabufSource(Kernel kernel, boolean huge) {
         this.kernel = kernel;
         this.node = new Node(kernel, PATH);
         this.huge = huge;
+        this.page = huge ? kernel.meminfo("Hugepagesize").orElse(2 << 20) : kernel.pageSize();
+        this.maxSize = (kernel.moduleParameter("udmabuf", "size_limit_mb").orElse(64) << 20) & -page;
     }
 
-    /** Bytes that the module gives in one buffer, whole pages; 64 MiB unless its parameter says otherwise. */
+    /** Bytes that the module gave in one buffer when this was made, whole pages; 64 MiB unless its parameter said otherwise. */
     long maxSize() {
-        return (kernel.moduleParameter("udmabuf", "size_limit_mb").orElse(64) << 20) & -unit();
-    }
-
-    private long unit() {
-        return huge ? kernel.meminfo("Hugepagesize").orElse(2 << 20) : kernel.pageSize();
+        return maxSize;
     }
 
     /** Whether pages of the huge kind are set aside on this machine. */
@@ -46,16 +48,15 @@ final class UdmabufSource implements Heap.Source {
 
     @Override
     public int allocate(long size) throws CenallocException {
-        long length = Extent.roundUp(size, unit());
-        long most = maxSize();
-        if (length < 0 || length > most) {
+        long length = Extent.roundUp(size, page);
+        if (length < 0 || length > maxSize) {
             throw new CenallocException(
                     Errno.EINVAL,
                     "UDMABUF_CREATE",
                     PATH,
                     size,
-                    "udmabuf gives at most " + most + " bytes in one buffer",
-                    "raise /sys/module/udmabuf/parameters/size_limit_mb, or use a dma-heap");
+                    "udmabuf gives at most " + maxSize + " bytes in one buffer",
+                    "raise /sys/module/udmabuf/parameters/size_limit_mb and start again, or use a dma-heap");
         }
         Descriptor open = node.open(size);
         int flags = Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING | (huge ? Linux.MFD_HUGETLB : 0);

@@ -319,7 +319,7 @@ final class V4l2Importer implements Importer {
                     e.call(),
                     file.path(),
                     -1,
-                    "the format of before the trial, " + left.getFirst().toString() + ", could not be put back",
+                    "the format of before the trial, " + left.getFirst() + ", could not be put back",
                     "set it, for example with v4l2-ctl --set-fmt-video");
             told.initCause(e);
             throw told;

@@ -30,15 +30,7 @@ class BufferLifeTest {
     private static final Device CONTIGUOUS = Device.of("camera", NONE.contiguous(), "test");
 
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 16);
-    private final Cenalloc cenalloc = open();
-
-    private Cenalloc open() {
-        try {
-            return Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
-        } catch (CenallocException e) {
-            throw new AssertionError(e);
-        }
-    }
+    private final Cenalloc cenalloc = kernel.open();
 
     @AfterEach
     void nothingIsLost() {
@@ -459,9 +451,36 @@ class BufferLifeTest {
     }
 
     @Test
+    void aMoveGoesOnlyWhereTheCpuCanCopyTo() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.map(Direction.READ).close();
+            HeapProperties best = HeapProperties.of("system").withScore(900);
+            cenalloc.register("unmappable", best.withCpuMappable(HeapProperties.Trait.NO), size -> {
+                throw CenallocException.of(Errno.EINVAL, "must not be asked", size);
+            });
+            buffer.relocate();
+            assertEquals("system", buffer.choice().orElseThrow().heap().name());
+            buffer.relocate(CONTIGUOUS);
+            assertEquals("reserved", buffer.choice().orElseThrow().heap().name());
+        }
+    }
+
+    @Test
+    void expectedNamesMayHaveCommasAndUses() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.expect(Strictness.STRICT, Set.of("display, left", "codec"));
+            buffer.attach(Device.of("display, left", NONE, "test"));
+            assertFalse(buffer.isSealed());
+            buffer.attach(
+                    Device.of("codec", NONE, "test").withUse("decode", 0, NONE).forUse("decode", 0));
+            assertTrue(buffer.isSealed());
+        }
+    }
+
+    @Test
     void aMoveNeverEndsInAWorseHeap() throws Exception {
         kernel.heap("udmabuf", 4096);
-        try (var desktop = Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+        try (var desktop = kernel.open();
                 var full = desktop.create(1 << 20);
                 var buffer = desktop.create(100)) {
             full.dmaBuf();

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -23,7 +22,7 @@ class ConflictTest {
         for (String heap : heaps) {
             kernel.heap(heap, 1 << 20);
         }
-        return Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+        return kernel.open();
     }
 
     private static List<String> blame(Conflict conflict) {

@@ -40,8 +40,8 @@ class ConstraintsTest {
             Constraints b = RandomConstraints.next(random);
             for (String name : RandomConstraints.HEAPS) {
                 assertEquals(
-                        a.allowsHeap(name) && b.allowsHeap(name),
-                        a.and(b).allowsHeap(name),
+                        a.allowsPool(HeapProperties.pool(name)) && b.allowsPool(HeapProperties.pool(name)),
+                        a.and(b).allowsPool(HeapProperties.pool(name)),
                         "seed " + seed + ", " + name + ": " + a + " | " + b);
             }
         }
@@ -50,21 +50,21 @@ class ConstraintsTest {
     @Test
     void unlimitedIsNotTheEmptySet() {
         assertTrue(Constraints.NONE.allowedHeaps().isEmpty());
-        assertTrue(Constraints.NONE.allowsHeap("anything"));
+        assertTrue(Constraints.NONE.allowsPool(HeapProperties.pool("anything")));
         assertFalse(Constraints.NONE.isImpossible());
         Constraints none = Constraints.NONE.onlyHeaps(Set.of("a")).and(Constraints.NONE.onlyHeaps(Set.of("b")));
         assertTrue(none.isImpossible());
         assertEquals(Set.of(), none.allowedHeaps().orElseThrow());
-        assertFalse(none.allowsHeap("a"));
+        assertFalse(none.allowsPool(HeapProperties.pool("a")));
     }
 
     @Test
     void namesOfOnePoolMeanThePool() {
         Constraints cma = Constraints.NONE.onlyHeaps(Set.of("linux,cma"));
-        assertTrue(cma.allowsHeap("reserved"));
+        assertTrue(cma.allowsPool(HeapProperties.pool("reserved")));
         assertFalse(cma.and(Constraints.NONE.onlyHeaps(Set.of("default_cma_region")))
                 .isImpossible());
-        assertFalse(cma.allowsHeap("system"));
+        assertFalse(cma.allowsPool(HeapProperties.pool("system")));
     }
 
     @Test

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -24,15 +23,7 @@ class DefectsTest {
     private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "test");
 
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 16);
-    private final Cenalloc cenalloc = open();
-
-    private Cenalloc open() {
-        try {
-            return Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
-        } catch (CenallocException e) {
-            throw new AssertionError(e);
-        }
-    }
+    private final Cenalloc cenalloc = kernel.open();
 
     @AfterEach
     void nothingIsLost() {

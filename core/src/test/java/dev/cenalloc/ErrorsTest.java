@@ -37,7 +37,7 @@ class ErrorsTest {
 
     @Test
     void incompatible() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             buffer.attach(only("system"));
             var e = assertThrows(IncompatibleConstraintsException.class, () -> buffer.attach(only("reserved")));
@@ -53,7 +53,7 @@ class ErrorsTest {
 
     @Test
     void noSuitableHeap() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             buffer.attach(only("x"));
             var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
@@ -64,7 +64,7 @@ class ErrorsTest {
 
     @Test
     void exhausted() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(1 << 17)) {
             buffer.attach(Device.of("d", Constraints.NONE.contiguous(), "test"));
             var e = assertThrows(MemoryExhaustedException.class, buffer::dmaBuf);
@@ -80,7 +80,7 @@ class ErrorsTest {
 
     @Test
     void busy() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             buffer.dmaBuf();
             checked(
@@ -100,7 +100,7 @@ class ErrorsTest {
     void denied() throws Exception {
         kernel.refuse(HEAPS.resolve("system"), Errno.EACCES);
         kernel.refuse(HEAPS.resolve("reserved"), Errno.EACCES);
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             var e = checked(assertThrows(AccessDeniedException.class, buffer::dmaBuf), Errno.EACCES, "open", 100);
             assertEquals(HEAPS.resolve("reserved"), e.path().orElseThrow());
@@ -109,7 +109,7 @@ class ErrorsTest {
 
     @Test
     void missing() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             kernel.heaps.clear();
             var e = checked(assertThrows(MissingDeviceException.class, buffer::dmaBuf), Errno.ENOENT, "open", 100);
@@ -120,14 +120,14 @@ class ErrorsTest {
     @Test
     void noContiguousMemoryIsToldApartFromNoHeaps() throws Exception {
         kernel.heaps.remove("reserved");
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             buffer.attach(Device.of("d", Constraints.NONE.contiguous(), "test"));
             var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
             assertTrue(e.remedy().contains("cma=128M"), e::remedy);
         }
         kernel.heaps.clear();
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
             assertTrue(e.remedy().contains("CONFIG_DMABUF_HEAPS"), e::remedy);
@@ -136,7 +136,7 @@ class ErrorsTest {
 
     @Test
     void aHeapThatGivesTooLittleIsAFaultOfItsOwn() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(8192)) {
             Heap mean =
                     cenalloc.register("mean", HeapProperties.UNKNOWN, _ -> kernel.foreignDmaBuf("mean", 4096, false));
@@ -145,7 +145,7 @@ class ErrorsTest {
             assertEquals("EPROTO", e.errnoName());
             assertEquals(0, mean.buffers());
         }
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             Heap liar = cenalloc.register("liar", HeapProperties.UNKNOWN, _ -> kernel.memfdCreate("x", 0));
             var e = assertThrows(CenallocException.class, () -> liar.allocate(1));
             assertEquals("ENOTTY", e.errnoName());
@@ -156,7 +156,7 @@ class ErrorsTest {
 
     @Test
     void aHeapInUseIsNotUnregistered() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             SharedBuffer buffer = cenalloc.create(4096);
             Heap mine =
                     cenalloc.register("mine", HeapProperties.UNKNOWN, _ -> kernel.foreignDmaBuf("mine", 4096, false));
@@ -175,7 +175,7 @@ class ErrorsTest {
 
     @Test
     void errorsCanBeSerialised() throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS);
+        try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             buffer.attach(only("x"));
             var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);

@@ -125,6 +125,15 @@ final class FakeKernel implements Kernel {
         return Objects.requireNonNull(files.get(fd)).size;
     }
 
+    /** All heaps of this machine. */
+    Cenalloc open() {
+        try {
+            return Cenalloc.open(this, Path.of("/dev/dma_heap"));
+        } catch (CenallocException e) {
+            throw new AssertionError(e);
+        }
+    }
+
     /** Makes opening a node fail. */
     synchronized void refuse(Path node, int errno) {
         refusals.put(node, errno);

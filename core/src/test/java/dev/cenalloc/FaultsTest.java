@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 class FaultsTest {
     /** All that are plausible: EBADF would mean that somebody closed a descriptor that is not theirs. */
-    private static final int[] ERRNOS = {
+    static final int[] ERRNOS = {
         Errno.EPERM,
         Errno.ENOENT,
         Errno.EINTR,
@@ -118,7 +118,7 @@ class FaultsTest {
     }
 
     private static Cenalloc open(FakeKernel kernel) throws CenallocException {
-        Cenalloc cenalloc = Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
+        Cenalloc cenalloc = kernel.open();
         // A heap of the program's own, which gets its memory from the kernel as well.
         var source = new DmaHeapSource(kernel, Path.of("/dev/dma_heap/system"));
         cenalloc.register("sram", HeapProperties.UNKNOWN, source);

@@ -51,7 +51,7 @@ class ProbeTest {
     }
 
     private Device probe(Path node, Layout layout) throws Exception {
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             return cenalloc.probe(node).device(layout);
         } finally {
             assertEquals(0, kernel.openFiles());
@@ -97,7 +97,7 @@ class ProbeTest {
     void whatWasTakenInSmallBuffersOnlyIsNotKnownToSuit() throws Exception {
         kernel.heaps.remove("reserved");
         camera(FakeCamera::contiguousOnly);
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             Device device = cenalloc.probe(NODE).device(ICON);
             assertEquals(Source.UNKNOWN, device.source());
             assertTrue(device.detail().contains("perhaps by luck, system"), device.detail());
@@ -117,7 +117,7 @@ class ProbeTest {
     void aHeapWithoutMemoryIsNotTriedAndMayDo() throws Exception {
         kernel.heaps.put("reserved", 4096L);
         camera(FakeCamera::contiguousOnly);
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             Device device = cenalloc.probe(NODE).device(FRAME);
             assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
             assertTrue(
@@ -130,7 +130,7 @@ class ProbeTest {
     void aRefusalAtTheRealSizeCountsWithoutMemoryForLargeBuffers() throws Exception {
         kernel.heaps.put("system", 8L << 20);
         camera((heap, _) -> heap.equals("system") ? Errno.EFAULT : 0);
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             Device device = cenalloc.probe(NODE).device(FRAME);
             assertTrue(device.detail().contains("refused system (VIDIOC_QBUF gave EFAULT)"), device.detail());
         }
@@ -141,7 +141,7 @@ class ProbeTest {
         kernel.heaps.replaceAll((_, _) -> 0L);
         FakeCamera camera = camera(FakeCamera::anything);
         String before = camera.state();
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             Device device = cenalloc.probe(NODE).device(FRAME);
             assertEquals(Source.UNKNOWN, device.source());
             assertTrue(device.detail().contains("ENOMEM"), device.detail());
@@ -227,7 +227,7 @@ class ProbeTest {
     @Test
     void aResultForWantOfMemoryIsNotKept() throws Exception {
         camera(FakeCamera::anything);
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             Probe probe = cenalloc.probe(NODE);
             kernel.heaps.put("reserved", 0L);
             assertTrue(probe.device(FRAME).detail().contains("not tried: reserved"));
@@ -242,7 +242,7 @@ class ProbeTest {
     @Test
     void resultsAreKept() throws Exception {
         camera(FakeCamera::contiguousOnly);
-        try (var cenalloc = Cenalloc.open(kernel, HEAPS)) {
+        try (var cenalloc = kernel.open()) {
             Probe probe = cenalloc.probe(NODE);
             Device first = probe.device(FRAME);
             int calls = kernel.calls.size();
@@ -312,20 +312,6 @@ class ProbeTest {
 
     // ---- faults ----
 
-    private static final int[] ERRNOS = {
-        Errno.EPERM,
-        Errno.EINTR,
-        Errno.EAGAIN,
-        Errno.ENOMEM,
-        Errno.EACCES,
-        Errno.EFAULT,
-        Errno.EBUSY,
-        Errno.ENODEV,
-        Errno.EINVAL,
-        Errno.EMFILE,
-        Errno.ENOTTY
-    };
-
     enum Kind {
         CAMERA,
         CONVERTER,
@@ -340,7 +326,7 @@ class ProbeTest {
         int never = 1_000_000;
         int calls = fail(kind, kernel(), never, 0, "no fault", outcomes);
         for (int call = 0; call < calls; call++) {
-            for (int errno : ERRNOS) {
+            for (int errno : FaultsTest.ERRNOS) {
                 FakeKernel faulty = kernel();
                 String what = kind + ", call " + call + ", " + Errno.name(errno);
                 fail(kind, faulty, call, errno, what, outcomes);

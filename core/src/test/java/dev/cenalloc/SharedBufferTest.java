@@ -28,15 +28,7 @@ class SharedBufferTest {
     private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "test");
 
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 16);
-    private Cenalloc cenalloc = open(kernel);
-
-    private static Cenalloc open(FakeKernel kernel) {
-        try {
-            return Cenalloc.open(kernel, HEAPS);
-        } catch (CenallocException e) {
-            throw new AssertionError(e);
-        }
-    }
+    private Cenalloc cenalloc = kernel.open();
 
     @BeforeEach
     void listingOpensNothing() {
@@ -228,7 +220,7 @@ class SharedBufferTest {
     @Test
     void aMachineWithoutHeapsSaysWhatToDo() throws Exception {
         kernel.heaps.clear();
-        cenalloc = open(kernel);
+        cenalloc = kernel.open();
         assertEquals(List.of(), cenalloc.heaps());
         try (var buffer = cenalloc.create(100)) {
             var e = assertThrows(NoSuitableHeapException.class, buffer::dmaBuf);
@@ -278,7 +270,7 @@ class SharedBufferTest {
     @Test
     void hugePagesAreTakenFromWhatIsFree() throws Exception {
         kernel.heap("udmabuf", 3 << 20).numbers.put("HugePages_Total", 1L);
-        cenalloc = open(kernel);
+        cenalloc = kernel.open();
         try (var one = cenalloc.create(1);
                 var two = cenalloc.create(2 << 20)) {
             for (SharedBuffer buffer : List.of(one, two)) {
@@ -293,7 +285,7 @@ class SharedBufferTest {
     @Test
     void aLimitBelowAPageIsToldAndBreaksNothingElse() throws Exception {
         kernel.heap("udmabuf", 1 << 22).numbers.putAll(Map.of("HugePages_Total", 1L, "udmabuf size_limit_mb", 1L));
-        cenalloc = open(kernel);
+        cenalloc = kernel.open();
         try (var small = cenalloc.create(1 << 20);
                 var huge = cenalloc.create(1)) {
             small.attach(only("udmabuf"));

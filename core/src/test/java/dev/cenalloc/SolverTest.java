@@ -29,13 +29,9 @@ class SolverTest {
     private final Cenalloc cenalloc = open(kernel);
 
     private static Cenalloc open(FakeKernel kernel) {
-        try {
-            Cenalloc opened = Cenalloc.open(kernel, Path.of("/dev/dma_heap"));
-            kernel.queries.clear();
-            return opened;
-        } catch (CenallocException e) {
-            throw new AssertionError(e);
-        }
+        Cenalloc opened = kernel.open();
+        kernel.queries.clear();
+        return opened;
     }
 
     @AfterEach
