@@ -332,6 +332,41 @@ public final class Cenalloc implements AutoCloseable {
         return Plan.solve(Extent.ofImage(image, buffer), List.copyOf(devices), heaps);
     }
 
+    /**
+     * Finds the best images that all of these devices have in common, for which there is memory that suits them all. The best
+     * is:
+     *
+     * <ol>
+     *   <li>The format that is wished for; else the one with the most bits of colour in a pixel, of these the one with the fewest
+     *       bytes, of these the one that the producer names first.
+     *   <li>The size that is wished for; else the largest area among the sizes at which the rate that is wished for is reached,
+     *       without a wish 29.97, which television calls 30; if it is reached at none, the largest area. Of equal areas the one that
+     *       the producer names first, then the wider.
+     *   <li>The rate that is wished for, or the nearest above it that all have, or if there is none, below; without a wish the highest
+     *       that all have, and if none of them sets a limit, the nearest to 30.
+     * </ol>
+     *
+     * <p>The size and the rate are chosen for each format, and then the memory is planned, in that order of formats: each device is
+     * asked what memory it takes for the {@link Layout}, and again if all of them together change it. The first format for which
+     * there is a heap wins.
+     *
+     * <p>Ports of declared devices ask nothing of the kernel. Others may try imports, and block for as long as {@link
+     * Probe#device} does.
+     *
+     * @param wish what the caller insists on; {@link Wish#ANYTHING} leaves it all to the devices
+     * @param ports all that take part, at least one; the first is the producer
+     * @return what they agree on; it holds nothing open, and no memory has been allocated for it
+     * @throws IllegalArgumentException if there is no port
+     * @throws NoCommonImageException EINVAL: there are no such images. It names the smallest set of ports that clash; if there are
+     *     images but no memory for them, it tells for each why
+     * @throws AccessDeniedException EACCES, EPERM: this process may not open the node of a device
+     * @throws MissingDeviceException ENOENT: the node of a device is gone
+     * @throws CenallocException ENODEV: a device was unplugged
+     */
+    public Agreement negotiate(Wish wish, List<Port> ports) throws CenallocException {
+        return new Negotiation(this, wish, ports).agree();
+    }
+
     /** {@return the buffers that are open: size, name, memory, references, and the devices with their constraints; totals} */
     public String dump() {
         List<SharedBuffer> open;

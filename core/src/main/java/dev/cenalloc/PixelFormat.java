@@ -114,6 +114,18 @@ public enum PixelFormat {
         return apart ? planes.subList(buffer, buffer + 1) : planes;
     }
 
+    /** Bits of memory for each pixel, on average. */
+    int bitsPerPixel() {
+        return planes.stream()
+                .mapToInt(plane -> plane.bytes * Byte.SIZE / (plane.horizontal * plane.vertical))
+                .sum();
+    }
+
+    /** Those of the bits that tell of the pixel's colour. */
+    int colourBits() {
+        return this == XR24 || this == XB24 ? 24 : bitsPerPixel();
+    }
+
     /** Of how many pixels the width of what is stored is a multiple: of as many as stand together in any plane. */
     int widthMultiple() {
         return widthMultiple;

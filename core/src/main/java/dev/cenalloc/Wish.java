@@ -1,0 +1,90 @@
+package dev.cenalloc;
+
+import dev.cenalloc.ImageRange.Sizes;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the caller of a negotiation wants. Format and size are insisted on; the rate is the one to come near to. Immutable:
+ * each method returns a changed copy.
+ *
+ * {@snippet :
+ * var wish = Wish.ANYTHING.format(PixelFormat.XR24).rate(Rate.of(30));
+ * }
+ */
+public final class Wish {
+    /** No wish at all: the best there is. */
+    public static final Wish ANYTHING = new Wish(null, null, null);
+
+    private final @Nullable PixelFormat format;
+    private final @Nullable Sizes size;
+    private final @Nullable Rate rate;
+
+    private Wish(@Nullable PixelFormat format, @Nullable Sizes size, @Nullable Rate rate) {
+        this.format = format;
+        this.size = size;
+        this.rate = rate;
+    }
+
+    /**
+     * {@return this wish, with a format}
+     *
+     * @param exact this one and no other
+     */
+    public Wish format(PixelFormat exact) {
+        return new Wish(Objects.requireNonNull(exact), size, rate);
+    }
+
+    /**
+     * {@return this wish, with a size}
+     *
+     * @param width in pixels, at least 1: this one and no other
+     * @param height in lines, at least 1: this one and no other
+     * @throws IllegalArgumentException if one is not positive
+     */
+    public Wish size(int width, int height) {
+        return new Wish(format, Sizes.of(width, height), rate);
+    }
+
+    /**
+     * {@return this wish, with a rate}
+     *
+     * @param nearest if not all devices have it, the nearest above that they have, or if there is none, below
+     */
+    public Wish rate(Rate nearest) {
+        return new Wish(format, size, Objects.requireNonNull(nearest));
+    }
+
+    /** {@return the only format that will do, if one is wished} */
+    public Optional<PixelFormat> format() {
+        return Optional.ofNullable(format);
+    }
+
+    /** {@return the only size that will do, if one is wished} */
+    public Optional<Sizes> size() {
+        return Optional.ofNullable(size);
+    }
+
+    /** {@return the rate to come near to, if one is wished} */
+    public Optional<Rate> rate() {
+        return Optional.ofNullable(rate);
+    }
+
+    /** What is insisted on, in words; empty if nothing is. */
+    String insistence() {
+        return Stream.of(format(), size())
+                .flatMap(Optional::stream)
+                .map(Object::toString)
+                .collect(Collectors.joining(" "));
+    }
+
+    @Override
+    public String toString() {
+        String images = insistence();
+        return (images.isEmpty() ? "anything" : images)
+                + rate().map(wished -> " at " + wished.exact()).orElse("");
+    }
+}
