@@ -2,16 +2,16 @@ package dev.cenalloc;
 
 import dev.cenalloc.ImageRange.Sizes;
 import dev.cenalloc.Overlap.Kind;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Objects;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,11 +32,13 @@ public final class Clash {
     }
 
     private final Aspect aspect;
-    private final @Nullable Wish wish;
+    /** Nothing, if they clash anyway. */
+    private final Wish wish;
+
     private final List<Port> ports;
     private final String text;
 
-    private Clash(Aspect aspect, @Nullable Wish wish, List<Port> ports, String text) {
+    private Clash(Aspect aspect, Wish wish, List<Port> ports, String text) {
         this.aspect = aspect;
         this.wish = wish;
         this.ports = ports;
@@ -50,7 +52,7 @@ public final class Clash {
 
     /** {@return what is wished for, if the ports would have an image in common without it} */
     public Optional<Wish> wish() {
-        return Optional.ofNullable(wish);
+        return Optional.of(wish).filter(Wish::insists);
     }
 
     /** {@return the ports that clash, in the order in which they were given; one, if it offers nothing, or not what is wished for} */
@@ -65,21 +67,80 @@ public final class Clash {
 
     /** Of ports and a wish that have no image in common. */
     static Clash of(Wish wish, List<Port> ports) {
-        Set<Integer> smallest = new Search(wish, ports).run();
-        boolean wished = smallest.contains(ports.size());
-        List<Port> clashing = smallest.stream()
+        Set<Integer> places = new Search(wish, ports).run();
+        List<Port> clashing = places.stream()
                 .filter(place -> place < ports.size())
                 .map(ports::get)
                 .toList();
-        return new Words(wished ? wish : Wish.ANYTHING, clashing, smallest.contains(0)).clash();
+        Wish insisted = places.contains(ports.size()) ? wish : Wish.ANYTHING;
+        Aspect aspect = aspect(insisted, clashing);
+        var words = new ArrayList<String>();
+        if (insisted.insists()) {
+            words.add(insisted.images() + " is wished");
+        }
+        for (Port port : clashing) {
+            String verb = port == ports.getFirst() ? " gives " : " takes ";
+            words.add(port.name() + verb + String.join(", ", matters(aspect, insisted, clashing, port)));
+        }
+        String text = clashing.getFirst().images().isEmpty()
+                ? clashing.getFirst().name() + " offers no format"
+                : "no " + aspect.toString().toLowerCase(Locale.ROOT) + " in common: " + String.join("; ", words);
+        return new Clash(aspect, insisted, clashing, text);
+    }
+
+    private static Aspect aspect(Wish wish, List<Port> ports) {
+        Set<Kind> kinds = common(ports, port -> port.kinds(wish));
+        if (!kinds.isEmpty()) {
+            return kinds.stream().allMatch(kind -> Overlap.of(kind, wish, ports).isEmpty()) ? Aspect.SIZE : Aspect.RATE;
+        }
+        return common(ports, port -> formats(wish, port)).isEmpty() ? Aspect.FORMAT : Aspect.MODIFIER;
+    }
+
+    /** What a port has, in words, as far as it matters: of formats that all have, if it is not for these. */
+    private static Set<String> matters(Aspect aspect, Wish wish, List<Port> ports, Port port) {
+        Set<PixelFormat> formats = common(ports, one -> formats(wish, one));
+        Set<Kind> kinds = common(ports, one -> one.kinds(wish));
+        var words = new LinkedHashSet<String>();
+        for (ImageRange range : port.images()) {
+            Kind kind = Kind.of(range);
+            switch (aspect) {
+                case FORMAT -> words.add(range.format().toString());
+                case MODIFIER -> {
+                    if (formats.contains(range.format())) {
+                        words.add(kind + (range.modifier() == Image.LINEAR ? " linear" : ""));
+                    }
+                }
+                case SIZE -> {
+                    if (kinds.contains(kind)) {
+                        words.add(kind + " " + range.sizes());
+                    }
+                }
+                case RATE -> {
+                    if (kinds.contains(kind)) {
+                        words.add(range.toString());
+                    }
+                }
+            }
+        }
+        return words;
+    }
+
+    private static <T> Set<T> common(List<Port> ports, Function<Port, Set<T>> offered) {
+        Set<T> all = new LinkedHashSet<>(offered.apply(ports.getFirst()));
+        ports.forEach(port -> all.retainAll(offered.apply(port)));
+        return all;
+    }
+
+    private static Set<PixelFormat> formats(Wish wish, Port port) {
+        return port.kinds(wish).stream().map(Kind::format).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
     /** An image that some ports have in common; the sizes are one size. */
     private record Witness(Kind kind, Sizes size, Rate rate) {
         /** One of those that these have; null if there is none. */
         static @Nullable Witness of(Wish wish, List<Port> ports) {
-            for (Kind kind : kinds(wish, ports.getFirst())) {
-                for (Overlap overlap : Overlap.of(kind, wish.size().orElse(null), ports)) {
+            for (Kind kind : ports.getFirst().kinds(wish)) {
+                for (Overlap overlap : Overlap.of(kind, wish, ports)) {
                     if (overlap.hasImages()) {
                         Sizes sizes = overlap.sizes();
                         Rate rate = overlap.rates().getFirst().max();
@@ -98,17 +159,8 @@ public final class Clash {
         }
 
         boolean isOf(Wish wish) {
-            return wish.format().map(kind.format()::equals).orElse(true)
-                    && wish.size().map(size::equals).orElse(true);
+            return wish.allows(kind.format()) && wish.sizes().and(size) != null;
         }
-    }
-
-    /** The kinds of images that a port has, of what is wished for. */
-    static Set<Kind> kinds(Wish wish, Port port) {
-        return port.images().stream()
-                .map(Kind::of)
-                .filter(kind -> wish.format().map(kind.format()::equals).orElse(true))
-                .collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
     /**
@@ -162,75 +214,5 @@ public final class Clash {
             }
             return null;
         }
-    }
-
-    /** What the ports of a clash have, as far as that matters to it. */
-    private record Words(Wish wish, List<Port> ports, boolean withProducer) {
-        Clash clash() {
-            Set<PixelFormat> formats = common(port ->
-                    kinds(wish, port).stream().map(Kind::format).collect(Collectors.toCollection(LinkedHashSet::new)));
-            if (formats.isEmpty()) {
-                return of(Aspect.FORMAT, _ -> true, range -> range.format().toString());
-            }
-            Set<Kind> kinds = common(port -> kinds(wish, port));
-            if (kinds.isEmpty()) {
-                return of(
-                        Aspect.MODIFIER,
-                        range -> formats.contains(range.format()),
-                        range -> range.kind() + (range.modifier() == Image.LINEAR ? " linear" : ""));
-            }
-            boolean sizes = kinds.stream()
-                    .anyMatch(kind ->
-                            !Overlap.of(kind, wish.size().orElse(null), ports).isEmpty());
-            return sizes
-                    ? of(Aspect.RATE, range -> kinds.contains(Kind.of(range)), ImageRange::toString)
-                    : of(
-                            Aspect.SIZE,
-                            range -> kinds.contains(Kind.of(range)),
-                            range -> range.kind() + " " + range.sizes());
-        }
-
-        private <T> Set<T> common(Function<Port, Set<T>> offered) {
-            Set<T> all = new LinkedHashSet<>(offered.apply(ports.getFirst()));
-            ports.forEach(port -> all.retainAll(offered.apply(port)));
-            return all;
-        }
-
-        private Clash of(
-                Aspect aspect, java.util.function.Predicate<ImageRange> matters, Function<ImageRange, String> words) {
-            String wished = wish.insistence();
-            String all = IntStream.range(0, ports.size())
-                    .mapToObj(i -> {
-                        String offered = ports.get(i).images().stream()
-                                .filter(matters)
-                                .map(words)
-                                .distinct()
-                                .collect(Collectors.joining(", "));
-                        return ports.get(i).name()
-                                + (offered.isEmpty()
-                                        ? " offers no format"
-                                        : (i == 0 && withProducer ? " gives " : " takes ") + offered);
-                    })
-                    .collect(Collectors.joining("; "));
-            return new Clash(
-                    aspect,
-                    wished.isEmpty() ? null : wish,
-                    ports,
-                    "no " + aspect.name().toLowerCase(java.util.Locale.ROOT) + " in common: "
-                            + (wished.isEmpty() ? "" : wished + " is wished; ") + all);
-        }
-    }
-
-    @Override
-    public boolean equals(@Nullable Object other) {
-        return other instanceof Clash that
-                && aspect == that.aspect
-                && ports.equals(that.ports)
-                && Objects.equals(wish, that.wish);
-    }
-
-    @Override
-    public int hashCode() {
-        return Objects.hash(aspect, ports, wish);
     }
 }

@@ -6,6 +6,7 @@ import dev.cenalloc.NoCommonImageException.Rejection;
 import dev.cenalloc.Overlap.Kind;
 import dev.cenalloc.bindings.Errno;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -23,6 +24,10 @@ final class Negotiation {
 
     /** How many times the devices are asked about a layout that their own answers change; one change is common. */
     private static final int ROUNDS = 4;
+
+    private static final Comparator<Kind> BEST_FORMAT = Comparator.<Kind>comparingInt(
+                    kind -> -kind.format().colourBits())
+            .thenComparingInt(kind -> kind.format().bitsPerPixel());
 
     private final Cenalloc cenalloc;
     private final Wish wish;
@@ -48,8 +53,8 @@ final class Negotiation {
 
     Agreement agree() throws CenallocException {
         var choices = new ArrayList<Choice>();
-        for (Kind kind : ranked(Clash.kinds(wish, ports.getFirst()))) {
-            List<Overlap> overlaps = Overlap.of(kind, wish.size().orElse(null), ports).stream()
+        for (Kind kind : ranked(ports.getFirst().kinds(wish))) {
+            List<Overlap> overlaps = Overlap.of(kind, wish, ports).stream()
                     .filter(Overlap::hasImages)
                     .toList();
             if (!overlaps.isEmpty()) {
@@ -64,7 +69,7 @@ final class Negotiation {
             var plans = new ArrayList<Plan>();
             String objection = plan(choice.image(), plans);
             if (objection.isEmpty()) {
-                return new Agreement(choice.image(), choice.rate, plans, "");
+                return new Agreement(choice.image(), choice.rate, plans, explain(choice, choices, rejected));
             }
             rejected.add(new Rejection(choice.image(), choice.rate, plans, objection));
         }
@@ -81,10 +86,6 @@ final class Negotiation {
                 .toList();
     }
 
-    private static final Comparator<Kind> BEST_FORMAT = Comparator.<Kind>comparingInt(
-                    kind -> -kind.format().colourBits())
-            .thenComparingInt(kind -> kind.format().bitsPerPixel());
-
     // ---- the best size and rate ----
 
     private Choice choose(Kind kind, List<Overlap> overlaps) {
@@ -96,11 +97,16 @@ final class Negotiation {
                         .thenComparingInt(overlap -> -overlap.sizes().maxWidth()))
                 .map(Negotiation::largest)
                 .orElseThrow();
-        List<Rates> rates = overlaps.stream()
-                .filter(overlap -> overlap.sizes().contains(best.maxWidth(), best.maxHeight()))
+        return new Choice(kind, best, rate(rates(overlaps, best)), overlaps);
+    }
+
+    /** All rates at a size. */
+    private static List<Rates> rates(List<Overlap> overlaps, Sizes size) {
+        return overlaps.stream()
+                .filter(overlap -> overlap.sizes().and(size) != null)
                 .flatMap(overlap -> overlap.rates().stream())
+                .distinct()
                 .toList();
-        return new Choice(kind, best, rate(rates), overlaps);
     }
 
     private static Sizes largest(Overlap overlap) {
@@ -120,11 +126,14 @@ final class Negotiation {
 
     private Rate rate(List<Rates> rates) {
         if (wish.rate().isPresent()) {
-            return nearest(rates, wish.rate().get());
+            return nearest(rates, target);
         }
-        Rate highest =
-                rates.stream().map(Rates::max).max(Comparator.naturalOrder()).orElseThrow();
+        Rate highest = highest(rates);
         return highest.equals(Rates.HIGHEST) ? nearest(rates, USUAL) : highest;
+    }
+
+    private static Rate highest(List<Rates> rates) {
+        return Collections.max(rates.stream().map(Rates::max).toList());
     }
 
     /** The rate itself, or the next above, or if there is none, below. */
@@ -133,10 +142,7 @@ final class Negotiation {
                 .filter(range -> range.max().compareTo(wished) >= 0)
                 .map(range -> range.contains(wished) ? wished : range.min())
                 .min(Comparator.naturalOrder())
-                .orElseGet(() -> rates.stream()
-                        .map(Rates::max)
-                        .max(Comparator.naturalOrder())
-                        .orElseThrow());
+                .orElseGet(() -> highest(rates));
     }
 
     // ---- the memory ----
@@ -147,14 +153,16 @@ final class Negotiation {
             return "no device sets a limit to the size, so one has to be wished for";
         }
         for (int buffer = 0; buffer < image.format().buffers(); buffer++) {
-            String objection;
+            Layout least;
             try {
-                objection = plan(Layout.of(image, buffer, Constraints.NONE), plans);
+                least = Layout.of(image, buffer, Constraints.NONE);
             } catch (IllegalArgumentException e) {
-                objection = String.valueOf(e.getMessage());
+                // It is not linear, or too large.
+                return String.valueOf(e.getMessage());
             }
+            String objection = plan(least, plans);
             if (!objection.isEmpty()) {
-                return objection;
+                return (image.format().buffers() == 1 ? "" : "buffer " + buffer + ": ") + objection;
             }
         }
         return "";
@@ -203,5 +211,123 @@ final class Negotiation {
                         : plan.rejected().stream()
                                 .map(rejection -> "not " + rejection)
                                 .collect(Collectors.joining(", ")));
+    }
+
+    // ---- in words ----
+
+    private String explain(Choice won, List<Choice> choices, List<Rejection> rejected) {
+        var text = new StringBuilder();
+        text.append(won.image()).append(" at ").append(won.rate).append(" frames a second, from ");
+        text.append(ports.getFirst().name());
+        if (ports.size() > 1) {
+            text.append(" to ").append(names(ports.subList(1, ports.size())));
+        }
+        text.append("\n  format: ").append(whyFormat(won, choices));
+        text.append("\n  size: ").append(whySize(won));
+        text.append("\n  rate: ").append(whyRate(won));
+        for (String line : whyNot(won, choices, rejected)) {
+            text.append("\n  not ").append(line);
+        }
+        return text.toString();
+    }
+
+    private static String names(List<Port> some) {
+        return some.stream().map(Port::name).distinct().collect(Collectors.joining(", "));
+    }
+
+    private String whyFormat(Choice won, List<Choice> choices) {
+        if (wish.format().isPresent()) {
+            return "as wished";
+        }
+        PixelFormat format = won.kind.format();
+        var paler = new LinkedHashSet<PixelFormat>();
+        var longer = new LinkedHashSet<PixelFormat>();
+        var later = new LinkedHashSet<PixelFormat>();
+        for (Choice choice : choices.subList(choices.indexOf(won), choices.size())) {
+            PixelFormat other = choice.kind.format();
+            if (other.colourBits() < format.colourBits()) {
+                paler.add(other);
+            } else if (other.bitsPerPixel() > format.bitsPerPixel()) {
+                longer.add(other);
+            } else if (other != format) {
+                later.add(other);
+            }
+        }
+        var reasons = new ArrayList<String>();
+        tell(reasons, "more colour than ", paler, "");
+        tell(reasons, "fewer bytes than ", longer, "");
+        tell(reasons, "named before ", later, " by " + ports.getFirst().name());
+        if (reasons.isEmpty()) {
+            return choices.getFirst().equals(won)
+                    ? "the only one in common"
+                    : "the only one in common with memory that suits all";
+        }
+        return String.join(", ", reasons);
+    }
+
+    private static void tell(List<String> reasons, String before, Set<PixelFormat> formats, String after) {
+        if (!formats.isEmpty()) {
+            reasons.add(formats.stream().map(PixelFormat::toString).collect(Collectors.joining(", ", before, after)));
+        }
+    }
+
+    private String whySize(Choice won) {
+        if (wish.size().isPresent()) {
+            return "as wished";
+        }
+        if (won.overlaps.stream().allMatch(overlap -> overlap.sizes().equals(won.size))) {
+            return "the only one in common";
+        }
+        if (won.rate.compareTo(target) < 0) {
+            return "the largest in common; at none the rate reaches " + target;
+        }
+        Overlap largest = Collections.max(won.overlaps, Comparator.comparingLong(Overlap::area));
+        return largest.area() > (long) won.size.maxWidth() * won.size.maxHeight()
+                ? "the largest in common at which the rate reaches " + target + ", as it does not at "
+                        + largest(largest)
+                : "the largest in common";
+    }
+
+    private String whyRate(Choice won) {
+        if (wish.rate().isEmpty()) {
+            List<Rates> rates = rates(won.overlaps, won.size);
+            return rates.getFirst().equals(Rates.of(won.rate)) && rates.size() == 1
+                    ? "the only one in common at this size"
+                    : highest(rates).equals(Rates.HIGHEST)
+                            ? "no device sets a limit, and this is nearest to the usual " + USUAL
+                            : "the highest in common at this size";
+        }
+        int above = won.rate.compareTo(target);
+        return above == 0
+                ? "as wished"
+                : above > 0
+                        ? "the nearest above the " + target + " wished for, which not all have at this size"
+                        : "the nearest to the " + target + " wished for, which is not reached at this size";
+    }
+
+    /** What became of formats that would have been better. */
+    private List<String> whyNot(Choice won, List<Choice> choices, List<Rejection> rejected) {
+        var all = new LinkedHashSet<Kind>();
+        ports.forEach(port -> all.addAll(port.kinds(wish)));
+        var lines = new ArrayList<String>();
+        for (PixelFormat format :
+                ranked(all).stream().map(Kind::format).distinct().toList()) {
+            rejected.stream()
+                    .filter(rejection -> rejection.image().format() == format)
+                    .forEach(rejection -> lines.add(rejection.toString()));
+            boolean isCommon = choices.stream().anyMatch(choice -> choice.kind.format() == format);
+            boolean isBetter = BEST_FORMAT.compare(new Kind(format, Image.LINEAR), won.kind) < 0;
+            if (isBetter && !isCommon) {
+                lines.add(format + " (" + whyNotCommon(format) + ")");
+            }
+        }
+        return lines;
+    }
+
+    private String whyNotCommon(PixelFormat format) {
+        List<Port> only = ports.stream().map(port -> port.only(format)).toList();
+        List<Port> without =
+                only.stream().filter(port -> port.images().isEmpty()).toList();
+        return without.isEmpty() ? Clash.of(wish, only).toString() : "not of " + names(without);
     }
 }

@@ -4,7 +4,6 @@ import dev.cenalloc.ImageRange.Rates;
 import dev.cenalloc.ImageRange.Sizes;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Sizes that several ports have in common, and the rates that they have in common at each of these; those may be none.
@@ -23,8 +22,8 @@ record Overlap(Sizes sizes, List<Rates> rates) {
     }
 
     /** All that ports have in common of one kind, within what is wished for. */
-    static List<Overlap> of(Kind kind, @Nullable Sizes wished, List<Port> ports) {
-        List<Overlap> all = List.of(new Overlap(wished == null ? Sizes.ANY : wished, List.of(Rates.ANY)));
+    static List<Overlap> of(Kind kind, Wish wish, List<Port> ports) {
+        List<Overlap> all = List.of(new Overlap(wish.sizes(), List.of(Rates.ANY)));
         for (Port port : ports) {
             var narrower = new ArrayList<Overlap>();
             for (Overlap overlap : all) {

@@ -1,7 +1,10 @@
 package dev.cenalloc;
 
+import dev.cenalloc.Overlap.Kind;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -53,6 +56,20 @@ public final class Port {
     /** {@return the images that the device gives or takes here, in its own order of preference} */
     public List<ImageRange> images() {
         return images;
+    }
+
+    /** The kinds of its images, of what is wished for. */
+    Set<Kind> kinds(Wish wish) {
+        return images.stream()
+                .map(Kind::of)
+                .filter(kind -> wish.allows(kind.format()))
+                .collect(Collectors.toCollection(LinkedHashSet::new));
+    }
+
+    /** This port with no other images than those of a format. */
+    Port only(PixelFormat format) {
+        return new Port(
+                name, images.stream().filter(range -> range.format() == format).toList(), terms);
     }
 
     Device device(Layout layout) throws CenallocException {

@@ -73,8 +73,22 @@ public final class Wish {
         return Optional.ofNullable(rate);
     }
 
-    /** What is insisted on, in words; empty if nothing is. */
-    String insistence() {
+    /** Whether it rules any image out. */
+    boolean insists() {
+        return format != null || size != null;
+    }
+
+    boolean allows(PixelFormat other) {
+        return format == null || format == other;
+    }
+
+    /** The sizes that it allows. */
+    Sizes sizes() {
+        return size == null ? Sizes.ANY : size;
+    }
+
+    /** The images that are insisted on, in words. */
+    String images() {
         return Stream.of(format(), size())
                 .flatMap(Optional::stream)
                 .map(Object::toString)
@@ -83,8 +97,7 @@ public final class Wish {
 
     @Override
     public String toString() {
-        String images = insistence();
-        return (images.isEmpty() ? "anything" : images)
+        return (insists() ? images() : "anything")
                 + rate().map(wished -> " at " + wished.exact()).orElse("");
     }
 }
