@@ -7,6 +7,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -47,6 +48,9 @@ public final class Cenalloc implements AutoCloseable {
 
     /** What {@link Probe} found out; its lock is held during a trial. */
     final Map<Probe.Key, Device> probed = new ConcurrentHashMap<>();
+
+    /** What the answers to probes were for images of a kind; guarded by {@link #probed}. */
+    final Map<Probe.Kind, List<Probe.Answer>> tried = new HashMap<>();
 
     private boolean closed;
 

@@ -2,6 +2,7 @@ package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_gem_close;
+import dev.cenalloc.bindings.drm.drm_get_cap;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
 import dev.cenalloc.bindings.drm.drm_prime_handle;
@@ -13,23 +14,34 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A DRM node. Buffers are imported and made framebuffers, which nothing shows. A driver without displays, such as vgem, has
- * no framebuffers, nor has a render node: there the import alone counts.
+ * A DRM node. Buffers are imported and made framebuffers, which nothing shows; a connected screen is asked whether it would
+ * show them, unless another program controls it. A driver without displays, such as vgem, has no framebuffers, nor has a render
+ * node: there the import alone counts.
  */
 final class DrmImporter implements Importer {
     private final DeviceFile file;
     private final String driver;
+    private final String name;
+    private final KmsCard card;
     private @Nullable Layout layout;
+    /** Where the images could be seen; null if nowhere. */
+    private @Nullable Scanout scanout;
 
-    private DrmImporter(DeviceFile file, String driver) {
+    private boolean hasModifiers;
+    private String omitted = "";
+
+    private DrmImporter(DeviceFile file, String driver, String place) {
         this.file = file;
         this.driver = driver;
+        this.name = driver.equals(place) ? driver : driver + " " + place;
+        this.card = new KmsCard(file);
     }
 
-    static Importer openCard(Kernel kernel, Path path) throws CenallocException {
+    static Importer openCard(Kernel kernel, Path path, long number) throws CenallocException {
         DeviceFile file = DeviceFile.open(kernel, path);
         boolean usable = false;
         try (Arena arena = Arena.ofConfined()) {
@@ -43,7 +55,8 @@ final class DrmImporter implements Importer {
             drm_version.date_len(version, 0);
             drm_version.desc_len(version, 0);
             file.ioctl("DRM_IOCTL_VERSION", drm_h.DRM_IOCTL_VERSION(), version);
-            var opened = new DrmImporter(file, name.getString(0));
+            String place = Sysfs.place(kernel.sysfs(number)).orElseGet(() -> String.valueOf(path.getFileName()));
+            var opened = new DrmImporter(file, name.getString(0), place);
             usable = true;
             return opened;
         } finally {
@@ -60,13 +73,71 @@ final class DrmImporter implements Importer {
 
     @Override
     public String name() {
-        return driver + " " + file.path().getFileName();
+        return name;
     }
 
     @Override
-    public long prepare(Layout wanted) {
+    public List<ImageRange> produces() {
+        return List.of();
+    }
+
+    @Override
+    public List<ImageRange> consumes() throws CenallocException {
+        List<Scanout> scanouts = scanouts();
+        return scanouts.isEmpty() ? List.of() : scanouts.getFirst().images();
+    }
+
+    @Override
+    public List<Scanout> scanouts() throws CenallocException {
+        return card.scanouts();
+    }
+
+    @Override
+    public long prepare(Layout wanted) throws CenallocException {
+        Image image = wanted.image();
+        List<Scanout> scanouts = scanouts();
+        List<ImageRange> images =
+                scanouts.stream().flatMap(one -> one.images().stream()).toList();
+        if (!images.isEmpty() && images.stream().noneMatch(range -> range.format() == image.format())) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "DRM_IOCTL_MODE_GETPLANE",
+                    file.path(),
+                    -1,
+                    name() + " shows no images of " + image.format(),
+                    "what it shows: "
+                            + images.stream()
+                                    .map(range -> range.format().toString())
+                                    .distinct()
+                                    .collect(Collectors.joining(", ")));
+        }
         layout = wanted;
+        scanout = scanouts.stream()
+                .filter(one -> one.mode(image.width(), image.height()).isPresent()
+                        && one.images().stream().anyMatch(range -> range.format() == image.format()))
+                .findFirst()
+                .orElse(null);
+        hasModifiers = hasModifiers();
         return wanted.size();
+    }
+
+    /** Whether framebuffers are told their modifier; without, the driver guesses. */
+    private boolean hasModifiers() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment cap = drm_get_cap.allocate(arena);
+            drm_get_cap.capability(cap, drm_h.DRM_CAP_ADDFB2_MODIFIERS());
+            return file.tryIoctl(drm_h.DRM_IOCTL_GET_CAP(), cap) == 0 && drm_get_cap.value(cap) == 1;
+        }
+    }
+
+    @Override
+    public Constraints needs() {
+        return Constraints.NONE;
+    }
+
+    @Override
+    public String omitted() {
+        return omitted;
     }
 
     @Override
@@ -94,6 +165,10 @@ final class DrmImporter implements Importer {
                     return refusal;
                 }
                 framebuffers.add(drm_mode_fb_cmd2.fb_id(add));
+                refusal = shown(framebuffers.getLast());
+                if (!refusal.isEmpty()) {
+                    return refusal;
+                }
             }
             return "";
         } finally {
@@ -103,7 +178,22 @@ final class DrmImporter implements Importer {
         }
     }
 
-    private static MemorySegment framebuffer(Arena arena, Layout layout, int handle) {
+    /** The display's refusal to show a framebuffer; the empty string if it would, or cannot be asked. */
+    private String shown(int framebuffer) throws CenallocException {
+        if (scanout == null) {
+            return "";
+        }
+        Image image = Objects.requireNonNull(layout).image();
+        Scanout.Mode mode = scanout.mode(image.width(), image.height()).orElseThrow();
+        int result = card.test(scanout, mode, image, framebuffer);
+        if (result == -Errno.EACCES) {
+            omitted = "not tried on the screen, which another program controls";
+            return "";
+        }
+        return file.refusal(result, "DRM_IOCTL_MODE_ATOMIC, as a test,");
+    }
+
+    private MemorySegment framebuffer(Arena arena, Layout layout, int handle) {
         MemorySegment add = drm_mode_fb_cmd2.allocate(arena);
         drm_mode_fb_cmd2.width(add, layout.image().width());
         drm_mode_fb_cmd2.height(add, layout.image().height());
@@ -112,6 +202,12 @@ final class DrmImporter implements Importer {
             drm_mode_fb_cmd2.handles(add, i, handle);
             drm_mode_fb_cmd2.pitches(add, i, (int) layout.planes().get(i).pitch());
             drm_mode_fb_cmd2.offsets(add, i, (int) layout.planes().get(i).offset());
+            if (hasModifiers) {
+                drm_mode_fb_cmd2.modifier(add, i, layout.image().modifier());
+            }
+        }
+        if (hasModifiers) {
+            drm_mode_fb_cmd2.flags(add, drm_h.DRM_MODE_FB_MODIFIERS());
         }
         return add;
     }

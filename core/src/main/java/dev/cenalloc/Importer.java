@@ -23,7 +23,7 @@ interface Importer extends AutoCloseable {
     static Importer open(Kernel kernel, Path node, long number) throws CenallocException {
         return switch (LinuxKernel.major(number)) {
             case V4L2 -> V4l2Importer.openVideo(kernel, node);
-            case DRM -> DrmImporter.openCard(kernel, node);
+            case DRM -> DrmImporter.openCard(kernel, node, number);
             default ->
                 throw new CenallocException(
                         Errno.ENOTTY,
@@ -41,6 +41,15 @@ interface Importer extends AutoCloseable {
     /** What explanations call the device. */
     String name();
 
+    /** The images that it gives; empty if it only takes some. */
+    List<ImageRange> produces() throws CenallocException;
+
+    /** The images that it takes; empty if it only gives some. */
+    List<ImageRange> consumes() throws CenallocException;
+
+    /** The ways to its screens. */
+    List<Scanout> scanouts() throws CenallocException;
+
     /**
      * Gets ready for images.
      *
@@ -49,6 +58,9 @@ interface Importer extends AutoCloseable {
      */
     long prepare(Layout layout) throws CenallocException;
 
+    /** What the driver wants of the layout of the images that it was prepared for. */
+    Constraints needs();
+
     /**
      * Offers buffers, all at the same time, and takes them back.
      *
@@ -56,6 +68,9 @@ interface Importer extends AutoCloseable {
      * @throws CenallocException for what does not tell about the memory
      */
     String offer(List<DmaBuf> buffers) throws CenallocException;
+
+    /** What could not be tried with the buffers that were offered, and why; the empty string if all was. */
+    String omitted();
 
     /** @throws CenallocException if something could not be put back */
     @Override

@@ -9,8 +9,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Finds out what memory the device behind a node takes, by offering it some: neither V4L2 nor DRM can be asked. A value of
- * {@link Cenalloc#probe}; holds nothing open, so nothing is to be closed. Safe for any number of threads.
+ * Finds out which images the device behind a node gives and takes, by asking, and what memory it takes for them, by offering it
+ * some: of that, neither V4L2 nor DRM can be asked. A value of {@link Cenalloc#probe}; holds nothing open, so nothing is to be
+ * closed. Safe for any number of threads.
  *
  * <p>Every heap that this process may use and whose memory is known is tried, in the order of a {@link Plan}, with several
  * buffers at a time. Memory from the system heap may be contiguous by luck (up to 1 MiB is one piece of it), so memory that
@@ -19,7 +20,8 @@ import java.util.List;
  * <p>A device in use is not disturbed: the kernel refuses to change the format or take buffers (EBUSY), and then nothing is
  * known. V4L2: buffers are queued, without streaming; if the format has to be changed, it is put back, but the driver may
  * have adapted crop and frame rate to it. Another program that wants to begin at this very moment finds the device busy.
- * DRM: buffers become framebuffers that nothing shows.
+ * DRM: buffers become framebuffers that nothing shows. The display is asked whether it would show them (a test-only commit),
+ * unless another program controls it; for that moment, none can begin to.
  *
  * <p>What the trial does not tell: a driver that copies what its device cannot reach (swiotlb) takes any memory.
  */
@@ -36,7 +38,10 @@ public final class Probe {
     /** What results are kept by. The heaps, since one more may be registered. */
     record Key(long number, String driver, Layout layout, List<Heap> heaps) {}
 
-    private enum Verdict {
+    /** Images alike enough that memory which does for the one does for the other: of one format, and of less than twice the size. */
+    record Kind(long number, String driver, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
+
+    enum Verdict {
         TAKEN,
         REFUSED,
         /** Taken in small buffers only, which may be luck. */
@@ -49,7 +54,7 @@ public final class Probe {
     /** What a trial showed, and whether the next would show the same. */
     private record Result(Device device, boolean isLasting) {}
 
-    private record Answer(Heap heap, Verdict verdict, String reason) {
+    record Answer(Heap heap, Verdict verdict, String reason) {
         boolean isContiguous() {
             return heap.properties().contiguous() == Trait.YES;
         }
@@ -115,12 +120,71 @@ public final class Probe {
     }
 
     /**
+     * {@return the port at which the device gives images: a camera, a decoder, the far end of a converter} Reads the formats, sizes
+     * and rates that the driver has now, and touches nothing; blocks for as long as the driver does. Formats without a name in
+     * {@link PixelFormat} are left out. For the memory, the negotiation asks {@link #device}.
+     *
+     * @throws CenallocException EINVAL if it gives none, or none of a known format; else as {@link #device}
+     */
+    public Port produces() throws CenallocException {
+        return port("gives", "a node that captures or converts video", Importer::produces);
+    }
+
+    /**
+     * {@return the port at which the device takes images: a display, an encoder, the near end of a converter} A display takes what
+     * the first of its {@link #scanouts()} can show. As {@link #produces()} otherwise.
+     *
+     * @throws CenallocException EINVAL if it takes none, or none of a known format; else as {@link #device}
+     */
+    public Port consumes() throws CenallocException {
+        return port(
+                "takes",
+                "a node that shows or converts video, or a DRM card with atomic mode setting and a connected screen",
+                Importer::consumes);
+    }
+
+    private interface Question<T> {
+        T ask(Importer importer) throws CenallocException;
+    }
+
+    private Port port(String what, String needed, Question<List<ImageRange>> question) throws CenallocException {
+        List<ImageRange> images = ask(question);
+        if (images.isEmpty()) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "enumeration",
+                    node,
+                    -1,
+                    name + " " + what + " no images of a known format",
+                    "give " + needed);
+        }
+        return Port.of(name, images, this::device);
+    }
+
+    private <T> T ask(Question<T> question) throws CenallocException {
+        try (Importer importer = Importer.open(kernel, node, number)) {
+            return question.ask(importer);
+        }
+    }
+
+    /**
+     * {@return the ways from memory to the screens of a DRM card, one for each that is connected} None if it is no card, if no
+     * screen is connected, or if the driver has no atomic mode setting.
+     *
+     * @throws CenallocException as {@link #device}
+     */
+    public List<Scanout> scanouts() throws CenallocException {
+        return ask(Importer::scanouts);
+    }
+
+    /**
      * {@return the device, with what it was found to take: its {@link Device#detail()} tells which heaps it took and which it
      * refused, with the call and the errno} If no trial was possible, because the device is in use or no heap had memory, it
      * is what sysfs tells, or a device of which nothing is known, with the reason.
      *
      * <p>Results of trials for which there was memory are kept as long as the {@link Cenalloc}, by device, driver, and layout:
-     * asking again makes no system call. Others block for as long as a few allocations and the driver take.
+     * asking again makes no system call. Of images of the same format, up to twice as large or half as small, one buffer
+     * confirms what is known. Others block for as long as a few allocations and the driver take.
      *
      * @param layout what the memory will hold and how: a linear image. The size counts, since a small buffer proves nothing
      *     about a large one
@@ -176,6 +240,35 @@ public final class Probe {
 
     private Result trial(Importer importer, Layout layout) throws CenallocException {
         long size = importer.prepare(layout);
+        var kind = new Kind(
+                number,
+                driver,
+                layout.image().format(),
+                layout.buffer(),
+                Long.SIZE - Long.numberOfLeadingZeros(size - 1),
+                cenalloc.heaps());
+        List<Answer> answers = cenalloc.tried.get(kind);
+        if (answers == null || !isConfirmed(importer, answers, size)) {
+            answers = answers(importer, size);
+        }
+        Device device = conclude(importer, layout, size, answers);
+        boolean isLasting = device.source() == Source.TRIAL_IMPORT
+                && having(answers, Verdict.NO_MEMORY).isEmpty()
+                && importer.omitted().isEmpty();
+        if (isLasting) {
+            cenalloc.tried.put(kind, answers);
+        }
+        return new Result(device, isLasting);
+    }
+
+    /** Whether a buffer of memory that was taken for images of the same kind is taken for this one. */
+    private static boolean isConfirmed(Importer importer, List<Answer> answers, long size) throws CenallocException {
+        List<Answer> taken = having(answers, Verdict.TAKEN);
+        return !taken.isEmpty()
+                && offer(importer, taken.getFirst().heap(), size, 1).verdict() == Verdict.TAKEN;
+    }
+
+    private List<Answer> answers(Importer importer, long size) throws CenallocException {
         var answers = new ArrayList<Answer>();
         Plan plan = cenalloc.plan(size, List.of());
         for (Heap heap : plan.candidates()) {
@@ -186,11 +279,7 @@ public final class Probe {
                 answers.add(new Answer(rejection.heap(), Verdict.NOT_TRIED, rejection.reason()));
             }
         }
-        Device device = conclude(layout, size, answers);
-        return new Result(
-                device,
-                device.source() == Source.TRIAL_IMPORT
-                        && having(answers, Verdict.NO_MEMORY).isEmpty());
+        return List.copyOf(answers);
     }
 
     private static Answer offer(Importer importer, Heap heap, long size) throws CenallocException {
@@ -240,7 +329,8 @@ public final class Probe {
         return new Answer(heap, verdict, why.call() + " gave " + why.errnoName());
     }
 
-    private Device conclude(Layout layout, long size, List<Answer> answers) throws CenallocException {
+    private Device conclude(Importer importer, Layout layout, long size, List<Answer> answers)
+            throws CenallocException {
         List<Answer> taken = having(answers, Verdict.TAKEN);
         List<Answer> refused = having(answers, Verdict.REFUSED);
         List<Answer> doubtful = having(answers, Verdict.DOUBTFUL);
@@ -251,8 +341,17 @@ public final class Probe {
         tell(said, "refused ", refused);
         tell(said, "took, perhaps by luck, ", doubtful);
         tell(said, "not tried: ", notTried);
-        String detail = "on trial with " + layout.image() + " in " + size + " bytes: "
-                + (said.isEmpty() ? "there is no heap to try" : String.join("; ", said));
+        if (said.isEmpty()) {
+            said.add("there is no heap to try");
+        }
+        Constraints needs = importer.needs();
+        if (!needs.equals(Constraints.NONE)) {
+            said.add("the driver lays it out with " + needs);
+        }
+        if (!importer.omitted().isEmpty()) {
+            said.add(importer.omitted());
+        }
+        String detail = "on trial with " + layout.image() + " in " + size + " bytes: " + String.join("; ", said);
         if (taken.isEmpty() && refused.isEmpty()) {
             return Device.undeclared(name, "nothing is known: " + detail);
         }
@@ -275,7 +374,7 @@ public final class Probe {
                             ? "it has memory of its own: let it export that, and the others import it"
                             : Cenalloc.REMEDY_FOR_NO_CONTIGUOUS_HEAP);
         }
-        return Device.of(name, difference(possible, impossible), Source.TRIAL_IMPORT, detail);
+        return Device.of(name, difference(possible, impossible).and(needs), Source.TRIAL_IMPORT, detail);
     }
 
     private static List<Answer> having(List<Answer> answers, Verdict verdict) {

@@ -55,6 +55,15 @@ final class Sysfs {
         return iommu ? device.behindIommu() : device;
     }
 
+    /** What the bus calls a device, such as {@code 0000:00:02.0}; unlike the number of its node, that lasts. */
+    static Optional<String> place(Path sysfs) {
+        try {
+            return Optional.of(String.valueOf(sysfs.toRealPath().getFileName()));
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+
     /** The bus: addresses of two devices compare only behind the same one. */
     private static String addressSpace(Path sysfs) {
         try {

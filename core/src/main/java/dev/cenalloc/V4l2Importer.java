@@ -15,14 +15,22 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * A V4L2 node that captures, shows or converts video. Buffers are queued without streaming: the driver maps them for the
  * device then, and no frame moves. While another program has buffers there, the kernel refuses with EBUSY.
  */
 final class V4l2Importer implements Importer {
+    /** Wider and higher than any image; the pitch of a line of it fits into 32 bits. */
+    private static final int LARGEST = 1 << 15;
+
     /** One queue; a converter has two. The format is a {@code v4l2_format}. */
     private record Queue(int type, MemorySegment format) {
+        Queue copy(Arena arena) {
+            return new Queue(type, v4l2_format.allocate(arena).copyFrom(format));
+        }
+
         boolean isMultiplanar() {
             return type == v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE()
                     || type == v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE();
@@ -44,41 +52,54 @@ final class V4l2Importer implements Importer {
             return isMultiplanar() ? v4l2_pix_format_mplane.num_planes(multi()) : 1;
         }
 
-        /** Of the largest plane. */
+        /** Of the largest buffer. */
         long size() {
-            if (!isMultiplanar()) {
-                return Integer.toUnsignedLong(v4l2_pix_format.sizeimage(single()));
-            }
-            long size = 0;
-            for (int plane = 0; plane < planes(); plane++) {
-                size = Math.max(size, Integer.toUnsignedLong(v4l2_plane_pix_format.sizeimage(plane(plane))));
-            }
-            return size;
+            return IntStream.range(0, planes()).mapToLong(this::size).max().orElse(0);
         }
 
         private MemorySegment plane(int plane) {
             return v4l2_pix_format_mplane.plane_fmt(multi(), plane);
         }
 
-        void ask(Layout layout) {
-            Image image = layout.image();
+        /**
+         * Asks for images.
+         *
+         * @param pitch of the first plane in the buffer, in bytes; it tells those of the others there
+         */
+        void ask(Image image, int buffer, long pitch) {
             int fourcc = image.format().v4l2Fourcc();
-            // That of the first plane tells those of the others.
-            int pitch = (int) layout.planes().getFirst().pitch();
             if (isMultiplanar()) {
                 v4l2_pix_format_mplane.width(multi(), image.width());
                 v4l2_pix_format_mplane.height(multi(), image.height());
                 v4l2_pix_format_mplane.pixelformat(multi(), fourcc);
                 v4l2_pix_format_mplane.num_planes(multi(), (byte) image.format().buffers());
-                v4l2_plane_pix_format.bytesperline(plane(0), pitch);
-                v4l2_plane_pix_format.sizeimage(plane(0), 0);
+                for (int i = 0; i < image.format().buffers(); i++) {
+                    v4l2_plane_pix_format.bytesperline(plane(i), i == buffer ? (int) pitch : 0);
+                    v4l2_plane_pix_format.sizeimage(plane(i), 0);
+                }
             } else {
                 v4l2_pix_format.width(single(), image.width());
                 v4l2_pix_format.height(single(), image.height());
                 v4l2_pix_format.pixelformat(single(), fourcc);
-                v4l2_pix_format.bytesperline(single(), pitch);
+                v4l2_pix_format.bytesperline(single(), (int) pitch);
                 v4l2_pix_format.sizeimage(single(), 0);
             }
+        }
+
+        /** The driver's bytes from one line to the next, of the first plane in a buffer. */
+        long pitch(int buffer) {
+            return Integer.toUnsignedLong(
+                    isMultiplanar()
+                            ? v4l2_plane_pix_format.bytesperline(plane(buffer))
+                            : v4l2_pix_format.bytesperline(single()));
+        }
+
+        /** The driver's bytes in a buffer. */
+        long size(int buffer) {
+            return Integer.toUnsignedLong(
+                    isMultiplanar()
+                            ? v4l2_plane_pix_format.sizeimage(plane(buffer))
+                            : v4l2_pix_format.sizeimage(single()));
         }
 
         private int fourcc() {
@@ -118,6 +139,8 @@ final class V4l2Importer implements Importer {
     private final List<Queue> queues = new ArrayList<>();
     /** What the formats were that have been changed. */
     private final List<Queue> before = new ArrayList<>();
+
+    private Constraints needs = Constraints.NONE;
 
     private V4l2Importer(Kernel kernel, DeviceFile file) {
         this.kernel = kernel;
@@ -183,20 +206,82 @@ final class V4l2Importer implements Importer {
     }
 
     @Override
+    public List<ImageRange> produces() throws CenallocException {
+        return images(false);
+    }
+
+    @Override
+    public List<ImageRange> consumes() throws CenallocException {
+        return images(true);
+    }
+
+    @Override
+    public List<Scanout> scanouts() {
+        return List.of();
+    }
+
+    private List<ImageRange> images(boolean output) throws CenallocException {
+        var images = new ArrayList<ImageRange>();
+        for (int type : types()) {
+            Queue queue = current(type);
+            if (queue.isOutput() == output) {
+                images.addAll(V4l2Images.of(file, type, format -> sizes(queue, format)));
+            }
+        }
+        return images;
+    }
+
+    /** What a driver that tells no sizes makes of the least and of the most. */
+    private ImageRange.Sizes sizes(Queue queue, PixelFormat format) throws CenallocException {
+        int[] least = nearest(queue, format, 1);
+        int[] most = nearest(queue, format, LARGEST);
+        return new ImageRange.Sizes(least[0], Math.max(least[0], most[0]), 1, least[1], Math.max(least[1], most[1]), 1);
+    }
+
+    private int[] nearest(Queue queue, PixelFormat format, int edge) throws CenallocException {
+        Queue asked = queue.copy(arena);
+        asked.ask(new Image(format, edge, edge), 0, 0);
+        tryFormat(asked);
+        return new int[] {Math.max(1, asked.width()), Math.max(1, asked.height())};
+    }
+
+    /** A queue with the format that it has now. */
+    private Queue current(int type) throws CenallocException {
+        Queue queue = new Queue(type, v4l2_format.allocate(arena));
+        v4l2_format.type(queue.format(), type);
+        file.ioctl("VIDIOC_G_FMT", v4l2_h.VIDIOC_G_FMT(), queue.format());
+        return queue;
+    }
+
+    /** Has the driver say what it would make of a format. Changes nothing. */
+    private void tryFormat(Queue queue) throws CenallocException {
+        file.ioctl("VIDIOC_TRY_FMT", v4l2_h.VIDIOC_TRY_FMT(), queue.format());
+    }
+
+    @Override
     public long prepare(Layout layout) throws CenallocException {
+        Image image = layout.image();
+        if (!layout.isGapless()) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "VIDIOC_TRY_FMT",
+                    file.path(),
+                    -1,
+                    "V4L2 cannot be told of gaps between the planes of " + layout,
+                    "take the format with each plane in a buffer of its own");
+        }
         var instead = new ArrayList<String>();
         for (int type : types()) {
-            Queue old = new Queue(type, v4l2_format.allocate(arena));
-            v4l2_format.type(old.format(), type);
-            file.ioctl("VIDIOC_G_FMT", v4l2_h.VIDIOC_G_FMT(), old.format());
-            Queue queue = new Queue(type, v4l2_format.allocate(arena).copyFrom(old.format()));
-            queue.ask(layout);
+            Queue old = current(type);
+            Queue queue = old.copy(arena);
+            queue.ask(image, layout.buffer(), layout.planes().getFirst().pitch());
             // Changes nothing yet, so a device that has no such images is left alone.
-            file.ioctl("VIDIOC_TRY_FMT", v4l2_h.VIDIOC_TRY_FMT(), queue.format());
-            if (!queue.has(layout.image())) {
+            tryFormat(queue);
+            if (!queue.has(image)) {
                 instead.add(queue.toString());
                 continue;
             }
+            needs = needs.and(needs(old, image, layout.buffer()));
             if (old.format().mismatch(queue.format()) >= 0) {
                 file.ioctl("VIDIOC_S_FMT", v4l2_h.VIDIOC_S_FMT(), queue.format());
                 before.add(old);
@@ -209,10 +294,61 @@ final class V4l2Importer implements Importer {
                     "VIDIOC_TRY_FMT",
                     file.path(),
                     -1,
-                    name() + " has no images of " + layout.image(),
+                    name() + " has no images of " + image,
                     "the nearest that it has: " + String.join(", ", instead));
         }
         return queues.stream().mapToLong(Queue::size).max().orElseThrow();
+    }
+
+    /**
+     * Which pitches and sizes the driver has for images: by what it makes of the least pitch, and of one more byte. Of the planes
+     * that share a buffer, V4L2 speaks of the first, and the pitches of the others follow from that.
+     */
+    private Constraints needs(Queue now, Image image, int buffer) throws CenallocException {
+        Layout least = Layout.of(image, buffer, Constraints.NONE);
+        long natural = least.planes().getFirst().pitch();
+        long pitch = answer(now, image, buffer, natural).pitch(buffer);
+        if (pitch < image.format().lineBytes(buffer, image.width())) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "VIDIOC_TRY_FMT",
+                    file.path(),
+                    -1,
+                    "the driver says that lines of " + image + " are " + pitch + " bytes apart, and they have more",
+                    "report it to the authors of the driver, and take another format");
+        }
+        long next = answer(now, image, buffer, pitch + 1).pitch(buffer);
+        Constraints found = Constraints.NONE;
+        // In terms of the narrowest plane, since constraints are about all of them.
+        long narrowest =
+                least.planes().stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
+        if (next <= pitch) {
+            found = found.maxPitch(pitch);
+        } else if (pitch % (next - pitch) == 0) {
+            found = found.pitchAlignment(next - pitch);
+        }
+        if (Layout.of(image, buffer, found).planes().getFirst().pitch() < pitch) {
+            found = found.minPitch(pitch / natural * narrowest + pitch % natural * narrowest / natural);
+        }
+        long size = answer(now, image, buffer, pitch).size(buffer);
+        return size > Layout.of(image, buffer, found).size() ? found.minSize(size) : found;
+    }
+
+    private Queue answer(Queue now, Image image, int buffer, long pitch) throws CenallocException {
+        Queue asked = now.copy(arena);
+        asked.ask(image, buffer, pitch);
+        tryFormat(asked);
+        return asked;
+    }
+
+    @Override
+    public Constraints needs() {
+        return needs;
+    }
+
+    @Override
+    public String omitted() {
+        return "";
     }
 
     @Override

@@ -3,18 +3,24 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
 import dev.cenalloc.bindings.v4l2.v4l2_capability;
+import dev.cenalloc.bindings.v4l2.v4l2_fmtdesc;
 import dev.cenalloc.bindings.v4l2.v4l2_format;
+import dev.cenalloc.bindings.v4l2.v4l2_fract;
+import dev.cenalloc.bindings.v4l2.v4l2_frmivalenum;
+import dev.cenalloc.bindings.v4l2.v4l2_frmsize_discrete;
+import dev.cenalloc.bindings.v4l2.v4l2_frmsizeenum;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BiFunction;
 
-/** A V4L2 device of one plane a picture: XR24 or YUYV, up to 4096 pixels wide. */
+/** A V4L2 device of one plane a picture: YUYV or XR24, up to 4096 pixels wide and as many high. */
 final class FakeCamera implements FakeKernel.Device {
     private static final int XR24 = PixelFormat.XR24.v4l2Fourcc();
     private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc();
@@ -39,6 +45,18 @@ final class FakeCamera implements FakeKernel.Device {
     int changes = Integer.MAX_VALUE;
     /** Most buffers that were queued at a time. */
     int held;
+    /** What it lists, of what it knows. */
+    List<Integer> fourccs = List.of(YUYV, XR24);
+    /** The sizes that it lists; with none, it does not know the request. */
+    List<int[]> sizes = List.of(new int[] {640, 480}, new int[] {320, 240});
+    /** Frames a second that it lists; with none, it does not know the request. */
+    List<Integer> rates = List.of(30, 15);
+    /** Of what its lines are a multiple; 0 if it has no others than it says itself. */
+    int pitchMultiple = 1;
+    /** How many bytes more than they have it says that its lines have; fewer if negative. */
+    int linePadding;
+    /** What it wants behind the last line. */
+    int imagePadding;
 
     private FakeCamera(FakeKernel kernel, int capabilities, BiFunction<String, Long, Integer> refusal, int... types) {
         this.kernel = kernel;
@@ -119,6 +137,33 @@ final class FakeCamera implements FakeKernel.Device {
             Queue queue = queues.get(v4l2_format.type(argument));
             return queue == null ? -Errno.EINVAL : format(queue, request, argument);
         }
+        if (request == v4l2_h.VIDIOC_ENUM_FMT()) {
+            if (!queues.containsKey(v4l2_fmtdesc.type(argument)) || v4l2_fmtdesc.index(argument) >= fourccs.size()) {
+                return -Errno.EINVAL;
+            }
+            v4l2_fmtdesc.pixelformat(argument, fourccs.get(v4l2_fmtdesc.index(argument)));
+            return 0;
+        }
+        if (request == v4l2_h.VIDIOC_ENUM_FRAMESIZES()) {
+            int index = v4l2_frmsizeenum.index(argument);
+            if (index >= sizes.size() || !fourccs.contains(v4l2_frmsizeenum.pixel_format(argument))) {
+                return sizes.isEmpty() ? -Errno.ENOTTY : -Errno.EINVAL;
+            }
+            v4l2_frmsizeenum.type(argument, v4l2_h.V4L2_FRMSIZE_TYPE_DISCRETE());
+            v4l2_frmsize_discrete.width(v4l2_frmsizeenum.discrete(argument), sizes.get(index)[0]);
+            v4l2_frmsize_discrete.height(v4l2_frmsizeenum.discrete(argument), sizes.get(index)[1]);
+            return 0;
+        }
+        if (request == v4l2_h.VIDIOC_ENUM_FRAMEINTERVALS()) {
+            int index = v4l2_frmivalenum.index(argument);
+            if (index >= rates.size()) {
+                return rates.isEmpty() ? -Errno.ENOTTY : -Errno.EINVAL;
+            }
+            v4l2_frmivalenum.type(argument, v4l2_h.V4L2_FRMIVAL_TYPE_DISCRETE());
+            v4l2_fract.numerator(v4l2_frmivalenum.discrete(argument), 1);
+            v4l2_fract.denominator(v4l2_frmivalenum.discrete(argument), rates.get(index));
+            return 0;
+        }
         if (request == v4l2_h.VIDIOC_REQBUFS()) {
             Queue queue = queues.get(v4l2_requestbuffers.type(argument));
             return queue == null ? -Errno.EINVAL : request(queue, fd, argument);
@@ -138,7 +183,12 @@ final class FakeCamera implements FakeKernel.Device {
         if (request != v4l2_h.VIDIOC_G_FMT()) {
             fourcc = v4l2_pix_format.pixelformat(pixels) == XR24 ? XR24 : YUYV;
             width = Math.min(4096, v4l2_pix_format.width(pixels));
-            height = v4l2_pix_format.height(pixels);
+            height = Math.min(4096, v4l2_pix_format.height(pixels));
+        }
+        int pitch = pitch(fourcc, width) + linePadding;
+        if (pitchMultiple > 0) {
+            int asked = Math.max(pitch, v4l2_pix_format.bytesperline(pixels));
+            pitch = Math.ceilDiv(asked, pitchMultiple) * pitchMultiple;
         }
         if (request == v4l2_h.VIDIOC_S_FMT()) {
             if (queue.count > 0) {
@@ -154,8 +204,8 @@ final class FakeCamera implements FakeKernel.Device {
         v4l2_pix_format.pixelformat(pixels, fourcc);
         v4l2_pix_format.width(pixels, width);
         v4l2_pix_format.height(pixels, height);
-        v4l2_pix_format.bytesperline(pixels, pitch(fourcc, width));
-        v4l2_pix_format.sizeimage(pixels, pitch(fourcc, width) * height);
+        v4l2_pix_format.bytesperline(pixels, pitch);
+        v4l2_pix_format.sizeimage(pixels, pitch * height + imagePadding);
         return 0;
     }
 
@@ -187,7 +237,7 @@ final class FakeCamera implements FakeKernel.Device {
         if (index >= queue.count
                 || heap == null
                 || kernel.sizeOf(buffer) < length
-                || length < (long) pitch(queue.fourcc, queue.width) * queue.height
+                || length < (long) pitch(queue.fourcc, queue.width) * queue.height + imagePadding
                 || queue.queued.contains(index)) {
             return -Errno.EINVAL;
         }

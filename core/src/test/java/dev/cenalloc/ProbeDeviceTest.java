@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Device.Source;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
 import dev.cenalloc.bindings.v4l2.v4l2_format;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
@@ -27,7 +28,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What real drivers say, with nothing declared. In the machine made for the tests: two vivid cameras, vim2m, three cards. */
+/** What real drivers say, with nothing declared. In the machine made for the tests: three vivid cameras, vim2m, three cards. */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",
@@ -61,7 +62,7 @@ class ProbeDeviceTest {
                                 path -> path.getFileName().toString().matches("(video|card|renderD)\\d+"))
                         .toList()) {
                     Probe probe = cenalloc.probe(node);
-                    if (probe.name().startsWith(name)) {
+                    if (probe.name().startsWith(name) || (probe.driver() + " " + node.getFileName()).startsWith(name)) {
                         return probe;
                     }
                     seen.add(probe.toString());
@@ -118,7 +119,94 @@ class ProbeDeviceTest {
     void aConverterTakesAnyMemoryAtBothEnds() throws Exception {
         Layout layout = layout(PixelFormat.RG16, 640, 480);
         Device converter = ask(find("vim2m"), layout);
-        assertEquals(Constraints.NONE, converter.declared().orElseThrow(), converter::toString);
+        // It has no other pitch than the least.
+        assertEquals(Constraints.NONE.maxPitch(1280), converter.declared().orElseThrow(), converter::toString);
+    }
+
+    /** Each plane in a buffer of its own, by the multi-planar interface. vivid puts some bytes before the pixels there. */
+    @Test
+    void aMultiplanarCameraIsAskedAboutEachBuffer() throws Exception {
+        Probe camera = find("vivid platform:vivid-002");
+        Image image = new Image(PixelFormat.NV16M, 640, 480);
+        for (int buffer = 0; buffer < 2; buffer++) {
+            Layout least = Layout.of(image, buffer, Constraints.NONE);
+            Device device = ask(camera, least);
+            Constraints found = device.declared().orElseThrow();
+            assertEquals(640 * 480, least.size());
+            assertTrue(found.says(Field.MIN_SIZE), device::toString);
+            long room = Layout.of(image, buffer, found).size() - least.size();
+            assertTrue(room > 0 && room < 4096, () -> room + " bytes: " + device);
+        }
+        assertEquals(Constraints.NONE, ask(camera, FRAME).declared().orElseThrow(), "one plane, by the same interface");
+        assertTrue(camera.produces().images().stream().anyMatch(range -> range.format() == PixelFormat.NV16M));
+    }
+
+    @Test
+    void whatADriverMakesOfPitchesIsFoundOut() throws Exception {
+        Image image = new Image(PixelFormat.XR24, 640, 480);
+        Layout padded = Layout.of(image, 0, Constraints.NONE.pitchAlignment(4096));
+        Device camera = ask(find("vivid platform:vivid-000"), padded);
+        assertEquals(Constraints.NONE, camera.declared().orElseThrow(), "any pitch will do");
+    }
+
+    @Test
+    void devicesTellTheirImages() throws Exception {
+        var camera = find("vivid platform:vivid-000").produces();
+        assertTrue(
+                camera.images().stream()
+                        .anyMatch(range -> range.format() == PixelFormat.XR24
+                                && range.sizes().contains(640, 480)
+                                && range.rates().stream().anyMatch(rates -> rates.contains(Rate.of(30)))),
+                camera::toString);
+        Probe converter = find("vim2m");
+        assertTrue(
+                converter.consumes().images().stream()
+                        .anyMatch(range -> range.format() == PixelFormat.RG16
+                                && range.sizes().contains(640, 480)
+                                && !range.sizes().contains(641, 480)),
+                () -> "takes");
+        assertTrue(converter.produces().images().stream().anyMatch(range -> range.format() == PixelFormat.RG16));
+        Probe card = find("vkms card");
+        var display = card.consumes();
+        for (PixelFormat format : List.of(PixelFormat.XR24, PixelFormat.RG16)) {
+            assertTrue(
+                    display.images().stream()
+                            .anyMatch(range -> range.format() == format && range.modifier() == Image.LINEAR),
+                    display::toString);
+        }
+        Scanout scanout = card.scanouts().getFirst();
+        assertTrue(scanout.isVirtual());
+        assertEquals("640x480 at 60 Hz", scanout.mode(640, 480).orElseThrow().toString());
+        var preferred = scanout.mode(1000, 700).orElseThrow();
+        assertEquals("1024x768 at 60 Hz", preferred.toString());
+        for (String name : List.of("vgem card", "vgem renderD")) {
+            assertEquals(List.of(), find(name).scanouts(), name);
+            assertThrows(CenallocException.class, find(name)::consumes, name);
+        }
+        System.out.println(camera + System.lineSeparator() + display);
+    }
+
+    /** Nothing is shown, and nobody else is kept from the display. */
+    @Test
+    void theDisplayIsAskedWhetherItWouldShowTheImage() throws Exception {
+        Probe card = find("vkms card");
+        int holder = Linux.open(card.node().toString(), Linux.O_RDWR | Linux.O_CLOEXEC);
+        assertTrue(holder >= 0);
+        try {
+            Device untested = card.device(FRAME);
+            assertTrue(
+                    untested.detail().endsWith("not tried on the screen, which another program controls"),
+                    untested.detail());
+            assertEquals(0, Linux.ioctl(holder, drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL));
+            Device tested = ask(card, FRAME);
+            assertTrue(tested.detail().contains("took system"), tested.detail());
+            assertTrue(!tested.detail().contains("not tried on the screen"), tested.detail());
+            assertEquals(0, Linux.ioctl(holder, drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL));
+        } finally {
+            Linux.close(holder);
+        }
+        var e = assertThrows(CenallocException.class, () -> card.device(layout(PixelFormat.NV12, 640, 480)));
+        assertTrue(e.remedy().contains("XR24"), e.remedy());
     }
 
     @Test

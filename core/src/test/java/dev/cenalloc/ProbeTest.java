@@ -262,6 +262,217 @@ class ProbeTest {
     }
 
     @Test
+    void imagesOfTheSameKindAreConfirmedWithOneBuffer() throws Exception {
+        camera(FakeCamera::contiguousOnly);
+        try (var cenalloc = kernel.open()) {
+            Probe probe = cenalloc.probe(NODE);
+            probe.device(FRAME);
+            long before = allocations();
+            Device alike = probe.device(layout(PixelFormat.XR24, 720, 576));
+            assertEquals(before + 1, allocations());
+            assertEquals(Constraints.NONE.contiguous(), alike.declared().orElseThrow());
+            assertTrue(alike.detail().startsWith("on trial with XR24 720x576 in 1658880 bytes: took reserved"));
+            probe.device(layout(PixelFormat.YUYV, 720, 576));
+            assertTrue(allocations() > before + 2, "another format is another question");
+        }
+    }
+
+    @Test
+    void whatIsNotConfirmedIsTriedAnew() throws Exception {
+        camera((heap, size) -> heap.equals("system") && size == 1_658_880 ? Errno.EFAULT : 0);
+        try (var cenalloc = kernel.open()) {
+            Probe probe = cenalloc.probe(NODE);
+            assertEquals(Constraints.NONE, probe.device(FRAME).declared().orElseThrow());
+            Device other = probe.device(layout(PixelFormat.XR24, 720, 576));
+            assertTrue(other.detail().contains("took system"), other.detail());
+            long before = allocations();
+            assertEquals(Constraints.NONE, probe.device(FRAME).declared().orElseThrow());
+            assertEquals(before, allocations());
+        }
+    }
+
+    private long allocations() {
+        return kernel.calls.stream().filter(call -> call.equals("alloc")).count();
+    }
+
+    // ---- how the driver lays images out ----
+
+    private Constraints pitches(FakeCamera camera) throws Exception {
+        String before = camera.state();
+        try {
+            return probe(NODE, FRAME).declared().orElseThrow();
+        } finally {
+            assertEquals(before, camera.state());
+        }
+    }
+
+    @Test
+    void aDriverThatRoundsPitchesSaysToWhat() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.pitchMultiple = 1024;
+        assertEquals(Constraints.NONE.pitchAlignment(1024), pitches(camera));
+        camera.pitchMultiple = 512; // 2560 is a multiple of it
+        assertEquals(Constraints.NONE.pitchAlignment(512), pitches(camera));
+    }
+
+    @Test
+    void aDriverThatHasOnePitchSaysWhich() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.pitchMultiple = 0;
+        assertEquals(Constraints.NONE.maxPitch(2560), pitches(camera));
+        camera.linePadding = 96;
+        Constraints padded = pitches(camera);
+        assertEquals(Constraints.NONE.minPitch(2656).maxPitch(2656), padded);
+        assertEquals(
+                2656, Layout.of(FRAME.image(), 0, padded).planes().getFirst().pitch());
+    }
+
+    @Test
+    void aDriverThatWantsRoomBehindTheImageSaysHowMuch() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.imagePadding = 5000;
+        assertEquals(Constraints.NONE.minSize(2560 * 480 + 5000), pitches(camera));
+        assertTrue(probe(NODE, FRAME).detail().contains("the driver lays it out with"));
+    }
+
+    @Test
+    void aDriverThatLiesAboutItsPitchIsNotBelieved() {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.pitchMultiple = 0;
+        camera.linePadding = -4;
+        var e = assertThrows(CenallocException.class, () -> pitches(camera));
+        assertEquals(Errno.EINVAL, e.errno());
+        assertTrue(e.toString().contains("lines of XR24 640x480 are 2556 bytes apart"), e.toString());
+    }
+
+    // ---- images ----
+
+    @Test
+    void aCameraTellsItsImages() throws Exception {
+        camera(FakeCamera::anything);
+        try (var cenalloc = kernel.open()) {
+            Probe probe = cenalloc.probe(NODE);
+            var rates = List.of(ImageRange.Rates.of(Rate.of(30)), ImageRange.Rates.of(Rate.of(15)));
+            var large = ImageRange.Sizes.of(640, 480);
+            var small = ImageRange.Sizes.of(320, 240);
+            assertEquals(
+                    List.of(
+                            new ImageRange(PixelFormat.YUYV, Image.LINEAR, large, rates),
+                            new ImageRange(PixelFormat.YUYV, Image.LINEAR, small, rates),
+                            new ImageRange(PixelFormat.XR24, Image.LINEAR, large, rates),
+                            new ImageRange(PixelFormat.XR24, Image.LINEAR, small, rates)),
+                    probe.produces().images());
+            var e = assertThrows(CenallocException.class, probe::consumes);
+            assertTrue(e.toString().contains("takes no images of a known format"), e.toString());
+        }
+        assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
+    void aDriverThatListsNothingIsAskedForItsLimits() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.sizes = List.of();
+        camera.rates = List.of();
+        try (var cenalloc = kernel.open()) {
+            assertEquals(
+                    List.of(
+                            new ImageRange(PixelFormat.YUYV, ImageRange.Sizes.upTo(4096, 4096)),
+                            new ImageRange(PixelFormat.XR24, ImageRange.Sizes.upTo(4096, 4096))),
+                    cenalloc.probe(NODE).produces().images());
+        }
+    }
+
+    @Test
+    void withoutFormatsThereIsNoPort() throws Exception {
+        for (List<Integer> formats : List.of(List.<Integer>of(), List.of(0x47504A4D))) {
+            camera(FakeCamera::anything).fourccs = formats;
+            try (var cenalloc = kernel.open()) {
+                Probe probe = cenalloc.probe(NODE);
+                var e = assertThrows(CenallocException.class, probe::produces);
+                assertEquals(Errno.EINVAL, e.errno());
+                assertTrue(e.toString().contains("fake platform:fake gives no images of a known format"), e.toString());
+            }
+        }
+    }
+
+    @Test
+    void aConverterGivesAndTakes() throws Exception {
+        kernel.device(NODE.toString(), FakeCamera.converting(kernel, FakeCamera::anything));
+        try (var cenalloc = kernel.open()) {
+            Probe probe = cenalloc.probe(NODE);
+            assertEquals(probe.produces().images(), probe.consumes().images());
+            assertEquals(4, probe.produces().images().size());
+        }
+    }
+
+    @Test
+    void aCardTellsItsScreens() throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        kernel.device(CARD.toString(), card);
+        try (var cenalloc = kernel.open()) {
+            Probe probe = cenalloc.probe(CARD);
+            Scanout scanout = probe.scanouts().getFirst();
+            assertEquals(1, probe.scanouts().size());
+            assertTrue(scanout.isVirtual());
+            assertEquals(
+                    "[1024x768 at 60 Hz, 640x480 at 75 Hz]", scanout.modes().toString());
+            var sizes = ImageRange.Sizes.upTo(1024, 768);
+            var rates = List.of(ImageRange.Rates.upTo(Rate.of(75)));
+            assertEquals(
+                    List.of(
+                            new ImageRange(PixelFormat.XR24, Image.LINEAR, sizes, rates),
+                            new ImageRange(PixelFormat.RG16, Image.LINEAR, sizes, rates),
+                            new ImageRange(PixelFormat.RG16, FakeCard.TILED, sizes, rates)),
+                    probe.consumes().images());
+            assertEquals(
+                    "640x480 at 75 Hz", scanout.mode(640, 480).orElseThrow().toString());
+            assertEquals(
+                    "1024x768 at 60 Hz", scanout.mode(320, 240).orElseThrow().toString());
+            assertTrue(scanout.mode(1025, 768).isEmpty());
+            assertThrows(CenallocException.class, probe::produces);
+
+            card.isConnected = false;
+            assertEquals(List.of(), probe.scanouts());
+            var e = assertThrows(CenallocException.class, probe::consumes);
+            assertTrue(e.remedy().contains("connected screen"), e.remedy());
+        }
+        assertEquals("{} {}", card.state());
+    }
+
+    @Test
+    void aScreenIsAskedWhetherItWouldShowTheImages() throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        kernel.device(CARD.toString(), card);
+        assertEquals(Constraints.NONE, probe(CARD, FRAME).declared().orElseThrow());
+        assertTrue(card.tests >= 3, "once for each heap at least");
+        card.verdict = Errno.EINVAL;
+        var e = assertThrows(NoSuitableHeapException.class, () -> probe(CARD, FRAME));
+        assertTrue(e.toString().contains("system (DRM_IOCTL_MODE_ATOMIC, as a test, gave EINVAL)"), e.toString());
+        assertEquals("{} {}", card.state());
+        // A format that no plane has is refused before memory is offered.
+        var none = assertThrows(CenallocException.class, () -> probe(CARD, layout(PixelFormat.NV12, 640, 480)));
+        assertTrue(none.toString().contains("shows no images of NV12"), none.toString());
+        assertEquals("what it shows: XR24, RG16", none.remedy());
+    }
+
+    @Test
+    void aDisplayThatAnotherControlsIsNotAsked() throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        card.isControlled = true;
+        kernel.device(CARD.toString(), card);
+        try (var cenalloc = kernel.open()) {
+            Device device = cenalloc.probe(CARD).device(FRAME);
+            assertEquals(0, card.tests);
+            assertTrue(
+                    device.detail().endsWith("not tried on the screen, which another program controls"),
+                    device.detail());
+            card.isControlled = false;
+            assertFalse(cenalloc.probe(CARD).device(FRAME).detail().contains("not tried on the screen"));
+            assertTrue(card.tests > 0);
+        }
+    }
+
+    @Test
     void sysfsCountsBehindTheTrial(@TempDir Path sysfs) throws Exception {
         Files.writeString(sysfs.resolve("dma_mask_bits"), "32\n");
         Files.writeString(Files.createDirectory(sysfs.resolve("iommu_group")).resolve("type"), "DMA\n");

@@ -1,0 +1,441 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.drm.drm_format_modifier;
+import dev.cenalloc.bindings.drm.drm_format_modifier_blob;
+import dev.cenalloc.bindings.drm.drm_h;
+import dev.cenalloc.bindings.drm.drm_mode_atomic;
+import dev.cenalloc.bindings.drm.drm_mode_card_res;
+import dev.cenalloc.bindings.drm.drm_mode_create_blob;
+import dev.cenalloc.bindings.drm.drm_mode_destroy_blob;
+import dev.cenalloc.bindings.drm.drm_mode_get_blob;
+import dev.cenalloc.bindings.drm.drm_mode_get_connector;
+import dev.cenalloc.bindings.drm.drm_mode_get_encoder;
+import dev.cenalloc.bindings.drm.drm_mode_get_plane;
+import dev.cenalloc.bindings.drm.drm_mode_get_plane_res;
+import dev.cenalloc.bindings.drm.drm_mode_get_property;
+import dev.cenalloc.bindings.drm.drm_mode_modeinfo;
+import dev.cenalloc.bindings.drm.drm_mode_obj_get_properties;
+import dev.cenalloc.bindings.drm.drm_set_client_cap;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * What a DRM card can show, and whether it would: reads connectors, CRTCs and planes, and changes none of them. Holds nothing;
+ * the file is its user's. For one thread.
+ */
+final class KmsCard {
+    /** {@code connector_status_connected}, which the kernel's user headers describe in words only. */
+    private static final int CONNECTED = 1;
+    /** Value of a plane's property "type": 0 is an overlay, 2 the cursor. */
+    private static final int PRIMARY = 1;
+
+    /** A property of a plane, CRTC or connector: the kernel's number for it, and what it is now. */
+    private record Property(int id, long value) {}
+
+    private record Connector(int id, int type, List<Integer> encoders, List<Scanout.Mode> modes) {}
+
+    private final DeviceFile file;
+    /** By the object's number. */
+    private final Map<Integer, Map<String, Property>> properties = new HashMap<>();
+
+    KmsCard(DeviceFile file) {
+        this.file = file;
+    }
+
+    /** The ways to its screens, one for each that is connected; none if the driver has no atomic mode setting. */
+    List<Scanout> scanouts() throws CenallocException {
+        if (!enable(drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES()) || !enable(drm_h.DRM_CLIENT_CAP_ATOMIC())) {
+            return List.of();
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            // Asked twice, as everything in DRM that has a length: first for the count, then for the content.
+            MemorySegment resources = drm_mode_card_res.allocate(arena);
+            resources(resources);
+            int crtcCount = drm_mode_card_res.count_crtcs(resources);
+            int connectorCount = drm_mode_card_res.count_connectors(resources);
+            MemorySegment crtcs = arena.allocate(ValueLayout.JAVA_INT, crtcCount);
+            MemorySegment connectors = arena.allocate(ValueLayout.JAVA_INT, connectorCount);
+            drm_mode_card_res.crtc_id_ptr(resources, crtcs.address());
+            drm_mode_card_res.connector_id_ptr(resources, connectors.address());
+            drm_mode_card_res.count_fbs(resources, 0);
+            drm_mode_card_res.count_encoders(resources, 0);
+            resources(resources);
+            var scanouts = new ArrayList<Scanout>();
+            for (int i = 0; i < Math.min(connectorCount, drm_mode_card_res.count_connectors(resources)); i++) {
+                Optional<Connector> connector = connector(connectors.getAtIndex(ValueLayout.JAVA_INT, i));
+                if (connector.isPresent()) {
+                    scanout(connector.get(), crtcs, crtcCount).ifPresent(scanouts::add);
+                }
+            }
+            return scanouts;
+        }
+    }
+
+    private void resources(MemorySegment resources) throws CenallocException {
+        file.ioctl("DRM_IOCTL_MODE_GETRESOURCES", drm_h.DRM_IOCTL_MODE_GETRESOURCES(), resources);
+    }
+
+    private boolean enable(int capability) throws CenallocException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment cap = drm_set_client_cap.allocate(arena);
+            drm_set_client_cap.capability(cap, capability);
+            drm_set_client_cap.value(cap, 1);
+            int result = file.tryIoctl(drm_h.DRM_IOCTL_SET_CLIENT_CAP(), cap);
+            return switch (-result) {
+                // No displays, no atomic driver, a node for rendering only.
+                case Errno.EOPNOTSUPP, Errno.EINVAL, Errno.EACCES -> false;
+                default -> {
+                    if (result < 0) {
+                        throw file.failure(-result, "DRM_IOCTL_SET_CLIENT_CAP");
+                    }
+                    yield true;
+                }
+            };
+        }
+    }
+
+    /** Empty if nothing is connected, if what comes out goes back to memory, or if it vanished meanwhile. */
+    private Optional<Connector> connector(int id) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment query = drm_mode_get_connector.allocate(arena);
+            drm_mode_get_connector.connector_id(query, id);
+            if (file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETCONNECTOR(), query) < 0) {
+                return Optional.empty();
+            }
+            int modeCount = drm_mode_get_connector.count_modes(query);
+            int encoderCount = drm_mode_get_connector.count_encoders(query);
+            // The modes outlive this call, so they are the collector's.
+            MemorySegment modes = drm_mode_modeinfo.allocateArray(modeCount, Arena.ofAuto());
+            MemorySegment encoders = arena.allocate(ValueLayout.JAVA_INT, encoderCount);
+            drm_mode_get_connector.modes_ptr(query, modes.address());
+            drm_mode_get_connector.encoders_ptr(query, encoders.address());
+            drm_mode_get_connector.count_props(query, 0);
+            if (file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETCONNECTOR(), query) < 0
+                    || drm_mode_get_connector.connection(query) != CONNECTED
+                    || drm_mode_get_connector.connector_type(query) == drm_h.DRM_MODE_CONNECTOR_WRITEBACK()) {
+                return Optional.empty();
+            }
+            return Optional.of(new Connector(
+                    id,
+                    drm_mode_get_connector.connector_type(query),
+                    integers(encoders, Math.min(encoderCount, drm_mode_get_connector.count_encoders(query))),
+                    modes.elements(drm_mode_modeinfo.layout())
+                            .limit(drm_mode_get_connector.count_modes(query))
+                            .map(KmsCard::mode)
+                            .toList()));
+        }
+    }
+
+    private static List<Integer> integers(MemorySegment segment, int count) {
+        return segment.elements(ValueLayout.JAVA_INT)
+                .limit(count)
+                .map(one -> one.get(ValueLayout.JAVA_INT, 0))
+                .toList();
+    }
+
+    private static Scanout.Mode mode(MemorySegment info) {
+        return new Scanout.Mode(
+                Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(info)),
+                Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(info)),
+                Rate.of(Math.max(1, drm_mode_modeinfo.vrefresh(info))),
+                (drm_mode_modeinfo.type(info) & drm_h.DRM_MODE_TYPE_PREFERRED()) != 0,
+                info.asReadOnly());
+    }
+
+    private Optional<Scanout> scanout(Connector connector, MemorySegment crtcs, int crtcCount)
+            throws CenallocException {
+        for (int index = 0; index < crtcCount && !connector.modes.isEmpty(); index++) {
+            if (!reaches(connector, index)) {
+                continue;
+            }
+            for (int plane : planes(index)) {
+                if (property(plane, drm_h.DRM_MODE_OBJECT_PLANE(), "type").value == PRIMARY) {
+                    return Optional.of(new Scanout(
+                            plane,
+                            crtcs.getAtIndex(ValueLayout.JAVA_INT, index),
+                            connector.id,
+                            connector.type == drm_h.DRM_MODE_CONNECTOR_VIRTUAL(),
+                            connector.modes,
+                            images(plane, connector.modes)));
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private boolean reaches(Connector connector, int crtcIndex) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment encoder = drm_mode_get_encoder.allocate(arena);
+            return connector.encoders.stream().anyMatch(id -> {
+                drm_mode_get_encoder.encoder_id(encoder, id);
+                return file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETENCODER(), encoder) == 0
+                        && (drm_mode_get_encoder.possible_crtcs(encoder) >> crtcIndex & 1) == 1;
+            });
+        }
+    }
+
+    private List<Integer> planes(int crtcIndex) throws CenallocException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment resources = drm_mode_get_plane_res.allocate(arena);
+            file.ioctl("DRM_IOCTL_MODE_GETPLANERESOURCES", drm_h.DRM_IOCTL_MODE_GETPLANERESOURCES(), resources);
+            int count = drm_mode_get_plane_res.count_planes(resources);
+            MemorySegment ids = arena.allocate(ValueLayout.JAVA_INT, count);
+            drm_mode_get_plane_res.plane_id_ptr(resources, ids.address());
+            file.ioctl("DRM_IOCTL_MODE_GETPLANERESOURCES", drm_h.DRM_IOCTL_MODE_GETPLANERESOURCES(), resources);
+            var planes = new ArrayList<Integer>();
+            MemorySegment plane = drm_mode_get_plane.allocate(arena);
+            for (int id : integers(ids, Math.min(count, drm_mode_get_plane_res.count_planes(resources)))) {
+                plane.fill((byte) 0);
+                drm_mode_get_plane.plane_id(plane, id);
+                file.ioctl("DRM_IOCTL_MODE_GETPLANE", drm_h.DRM_IOCTL_MODE_GETPLANE(), plane);
+                if ((drm_mode_get_plane.possible_crtcs(plane) >> crtcIndex & 1) == 1) {
+                    planes.add(id);
+                }
+            }
+            return planes;
+        }
+    }
+
+    /** What a plane takes, up to the size of the largest mode. */
+    private List<ImageRange> images(int plane, List<Scanout.Mode> modes) throws CenallocException {
+        var sizes = ImageRange.Sizes.upTo(
+                modes.stream().mapToInt(Scanout.Mode::width).max().orElseThrow(),
+                modes.stream().mapToInt(Scanout.Mode::height).max().orElseThrow());
+        Rate fastest =
+                modes.stream().map(Scanout.Mode::refresh).max(Rate::compareTo).orElseThrow();
+        // A frame may stay on the screen for any time.
+        var rates = List.of(ImageRange.Rates.upTo(fastest));
+        var images = new ArrayList<ImageRange>();
+        for (var known : formats(plane).entrySet()) {
+            for (long modifier : known.getValue()) {
+                images.add(new ImageRange(known.getKey(), modifier, sizes, rates));
+            }
+        }
+        return images;
+    }
+
+    /** The formats of a plane that have a name here, with their modifiers. */
+    private Map<PixelFormat, Set<Long>> formats(int plane) throws CenallocException {
+        var formats = new LinkedHashMap<PixelFormat, Set<Long>>();
+        for (int fourcc : fourccs(plane)) {
+            PixelFormat.ofDrm(fourcc).ifPresent(format -> formats.computeIfAbsent(format, _ -> new LinkedHashSet<>()));
+        }
+        Property blob = properties(plane, drm_h.DRM_MODE_OBJECT_PLANE()).get("IN_FORMATS");
+        if (blob == null || blob.value == 0) {
+            // A driver that knows of no modifiers.
+            formats.values().forEach(modifiers -> modifiers.add(Image.LINEAR));
+            return formats;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment content = blob(arena, (int) blob.value);
+            int base = drm_format_modifier_blob.formats_offset(content);
+            int at = drm_format_modifier_blob.modifiers_offset(content);
+            for (int i = 0; i < drm_format_modifier_blob.count_modifiers(content); i++) {
+                MemorySegment modifier = content.asSlice(at + i * drm_format_modifier.sizeof());
+                // 64 formats at a time, a bit each, from the one with this number on.
+                for (int bit = 0; bit < Long.SIZE; bit++) {
+                    if ((drm_format_modifier.formats(modifier) >> bit & 1) == 1) {
+                        long index = Integer.toUnsignedLong(drm_format_modifier.offset(modifier)) + bit;
+                        int fourcc = content.get(ValueLayout.JAVA_INT, base + index * Integer.BYTES);
+                        long value = drm_format_modifier.modifier(modifier);
+                        PixelFormat.ofDrm(fourcc)
+                                .ifPresent(format -> formats.computeIfAbsent(format, _ -> new LinkedHashSet<>())
+                                        .add(value));
+                    }
+                }
+            }
+        }
+        return formats;
+    }
+
+    private List<Integer> fourccs(int id) throws CenallocException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment plane = drm_mode_get_plane.allocate(arena);
+            drm_mode_get_plane.plane_id(plane, id);
+            file.ioctl("DRM_IOCTL_MODE_GETPLANE", drm_h.DRM_IOCTL_MODE_GETPLANE(), plane);
+            int count = drm_mode_get_plane.count_format_types(plane);
+            MemorySegment formats = arena.allocate(ValueLayout.JAVA_INT, count);
+            drm_mode_get_plane.format_type_ptr(plane, formats.address());
+            file.ioctl("DRM_IOCTL_MODE_GETPLANE", drm_h.DRM_IOCTL_MODE_GETPLANE(), plane);
+            return integers(formats, Math.min(count, drm_mode_get_plane.count_format_types(plane)));
+        }
+    }
+
+    private MemorySegment blob(Arena arena, int id) throws CenallocException {
+        MemorySegment get = drm_mode_get_blob.allocate(arena);
+        drm_mode_get_blob.blob_id(get, id);
+        file.ioctl("DRM_IOCTL_MODE_GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
+        MemorySegment content = arena.allocate(drm_mode_get_blob.length(get), Long.BYTES);
+        drm_mode_get_blob.data(get, content.address());
+        file.ioctl("DRM_IOCTL_MODE_GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
+        return content;
+    }
+
+    private Map<String, Property> properties(int object, int type) throws CenallocException {
+        Map<String, Property> known = properties.get(object);
+        if (known != null) {
+            return known;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment query = drm_mode_obj_get_properties.allocate(arena);
+            drm_mode_obj_get_properties.obj_id(query, object);
+            drm_mode_obj_get_properties.obj_type(query, type);
+            file.ioctl("DRM_IOCTL_MODE_OBJ_GETPROPERTIES", drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES(), query);
+            int count = drm_mode_obj_get_properties.count_props(query);
+            MemorySegment ids = arena.allocate(ValueLayout.JAVA_INT, count);
+            MemorySegment values = arena.allocate(ValueLayout.JAVA_LONG, count);
+            drm_mode_obj_get_properties.props_ptr(query, ids.address());
+            drm_mode_obj_get_properties.prop_values_ptr(query, values.address());
+            file.ioctl("DRM_IOCTL_MODE_OBJ_GETPROPERTIES", drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES(), query);
+            var read = new HashMap<String, Property>();
+            MemorySegment property = drm_mode_get_property.allocate(arena);
+            for (int i = 0; i < Math.min(count, drm_mode_obj_get_properties.count_props(query)); i++) {
+                property.fill((byte) 0);
+                int id = ids.getAtIndex(ValueLayout.JAVA_INT, i);
+                drm_mode_get_property.prop_id(property, id);
+                file.ioctl("DRM_IOCTL_MODE_GETPROPERTY", drm_h.DRM_IOCTL_MODE_GETPROPERTY(), property);
+                read.put(
+                        drm_mode_get_property.name(property).getString(0),
+                        new Property(id, values.getAtIndex(ValueLayout.JAVA_LONG, i)));
+            }
+            properties.put(object, read);
+            return read;
+        }
+    }
+
+    private Property property(int object, int type, String name) throws CenallocException {
+        Property property = properties(object, type).get(name);
+        if (property == null) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "DRM_IOCTL_MODE_OBJ_GETPROPERTIES",
+                    file.path(),
+                    -1,
+                    "display object " + object + " has no property " + name,
+                    "report it to the authors of the driver");
+        }
+        return property;
+    }
+
+    // ---- whether it would show an image ----
+
+    /** What to set, in the order of the objects. */
+    private static final class Change {
+        private final Map<Integer, Map<Integer, Long>> objects = new LinkedHashMap<>();
+
+        void set(int object, Property property, long value) {
+            objects.computeIfAbsent(object, _ -> new LinkedHashMap<>()).put(property.id, value);
+        }
+
+        MemorySegment request(Arena arena, int flags) {
+            var request = drm_mode_atomic.allocate(arena);
+            drm_mode_atomic.flags(request, flags);
+            drm_mode_atomic.count_objs(request, objects.size());
+            drm_mode_atomic.objs_ptr(
+                    request, integers(arena, objects.keySet().stream().mapToInt(id -> id)));
+            drm_mode_atomic.count_props_ptr(
+                    request, integers(arena, objects.values().stream().mapToInt(Map::size)));
+            drm_mode_atomic.props_ptr(
+                    request,
+                    integers(
+                            arena,
+                            objects.values().stream()
+                                    .flatMap(set -> set.keySet().stream())
+                                    .mapToInt(id -> id)));
+            drm_mode_atomic.prop_values_ptr(
+                    request,
+                    arena.allocateFrom(
+                                    ValueLayout.JAVA_LONG,
+                                    objects.values().stream()
+                                            .flatMap(set -> set.values().stream())
+                                            .mapToLong(value -> value)
+                                            .toArray())
+                            .address());
+            return request;
+        }
+
+        private static long integers(Arena arena, java.util.stream.IntStream values) {
+            return arena.allocateFrom(ValueLayout.JAVA_INT, values.toArray()).address();
+        }
+    }
+
+    /**
+     * Asks whether a framebuffer could be on the screen, without putting it there ({@code DRM_MODE_ATOMIC_TEST_ONLY}).
+     *
+     * @return the result, or {@code -errno}; EACCES if another program controls the display
+     */
+    int test(Scanout scanout, Scanout.Mode mode, Image image, int framebuffer) throws CenallocException {
+        try (Arena arena = Arena.ofConfined()) {
+            // Reading the properties needs no control of the display; so what may not be asked costs little.
+            int plane = scanout.plane();
+            Change change = new Change();
+            int blob = createBlob(arena, mode.info());
+            try {
+                setCrtc(change, scanout.crtc(), "MODE_ID", blob);
+                setCrtc(change, scanout.crtc(), "ACTIVE", 1);
+                change.set(
+                        scanout.connector(),
+                        property(scanout.connector(), drm_h.DRM_MODE_OBJECT_CONNECTOR(), "CRTC_ID"),
+                        scanout.crtc());
+                setPlane(change, plane, "FB_ID", framebuffer);
+                setPlane(change, plane, "CRTC_ID", scanout.crtc());
+                setPlane(change, plane, "CRTC_X", (mode.width() - image.width()) / 2);
+                setPlane(change, plane, "CRTC_Y", (mode.height() - image.height()) / 2);
+                setPlane(change, plane, "CRTC_W", image.width());
+                setPlane(change, plane, "CRTC_H", image.height());
+                setPlane(change, plane, "SRC_X", 0);
+                setPlane(change, plane, "SRC_Y", 0);
+                // In 16.16 fixed point.
+                setPlane(change, plane, "SRC_W", (long) image.width() << 16);
+                setPlane(change, plane, "SRC_H", (long) image.height() << 16);
+                MemorySegment request = change.request(
+                        arena, drm_h.DRM_MODE_ATOMIC_TEST_ONLY() | drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET());
+                int master = file.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL);
+                if (master < 0) {
+                    return -Errno.EACCES;
+                }
+                try {
+                    return file.tryIoctl(drm_h.DRM_IOCTL_MODE_ATOMIC(), request);
+                } finally {
+                    file.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
+                }
+            } finally {
+                destroyBlob(arena, blob);
+            }
+        }
+    }
+
+    private void setCrtc(Change change, int crtc, String name, long value) throws CenallocException {
+        change.set(crtc, property(crtc, drm_h.DRM_MODE_OBJECT_CRTC(), name), value);
+    }
+
+    private void setPlane(Change change, int plane, String name, long value) throws CenallocException {
+        change.set(plane, property(plane, drm_h.DRM_MODE_OBJECT_PLANE(), name), value);
+    }
+
+    private int createBlob(Arena arena, MemorySegment content) throws CenallocException {
+        MemorySegment create = drm_mode_create_blob.allocate(arena);
+        MemorySegment copy = arena.allocate(content.byteSize(), Long.BYTES).copyFrom(content);
+        drm_mode_create_blob.data(create, copy.address());
+        drm_mode_create_blob.length(create, (int) copy.byteSize());
+        file.ioctl("DRM_IOCTL_MODE_CREATEPROPBLOB", drm_h.DRM_IOCTL_MODE_CREATEPROPBLOB(), create);
+        return drm_mode_create_blob.blob_id(create);
+    }
+
+    /** If that fails, closing the node does it. */
+    private void destroyBlob(Arena arena, int id) {
+        MemorySegment destroy = drm_mode_destroy_blob.allocate(arena);
+        drm_mode_destroy_blob.blob_id(destroy, id);
+        file.tryIoctl(drm_h.DRM_IOCTL_MODE_DESTROYPROPBLOB(), destroy);
+    }
+}

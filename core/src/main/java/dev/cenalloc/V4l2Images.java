@@ -1,0 +1,158 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.v4l2.v4l2_fmtdesc;
+import dev.cenalloc.bindings.v4l2.v4l2_fract;
+import dev.cenalloc.bindings.v4l2.v4l2_frmival_stepwise;
+import dev.cenalloc.bindings.v4l2.v4l2_frmivalenum;
+import dev.cenalloc.bindings.v4l2.v4l2_frmsize_discrete;
+import dev.cenalloc.bindings.v4l2.v4l2_frmsize_stepwise;
+import dev.cenalloc.bindings.v4l2.v4l2_frmsizeenum;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Asks a V4L2 queue which images it has: formats, their sizes, and the rates at each. Changes nothing. For one thread.
+ *
+ * <p>Source: {@code Documentation/userspace-api/media/v4l/vidioc-enum-fmt.rst}, {@code vidioc-enum-framesizes.rst} and
+ * {@code vidioc-enum-frameintervals.rst} of Linux 6.12.
+ */
+final class V4l2Images {
+    /** No driver has as many; one that never says that its list is over would keep us here. */
+    private static final int ENDLESS = 1 << 12;
+
+    /** The sizes of a format, of a driver that has no list of them. */
+    interface Limits {
+        ImageRange.Sizes of(PixelFormat format) throws CenallocException;
+    }
+
+    private final DeviceFile file;
+    private final Limits limits;
+
+    private V4l2Images(DeviceFile file, Limits limits) {
+        this.file = file;
+        this.limits = limits;
+    }
+
+    /**
+     * The images whose formats have a name here, in the driver's order.
+     *
+     * @param type {@code V4L2_BUF_TYPE_*}
+     */
+    static List<ImageRange> of(DeviceFile file, int type, Limits limits) throws CenallocException {
+        var images = new ArrayList<ImageRange>();
+        var questions = new V4l2Images(file, limits);
+        for (PixelFormat format : questions.formats(type)) {
+            for (ImageRange.Sizes sizes : questions.sizes(format)) {
+                images.add(new ImageRange(format, Image.LINEAR, sizes, questions.rates(format, sizes)));
+            }
+        }
+        return images;
+    }
+
+    private List<PixelFormat> formats(int type) throws CenallocException {
+        var formats = new ArrayList<PixelFormat>();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment entry = v4l2_fmtdesc.allocate(arena);
+            for (int i = 0; i < ENDLESS; i++) {
+                entry.fill((byte) 0);
+                v4l2_fmtdesc.index(entry, i);
+                v4l2_fmtdesc.type(entry, type);
+                if (!next("VIDIOC_ENUM_FMT", v4l2_h.VIDIOC_ENUM_FMT(), entry)) {
+                    break;
+                }
+                Optional<PixelFormat> format = PixelFormat.ofV4l2(v4l2_fmtdesc.pixelformat(entry));
+                if (format.isPresent() && !formats.contains(format.get())) {
+                    formats.add(format.get());
+                }
+            }
+        }
+        return formats;
+    }
+
+    private List<ImageRange.Sizes> sizes(PixelFormat format) throws CenallocException {
+        var sizes = new ArrayList<ImageRange.Sizes>();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment entry = v4l2_frmsizeenum.allocate(arena);
+            for (int i = 0; i < ENDLESS; i++) {
+                entry.fill((byte) 0);
+                v4l2_frmsizeenum.index(entry, i);
+                v4l2_frmsizeenum.pixel_format(entry, format.v4l2Fourcc());
+                if (!next("VIDIOC_ENUM_FRAMESIZES", v4l2_h.VIDIOC_ENUM_FRAMESIZES(), entry)) {
+                    break;
+                }
+                if (v4l2_frmsizeenum.type(entry) != v4l2_h.V4L2_FRMSIZE_TYPE_DISCRETE()) {
+                    MemorySegment range = v4l2_frmsizeenum.stepwise(entry);
+                    return List.of(new ImageRange.Sizes(
+                            atLeastOne(v4l2_frmsize_stepwise.min_width(range)),
+                            atLeastOne(v4l2_frmsize_stepwise.max_width(range)),
+                            atLeastOne(v4l2_frmsize_stepwise.step_width(range)),
+                            atLeastOne(v4l2_frmsize_stepwise.min_height(range)),
+                            atLeastOne(v4l2_frmsize_stepwise.max_height(range)),
+                            atLeastOne(v4l2_frmsize_stepwise.step_height(range))));
+                }
+                MemorySegment one = v4l2_frmsizeenum.discrete(entry);
+                sizes.add(ImageRange.Sizes.of(
+                        atLeastOne(v4l2_frmsize_discrete.width(one)), atLeastOne(v4l2_frmsize_discrete.height(one))));
+            }
+        }
+        return sizes.isEmpty() ? List.of(limits.of(format)) : sizes;
+    }
+
+    private List<ImageRange.Rates> rates(PixelFormat format, ImageRange.Sizes sizes) throws CenallocException {
+        var rates = new ArrayList<ImageRange.Rates>();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment entry = v4l2_frmivalenum.allocate(arena);
+            for (int i = 0; i < ENDLESS; i++) {
+                entry.fill((byte) 0);
+                v4l2_frmivalenum.index(entry, i);
+                v4l2_frmivalenum.pixel_format(entry, format.v4l2Fourcc());
+                // What it does at its largest, it does at all.
+                v4l2_frmivalenum.width(entry, sizes.maxWidth());
+                v4l2_frmivalenum.height(entry, sizes.maxHeight());
+                if (!next("VIDIOC_ENUM_FRAMEINTERVALS", v4l2_h.VIDIOC_ENUM_FRAMEINTERVALS(), entry)) {
+                    break;
+                }
+                if (v4l2_frmivalenum.type(entry) == v4l2_h.V4L2_FRMIVAL_TYPE_DISCRETE()) {
+                    rates.add(ImageRange.Rates.of(rate(v4l2_frmivalenum.discrete(entry))));
+                    continue;
+                }
+                // The shortest interval is the highest rate.
+                MemorySegment range = v4l2_frmivalenum.stepwise(entry);
+                return List.of(new ImageRange.Rates(
+                        rate(v4l2_frmival_stepwise.max(range)), rate(v4l2_frmival_stepwise.min(range))));
+            }
+        }
+        // A converter has no rate of its own, and a driver need not tell.
+        return rates.isEmpty() ? List.of(ImageRange.Rates.ANY) : rates;
+    }
+
+    private static Rate rate(MemorySegment interval) {
+        return Rate.ofInterval(
+                atLeastOne(v4l2_fract.numerator(interval)), atLeastOne(v4l2_fract.denominator(interval)));
+    }
+
+    /** The numbers are unsigned; none of these may be 0, and no driver's is above 2^31. */
+    private static int atLeastOne(int number) {
+        return number < 0 ? Integer.MAX_VALUE : Math.max(1, number);
+    }
+
+    /** Whether there is one more entry. */
+    private boolean next(String call, long request, MemorySegment entry) throws CenallocException {
+        int result = file.tryIoctl(request, entry);
+        return switch (-result) {
+            // The end of the list, or a list that this driver has not.
+            case Errno.EINVAL, Errno.ENOTTY -> false;
+            default -> {
+                if (result < 0) {
+                    throw file.failure(-result, call);
+                }
+                yield true;
+            }
+        };
+    }
+}
