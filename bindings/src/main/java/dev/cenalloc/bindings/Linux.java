@@ -21,10 +21,10 @@ import java.util.Arrays;
  * <p>Safe for any number of threads. A call that blocks in the kernel ({@link #poll}, {@link #read}, some ioctls) pins
  * the carrier of a virtual thread for as long as it blocks.
  *
- * <p>{@link #poll}, {@link #read} and {@link #repeatableIoctl}, the calls of a frame loop, allocate no Java objects. For
- * that they are made without the capture of errno, which costs an object a call (a slice of the capture segment, JDK 25),
- * and a call that failed is made once more, with it, to learn why. If the second succeeds, that is the result: so a call
- * that was interrupted (EINTR) may have been restarted, a poll with its whole time.
+ * <p>{@link #poll}, {@link #read}, {@link #repeatableIoctl} and {@link #close}, the calls of a frame loop, allocate no Java
+ * objects. For that they are made without the capture of errno, which costs an object a call (a slice of the capture
+ * segment, JDK 25), and a call that failed is made once more, with it, to learn why; except close. If the second succeeds,
+ * that is the result: so a call that was interrupted (EINTR) may have been restarted, a poll with its whole time.
  */
 public final class Linux {
     public static final int O_RDONLY = 0;
@@ -49,6 +49,7 @@ public final class Linux {
     public static final int MFD_NOEXEC_SEAL = 8;
 
     public static final short POLLIN = 0x1;
+    public static final short POLLOUT = 0x4;
     public static final short POLLNVAL = 0x20;
 
     /** {@code struct pollfd}: int fd at 0, short events at 4, short revents at 6. */
@@ -75,7 +76,7 @@ public final class Linux {
     // open, ioctl and fcntl are variadic: the linker must know where the variable part starts.
     private static final MethodHandle OPEN =
             handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle CLOSE = handle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+    private static final MethodHandle CLOSE = fastHandle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final FunctionDescriptor IOCTL_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
     private static final MethodHandle IOCTL = handle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
     private static final MethodHandle IOCTL_FAST = fastHandle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
@@ -128,12 +129,13 @@ public final class Linux {
         }
     }
 
-    /** Closes a descriptor. It is gone whatever this returns: never close twice, not even on EINTR. */
+    /**
+     * Closes a descriptor: 0, or -1, which is no errno here. It is gone whatever this returns: never close twice, not even
+     * on EINTR. So there is nothing to be learnt from an errno, and it is not captured.
+     */
     public static int close(int fd) {
         try {
-            MemorySegment capture = CAPTURE.get();
-            int result = (int) CLOSE.invokeExact(capture, fd);
-            return result >= 0 ? result : failure(capture);
+            return (int) CLOSE.invokeExact(fd);
         } catch (Throwable t) {
             throw rethrow(t);
         }

@@ -51,8 +51,8 @@ class LinuxTest {
     }
 
     @Test
-    void closeOfNothingIsEBADF() {
-        assertEquals(-Errno.EBADF, Linux.close(-1));
+    void closeOfNothingIsAnError() {
+        assertEquals(-1, Linux.close(-1));
     }
 
     @Test
@@ -212,7 +212,7 @@ class LinuxTest {
                     .mapToObj(i -> threads.submit(() -> {
                         for (int n = 0; n < 20_000; n++) {
                             int expected = i % 2 == 0 ? -Errno.EBADF : -Errno.EINVAL;
-                            int got = i % 2 == 0 ? Linux.close(-1) : Linux.munmap(1, 1);
+                            int got = i % 2 == 0 ? Linux.addSeals(-1, 0) : Linux.munmap(1, 1);
                             assertEquals(expected, got);
                         }
                     }))
