@@ -22,7 +22,8 @@ final class Descriptor {
     private static final long GONE = 1L << 63;
 
     private final Kernel kernel;
-    private final int fd;
+    /** Changes only while nobody else can use it. */
+    private int fd;
     /** Runs once the number has gone back. */
     private final Runnable afterwards;
 
@@ -99,6 +100,21 @@ final class Descriptor {
      */
     int seize() {
         return state.compareAndSet(0, CLOSED | CALL) ? fd : -1;
+    }
+
+    /**
+     * Takes another number; the one before goes back to the kernel.
+     *
+     * @throws IllegalStateException if it is closed, held, or a call is under way; nothing has changed
+     */
+    void replace(int other) {
+        int before = seize();
+        if (before < 0) {
+            throw new IllegalStateException(isOpen() ? "in use by another thread at this moment" : "already closed");
+        }
+        fd = other;
+        reopen();
+        kernel.close(before);
     }
 
     /** After {@link #seize}: gives the number back. */

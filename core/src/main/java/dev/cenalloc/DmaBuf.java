@@ -2,6 +2,8 @@ package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
+import dev.cenalloc.bindings.dmabuf.dma_buf_import_sync_file;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -9,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
@@ -38,7 +41,7 @@ public final class DmaBuf implements AutoCloseable {
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
     private static final Logger LOG = LogManager.getLogger(DmaBuf.class);
-    private static final Cleaner CLEANER = Cleaner.create();
+    static final Cleaner CLEANER = Cleaner.create();
 
     private final Kernel kernel;
     private final Held held;
@@ -352,6 +355,125 @@ public final class DmaBuf implements AutoCloseable {
         return Objects.requireNonNull(accesses.get(direction)).begin();
     }
 
+    /**
+     * Waits until such an access may begin, where drivers say by fences what they do with the buffer; those of V4L2 do not
+     * (6.12), and there a buffer is ready when it is dequeued. Works on every kernel. That the work failed is not told: a
+     * {@link #exportFence fence} does. Blocks, pins the carrier of a virtual thread meanwhile, and is not ended by an
+     * interrupt or by {@link #close}. One system call; allocates no objects. After a wait in vain the kernel keeps the memory
+     * until what was waited for is signalled, even if the buffer is closed (6.12).
+     *
+     * @param access READ waits for those who write, the others for everybody
+     * @param timeout how long at most, in steps of a millisecond; zero or less only looks
+     * @return whether it may begin; false if the time is over
+     * @throws IllegalStateException if closed
+     * @throws CenallocException with the errno of poll; EINTR is retried with the time that is left
+     */
+    public boolean await(Direction access, Duration timeout) throws CenallocException {
+        int fd = held.descriptor.acquire();
+        try {
+            return Fence.await(kernel, fd, access.ready, timeout);
+        } finally {
+            held.descriptor.release();
+        }
+    }
+
+    /**
+     * {@return whether {@link #exportFence} and {@link #importFence} work on this kernel} It is asked, by a request that makes
+     * nothing: 6.0 and later say yes, unless they were built without sync files. The answer is the same for every buffer, so
+     * ask once. One system call.
+     *
+     * @throws IllegalStateException if closed
+     * @throws CenallocException with the errno of DMA_BUF_IOCTL_EXPORT_SYNC_FILE
+     */
+    public boolean exchangesFences() throws CenallocException {
+        // Without a direction: a kernel that knows the request finds fault with that.
+        int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE(), Fence.argument());
+        return switch (-result) {
+            case Errno.EINVAL -> true;
+            case Errno.ENOTTY -> false;
+            default -> throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_EXPORT_SYNC_FILE", null, -1);
+        };
+    }
+
+    /**
+     * Takes what such an access has to wait for out of the buffer, as a fence: for a device that waits by itself when it is
+     * given one, such as a display. Does not block.
+     *
+     * @param access READ waits for those who write, the others for everybody; for those of this moment, not for later ones
+     * @return a fence that the caller closes; signalled if nobody is to be waited for
+     * @throws IllegalStateException if closed
+     * @throws CenallocException ENOTTY: this kernel cannot, wait with {@link #await} instead; EMFILE: too many descriptors
+     *     are open; ENOMEM
+     */
+    public Fence exportFence(Direction access) throws CenallocException {
+        return new Fence(kernel, exported(access));
+    }
+
+    /**
+     * As {@link #exportFence(Direction)}, into a fence that there is, which gives its descriptor back: for frame loops,
+     * allocates no objects.
+     *
+     * @param access READ waits for those who write, the others for everybody
+     * @param into holds the new one afterwards; if this method throws, the one that it had
+     * @throws IllegalStateException if one of them is closed, or the fence is in use by another thread
+     * @throws CenallocException as {@link #exportFence(Direction)}
+     */
+    public void exportFence(Direction access, Fence into) throws CenallocException {
+        into.replace(exported(access));
+    }
+
+    private int exported(Direction access) throws CenallocException {
+        MemorySegment argument = Fence.argument();
+        dma_buf_export_sync_file.flags(argument, access.flags);
+        int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE(), argument);
+        if (result == -Errno.ENOTTY) {
+            throw noExchange("DMA_BUF_IOCTL_EXPORT_SYNC_FILE", "wait with DmaBuf.await, which every kernel has");
+        }
+        if (result < 0) {
+            throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_EXPORT_SYNC_FILE", null, -1);
+        }
+        return dma_buf_export_sync_file.fd(argument);
+    }
+
+    /**
+     * Lets everybody who uses the buffer from now on, and waits for fences, wait for this one too. The fence stays the
+     * caller's, and may be closed at once. Does not block, allocates no objects.
+     *
+     * @param fence the end of an access
+     * @param access what that does: the end of a READ is waited for by those who write, of the others by everybody
+     * @throws IllegalStateException if one of them is closed
+     * @throws CenallocException ENOTTY: this kernel cannot, wait with {@link Fence#await} before the buffer is passed on;
+     *     EINVAL: it is no sync file; ENOMEM
+     */
+    public void importFence(Fence fence, Direction access) throws CenallocException {
+        int fd = fence.acquire();
+        try {
+            MemorySegment argument = Fence.argument();
+            dma_buf_import_sync_file.flags(argument, access.flags);
+            dma_buf_import_sync_file.fd(argument, fd);
+            int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_IMPORT_SYNC_FILE(), argument);
+            if (result == -Errno.ENOTTY) {
+                throw noExchange(
+                        "DMA_BUF_IOCTL_IMPORT_SYNC_FILE", "wait with Fence.await before the buffer is passed on");
+            }
+            if (result < 0) {
+                throw Fence.refused(-result, "DMA_BUF_IOCTL_IMPORT_SYNC_FILE");
+            }
+        } finally {
+            fence.release();
+        }
+    }
+
+    private static CenallocException noExchange(String call, String remedy) {
+        return new CenallocException(
+                Errno.ENOTTY,
+                call,
+                null,
+                -1,
+                "the kernel does not exchange fences of buffers: it is older than 6.0, or has no CONFIG_SYNC_FILE",
+                remedy);
+    }
+
     /** {@return what is known of its memory, from what its exporter is called: that of a heap of the kernel has the heap's
      * properties}
      *
@@ -365,7 +487,8 @@ public final class DmaBuf implements AutoCloseable {
     int ioctl(long request, MemorySegment argument) {
         int fd = held.descriptor.acquire();
         try {
-            return kernel.ioctl(fd, request, argument);
+            // None of a buffer's requests has done anything when it fails.
+            return kernel.repeatableIoctl(fd, request, argument);
         } finally {
             held.descriptor.release();
         }

@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.bindings.Linux;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -23,6 +24,9 @@ interface Kernel {
 
     /** As {@link #ioctl}, without allocating, for requests that have done nothing when they fail. */
     int repeatableIoctl(int fd, long request, MemorySegment argument);
+
+    /** Waits on {@code count} {@link Linux#POLLFD} structures, without allocating: how many are ready, 0 after the time. */
+    int poll(MemorySegment fds, long count, int timeoutMillis);
 
     /** An anonymous file in memory. */
     int memfdCreate(String name, int flags);

@@ -53,6 +53,11 @@ final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int poll(MemorySegment fds, long count, int timeoutMillis) {
+        return Linux.poll(fds, count, timeoutMillis);
+    }
+
+    @Override
     public int memfdCreate(String name, int flags) {
         return Linux.memfdCreate(name, flags);
     }

@@ -84,6 +84,13 @@
  * Device camera = cenalloc.probe(Path.of("/dev/video0")).device(layout);
  * }
  *
+ * <h2>Who is done with a buffer</h2>
+ *
+ * <p>Devices work while the program goes on. {@link dev.cenalloc.DmaBuf#await} waits until nobody writes a buffer, or nobody uses
+ * it. A {@link dev.cenalloc.Fence} stands for the end of one such use and can be handed on: to a display that is to show the
+ * buffer afterwards, or {@linkplain dev.cenalloc.DmaBuf#importFence into a buffer}, whose next user waits for it. Only drivers
+ * that know fences take part; V4L2 gives a buffer back when it is done.
+ *
  * <h2>How far constraints are kept</h2>
  *
  * <p>A heap can be asked for a size and nothing else, so not every wish can be granted. For each field and heap the plan tells the

@@ -1,10 +1,16 @@
 package dev.cenalloc;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
+import dev.cenalloc.bindings.dmabuf.dma_buf_import_sync_file;
 import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import dev.cenalloc.bindings.dmabuf.sync_file_info;
+import dev.cenalloc.bindings.dmabuf.sync_merge_data;
 import dev.cenalloc.bindings.dmabuf.udmabuf_create;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -14,11 +20,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +45,7 @@ final class FakeKernel implements Kernel {
         NODE,
         MEMFD,
         DMA_BUF,
+        SYNC_FILE,
         DEVICE
     }
 
@@ -47,6 +57,15 @@ final class FakeKernel implements Kernel {
 
         /** A descriptor of it has been closed. */
         void closed(int fd);
+    }
+
+    /** What a device does: 0 until it is done, then 1, or {@code -errno} if it failed. */
+    static final class Work {
+        int status;
+
+        boolean isPending() {
+            return status == 0;
+        }
     }
 
     private static final class File {
@@ -70,6 +89,11 @@ final class FakeKernel implements Kernel {
 
         int seals;
         boolean synced;
+        /** Of a sync file: all that it stands for; of a dma-buf: those who write. */
+        final Set<Work> writers = new HashSet<>();
+        /** Of a dma-buf. */
+        final Set<Work> readers = new HashSet<>();
+
         String name = "";
 
         File(Kind kind, String heap, long inode, long size) {
@@ -99,6 +123,13 @@ final class FakeKernel implements Kernel {
     /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
     final Map<String, Long> numbers = new HashMap<>(
             Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
+
+    /** Whether it is 6.0 or later. */
+    boolean exchangesFences = true;
+    /** Runs when a poll would wait. */
+    Runnable whileWaiting = () -> {};
+    /** How long the polls were to wait. */
+    final List<Integer> timeouts = new ArrayList<>();
 
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
@@ -165,6 +196,17 @@ final class FakeKernel implements Kernel {
     synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
         File file = new File(Kind.DMA_BUF, exporter, inodes++, size);
         file.readOnly = readOnly;
+        return add(file);
+    }
+
+    /** A sync file, as a driver gives it. */
+    synchronized int fence(Work work) {
+        return syncFile(Set.of(work));
+    }
+
+    private int syncFile(Collection<Work> works) {
+        File file = new File(Kind.SYNC_FILE, "", inodes++, 0);
+        file.writers.addAll(works);
         return add(file);
     }
 
@@ -247,6 +289,7 @@ final class FakeKernel implements Kernel {
             case NODE -> file.heap.equals("udmabuf") ? udmabuf(request, argument) : heap(file, request, argument);
             case MEMFD -> -Errno.ENOTTY;
             case DMA_BUF -> dmaBuf(file, request, argument);
+            case SYNC_FILE -> syncFile(file, request, argument);
             case DEVICE -> Objects.requireNonNull(file.device).ioctl(fd, request, argument);
         };
     }
@@ -335,7 +378,92 @@ final class FakeKernel implements Kernel {
             file.name = new String(bytes, 0, length, StandardCharsets.UTF_8);
             return 0;
         }
+        if (exchangesFences && request == dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE()) {
+            int flags = dma_buf_export_sync_file.flags(argument);
+            if (flags < 1 || flags > dmabuf_h.DMA_BUF_SYNC_RW()) {
+                return -Errno.EINVAL;
+            }
+            var works = new HashSet<>(pending(file.writers));
+            if ((flags & dmabuf_h.DMA_BUF_SYNC_WRITE()) != 0) {
+                works.addAll(pending(file.readers));
+            }
+            dma_buf_export_sync_file.fd(argument, syncFile(works));
+            return 0;
+        }
+        if (exchangesFences && request == dmabuf_h.DMA_BUF_IOCTL_IMPORT_SYNC_FILE()) {
+            int flags = dma_buf_import_sync_file.flags(argument);
+            File fence = files.get(dma_buf_import_sync_file.fd(argument));
+            if (flags < 1 || flags > dmabuf_h.DMA_BUF_SYNC_RW() || fence == null || fence.kind != Kind.SYNC_FILE) {
+                return -Errno.EINVAL;
+            }
+            boolean writes = (flags & dmabuf_h.DMA_BUF_SYNC_WRITE()) != 0;
+            (writes ? file.writers : file.readers).addAll(fence.writers);
+            return 0;
+        }
         return -Errno.ENOTTY;
+    }
+
+    private int syncFile(File file, long request, MemorySegment argument) {
+        if (request == dmabuf_h.SYNC_IOC_FILE_INFO()) {
+            if (sync_file_info.flags(argument) != 0 || sync_file_info.pad(argument) != 0) {
+                return -Errno.EINVAL;
+            }
+            // 0 if one is pending, else the first error, else 1.
+            int status = pending(file.writers).isEmpty()
+                    ? file.writers.stream().mapToInt(work -> work.status).min().orElse(1)
+                    : 0;
+            sync_file_info.status(argument, status);
+            return 0;
+        }
+        if (request == dmabuf_h.SYNC_IOC_MERGE()) {
+            if (sync_merge_data.flags(argument) != 0 || sync_merge_data.pad(argument) != 0) {
+                return -Errno.EINVAL;
+            }
+            File other = files.get(sync_merge_data.fd2(argument));
+            if (other == null || other.kind != Kind.SYNC_FILE) {
+                return -Errno.ENOENT;
+            }
+            var works = new HashSet<>(pending(file.writers));
+            works.addAll(pending(other.writers));
+            sync_merge_data.fence(argument, syncFile(works));
+            return 0;
+        }
+        return -Errno.ENOTTY;
+    }
+
+    /** What is over is forgotten, whether it went well or not. */
+    private static List<Work> pending(Set<Work> works) {
+        return works.stream().filter(Work::isPending).toList();
+    }
+
+    /** Time passes at once. */
+    @Override
+    public synchronized int poll(MemorySegment fds, long count, int timeoutMillis) {
+        assertEquals(1, count);
+        timeouts.add(timeoutMillis);
+        int result = enter("poll");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fds.get(ValueLayout.JAVA_INT, 0));
+        short events = fds.get(ValueLayout.JAVA_SHORT, 4);
+        int ready = file == null ? Linux.POLLNVAL : ready(file) & events;
+        if (ready == 0 && timeoutMillis != 0) {
+            whileWaiting.run();
+            ready = ready(Objects.requireNonNull(file)) & events;
+        }
+        fds.set(ValueLayout.JAVA_SHORT, 6, (short) ready);
+        return ready == 0 ? 0 : 1;
+    }
+
+    private static int ready(File file) {
+        int readable = pending(file.writers).isEmpty() ? Linux.POLLIN : 0;
+        return switch (file.kind) {
+            case SYNC_FILE -> readable;
+            case DMA_BUF -> readable | (readable != 0 && pending(file.readers).isEmpty() ? Linux.POLLOUT : 0);
+            // What drivers do not say.
+            case NODE, MEMFD, DEVICE -> Linux.POLLIN | Linux.POLLOUT;
+        };
     }
 
     @Override

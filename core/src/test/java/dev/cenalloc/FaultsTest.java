@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.bindings.Errno;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -89,6 +90,23 @@ class FaultsTest {
             void run(SharedBuffer buffer) throws CenallocException {
                 buffer.map(Direction.READ).close();
                 buffer.relocate(CONTIGUOUS).close();
+            }
+        },
+        FENCES {
+            @Override
+            void run(SharedBuffer buffer) throws CenallocException {
+                DmaBuf dmaBuf = buffer.dmaBuf();
+                dmaBuf.await(Direction.READ, Duration.ZERO);
+                if (!dmaBuf.exchangesFences()) {
+                    return;
+                }
+                try (Fence reads = dmaBuf.exportFence(Direction.READ);
+                        Fence writes = dmaBuf.exportFence(Direction.WRITE);
+                        Fence both = reads.merge(writes)) {
+                    dmaBuf.exportFence(Direction.READ_WRITE, reads);
+                    both.await(Duration.ZERO);
+                    dmaBuf.importFence(both, Direction.WRITE);
+                }
             }
         },
         ADOPT {
