@@ -591,6 +591,16 @@ public final class Constraints {
         return extent.contradiction(this, contiguous);
     }
 
+    /** {@return what these say whatever image is meant: without pitches and sizes, which are those of one} So profiles want it. */
+    public Constraints ofAnyImage() {
+        long[] kept = numbers.clone();
+        for (Field field : List.of(Field.MIN_PITCH, Field.MAX_PITCH, Field.MIN_SIZE, Field.MAX_SIZE)) {
+            int place = PLACES[index(field)];
+            kept[place] = SILENCE[place];
+        }
+        return new Constraints(kept, flags, heaps, highest, near, usage, unknown);
+    }
+
     // ---- reading ----
 
     /** {@return the fields that these constraints say something about} */

@@ -73,4 +73,25 @@ class ConstraintsTest {
         Constraints a = Constraints.NONE.onlyHeaps(Set.of("a"));
         assertThrows(IllegalArgumentException.class, () -> a.onlyHeaps(Set.of("b")));
     }
+
+    @Test
+    void whatIsSaidOfAnyImageLeavesItsPitchesAndSizesOut() {
+        Constraints memory = Constraints.NONE
+                .contiguous()
+                .onlyHeaps(Set.of("a"))
+                .pitchAlignment(64)
+                .acceptsProtected()
+                .highestAddress("pci", 0xFFFF_FFFFL)
+                .usage(Usage.CPU_HEAVY)
+                .withUnknown("colour", "blue");
+        assertEquals(
+                memory,
+                memory.minPitch(640)
+                        .maxPitch(1280)
+                        .minSize(4096)
+                        .maxSize(1 << 20)
+                        .ofAnyImage());
+        assertEquals(memory, memory.ofAnyImage());
+        assertEquals(Constraints.NONE, Constraints.NONE.minSize(1).ofAnyImage());
+    }
 }

@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
         description = "dma-bufs from the kernel's heaps, for devices that share them.",
         mixinStandardHelpOptions = true,
         version = "cenalloc 0.1.0-SNAPSHOT",
-        subcommands = {PipelineCommand.class, HeapsCommand.class})
+        subcommands = {PipelineCommand.class, ProbeCommand.class, HeapsCommand.class})
 final class Main {
     private Main() {}
 

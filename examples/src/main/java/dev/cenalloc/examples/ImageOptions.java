@@ -1,0 +1,59 @@
+package dev.cenalloc.examples;
+
+import dev.cenalloc.PixelFormat;
+import dev.cenalloc.Rate;
+import dev.cenalloc.Wish;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** What images the user wants; what is left out, the devices decide among themselves. */
+final class ImageOptions {
+    private record Size(int width, int height) {}
+
+    @Option(
+            names = "--format",
+            description = "One of ${COMPLETION-CANDIDATES}; by default the best that all devices have.")
+    private @Nullable PixelFormat format;
+
+    @Option(
+            names = "--size",
+            converter = SizeConverter.class,
+            description = "WIDTHxHEIGHT in pixels; by default the largest that all devices have at the rate.")
+    private @Nullable Size size;
+
+    @Option(names = "--fps", converter = RateConverter.class, description = "Frames a second; by default the most.")
+    private @Nullable Rate rate;
+
+    Wish wish() {
+        Wish wish = Wish.ANYTHING;
+        wish = format == null ? wish : wish.format(format);
+        wish = size == null ? wish : wish.size(size.width, size.height);
+        return rate == null ? wish : wish.rate(rate);
+    }
+
+    private static final class SizeConverter implements ITypeConverter<Size> {
+        @Override
+        public Size convert(String text) {
+            if (!text.matches("[1-9]\\d{0,4}x[1-9]\\d{0,4}")) {
+                throw new TypeConversionException(
+                        "a size is WIDTHxHEIGHT in pixels, such as 640x480, not '" + text + "'");
+            }
+            String[] dimensions = text.split("x", -1);
+            return new Size(Integer.parseInt(dimensions[0]), Integer.parseInt(dimensions[1]));
+        }
+    }
+
+    private static final class RateConverter implements ITypeConverter<Rate> {
+        @Override
+        public Rate convert(String text) {
+            if (!text.matches("[1-9]\\d{0,5}(/[1-9]\\d{0,5})?")) {
+                throw new TypeConversionException(
+                        "a rate is a number of frames a second, such as 30 or 30000/1001, not '" + text + "'");
+            }
+            String[] parts = text.split("/", -1);
+            return new Rate(Long.parseLong(parts[0]), parts.length == 1 ? 1 : Long.parseLong(parts[1]));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package dev.cenalloc.examples;
+
+import dev.cenalloc.Agreement;
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.Device;
+import dev.cenalloc.ImageRange;
+import dev.cenalloc.Port;
+import dev.cenalloc.Probe;
+import dev.cenalloc.json.Profile;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Tells what devices give, take and need, and writes it down for a board. */
+@Command(
+        name = "probe",
+        mixinStandardHelpOptions = true,
+        description = "Finds out which images devices give and take, and what memory they take for them, by trial.")
+final class ProbeCommand implements Callable<Integer> {
+    @Parameters(description = "Nodes of V4L2 or DRM; without any, all that there are.")
+    private List<Path> nodes = List.of();
+
+    @Mixin
+    private ImageOptions wanted = new ImageOptions();
+
+    @Option(names = "--profile", description = "Write what was found to this file, for --profile of the pipeline.")
+    private @Nullable Path file;
+
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    private Profile profile = Profile.empty("");
+
+    @Override
+    public Integer call() throws Exception {
+        PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
+        var asked = new ArrayList<>(nodes);
+        if (asked.isEmpty()) {
+            asked.addAll(DeviceNode.list("/dev", "video"));
+            asked.addAll(DeviceNode.list("/dev/dri", "card"));
+        }
+        if (asked.isEmpty()) {
+            out.println("no devices: there is neither /dev/video* nor /dev/dri/card*");
+            return 1;
+        }
+        boolean complete = true;
+        try (var cenalloc = Cenalloc.open()) {
+            for (Path node : asked) {
+                try {
+                    tell(out, cenalloc, cenalloc.probe(node));
+                } catch (CenallocException e) {
+                    complete = false;
+                    out.println(node + System.lineSeparator() + "  " + e.getMessage());
+                }
+            }
+        }
+        if (file != null) {
+            Files.writeString(file, profile.write() + System.lineSeparator());
+            out.println("profile of " + profile.devices().size() + " devices: " + file);
+        }
+        return complete || nodes.isEmpty() ? 0 : 1;
+    }
+
+    private void tell(PrintWriter out, Cenalloc cenalloc, Probe probe) throws CenallocException {
+        out.println(probe);
+        @Nullable Port port = null;
+        @Nullable CenallocException none = null;
+        for (boolean gives : new boolean[] {true, false}) {
+            try {
+                port = gives ? probe.produces() : probe.consumes();
+                out.println("  " + (gives ? "gives " : "takes ") + formats(port));
+            } catch (CenallocException e) {
+                none = e;
+            }
+        }
+        if (port == null) {
+            throw Objects.requireNonNull(none);
+        }
+        long start = System.nanoTime();
+        Agreement best = cenalloc.negotiate(wanted.wish(), List.of(port));
+        Device device = best.devices().getFirst();
+        out.printf("  needs %s%n  found in %d ms%n", device, (System.nanoTime() - start) / 1_000_000);
+        if (device.source() == Device.Source.TRIAL_IMPORT) {
+            var lasting = device.constraints().ofAnyImage();
+            profile = profile.with(Device.of(device.name(), lasting, device.source(), device.detail()));
+        }
+    }
+
+    /** Each format with its sizes. */
+    private static String formats(Port port) {
+        return port.images().stream()
+                .collect(Collectors.groupingBy(
+                        ImageRange::sizes,
+                        LinkedHashMap::new,
+                        Collectors.mapping(
+                                range -> range.format().toString(), Collectors.toCollection(LinkedHashSet::new))))
+                .entrySet()
+                .stream()
+                .map(entry -> entry.getKey() + " (" + String.join(" ", entry.getValue()) + ")")
+                .collect(Collectors.joining(", "));
+    }
+}
