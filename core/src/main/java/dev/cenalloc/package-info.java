@@ -84,6 +84,33 @@
  * Device camera = cenalloc.probe(Path.of("/dev/video0")).device(layout);
  * }
  *
+ * <h2>Which images</h2>
+ *
+ * <p>Before there is an image to lay out, the devices have to agree on one. A {@link dev.cenalloc.Port} says which a device gives
+ * or takes, and {@link dev.cenalloc.Cenalloc#negotiate} finds the best format, size and rate that all have in common and that there
+ * is memory for; why it is that one, or who clashes if there is none, can be read.
+ *
+ * {@snippet :
+ * var camera = Port.of(declaredCamera, List.of(
+ *         new ImageRange(PixelFormat.XR24, Sizes.of(640, 480), Rates.of(Rate.of(30))),
+ *         new ImageRange(PixelFormat.YUYV, Sizes.of(1280, 720), Rates.of(Rate.of(30)))));
+ * var display = Port.of(declaredDisplay, List.of(
+ *         new ImageRange(PixelFormat.XR24, Sizes.upTo(1920, 1080), Rates.upTo(Rate.of(60)))));
+ * Agreement agreement = cenalloc.negotiate(Wish.ANYTHING, List.of(camera, display));
+ * System.out.println(agreement.explain());
+ * }
+ *
+ * <pre>
+ * XR24 640x480 at 30 frames a second, from camera to display
+ *   format: the only one in common
+ *   size: the only one in common
+ *   rate: the only one in common at this size
+ * </pre>
+ *
+ * <p>Of devices with nodes, {@link dev.cenalloc.Probe#produces} and {@link dev.cenalloc.Probe#consumes} tell the ports.
+ *
+ * <p>A display that took RG16 instead would be told of: <i>no format in common: camera gives XR24, YUYV; display takes RG16</i>.
+ *
  * <h2>Who is done with a buffer</h2>
  *
  * <p>Devices work while the program goes on. {@link dev.cenalloc.DmaBuf#await} waits until nobody writes a buffer, or nobody uses

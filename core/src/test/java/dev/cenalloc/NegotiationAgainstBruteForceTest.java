@@ -14,12 +14,14 @@ import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -122,7 +124,7 @@ class NegotiationAgainstBruteForceTest {
         if (!ports.stream().allMatch(port -> port.images().stream().anyMatch(picture::isIn))) {
             return List.of();
         }
-        var all = new ArrayList<Rate>(List.of(Rate.of(30)));
+        Set<Rate> all = new HashSet<>(Set.of(Rate.of(30)));
         wish.rate().ifPresent(all::add);
         for (Port port : ports) {
             port.images()
@@ -131,7 +133,7 @@ class NegotiationAgainstBruteForceTest {
         for (Port port : ports) {
             all.removeIf(rate -> port.images().stream().noneMatch(range -> picture.isIn(range) && has(range, rate)));
         }
-        return all;
+        return List.copyOf(all);
     }
 
     private static boolean has(ImageRange range, Rate rate) {
@@ -172,7 +174,9 @@ class NegotiationAgainstBruteForceTest {
         var best = new ArrayList<Picture>();
         var left = new ArrayList<>(pictures(one.wish, one.ports));
         left.removeIf(picture -> rates(one.wish, one.ports, picture).isEmpty());
-        left.sort(Comparator.<Picture, Boolean>comparing(picture -> !reaches(one, picture))
+        Set<Picture> reaching =
+                left.stream().filter(picture -> reaches(one, picture)).collect(Collectors.toSet());
+        left.sort(Comparator.<Picture, Boolean>comparing(picture -> !reaching.contains(picture))
                 .thenComparingInt(picture -> -picture.area())
                 .thenComparingInt(picture -> place(producer, picture::isIn))
                 .thenComparingInt(picture -> -picture.width()));
@@ -250,9 +254,9 @@ class NegotiationAgainstBruteForceTest {
     private static Sizes sizes(SplittableRandom random) {
         int width = random.nextInt(1, WIDEST + 1);
         int height = random.nextInt(1, HIGHEST + 1);
-        return switch (random.nextInt(4)) {
+        return switch (random.nextInt(6)) {
             case 0 -> Sizes.of(width, height);
-            case 1 -> Sizes.upTo(width, height);
+            case 1, 2, 3 -> Sizes.upTo(width, height);
             default ->
                 new Sizes(
                         width,
@@ -310,7 +314,7 @@ class NegotiationAgainstBruteForceTest {
             }
             Device device = device(random, n);
             Set<PixelFormat> refused = EnumSet.noneOf(PixelFormat.class);
-            if (random.nextInt(4) == 0) {
+            if (random.nextInt(3) == 0) {
                 refused.add(formats.getFirst());
             }
             ports.add(Port.of(device.name(), images, layout -> {
@@ -367,7 +371,7 @@ class NegotiationAgainstBruteForceTest {
         int withoutMemory = 0;
         int clashed = 0;
         try (var cenalloc = kernel.open()) {
-            for (int i = 0; i < 1_000; i++) {
+            for (int i = 0; i < 500; i++) {
                 Case one = random(random);
                 List<Picture> candidates = candidates(one);
                 Picture best = candidates.stream()
@@ -403,7 +407,7 @@ class NegotiationAgainstBruteForceTest {
             }
         }
         String counts = agreed + ", " + afterOthers + ", " + withoutMemory + ", " + clashed;
-        assertTrue(agreed > 200 && afterOthers > 20 && withoutMemory > 50 && clashed > 200, counts);
+        assertTrue(agreed > 100 && afterOthers > 10 && withoutMemory > 25 && clashed > 100, counts);
     }
 
     private static Picture picture(Image image) {
