@@ -3,7 +3,9 @@ package dev.cenalloc;
 import dev.cenalloc.ImageRange.Sizes;
 import dev.cenalloc.Overlap.Kind;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -97,32 +99,37 @@ public final class Clash {
     }
 
     /** What a port has, in words, as far as it matters: of formats that all have, if it is not for these. */
-    private static Set<String> matters(Aspect aspect, Wish wish, List<Port> ports, Port port) {
+    private static Collection<String> matters(Aspect aspect, Wish wish, List<Port> ports, Port port) {
+        if (aspect == Aspect.FORMAT) {
+            return port.images().stream()
+                    .map(range -> range.format().toString())
+                    .distinct()
+                    .toList();
+        }
         Set<PixelFormat> formats = common(ports, one -> formats(wish, one));
+        if (aspect == Aspect.MODIFIER) {
+            return port.images().stream()
+                    .filter(range -> formats.contains(range.format()))
+                    .map(range -> Kind.of(range) + (range.modifier() == Image.LINEAR ? " linear" : ""))
+                    .distinct()
+                    .toList();
+        }
         Set<Kind> kinds = common(ports, one -> one.kinds(wish));
-        var words = new LinkedHashSet<String>();
+        var sizes = new LinkedHashMap<Kind, List<String>>();
         for (ImageRange range : port.images()) {
-            Kind kind = Kind.of(range);
-            switch (aspect) {
-                case FORMAT -> words.add(range.format().toString());
-                case MODIFIER -> {
-                    if (formats.contains(range.format())) {
-                        words.add(kind + (range.modifier() == Image.LINEAR ? " linear" : ""));
-                    }
-                }
-                case SIZE -> {
-                    if (kinds.contains(kind)) {
-                        words.add(kind + " " + range.sizes());
-                    }
-                }
-                case RATE -> {
-                    if (kinds.contains(kind)) {
-                        words.add(range.toString());
-                    }
-                }
+            if (kinds.contains(Kind.of(range))) {
+                sizes.computeIfAbsent(Kind.of(range), _ -> new ArrayList<>())
+                        .add(aspect == Aspect.SIZE ? range.sizes().toString() : range.sizesAndRates());
             }
         }
-        return words;
+        // Most devices have the same sizes in all their formats: said once.
+        var kindsBySizes = new LinkedHashMap<String, List<String>>();
+        sizes.forEach((kind, these) -> kindsBySizes
+                .computeIfAbsent(these.stream().distinct().collect(Collectors.joining(", ")), _ -> new ArrayList<>())
+                .add(kind.toString()));
+        return kindsBySizes.entrySet().stream()
+                .map(entry -> String.join("/", entry.getValue()) + " " + entry.getKey())
+                .toList();
     }
 
     private static <T> Set<T> common(List<Port> ports, Function<Port, Set<T>> offered) {

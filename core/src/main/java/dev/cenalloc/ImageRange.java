@@ -297,9 +297,13 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
         return format + (modifier == Image.LINEAR ? "" : " with modifier 0x" + Long.toHexString(modifier));
     }
 
+    /** What is said of all but the format. */
+    String sizesAndRates() {
+        return sizes + " at " + rates.stream().map(Rates::toString).collect(Collectors.joining(", "));
+    }
+
     @Override
     public String toString() {
-        String all = rates.stream().map(Rates::toString).collect(Collectors.joining(", "));
-        return kind() + " " + sizes + " at " + all;
+        return kind() + " " + sizesAndRates();
     }
 }

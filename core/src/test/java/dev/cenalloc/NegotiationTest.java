@@ -328,8 +328,8 @@ class NegotiationTest {
         Port camera = port("camera", range(PixelFormat.R8, VGA, at(30)), range(PixelFormat.R8, HD, at(10)));
         Port sink = port("sink", range(PixelFormat.R8, VGA, at(10)), range(PixelFormat.R8, HD, at(30)));
         assertEquals(
-                "no rate in common: camera gives R8 640x480 at 30, R8 1280x720 at 10;"
-                        + " sink takes R8 640x480 at 10, R8 1280x720 at 30",
+                "no rate in common: camera gives R8 640x480 at 30, 1280x720 at 10;"
+                        + " sink takes R8 640x480 at 10, 1280x720 at 30",
                 clash(camera, sink).toString());
     }
 
