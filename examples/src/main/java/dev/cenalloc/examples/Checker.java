@@ -2,9 +2,12 @@ package dev.cenalloc.examples;
 
 import dev.cenalloc.Direction;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -13,7 +16,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.Consumer;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 
@@ -25,7 +27,7 @@ import org.apache.logging.log4j.Logger;
 final class Checker implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(Checker.class);
     private static final int NONE = -1;
-    private static final int CAPTURE_MILLIS = 2_000;
+    private static final int CAPTURE_MILLIS = 5_000;
     private static final long WAIT_NANOS = 4_000_000;
     private static final long LOOK_NANOS = 500_000;
     /**
@@ -33,10 +35,9 @@ final class Checker implements AutoCloseable {
      * for before it has put the one before away.
      */
     private static final long PAUSE_NANOS = 100_000_000;
-    /** Blue, green and red; the fourth byte of XR24 means nothing. */
-    private static final int COLOURS = 0x00FFFFFF;
 
-    private final Frame frame;
+    private final Layout layout;
+    private final Layout captureLayout;
     private final List<DmaBuf> buffers;
     private final DmaBuf capture;
     private final List<Mapping> mappings = new ArrayList<>();
@@ -53,8 +54,15 @@ final class Checker implements AutoCloseable {
     private final AtomicLong lost = new AtomicLong();
     private final AtomicLong different = new AtomicLong();
 
-    Checker(List<DmaBuf> buffers, DmaBuf capture, Frame frame) throws IOException {
-        this.frame = frame;
+    /**
+     * Maps the memory and begins to wait.
+     *
+     * @param layout how the frames lie in the buffers
+     * @param captureLayout how what the display puts out lies in its own
+     */
+    Checker(List<DmaBuf> buffers, Layout layout, DmaBuf capture, Layout captureLayout) throws IOException {
+        this.layout = layout;
+        this.captureLayout = captureLayout;
         this.buffers = List.copyOf(buffers);
         this.capture = capture;
         try (var opened = new Undo()) {
@@ -116,23 +124,33 @@ final class Checker implements AutoCloseable {
     }
 
     long pixelsPerFrame() {
-        return (long) frame.width() * frame.height();
+        return (long) layout.image().width() * layout.image().height();
     }
 
-    /** Reads what the display put out last, while no check is under way. */
-    void readCapture(Consumer<MemorySegment> reader) throws IOException {
-        read(capture, captured, reader);
+    /** A picture of what the display put out last, while no check is under way. */
+    BufferedImage pictureOfCapture() throws IOException {
+        return picture(capture, captured, captureLayout);
     }
 
-    /** Reads what is in a buffer of the camera. */
-    void read(int buffer, Consumer<MemorySegment> reader) throws IOException {
-        read(buffers.get(buffer), mappings.get(buffer), reader);
+    /** A picture of what is in a buffer. */
+    BufferedImage picture(int buffer) throws IOException {
+        return picture(buffers.get(buffer), mappings.get(buffer), layout);
     }
 
-    private static void read(DmaBuf buffer, Mapping mapping, Consumer<MemorySegment> reader) throws IOException {
+    private static BufferedImage picture(DmaBuf buffer, Mapping mapping, Layout layout) throws IOException {
+        Image image = layout.image();
+        Colours colours = colours(layout);
+        var picture = new BufferedImage(image.width(), image.height(), BufferedImage.TYPE_INT_RGB);
         try (var _ = buffer.access(Direction.READ)) {
-            reader.accept(mapping.segment());
+            for (int y = 0; y < image.height(); y++) {
+                long line = layout.planes().getFirst().offset()
+                        + y * layout.planes().getFirst().pitch();
+                for (int x = 0; x < image.width(); x++) {
+                    picture.setRGB(x, y, colours.get(mapping.segment(), line + (long) x * colours.bytes()));
+                }
+            }
         }
+        return picture;
     }
 
     private void work() {
@@ -179,24 +197,37 @@ final class Checker implements AutoCloseable {
     private long compare(int buffer) throws IOException {
         try (var _ = buffers.get(buffer).access(Direction.READ);
                 var _ = capture.access(Direction.READ)) {
-            return differences(mappings.get(buffer).segment(), captured.segment(), frame);
+            return differences(mappings.get(buffer).segment(), layout, captured.segment(), captureLayout);
         }
     }
 
-    /** How many pixels differ in colour. */
-    static long differences(MemorySegment one, MemorySegment other, Frame frame) {
+    /** How many pixels differ in colour, as far as both formats keep it. */
+    static long differences(MemorySegment one, Layout oneLayout, MemorySegment other, Layout otherLayout)
+            throws IOException {
+        Colours here = colours(oneLayout);
+        Colours there = colours(otherLayout);
+        int precision = here.precision() & there.precision();
         long count = 0;
-        for (int y = 0; y < frame.height(); y++) {
-            long line = (long) y * frame.stride();
-            for (int x = 0; x < frame.width(); x++) {
-                int a = one.get(ValueLayout.JAVA_INT, line + x * 4L);
-                int b = other.get(ValueLayout.JAVA_INT, line + x * 4L);
-                if (((a ^ b) & COLOURS) != 0) {
+        for (int y = 0; y < oneLayout.image().height(); y++) {
+            long a = oneLayout.planes().getFirst().offset()
+                    + y * oneLayout.planes().getFirst().pitch();
+            long b = otherLayout.planes().getFirst().offset()
+                    + y * otherLayout.planes().getFirst().pitch();
+            for (int x = 0; x < oneLayout.image().width(); x++) {
+                if (((here.get(one, a) ^ there.get(other, b)) & precision) != 0) {
                     count++;
                 }
+                a += here.bytes();
+                b += there.bytes();
             }
         }
         return count;
+    }
+
+    private static Colours colours(Layout layout) throws IOException {
+        return Colours.of(layout.image().format())
+                .orElseThrow(() -> new IOException(
+                        "colours cannot be read in " + layout.image().format() + ": use --format " + Colours.XR24));
     }
 
     @Override

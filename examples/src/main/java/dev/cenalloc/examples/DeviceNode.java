@@ -3,27 +3,36 @@ package dev.cenalloc.examples;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 
-/** An open device node, closed by whoever opened it: the ioctls of {@link Camera} and {@link Display} go through it. */
-final class DeviceNode implements AutoCloseable {
-    private final Path path;
-    private final int fd;
-    private boolean closed;
-
-    private DeviceNode(Path path, int fd) {
-        this.path = path;
-        this.fd = fd;
+/**
+ * An open device node, closed by whoever opened it: all system calls of {@link VideoQueue} and {@link Display} go through
+ * it. Tests put a kernel that fails in its place. For one thread at a time.
+ */
+class DeviceNode implements AutoCloseable {
+    /** How nodes are opened: {@code DeviceNode::new}, but for tests. */
+    interface Opener {
+        DeviceNode open(Path path) throws IOException;
     }
 
-    /** Non-blocking: the frame loop waits in poll, where a time limit can be given. */
-    static DeviceNode open(Path path) throws IOException {
-        int fd = Linux.open(path.toString(), Linux.O_RDWR | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
+    private static final int STALL_MILLIS = 5_000;
+
+    private final Path path;
+    private final int fd;
+    private final MemorySegment waiting = Arena.ofAuto().allocate(Linux.POLLFD);
+    private boolean closed;
+
+    /** Non-blocking: a frame loop waits in {@link #await}, which has a time limit. */
+    DeviceNode(Path path) throws IOException {
+        this.path = path;
+        this.fd = Linux.open(path.toString(), Linux.O_RDWR | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
         if (fd == -Errno.EACCES || fd == -Errno.EPERM) {
             throw new IOException(
                     path + " may not be opened by this user: join the group that owns it (usually video), or be root");
@@ -31,7 +40,8 @@ final class DeviceNode implements AutoCloseable {
         if (fd < 0) {
             throw new IOException("open of " + path + " gave " + Errno.name(-fd));
         }
-        return new DeviceNode(path, fd);
+        waiting.set(ValueLayout.JAVA_INT, 0, fd);
+        waiting.set(ValueLayout.JAVA_SHORT, 4, Linux.POLLIN);
     }
 
     /** The nodes in a directory whose names start so, in the order of their numbers. */
@@ -49,10 +59,6 @@ final class DeviceNode implements AutoCloseable {
 
     Path path() {
         return path;
-    }
-
-    int fd() {
-        return fd;
     }
 
     /** The result, or {@code -errno}; restarted when a signal interrupts it. */
@@ -86,6 +92,32 @@ final class DeviceNode implements AutoCloseable {
             throw new IOException(name + " on " + path + " gave " + Errno.name(-result));
         }
         return result;
+    }
+
+    /** Waits until there is something to take; a device that stalls is an error, not a hang. */
+    void await(String otherwise) throws IOException {
+        int ready;
+        do {
+            ready = Linux.poll(waiting, 1, STALL_MILLIS);
+        } while (ready == -Errno.EINTR);
+        if (ready < 0) {
+            throw new IOException("poll of " + path + " gave " + Errno.name(-ready));
+        }
+        if (ready == 0) {
+            throw new IOException(otherwise + " for " + STALL_MILLIS / 1000 + " seconds");
+        }
+        if ((waiting.get(ValueLayout.JAVA_SHORT, 6) & Linux.POLLIN) == 0) {
+            throw new IOException(otherwise + ": the device reports an error");
+        }
+    }
+
+    /** Reads what is there: the number of bytes. To be called when {@link #await} has returned. */
+    long read(MemorySegment target) throws IOException {
+        long length = Linux.read(fd, target);
+        if (length < 0) {
+            throw new IOException("read of " + path + " gave " + Errno.name((int) -length));
+        }
+        return length;
     }
 
     @Override

@@ -3,15 +3,15 @@ package dev.cenalloc.examples;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Device;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.drm.drm_event;
 import dev.cenalloc.bindings.drm.drm_event_vblank;
 import dev.cenalloc.bindings.drm.drm_gem_close;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_create_blob;
 import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
-import dev.cenalloc.bindings.drm.drm_mode_get_blob;
 import dev.cenalloc.bindings.drm.drm_prime_handle;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -35,6 +35,7 @@ final class Display implements AutoCloseable {
 
     private final DeviceNode node;
     private final KmsOutput output;
+    private final Layout layout;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment events = arena.allocate(EVENTS, Long.BYTES);
     private final List<Integer> framebuffers = new ArrayList<>();
@@ -51,12 +52,13 @@ final class Display implements AutoCloseable {
     private int flipped;
     private long flipMicros;
 
-    private Display(DeviceNode node, KmsOutput output, Cenalloc cenalloc, Frame frame) throws IOException {
+    private Display(DeviceNode node, KmsOutput output, Cenalloc cenalloc, Layout layout) throws IOException {
         this.node = node;
         this.output = output;
+        this.layout = layout;
         try {
             // Nothing on the screen changes.
-            this.device = cenalloc.probe(node.path()).device(frame.layout());
+            this.device = cenalloc.probe(node.path()).device(layout);
             this.restore = whatIsOnTheScreen();
         } catch (IOException | RuntimeException e) {
             arena.close();
@@ -85,33 +87,29 @@ final class Display implements AutoCloseable {
             return 0;
         }
         try (Arena call = Arena.ofConfined()) {
-            MemorySegment get = drm_mode_get_blob.allocate(call);
-            drm_mode_get_blob.blob_id(get, id);
-            node.ioctl("GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
-            MemorySegment content = call.allocate(drm_mode_get_blob.length(get), Long.BYTES);
-            drm_mode_get_blob.data(get, content.address());
-            node.ioctl("GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
-            return createBlob(content);
+            return createBlob(KmsObject.readBlob(node, id, call));
         }
     }
 
     /**
-     * Opens the first display that fits: connected, atomic, with a mode for the frame, and able to import dma-bufs.
+     * Opens the first display that fits: connected, atomic, with a mode for the image and a plane for its
+     * format, and able to import dma-bufs.
      *
      * @param which a driver ({@code vkms}), a node ({@code /dev/dri/card0}), or {@code auto} for any
+     * @param layout how the frames lie in memory
      */
-    static Display open(String which, Cenalloc cenalloc, Frame frame) throws IOException {
+    static Display open(String which, DeviceNode.Opener nodes, Cenalloc cenalloc, Layout layout) throws IOException {
         var seen = new ArrayList<String>();
         for (Path path : DeviceNode.list("/dev/dri", "card")) {
             try (var opened = new Undo()) {
-                DeviceNode node = opened.add(DeviceNode.open(path));
+                DeviceNode node = opened.add(nodes.open(path));
                 String driver = KmsOutput.driver(node);
                 if (!which.equals("auto") && !which.equals(driver) && !which.equals(path.toString())) {
                     seen.add(driver + " (" + path + ")");
                     continue;
                 }
                 try {
-                    var display = new Display(node, KmsOutput.find(node, driver, frame), cenalloc, frame);
+                    var display = new Display(node, KmsOutput.find(node, driver, layout.image()), cenalloc, layout);
                     opened.keep();
                     return display;
                 } catch (IOException e) {
@@ -125,17 +123,13 @@ final class Display implements AutoCloseable {
                 "no display '" + which + "'; there is: " + (seen.isEmpty() ? "none" : String.join("; ", seen)));
     }
 
-    String name() {
-        return output.driver();
-    }
-
-    int fd() {
-        return node.fd();
-    }
-
     /** Whether it can give back what it puts out, {@link #showAndCapture}. Known once started. */
     boolean canCapture() {
         return !captures.isEmpty();
+    }
+
+    Path path() {
+        return node.path();
     }
 
     /** This display as a participant: what it said when it was offered memory. */
@@ -149,12 +143,13 @@ final class Display implements AutoCloseable {
      *
      * @param first the index of the buffer to begin with
      * @param capture takes what the display puts out, where {@link #canCapture}; otherwise not used
+     * @param captureLayout how it is to lie there
      */
-    void start(List<DmaBuf> buffers, int first, DmaBuf capture, Frame frame) throws IOException {
+    void start(List<DmaBuf> buffers, int first, DmaBuf capture, Layout captureLayout) throws IOException {
         for (DmaBuf buffer : buffers) {
-            framebuffers.add(framebuffer(buffer, frame));
+            framebuffers.add(framebuffer(buffer, layout));
         }
-        Optional<KmsObject> writeback = begin(framebuffers.get(first), frame);
+        Optional<KmsObject> writeback = begin(framebuffers.get(first));
         started = true;
 
         int flags = drm_h.DRM_MODE_ATOMIC_NONBLOCK() | drm_h.DRM_MODE_PAGE_FLIP_EVENT();
@@ -162,7 +157,7 @@ final class Display implements AutoCloseable {
             flips.add(flip(framebuffers.get(i)).build(arena, flags, i));
         }
         if (writeback.isPresent()) {
-            int target = framebuffer(capture, frame);
+            int target = framebuffer(capture, captureLayout);
             framebuffers.add(target);
             for (int i = 0; i < buffers.size(); i++) {
                 captures.add(flip(framebuffers.get(i))
@@ -183,22 +178,22 @@ final class Display implements AutoCloseable {
      *
      * @return the output that goes back to memory, if there is one
      */
-    private Optional<KmsObject> begin(int framebuffer, Frame frame) throws IOException {
+    private Optional<KmsObject> begin(int framebuffer) throws IOException {
         int blob = createBlob(output.mode());
         if (output.writeback().isPresent()) {
             KmsObject writeback = output.writeback().get();
             int crtc = output.crtc().id();
-            var beside = modeset(framebuffer, blob, frame)
+            var beside = modeset(framebuffer, blob)
                     .set(output.connector(), "CRTC_ID", crtc)
                     .set(writeback, "CRTC_ID", crtc);
-            var instead = modeset(framebuffer, blob, frame)
+            var instead = modeset(framebuffer, blob)
                     .set(output.connector(), "CRTC_ID", 0)
                     .set(writeback, "CRTC_ID", crtc);
             if (tryModeset(beside) == 0 || (output.virtual() && tryModeset(instead) == 0)) {
                 return output.writeback();
             }
         }
-        int result = tryModeset(modeset(framebuffer, blob, frame)
+        int result = tryModeset(modeset(framebuffer, blob)
                 .set(output.connector(), "CRTC_ID", output.crtc().id()));
         if (result == -Errno.EACCES || result == -Errno.EPERM) {
             throw new IOException("another program, perhaps a desktop, controls the display " + node.path()
@@ -214,21 +209,22 @@ final class Display implements AutoCloseable {
         return request.build(arena, drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET(), 0).tryCommit(node);
     }
 
-    private AtomicRequest.Builder modeset(int framebuffer, int modeBlob, Frame frame) throws IOException {
+    private AtomicRequest.Builder modeset(int framebuffer, int modeBlob) throws IOException {
+        Image image = layout.image();
         return new AtomicRequest.Builder()
                 .set(output.crtc(), "MODE_ID", modeBlob)
                 .set(output.crtc(), "ACTIVE", 1)
                 .set(output.plane(), "FB_ID", framebuffer)
                 .set(output.plane(), "CRTC_ID", output.crtc().id())
-                .set(output.plane(), "CRTC_X", (output.width() - frame.width()) / 2)
-                .set(output.plane(), "CRTC_Y", (output.height() - frame.height()) / 2)
-                .set(output.plane(), "CRTC_W", frame.width())
-                .set(output.plane(), "CRTC_H", frame.height())
+                .set(output.plane(), "CRTC_X", (output.width() - image.width()) / 2)
+                .set(output.plane(), "CRTC_Y", (output.height() - image.height()) / 2)
+                .set(output.plane(), "CRTC_W", image.width())
+                .set(output.plane(), "CRTC_H", image.height())
                 // In 16.16 fixed point.
                 .set(output.plane(), "SRC_X", 0)
                 .set(output.plane(), "SRC_Y", 0)
-                .set(output.plane(), "SRC_W", (long) frame.width() << 16)
-                .set(output.plane(), "SRC_H", (long) frame.height() << 16);
+                .set(output.plane(), "SRC_W", (long) image.width() << 16)
+                .set(output.plane(), "SRC_H", (long) image.height() << 16);
     }
 
     /** Asks for a buffer to be on the screen from the next refresh on. Returns at once; {@link #awaitFlip} tells when. */
@@ -247,15 +243,13 @@ final class Display implements AutoCloseable {
     }
 
     /**
-     * Reads the event that says that a buffer came on the screen. To be called when the descriptor is readable.
+     * Waits for the event that says that a buffer came on the screen.
      *
      * @return the index of the buffer
      */
     int awaitFlip() throws IOException {
-        long length = Linux.read(node.fd(), events);
-        if (length < 0) {
-            throw new IOException("reading events of " + node.path() + " gave " + Errno.name((int) -length));
-        }
+        node.await("the display did not show the frame");
+        long length = node.read(events);
         for (long at = 0; at < length; at += events.get(ValueLayout.JAVA_INT, at + drm_event.length$offset())) {
             if (events.get(ValueLayout.JAVA_INT, at + drm_event.type$offset()) == drm_h.DRM_EVENT_FLIP_COMPLETE()) {
                 flipped = (int) events.get(ValueLayout.JAVA_LONG, at + drm_event_vblank.user_data$offset());
@@ -272,7 +266,7 @@ final class Display implements AutoCloseable {
     }
 
     /** A dma-buf as something to scan out: import, wrap, and let go of the handle, which the framebuffer keeps alive. */
-    private int framebuffer(DmaBuf buffer, Frame frame) throws IOException {
+    private int framebuffer(DmaBuf buffer, Layout layout) throws IOException {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment prime = drm_prime_handle.allocate(call);
             drm_prime_handle.fd(prime, buffer.fd());
@@ -280,11 +274,16 @@ final class Display implements AutoCloseable {
             int handle = drm_prime_handle.handle(prime);
             try {
                 MemorySegment add = drm_mode_fb_cmd2.allocate(call);
-                drm_mode_fb_cmd2.width(add, frame.width());
-                drm_mode_fb_cmd2.height(add, frame.height());
-                drm_mode_fb_cmd2.pixel_format(add, Frame.XR24);
-                drm_mode_fb_cmd2.handles(add, 0, handle);
-                drm_mode_fb_cmd2.pitches(add, 0, frame.stride());
+                drm_mode_fb_cmd2.width(add, layout.image().width());
+                drm_mode_fb_cmd2.height(add, layout.image().height());
+                drm_mode_fb_cmd2.pixel_format(add, layout.image().format().drmFourcc());
+                for (int i = 0; i < layout.planes().size(); i++) {
+                    drm_mode_fb_cmd2.handles(add, i, handle);
+                    drm_mode_fb_cmd2.pitches(
+                            add, i, (int) layout.planes().get(i).pitch());
+                    drm_mode_fb_cmd2.offsets(
+                            add, i, (int) layout.planes().get(i).offset());
+                }
                 node.ioctl("ADDFB2", drm_h.DRM_IOCTL_MODE_ADDFB2(), add);
                 return drm_mode_fb_cmd2.fb_id(add);
             } finally {

@@ -1,6 +1,7 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.bindings.drm.drm_h;
+import dev.cenalloc.bindings.drm.drm_mode_get_blob;
 import dev.cenalloc.bindings.drm.drm_mode_get_property;
 import dev.cenalloc.bindings.drm.drm_mode_obj_get_properties;
 import java.io.IOException;
@@ -53,6 +54,17 @@ record KmsObject(int id, Map<String, Property> properties) {
             }
             return new KmsObject(id, Map.copyOf(properties));
         }
+    }
+
+    /** Reads a blob, the content of a property too large to be a number. */
+    static MemorySegment readBlob(DeviceNode node, int id, Arena arena) throws IOException {
+        MemorySegment get = drm_mode_get_blob.allocate(arena);
+        drm_mode_get_blob.blob_id(get, id);
+        node.ioctl("GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
+        MemorySegment content = arena.allocate(drm_mode_get_blob.length(get), Long.BYTES);
+        drm_mode_get_blob.data(get, content.address());
+        node.ioctl("GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
+        return content;
     }
 
     int propertyId(String name) throws IOException {

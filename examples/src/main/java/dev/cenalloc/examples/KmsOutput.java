@@ -1,5 +1,7 @@
 package dev.cenalloc.examples;
 
+import dev.cenalloc.Image;
+import dev.cenalloc.PixelFormat;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_card_res;
@@ -17,6 +19,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /**
@@ -28,7 +32,8 @@ import java.util.stream.IntStream;
  * @param virtual whether its screen exists in the driver only
  * @param crtc the CRTC that drives it
  * @param plane its primary plane
- * @param writeback the output that goes back to memory, where there is one and the mode is of the frame's size
+ * @param writeback the output that goes back to memory, where there is one, the mode is of the image's size, and what
+ *     goes back can be compared
  * @param mode a {@code drm_mode_modeinfo}
  */
 record KmsOutput(
@@ -46,6 +51,9 @@ record KmsOutput(
     private static final int CONNECTED = 1;
     /** Value of a plane's property "type": 0 is an overlay, 2 the cursor. */
     private static final int PRIMARY = 1;
+
+    /** What goes back to memory is asked for in this format, which keeps every bit of the others that have {@link Colours}. */
+    static final PixelFormat WRITTEN_BACK = PixelFormat.XR24;
 
     private record Connector(int id, int type, boolean connected, List<Integer> encoders, List<MemorySegment> modes) {}
 
@@ -76,8 +84,8 @@ record KmsOutput(
         }
     }
 
-    /** Finds a path for the frame, or says what there is none of. */
-    static KmsOutput find(DeviceNode node, String driver, Frame frame) throws IOException {
+    /** Finds a path for the image, or says what there is none of. */
+    static KmsOutput find(DeviceNode node, String driver, Image image) throws IOException {
         for (int capability : new int[] {drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES(), drm_h.DRM_CLIENT_CAP_ATOMIC()}) {
             int result = enable(node, capability);
             if (result < 0) {
@@ -85,6 +93,7 @@ record KmsOutput(
             }
         }
         boolean hasWriteback = enable(node, drm_h.DRM_CLIENT_CAP_WRITEBACK_CONNECTORS()) == 0;
+        var shown = new TreeSet<String>();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment resources = drm_mode_card_res.allocate(arena);
             node.ioctl("GETRESOURCES", drm_h.DRM_IOCTL_MODE_GETRESOURCES(), resources);
@@ -106,21 +115,27 @@ record KmsOutput(
             for (Connector connector : connectors) {
                 if (connector.type() == drm_h.DRM_MODE_CONNECTOR_WRITEBACK()
                         || !connector.connected()
-                        || mode(connector.modes(), frame).isEmpty()) {
+                        || mode(connector.modes(), image).isEmpty()) {
                     continue;
                 }
-                MemorySegment mode = mode(connector.modes(), frame).orElseThrow();
+                MemorySegment mode = mode(connector.modes(), image).orElseThrow();
                 for (int index = 0; index < drm_mode_card_res.count_crtcs(resources); index++) {
-                    Optional<KmsObject> plane =
-                            reaches(node, connector, index) ? primaryPlane(node, index) : Optional.empty();
+                    if (!reaches(node, connector, index)) {
+                        continue;
+                    }
+                    Optional<KmsObject> plane = primaryPlane(node, index, image.format(), shown);
                     if (plane.isPresent()) {
                         int crtc = index;
-                        boolean whole = isExact(mode, frame);
-                        Optional<Connector> writeback = connectors.stream()
-                                .filter(c -> hasWriteback && whole)
-                                .filter(c -> c.type() == drm_h.DRM_MODE_CONNECTOR_WRITEBACK())
-                                .filter(c -> reaches(node, c, crtc))
-                                .findFirst();
+                        Optional<KmsObject> writeback = Optional.empty();
+                        if (hasWriteback
+                                && isExact(mode, image)
+                                && Colours.of(image.format()).isPresent()) {
+                            writeback = writeback(
+                                    node,
+                                    connectors.stream()
+                                            .filter(c -> reaches(node, c, crtc))
+                                            .toList());
+                        }
                         return new KmsOutput(
                                 driver,
                                 KmsObject.read(node, connector.id(), drm_h.DRM_MODE_OBJECT_CONNECTOR()),
@@ -130,17 +145,36 @@ record KmsOutput(
                                         crtcs.getAtIndex(ValueLayout.JAVA_INT, crtc),
                                         drm_h.DRM_MODE_OBJECT_CRTC()),
                                 plane.get(),
-                                writeback.isEmpty()
-                                        ? Optional.empty()
-                                        : Optional.of(KmsObject.read(
-                                                node, writeback.get().id(), drm_h.DRM_MODE_OBJECT_CONNECTOR())),
+                                writeback,
                                 mode);
                     }
                 }
             }
         }
         throw new IOException(
-                "has no connected screen with a plane for XR24 and a mode for " + frame.width() + "x" + frame.height());
+                shown.isEmpty()
+                        ? "has no connected screen with a mode for " + image.width() + "x" + image.height()
+                        : "shows no " + image.format() + " but " + String.join(", ", shown));
+    }
+
+    private static Optional<KmsObject> writeback(DeviceNode node, List<Connector> connectors) throws IOException {
+        for (Connector connector : connectors) {
+            if (connector.type() == drm_h.DRM_MODE_CONNECTOR_WRITEBACK()) {
+                KmsObject object = KmsObject.read(node, connector.id(), drm_h.DRM_MODE_OBJECT_CONNECTOR());
+                try (Arena arena = Arena.ofConfined()) {
+                    int id = (int) object.value("WRITEBACK_PIXEL_FORMATS");
+                    if (contains(KmsObject.readBlob(node, id, arena), WRITTEN_BACK)) {
+                        return Optional.of(object);
+                    }
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static boolean contains(MemorySegment formats, PixelFormat format) {
+        return formats.elements(ValueLayout.JAVA_INT)
+                .anyMatch(code -> code.get(ValueLayout.JAVA_INT, 0) == format.drmFourcc());
     }
 
     private static int enable(DeviceNode node, int capability) {
@@ -152,19 +186,19 @@ record KmsOutput(
         }
     }
 
-    /** The mode of the frame's size, else the preferred or first one that the frame fits in, where it is centred. */
-    private static Optional<MemorySegment> mode(List<MemorySegment> modes, Frame frame) {
-        Comparator<MemorySegment> exactFirst = Comparator.comparing(mode -> !isExact(mode, frame));
+    /** The mode of the image's size, else the preferred or first one that the image fits in, where it is centred. */
+    private static Optional<MemorySegment> mode(List<MemorySegment> modes, Image image) {
+        Comparator<MemorySegment> exactFirst = Comparator.comparing(mode -> !isExact(mode, image));
         return modes.stream()
-                .filter(mode -> Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) >= frame.width()
-                        && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) >= frame.height())
+                .filter(mode -> Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) >= image.width()
+                        && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) >= image.height())
                 .min(exactFirst.thenComparing(
                         mode -> (drm_mode_modeinfo.type(mode) & drm_h.DRM_MODE_TYPE_PREFERRED()) == 0));
     }
 
-    private static boolean isExact(MemorySegment mode, Frame frame) {
-        return Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) == frame.width()
-                && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) == frame.height();
+    private static boolean isExact(MemorySegment mode, Image image) {
+        return Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(mode)) == image.width()
+                && Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(mode)) == image.height();
     }
 
     /** A connector that vanished meanwhile is as good as none. */
@@ -210,7 +244,9 @@ record KmsOutput(
         }
     }
 
-    private static Optional<KmsObject> primaryPlane(DeviceNode node, int crtcIndex) throws IOException {
+    /** A primary plane for the format; if there is none, those for others are added to what is shown. */
+    private static Optional<KmsObject> primaryPlane(
+            DeviceNode node, int crtcIndex, PixelFormat format, Set<String> shown) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment resources = drm_mode_get_plane_res.allocate(arena);
             node.ioctl("GETPLANERESOURCES", drm_h.DRM_IOCTL_MODE_GETPLANERESOURCES(), resources);
@@ -227,12 +263,15 @@ record KmsOutput(
                         arena.allocate(ValueLayout.JAVA_INT, drm_mode_get_plane.count_format_types(plane));
                 drm_mode_get_plane.format_type_ptr(plane, formats.address());
                 node.ioctl("GETPLANE", drm_h.DRM_IOCTL_MODE_GETPLANE(), plane);
-                boolean xr24 = formats.elements(ValueLayout.JAVA_INT)
-                        .anyMatch(format -> format.get(ValueLayout.JAVA_INT, 0) == Frame.XR24);
-                if ((drm_mode_get_plane.possible_crtcs(plane) >> crtcIndex & 1) == 1 && xr24) {
+                if ((drm_mode_get_plane.possible_crtcs(plane) >> crtcIndex & 1) == 1) {
                     KmsObject object = KmsObject.read(node, id, drm_h.DRM_MODE_OBJECT_PLANE());
                     if (object.value("type") == PRIMARY) {
-                        return Optional.of(object);
+                        if (contains(formats, format)) {
+                            return Optional.of(object);
+                        }
+                        formats.elements(ValueLayout.JAVA_INT)
+                                .map(code -> Fourcc.name(code.get(ValueLayout.JAVA_INT, 0)))
+                                .forEach(shown::add);
                     }
                 }
             }

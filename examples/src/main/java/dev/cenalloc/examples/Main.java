@@ -26,6 +26,7 @@ final class Main {
         return new CommandLine(new Main())
                 .setOut(out)
                 .setErr(err)
+                .setCaseInsensitiveEnumValuesAllowed(true)
                 .setExecutionExceptionHandler((thrown, command, parsed) -> {
                     if (thrown instanceof IOException || thrown instanceof IllegalArgumentException) {
                         command.getErr().println("cenalloc: " + thrown.getMessage());

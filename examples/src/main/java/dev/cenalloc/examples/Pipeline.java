@@ -1,46 +1,83 @@
 package dev.cenalloc.examples;
 
+import static dev.cenalloc.examples.VideoQueue.NONE;
+
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Choice;
 import dev.cenalloc.Constraints;
 import dev.cenalloc.Device;
+import dev.cenalloc.Direction;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
+import dev.cenalloc.PixelFormat;
 import dev.cenalloc.SharedBuffer;
-import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.bindings.Linux;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Camera to display without a copy: the buffer that the camera filled is the one that is scanned out. Closed by whoever
- * opened it. {@link #open} is how to share buffers, {@link #run} is how to use them: it makes the system calls that a C
- * program would make and allocates nothing.
+ * Camera to display without a copy: the buffer that the camera filled, or a converter behind it, is the one that is scanned
+ * out. Closed by whoever opened it. {@link #open} is how to share buffers, {@link #run} is how to use them: it makes the
+ * system calls that a C program would make and allocates nothing.
  */
 final class Pipeline implements AutoCloseable {
-    /** On the screen, about to be, being checked, and two for the camera to fill. */
-    private static final int BUFFERS = 5;
+    /** On the screen, about to be, and being checked. */
+    private static final int BUFFERS_OF_DISPLAY = 3;
 
-    private static final int STALL_MILLIS = 5_000;
-    private static final int NONE = -1;
+    /** Whose memory the frames are in. */
+    enum Memory {
+        /** Ours, from the heap that suits all devices. */
+        HEAPS,
+        /** The camera's own, which it exports. */
+        CAMERA
+    }
 
-    /** What the user asked for; {@code auto} is a choice of ours. */
-    record Request(String camera, String display, String heap, int width, int height, int framesPerSecond) {}
+    /**
+     * What the user asked for; {@code auto} is a choice of ours.
+     *
+     * @param through a converter between camera and display, if wanted
+     * @param draw whether the CPU draws over the frames
+     */
+    record Request(
+            String camera,
+            Optional<String> through,
+            String display,
+            PixelFormat format,
+            int width,
+            int height,
+            int framesPerSecond,
+            Memory memory,
+            String heap,
+            boolean draw) {
+        /** From camera to display, the rest as it comes. */
+        static Request of(String camera, String display) {
+            return new Request(
+                    camera, Optional.empty(), display, PixelFormat.XR24, 640, 480, 30, Memory.HEAPS, "auto", false);
+        }
+
+        Request atRate(int rate) {
+            return new Request(camera, through, display, format, width, height, rate, memory, heap, draw);
+        }
+    }
+
+    /** Something that is done to a frame before it is shown. */
+    private interface Step {
+        void apply(int index) throws IOException;
+    }
 
     private final Undo opened;
     private final Camera camera;
+    private final Source source;
+    private final Step step;
     private final Display display;
-    private final Frame frame;
-    private final List<SharedBuffer> buffers = new ArrayList<>();
+    private final List<SharedBuffer> buffers;
     private final SharedBuffer capture;
+    private final Layout captureLayout;
     private final Checker checker;
-
-    private final Arena arena = Arena.ofShared();
-    private final MemorySegment waiting = arena.allocate(Linux.POLLFD);
 
     // Written by the frame loop, read by whoever looks on.
     private final AtomicLong shown = new AtomicLong();
@@ -52,78 +89,115 @@ final class Pipeline implements AutoCloseable {
 
     // The frame loop's own.
     private int onScreen;
-    private int sequence;
     /** A buffer that the display is done with while the checker still reads it. */
     private int held = NONE;
 
     private Pipeline(
             Undo opened,
             Camera camera,
+            Source source,
+            Step step,
             Display display,
-            Frame frame,
             List<SharedBuffer> buffers,
             SharedBuffer capture,
+            Layout captureLayout,
             Checker checker) {
         this.opened = opened;
         this.camera = camera;
+        this.source = source;
+        this.step = step;
         this.display = display;
-        this.frame = frame;
-        this.buffers.addAll(buffers);
+        this.buffers = List.copyOf(buffers);
         this.capture = capture;
+        this.captureLayout = captureLayout;
         this.checker = checker;
     }
 
-    /** Opens both devices, lets them say what memory they take, and creates buffers that suit both. */
+    /** Opens the devices, lets them say what memory they take, and gets buffers that suit all. */
     static Pipeline open(Request request) throws IOException {
-        try (var opened = new Undo()) {
-            Cenalloc cenalloc = opened.add(Cenalloc.open());
-            Camera camera = opened.add(Camera.open(request.camera()));
-            Frame frame = camera.configure(request.width(), request.height(), request.framesPerSecond());
-            Display display = opened.add(Display.open(request.display(), cenalloc, frame));
+        return open(request, DeviceNode::new);
+    }
 
-            // Both are asked before anything is allocated.
+    /** As {@link #open(Request)}, with other means to open device nodes. */
+    static Pipeline open(Request request, DeviceNode.Opener nodes) throws IOException {
+        try (var opened = new Undo()) {
+            // Who takes part, and how frames lie in memory: the camera decides, the others have to agree.
+            Cenalloc cenalloc = opened.add(Cenalloc.open());
+            Camera camera = opened.add(Camera.open(request.camera(), nodes, request.format()));
+            var image = new Image(request.format(), request.width(), request.height());
+            Layout layout = camera.configure(image, request.framesPerSecond()).getFirst();
+            Source source = camera;
+            if (request.through().isPresent()) {
+                source = opened.add(Converter.open(request.through().get(), nodes, camera, layout));
+            }
+            Display display = opened.add(Display.open(request.display(), nodes, cenalloc, layout));
+
+            // Buffers: those that the camera has, or some without memory as yet.
+            List<SharedBuffer> buffers = new ArrayList<>();
+            int count = source.depth() + BUFFERS_OF_DISPLAY;
+            if (request.memory() == Memory.CAMERA) {
+                camera.lend(count);
+            }
+            for (int i = 0; i < count; i++) {
+                buffers.add(opened.add(
+                        request.memory() == Memory.CAMERA
+                                ? cenalloc.adopt(camera.export(i))
+                                : cenalloc.create(layout.size())));
+            }
+
+            // All who will import them are asked before anything is allocated.
             List<Device> devices = new ArrayList<>();
-            devices.add(cenalloc.probe(camera.path()).device(frame.layout()));
+            for (Path node : source.importers()) {
+                devices.add(cenalloc.probe(node).device(layout));
+            }
             devices.add(display.device());
+            if (request.draw()) {
+                devices.add(Device.cpu(Direction.READ_WRITE));
+            }
             if (!request.heap().equals("auto")) {
                 var only = Constraints.NONE.onlyHeaps(List.of(request.heap()));
                 devices.add(Device.of("the user", only, "asked for by --heap"));
             }
-            List<SharedBuffer> buffers = new ArrayList<>();
             List<DmaBuf> memory = new ArrayList<>();
-            for (int i = 0; i < BUFFERS; i++) {
-                SharedBuffer buffer = opened.add(cenalloc.create(frame.size()));
+            for (SharedBuffer buffer : buffers) {
+                buffer.name("pipeline " + memory.size());
                 for (Device device : devices) {
                     buffer.attach(device);
                 }
-                buffers.add(buffer);
                 memory.add(buffer.dmaBuf()); // the first use: here the heap is chosen
-                buffer.dmaBuf().name("pipeline " + i);
             }
-            // What the display puts out goes to a buffer that only the display writes and the CPU reads.
-            SharedBuffer capture = opened.add(cenalloc.create(frame.size()));
-            capture.attach(devices.get(1));
-            Checker checker = opened.add(new Checker(memory, capture.dmaBuf(), frame));
+            source.use(memory);
+            Step step = request.draw() ? opened.add(new Painter(memory, layout))::draw : index -> {};
 
-            return new Pipeline(opened.keep(), camera, display, frame, buffers, capture, checker);
+            // What the display puts out goes to a buffer that only the display writes and the CPU reads.
+            Layout captureLayout =
+                    Layout.of(new Image(KmsOutput.WRITTEN_BACK, image.width(), image.height()), 0, Constraints.NONE);
+            SharedBuffer capture = opened.add(cenalloc.create(captureLayout.size()));
+            capture.attach(cenalloc.probe(display.path()).device(captureLayout));
+            Checker checker = opened.add(new Checker(memory, layout, capture.dmaBuf(), captureLayout));
+
+            return new Pipeline(opened.keep(), camera, source, step, display, buffers, capture, captureLayout, checker);
         }
     }
 
     /** Starts camera and display. */
     void start() throws IOException {
+        source.start();
+        int first;
+        do {
+            first = source.next();
+        } while (first == NONE);
+        if (camera.headerBytes(0) > 0) {
+            throw new IOException(camera.name() + " puts " + camera.headerBytes(0)
+                    + " bytes before each frame, which it had not said: use another --format");
+        }
         List<DmaBuf> memory = new ArrayList<>();
         for (SharedBuffer buffer : buffers) {
             memory.add(buffer.dmaBuf());
         }
-        camera.start(memory);
-        int first;
-        do {
-            await(camera.fd(), "the camera gave no frame");
-            first = camera.dequeue();
-        } while (first == NONE);
-        display.start(memory, first, capture.dmaBuf(), frame);
+        step.apply(first);
+        display.start(memory, first, capture.dmaBuf(), captureLayout);
         onScreen = first;
-        sequence = camera.sequence();
     }
 
     /**
@@ -133,15 +207,15 @@ final class Pipeline implements AutoCloseable {
     void run(long frames) throws IOException {
         shown.set(0);
         dropped.set(0);
+        long droppedBefore = camera.dropped();
         firstFlipMicros = 0;
         while (shown.get() < frames && !stopped) {
-            await(camera.fd(), "the camera gave no frame");
-            int next = camera.dequeue();
+            int next = source.next();
             if (next == NONE) {
                 continue;
             }
-            dropped.addAndGet(camera.sequence() - sequence - 1);
-            sequence = camera.sequence();
+            dropped.set(camera.dropped() - droppedBefore);
+            step.apply(next);
 
             // The checker reads along on a thread of its own; this one only waits for a capture that outlasts a frame.
             checker.awaitCapture();
@@ -150,20 +224,19 @@ final class Pipeline implements AutoCloseable {
             } else {
                 display.show(next);
             }
-            await(display.fd(), "the display did not show the frame");
             if (display.awaitFlip() != next) {
                 throw new IOException("the display showed another frame than it was given");
             }
 
             // The frame that was on the screen is free to be filled again.
             if (held != NONE && !checker.isReading(held)) {
-                camera.queue(held);
+                source.giveBack(held);
                 held = NONE;
             }
             if (held == NONE && checker.isReading(onScreen)) {
                 held = onScreen;
             } else {
-                camera.queue(onScreen);
+                source.giveBack(onScreen);
             }
             onScreen = next;
             lastFlipMicros = display.flipMicros();
@@ -171,25 +244,6 @@ final class Pipeline implements AutoCloseable {
                 firstFlipMicros = lastFlipMicros;
             }
             shown.incrementAndGet();
-        }
-    }
-
-    /** Waits until a descriptor is readable; a device that stalls is an error, not a hang. */
-    private void await(int fd, String otherwise) throws IOException {
-        waiting.set(ValueLayout.JAVA_INT, 0, fd);
-        waiting.set(ValueLayout.JAVA_SHORT, 4, Linux.POLLIN);
-        int ready;
-        do {
-            ready = Linux.poll(waiting, 1, STALL_MILLIS);
-        } while (ready == -Errno.EINTR);
-        if (ready < 0) {
-            throw new IOException("poll gave " + Errno.name(-ready));
-        }
-        if (ready == 0) {
-            throw new IOException(otherwise + " for " + STALL_MILLIS / 1000 + " seconds");
-        }
-        if ((waiting.get(ValueLayout.JAVA_SHORT, 6) & Linux.POLLIN) == 0) {
-            throw new IOException(otherwise + ": the device reports an error");
         }
     }
 
@@ -225,16 +279,17 @@ final class Pipeline implements AutoCloseable {
         return List.copyOf(buffers);
     }
 
-    Frame frame() {
-        return frame;
-    }
-
     Choice choice() {
         return buffers.getFirst().choice().orElseThrow();
     }
 
+    /** Which heap, and why; what the devices said. */
+    String explain() {
+        return buffers.getFirst().explain();
+    }
+
     String devices() {
-        return camera.name() + " -> " + display;
+        return source.name() + " -> " + display;
     }
 
     boolean canCapture() {
@@ -248,8 +303,6 @@ final class Pipeline implements AutoCloseable {
     /** Stops the camera, puts back what was on the screen, releases the memory. After {@link #run} has returned. */
     @Override
     public void close() throws IOException {
-        try (arena) {
-            opened.close();
-        }
+        opened.close();
     }
 }

@@ -1,16 +1,15 @@
 package dev.cenalloc.examples;
 
+import dev.cenalloc.PixelFormat;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -33,6 +32,15 @@ final class PipelineCommand implements Callable<Integer> {
     @Option(names = "--display", defaultValue = "auto", description = "Driver or node.")
     private String display = "auto";
 
+    @Option(
+            names = "--through",
+            paramLabel = "<converter>",
+            description = "Between the two, a mem-to-mem device: driver, part of the bus address, or node.")
+    private @Nullable String through;
+
+    @Option(names = "--format", description = "${COMPLETION-CANDIDATES}; default: XR24, with --through RG16.")
+    private @Nullable PixelFormat format;
+
     @Option(names = "--size", defaultValue = "640x480", description = "WIDTHxHEIGHT, default: ${DEFAULT-VALUE}.")
     private String size = "640x480";
 
@@ -44,6 +52,18 @@ final class PipelineCommand implements Callable<Integer> {
 
     @Option(names = "--heap", defaultValue = "auto", description = "Take this heap, if it suits.")
     private String heap = "auto";
+
+    @Option(
+            names = "--memory",
+            defaultValue = "heaps",
+            description = "Whose memory: ${COMPLETION-CANDIDATES}, default: ${DEFAULT-VALUE}.")
+    private Pipeline.Memory memory = Pipeline.Memory.HEAPS;
+
+    @Option(names = "--draw", description = "Have the CPU draw over the frames.")
+    private boolean draw;
+
+    @Option(names = "--explain", description = "Tell which heaps suit, which do not, and who says so.")
+    private boolean explain;
 
     @Option(names = "--screenshot", description = "Write what the display put out last to this PNG file.")
     private @Nullable Path screenshot;
@@ -62,13 +82,25 @@ final class PipelineCommand implements Callable<Integer> {
             throw new ParameterException(
                     command, "--size is WIDTHxHEIGHT in pixels, --frames at least 2, --fps at least 1");
         }
+        if (memory == Pipeline.Memory.CAMERA && !heap.equals("auto")) {
+            throw new ParameterException(command, "--heap says where to allocate, --memory camera not to: give one");
+        }
+        PixelFormat wanted = format != null ? format : through == null ? PixelFormat.XR24 : PixelFormat.RG16;
+        if (wanted.buffers() > 1) {
+            throw new ParameterException(
+                    command, wanted + " has planes in several buffers; --format takes one that lies in one");
+        }
         var request = new Pipeline.Request(
                 camera,
+                Optional.ofNullable(through),
                 display,
-                heap,
+                wanted,
                 Integer.parseInt(dimensions[0]),
                 Integer.parseInt(dimensions[1]),
-                framesPerSecond);
+                framesPerSecond,
+                memory,
+                heap,
+                draw);
         var restored = new CountDownLatch(1);
         try (Pipeline pipeline = Pipeline.open(request)) {
             Thread onInterrupt = new Thread(() -> {
@@ -100,7 +132,9 @@ final class PipelineCommand implements Callable<Integer> {
 
     private int run(Pipeline pipeline, PrintWriter out) throws IOException, InterruptedException {
         out.println(pipeline.devices());
-        out.println(pipeline.choice().plan().explain());
+        if (explain) {
+            out.println(pipeline.explain());
+        }
         out.flush();
         pipeline.start();
         Measurement costs = Measurement.of(pipeline, frames);
@@ -131,7 +165,11 @@ final class PipelineCommand implements Callable<Integer> {
                         ? "not counted (needs root and tracefs)"
                         : costs + (costs.perFrame("futex") >= 0.01 ? "; futex: waiting for the comparison" : ""));
         row(out, "Java bytes a frame", "%.1f".formatted((double) costs.javaBytes() / Math.max(1, pipeline.shown())));
-        row(out, "copies by us", "0: the buffer that the camera fills is the one that is scanned out");
+        row(
+                out,
+                "copies by us",
+                "0: the buffer that " + (through == null ? "the camera" : "the converter")
+                        + " fills is the one that is scanned out");
         row(
                 out,
                 "display = camera",
@@ -162,20 +200,9 @@ final class PipelineCommand implements Callable<Integer> {
     }
 
     private static void write(Pipeline pipeline, Path file) throws IOException {
-        Frame frame = pipeline.frame();
-        var image = new BufferedImage(frame.width(), frame.height(), BufferedImage.TYPE_INT_RGB);
-        Consumer<MemorySegment> reader = pixels -> {
-            for (int y = 0; y < frame.height(); y++) {
-                for (int x = 0; x < frame.width(); x++) {
-                    image.setRGB(x, y, pixels.get(ValueLayout.JAVA_INT, (long) y * frame.stride() + x * 4L));
-                }
-            }
-        };
-        if (pipeline.canCapture()) {
-            pipeline.checker().readCapture(reader);
-        } else {
-            pipeline.checker().read(pipeline.onScreen(), reader);
-        }
+        BufferedImage image = pipeline.canCapture()
+                ? pipeline.checker().pictureOfCapture()
+                : pipeline.checker().picture(pipeline.onScreen());
         if (!ImageIO.write(image, "png", file.toFile())) {
             throw new IOException("this Java cannot write PNG files");
         }

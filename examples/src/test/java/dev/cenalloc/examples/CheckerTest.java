@@ -2,32 +2,68 @@ package dev.cenalloc.examples;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
+import dev.cenalloc.PixelFormat;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class CheckerTest {
-    private static final Frame FRAME = new Frame(5, 3, 32, 96);
+    private static final Layout CAPTURE = layout(PixelFormat.XR24, 32);
+
+    private static Layout layout(PixelFormat format, long pitch) {
+        var image = new Image(format, 5, 3);
+        return new Layout(image, 0, List.of(new Layout.Plane(0, pitch, 3)), pitch * 3);
+    }
 
     @Test
-    void everyPixelCountsAndNothingElse() {
+    void everyPixelCountsAndNothingElse() throws IOException {
+        Layout layout = layout(PixelFormat.XR24, 24);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment one = arena.allocate(FRAME.size(), 4);
-            MemorySegment other = arena.allocate(FRAME.size(), 4);
-            assertEquals(0, Checker.differences(one, other, FRAME));
+            MemorySegment one = arena.allocate(layout.size(), 4);
+            MemorySegment other = arena.allocate(CAPTURE.size(), 4);
+            assertEquals(0, Checker.differences(one, layout, other, CAPTURE));
             other.set(ValueLayout.JAVA_BYTE, 3, (byte) 0xFF); // the unused byte of the first pixel
             other.set(ValueLayout.JAVA_INT, 20, 1); // between the lines
-            assertEquals(0, Checker.differences(one, other, FRAME));
-            for (int y = 0; y < FRAME.height(); y++) {
-                for (int x = 0; x < FRAME.width(); x++) {
-                    long pixel = (long) y * FRAME.stride() + x * 4L;
+            assertEquals(0, Checker.differences(one, layout, other, CAPTURE));
+            for (int y = 0; y < 3; y++) {
+                for (int x = 0; x < 5; x++) {
                     for (int colour = 0; colour < 3; colour++) {
-                        other.set(ValueLayout.JAVA_BYTE, pixel + colour, (byte) 1);
-                        assertEquals(1, Checker.differences(one, other, FRAME));
-                        other.set(ValueLayout.JAVA_BYTE, pixel + colour, (byte) 0);
+                        long at = y * 32L + x * 4L + colour;
+                        other.set(ValueLayout.JAVA_BYTE, at, (byte) 1);
+                        assertEquals(1, Checker.differences(one, layout, other, CAPTURE));
+                        other.set(ValueLayout.JAVA_BYTE, at, (byte) 0);
                     }
                 }
+            }
+        }
+    }
+
+    /** In each format, a difference in the lowest bit that it keeps of a colour counts, and one below does not. */
+    @ParameterizedTest
+    @EnumSource
+    void formatsAreComparedAsFarAsTheyKeepColours(Colours colours) throws IOException {
+        Layout layout = layout(PixelFormat.valueOf(colours.name()), 20);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment frame = arena.allocate(layout.size());
+            MemorySegment captured = arena.allocate(CAPTURE.size(), 4);
+            long at = layout.planes().getFirst().pitch() + colours.bytes(); // the second of the second line
+            long capturedAt = 32 + 4;
+            colours.set(frame, at, 0xA65C3B);
+            captured.set(ValueLayout.JAVA_INT, capturedAt, 0xA65C3B);
+            assertEquals(0, Checker.differences(frame, layout, captured, CAPTURE));
+            for (int bit = 0; bit < 24; bit++) {
+                captured.set(ValueLayout.JAVA_INT, capturedAt, 0xA65C3B ^ 1 << bit);
+                assertEquals(
+                        colours.precision() >> bit & 1,
+                        Checker.differences(frame, layout, captured, CAPTURE),
+                        "bit " + bit);
             }
         }
     }

@@ -47,10 +47,10 @@ class LayoutDeviceTest {
     @BeforeEach
     void open() throws IOException {
         Path path;
-        try (Camera vivid = Camera.open("vivid-000")) {
+        try (Camera vivid = Camera.open("vivid-000", DeviceNode::new, PixelFormat.XR24)) {
             path = vivid.path();
         }
-        node = DeviceNode.open(path);
+        node = new DeviceNode(path);
         node.ioctl("VIDIOC_G_INPUT", v4l2_h.VIDIOC_G_INPUT(), input);
         inputBefore = input.get(ValueLayout.JAVA_INT, 0);
         selectInput(ANY_SIZE);

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Direction;
 import dev.cenalloc.Mapping;
+import dev.cenalloc.PixelFormat;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.examples.MainTest.Outcome;
 import java.io.File;
@@ -91,7 +92,7 @@ class PipelineDeviceTest {
 
     @Test
     void aDifferenceOnTheScreenIsNoticed() throws Exception {
-        var request = new Pipeline.Request(ANY_MEMORY, "vkms", "auto", 640, 480, 30);
+        var request = Pipeline.Request.of(ANY_MEMORY, "vkms");
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.start();
             List<Mapping> mappings = new ArrayList<>();
@@ -212,7 +213,7 @@ class PipelineDeviceTest {
     @Test
     void aFrameCostsWhatItCostsInC() throws Exception {
         Measurement costs;
-        var request = new Pipeline.Request(ANY_MEMORY, "vkms", "auto", 640, 480, 60);
+        var request = Pipeline.Request.of(ANY_MEMORY, "vkms").atRate(60);
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.check(false);
             pipeline.start();
@@ -255,12 +256,12 @@ class PipelineDeviceTest {
         String program = System.getProperty("cenalloc.pipeline.c");
         assertTrue(new File(program).canExecute(), program);
         String camera;
-        try (Camera found = Camera.open(ANY_MEMORY)) {
+        try (Camera found = Camera.open(ANY_MEMORY, DeviceNode::new, PixelFormat.XR24)) {
             camera = found.path().toString();
         }
         String card = "";
         for (Path path : DeviceNode.list("/dev/dri", "card")) {
-            try (DeviceNode node = DeviceNode.open(path)) {
+            try (DeviceNode node = new DeviceNode(path)) {
                 card = KmsOutput.driver(node).equals("vkms") ? path.toString() : card;
             }
         }

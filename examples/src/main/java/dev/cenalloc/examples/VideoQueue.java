@@ -1,0 +1,330 @@
+package dev.cenalloc.examples;
+
+import dev.cenalloc.Constraints;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
+import dev.cenalloc.PixelFormat;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.v4l2.v4l2_buffer;
+import dev.cenalloc.bindings.v4l2.v4l2_exportbuffer;
+import dev.cenalloc.bindings.v4l2.v4l2_fmtdesc;
+import dev.cenalloc.bindings.v4l2.v4l2_format;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format_mplane;
+import dev.cenalloc.bindings.v4l2.v4l2_plane;
+import dev.cenalloc.bindings.v4l2.v4l2_plane_pix_format;
+import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * One queue of a V4L2 node, which fills buffers or, of type output, reads them: {@link #configure}, then either
+ * {@link #use} (dma-bufs of ours) or {@link #request} and {@link #export} (memory of the driver), then {@link #queue}
+ * and {@link #start}, then {@link #dequeue} and {@link #queue} by turns, one system call each, which allocate nothing. The frame
+ * of an image in several buffers has one dma-buf for each. Its memory and its node belong to a {@link VideoNode}. For one thread at a time.
+ */
+final class VideoQueue {
+    /** No buffer. */
+    static final int NONE = -1;
+
+    private final DeviceNode node;
+    private final String name;
+    private final int type;
+    private final boolean multiPlanar;
+    private final Arena arena;
+    private final MemorySegment streamType;
+
+    /** Of each buffer of a frame, once configured. */
+    private List<Layout> layouts = List.of();
+    /** The kernel's view of the frames, by index; filled in once. */
+    private List<MemorySegment> frames = List.of();
+
+    private MemorySegment dequeued = MemorySegment.NULL;
+
+    VideoQueue(DeviceNode node, String name, int type, Arena arena) {
+        this.node = node;
+        this.name = name;
+        this.type = type;
+        this.multiPlanar = type == v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE()
+                || type == v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE();
+        this.arena = arena;
+        this.streamType = arena.allocateFrom(ValueLayout.JAVA_INT, type);
+    }
+
+    private boolean isOutput() {
+        return type == v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT() || type == v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE();
+    }
+
+    int type() {
+        return type;
+    }
+
+    /** The formats that the driver has, as far as they have a name here. */
+    Set<PixelFormat> formats() {
+        var formats = EnumSet.noneOf(PixelFormat.class);
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment format = v4l2_fmtdesc.allocate(call);
+            v4l2_fmtdesc.type(format, type);
+            for (int i = 0; ; i++) {
+                v4l2_fmtdesc.index(format, i);
+                if (node.tryIoctl(v4l2_h.VIDIOC_ENUM_FMT(), format) < 0) {
+                    return formats;
+                }
+                PixelFormat.ofV4l2(v4l2_fmtdesc.pixelformat(format)).ifPresent(formats::add);
+            }
+        }
+    }
+
+    // ---- what lies in the buffers ----
+
+    /**
+     * Sets the format. A driver may settle on something else than it was asked for, so its answer is checked: anything else
+     * than the image, and lines or buffers too small for it, are an error.
+     *
+     * @param pitch bytes from line to line to ask for; 0 leaves that to the driver
+     * @return where the image lies by the driver's word, for each of its buffers
+     */
+    List<Layout> configure(Image image, long pitch) throws IOException {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment format = v4l2_format.allocate(call);
+            v4l2_format.type(format, type);
+            MemorySegment single = v4l2_format.fmt.pix(v4l2_format.fmt(format));
+            MemorySegment multi = v4l2_format.fmt.pix_mp(v4l2_format.fmt(format));
+            int fourcc = image.format().v4l2Fourcc();
+            if (multiPlanar) {
+                v4l2_pix_format_mplane.width(multi, image.width());
+                v4l2_pix_format_mplane.height(multi, image.height());
+                v4l2_pix_format_mplane.pixelformat(multi, fourcc);
+                v4l2_pix_format_mplane.field(multi, v4l2_h.V4L2_FIELD_NONE());
+                v4l2_pix_format_mplane.num_planes(multi, (byte) image.format().buffers());
+                v4l2_plane_pix_format.bytesperline(v4l2_pix_format_mplane.plane_fmt(multi, 0), (int) pitch);
+            } else {
+                v4l2_pix_format.width(single, image.width());
+                v4l2_pix_format.height(single, image.height());
+                v4l2_pix_format.pixelformat(single, fourcc);
+                v4l2_pix_format.field(single, v4l2_h.V4L2_FIELD_NONE());
+                v4l2_pix_format.bytesperline(single, (int) pitch);
+            }
+            int result = node.tryIoctl(v4l2_h.VIDIOC_S_FMT(), format);
+            if (result == -Errno.EBUSY) {
+                throw new IOException(name + " is in use by another program: stop that first");
+            }
+            if (result < 0) {
+                throw new IOException(name + " refuses " + image + ": VIDIOC_S_FMT gave " + Errno.name(-result));
+            }
+            checkAnswer(
+                    image,
+                    multiPlanar ? v4l2_pix_format_mplane.width(multi) : v4l2_pix_format.width(single),
+                    multiPlanar ? v4l2_pix_format_mplane.height(multi) : v4l2_pix_format.height(single),
+                    multiPlanar ? v4l2_pix_format_mplane.pixelformat(multi) : v4l2_pix_format.pixelformat(single),
+                    multiPlanar ? v4l2_pix_format_mplane.num_planes(multi) : 1);
+            var answer = new ArrayList<Layout>();
+            for (int i = 0; i < image.format().buffers(); i++) {
+                MemorySegment plane = v4l2_pix_format_mplane.plane_fmt(multi, i);
+                answer.add(layout(
+                        image,
+                        i,
+                        multiPlanar ? v4l2_plane_pix_format.bytesperline(plane) : v4l2_pix_format.bytesperline(single),
+                        multiPlanar ? v4l2_plane_pix_format.sizeimage(plane) : v4l2_pix_format.sizeimage(single)));
+            }
+            layouts = List.copyOf(answer);
+            return layouts;
+        }
+    }
+
+    private void checkAnswer(Image image, int width, int height, int fourcc, int buffers) throws IOException {
+        if (width != image.width()
+                || height != image.height()
+                || fourcc != image.format().v4l2Fourcc()) {
+            throw new IOException(name + " does not give " + image + " but " + named(fourcc) + " " + width + "x"
+                    + height + ": ask for another --size or --format");
+        }
+        if (buffers != image.format().buffers()) {
+            throw new IOException(name + " wants " + buffers + " buffers for " + image + ", which lies in "
+                    + image.format().buffers() + ": a fault of its driver, use another --format");
+        }
+    }
+
+    private static String named(int fourcc) {
+        return PixelFormat.ofV4l2(fourcc).map(PixelFormat::name).orElseGet(() -> Fourcc.name(fourcc));
+    }
+
+    /** V4L2 tells the pitch of a buffer's first plane; that of the others is in proportion, and there are no gaps. */
+    private Layout layout(Image image, int buffer, int bytesPerLine, int sizeImage) throws IOException {
+        long pitch = Integer.toUnsignedLong(bytesPerLine);
+        long size = Integer.toUnsignedLong(sizeImage);
+        Layout least = Layout.of(image, buffer, Constraints.NONE);
+        long leastPitch = least.planes().getFirst().pitch();
+        if (pitch < leastPitch) {
+            throw new IOException(
+                    name + " says that lines of " + image + " are " + pitch + " bytes apart, and each has " + leastPitch
+                            + ": a fault of its driver, use another --format or --size");
+        }
+        var planes = new ArrayList<Layout.Plane>();
+        long end = 0;
+        for (Layout.Plane plane : least.planes()) {
+            planes.add(new Layout.Plane(end, pitch * plane.pitch() / leastPitch, plane.lines()));
+            end = planes.getLast().end();
+        }
+        if (size < end) {
+            throw new IOException(name + " says that " + image + " with lines " + pitch + " bytes apart has " + size
+                    + " bytes, and it has " + end + ": a fault of its driver, use another --format or --size");
+        }
+        return new Layout(image, buffer, planes, size);
+    }
+
+    // ---- where the buffers are ----
+
+    /** Will work on dma-bufs of ours: of each frame, one for each of its buffers. From now on a frame's index is its name. */
+    void use(List<List<DmaBuf>> memory) throws IOException {
+        request(memory.size(), v4l2_h.V4L2_MEMORY_DMABUF());
+        var described = new ArrayList<MemorySegment>();
+        for (List<DmaBuf> buffers : memory) {
+            MemorySegment frame = describe(described.size(), v4l2_h.V4L2_MEMORY_DMABUF());
+            for (int i = 0; i < buffers.size(); i++) {
+                DmaBuf buffer = buffers.get(i);
+                // The whole of the buffer, not what the image fills: drivers check as much as is said here.
+                int length = (int) Math.min(buffer.size(), Integer.MAX_VALUE);
+                int used = isOutput() ? (int) layouts.get(i).size() : 0;
+                if (multiPlanar) {
+                    MemorySegment plane = plane(frame, i);
+                    v4l2_plane.m.fd(v4l2_plane.m(plane), buffer.fd());
+                    v4l2_plane.length(plane, length);
+                    v4l2_plane.bytesused(plane, used);
+                } else {
+                    v4l2_buffer.m.fd(v4l2_buffer.m(frame), buffer.fd());
+                    v4l2_buffer.length(frame, length);
+                    v4l2_buffer.bytesused(frame, used);
+                }
+            }
+            described.add(frame);
+        }
+        frames = List.copyOf(described);
+    }
+
+    /** Will work on memory that the driver allocates now, and that {@link #export} gives out. */
+    void request(int count) throws IOException {
+        request(count, v4l2_h.V4L2_MEMORY_MMAP());
+        var described = new ArrayList<MemorySegment>();
+        for (int i = 0; i < count; i++) {
+            described.add(describe(i, v4l2_h.V4L2_MEMORY_MMAP()));
+        }
+        frames = List.copyOf(described);
+    }
+
+    /** A dma-buf of the driver's memory: a descriptor that the caller closes. Only of images in one buffer. */
+    int export(int index) throws IOException {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment export = v4l2_exportbuffer.allocate(call);
+            v4l2_exportbuffer.type(export, type);
+            v4l2_exportbuffer.index(export, index);
+            v4l2_exportbuffer.flags(export, Linux.O_RDWR | Linux.O_CLOEXEC);
+            int result = node.tryIoctl(v4l2_h.VIDIOC_EXPBUF(), export);
+            if (result < 0) {
+                throw new IOException(name + " does not give its memory to others: VIDIOC_EXPBUF gave "
+                        + Errno.name(-result) + "; use memory from heaps");
+            }
+            return v4l2_exportbuffer.fd(export);
+        }
+    }
+
+    private void request(int count, int memory) throws IOException {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment request = v4l2_requestbuffers.allocate(call);
+            v4l2_requestbuffers.count(request, count);
+            v4l2_requestbuffers.type(request, type);
+            v4l2_requestbuffers.memory(request, memory);
+            int result = node.tryIoctl(v4l2_h.VIDIOC_REQBUFS(), request);
+            if (result == -Errno.EBUSY) {
+                throw new IOException(name + " is streaming for another program: stop that first");
+            }
+            if (result < 0) {
+                throw new IOException(name
+                        + (memory == v4l2_h.V4L2_MEMORY_DMABUF() ? " takes no dma-bufs" : " has no buffers of its own")
+                        + ": VIDIOC_REQBUFS gave " + Errno.name(-result));
+            }
+            // A driver may ask for more than it gets; fewer would leave some of ours without a number.
+            if (v4l2_requestbuffers.count(request) < count) {
+                throw new IOException(
+                        name + " takes only " + v4l2_requestbuffers.count(request) + " buffers of " + count);
+            }
+        }
+        dequeued = describe(0, memory);
+    }
+
+    private MemorySegment describe(int index, int memory) {
+        // The planes lie behind the buffer that points to them, so that one segment reaches all.
+        int planes = multiPlanar ? layouts.size() : 0;
+        MemorySegment frame = arena.allocate(v4l2_buffer.sizeof() + planes * v4l2_plane.sizeof(), Long.BYTES);
+        v4l2_buffer.index(frame, index);
+        v4l2_buffer.type(frame, type);
+        v4l2_buffer.memory(frame, memory);
+        if (multiPlanar) {
+            v4l2_buffer.m.planes(v4l2_buffer.m(frame), plane(frame, 0));
+            v4l2_buffer.length(frame, planes);
+        }
+        return frame;
+    }
+
+    private static MemorySegment plane(MemorySegment frame, int index) {
+        return v4l2_plane.asSlice(frame.asSlice(v4l2_buffer.sizeof()), index);
+    }
+
+    // ---- the stream ----
+
+    /** How many frames there are. */
+    int size() {
+        return frames.size();
+    }
+
+    /** Starts the stream; some drivers want buffers queued before. */
+    void start() throws IOException {
+        node.ioctl("VIDIOC_STREAMON", v4l2_h.VIDIOC_STREAMON(), streamType);
+    }
+
+    /** Stops the stream; every buffer is ours again. */
+    void stop() {
+        node.tryIoctl(v4l2_h.VIDIOC_STREAMOFF(), streamType);
+    }
+
+    /** Gives the driver a frame's buffers, to fill or to read. */
+    void queue(int index) throws IOException {
+        node.frameIoctl("VIDIOC_QBUF", v4l2_h.VIDIOC_QBUF(), frames.get(index));
+    }
+
+    /** Takes the frame that the driver has been done with for longest, or {@link #NONE}. Never blocks. */
+    int dequeue() throws IOException {
+        int result = node.tryFrameIoctl(v4l2_h.VIDIOC_DQBUF(), dequeued);
+        if (result == -Errno.EAGAIN) {
+            return NONE;
+        }
+        if (result < 0) {
+            throw new IOException("VIDIOC_DQBUF on " + name + " gave " + Errno.name(-result));
+        }
+        return v4l2_buffer.index(dequeued);
+    }
+
+    /** Whether the driver says that the frame dequeued last is no good. */
+    boolean isDamaged() {
+        return (v4l2_buffer.flags(dequeued) & v4l2_h.V4L2_BUF_FLAG_ERROR()) != 0;
+    }
+
+    /** The driver's count of the frame dequeued last, unsigned; a gap is a frame that found no free buffer. */
+    int sequence() {
+        return v4l2_buffer.sequence(dequeued);
+    }
+
+    /** Bytes before the image in a buffer of the frame dequeued last, which only multi-planar drivers have. */
+    long headerBytes(int buffer) {
+        return multiPlanar ? Integer.toUnsignedLong(v4l2_plane.data_offset(plane(dequeued, buffer))) : 0;
+    }
+}
