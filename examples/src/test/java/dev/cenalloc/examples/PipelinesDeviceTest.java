@@ -1,0 +1,343 @@
+package dev.cenalloc.examples;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Attachment;
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.Device;
+import dev.cenalloc.Direction;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
+import dev.cenalloc.Mapping;
+import dev.cenalloc.PixelFormat;
+import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.examples.MainTest.Outcome;
+import dev.cenalloc.examples.Pipeline.Memory;
+import dev.cenalloc.examples.Pipeline.Request;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * All the ways from a camera to a display: each shows frames, and what the display puts out is compared with them in every
+ * pixel. The cameras show colour bars.
+ */
+@EnabledIfSystemProperty(
+        named = "cenalloc.devices",
+        matches = "required",
+        disabledReason =
+                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+class PipelinesDeviceTest {
+    private static final int FRAMES = 30;
+    private static final int BARS = 8;
+    /** Of 640 pixels. */
+    private static final int BAR_WIDTH = 80;
+    /** Below what the cameras write over their picture, and the square that is drawn. */
+    private static final int LINE = 400;
+
+    /** White, yellow, cyan, green, magenta, red, blue, black: which of red, green and blue are lit. */
+    private static final int[] LIT = {0xFFFFFF, 0xFFFF00, 0x00FFFF, 0x00FF00, 0xFF00FF, 0xFF0000, 0x0000FF, 0};
+
+    private static Request request(String camera, Optional<String> through, PixelFormat format, Memory memory) {
+        return new Request(camera, through, "vkms", format, 640, 480, 20, memory, "auto", false);
+    }
+
+    private static Request drawing(Request plain, int rate) {
+        return new Request(
+                plain.camera(),
+                plain.through(),
+                plain.display(),
+                plain.format(),
+                plain.width(),
+                plain.height(),
+                rate,
+                plain.memory(),
+                plain.heap(),
+                true);
+    }
+
+    /** Shows frames: a picture of what the display put out last, which was what it was given, each time. */
+    private static BufferedImage run(Pipeline pipeline) throws IOException {
+        pipeline.run(FRAMES);
+        pipeline.checker().awaitIdle();
+        assertEquals(FRAMES, pipeline.shown());
+        assertTrue(pipeline.dropped() >= 0, () -> pipeline.dropped() + " dropped");
+        assertTrue(pipeline.checker().frames() > 0, "frames were compared");
+        assertEquals(0, pipeline.checker().different());
+        return pipeline.checker().pictureOfCapture();
+    }
+
+    private static void assertBars(BufferedImage picture) {
+        var checks = new ArrayList<Executable>();
+        for (int bar = 0; bar < BARS; bar++) {
+            int colour = picture.getRGB(bar * BAR_WIDTH + BAR_WIDTH / 2, LINE);
+            for (int shift = 0; shift < 24; shift += 8) {
+                int value = colour >> shift & 0xFF;
+                boolean lit = (LIT[bar] >> shift & 1) == 1;
+                String what = "bar " + bar + " is " + Integer.toHexString(colour);
+                checks.add(() -> assertTrue(lit ? value > 0xA0 && value < 0xD0 : value < 0x20, what));
+            }
+        }
+        assertAll(checks);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"vivid-000, XR24", "vivid-000, RG16", "vivid-002, XR24"})
+    void theDisplayPutsOutWhatTheCameraWrites(String camera, PixelFormat format) throws Exception {
+        try (Pipeline pipeline = Pipeline.open(request(camera, Optional.empty(), format, Memory.HEAPS))) {
+            pipeline.start();
+            assertBars(run(pipeline));
+        }
+    }
+
+    /** Three devices on one plan, and one pool, through which every buffer goes round. */
+    @Test
+    void aConverterBetweenSharesTheBuffers() throws Exception {
+        var request = request("vivid-000", Optional.of("vim2m"), PixelFormat.RG16, Memory.HEAPS);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            for (SharedBuffer buffer : pipeline.buffers()) {
+                List<String> names = buffer.attachments().stream()
+                        .map(Attachment::device)
+                        .map(Device::name)
+                        .toList();
+                assertEquals(3, names.size(), names::toString);
+                assertTrue(names.get(0).startsWith("vivid") && names.get(1).startsWith("vim2m"), names::toString);
+                assertTrue(names.get(2).startsWith("vkms"), names::toString);
+                assertEquals("system", buffer.choice().orElseThrow().heap().name());
+            }
+            pipeline.start();
+            // The camera has not had this one yet, so it is the converter that wrote to it.
+            assertTrue(pipeline.onScreen() >= pipeline.buffers().size() - 2, () -> "buffer " + pipeline.onScreen());
+            assertBars(pipeline.checker().picture(pipeline.onScreen()));
+            assertBars(run(pipeline));
+            // Per frame: poll, dequeue, queue at each of the two sources; read and written buffer; commit.
+            Map<String, Long> calls = count(pipeline);
+            assertEquals(7.0, perFrame(calls, "ioctl"), 0.2, calls::toString);
+            assertEquals(3.0, perFrame(calls, "poll"), 0.2, calls::toString);
+        }
+    }
+
+    private static Map<String, Long> count(Pipeline pipeline) throws IOException {
+        pipeline.check(false);
+        try (SystemCalls calls =
+                SystemCalls.ofThread(SystemCalls.currentThread()).orElseThrow()) {
+            pipeline.run(FRAMES);
+            return calls.counts();
+        }
+    }
+
+    private static double perFrame(Map<String, Long> calls, String name) {
+        return (double) calls.getOrDefault(name, 0L) / FRAMES;
+    }
+
+    /** The third camera has the interface for images in several buffers: here luma and chroma have a dma-buf each. */
+    @Test
+    void anImageInTwoBuffersIsCaptured() throws Exception {
+        var image = new Image(PixelFormat.NV16M, 640, 480);
+        try (var opened = new Undo()) {
+            Cenalloc cenalloc = opened.add(Cenalloc.open());
+            Camera camera = opened.add(Camera.open("vivid-002", DeviceNode::new, image.format()));
+            List<Layout> layouts = camera.configure(image, 30);
+            assertEquals(2, layouts.size());
+            List<List<DmaBuf>> frames = new ArrayList<>();
+            List<List<Mapping>> mappings = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                List<DmaBuf> frame = new ArrayList<>();
+                List<Mapping> mapped = new ArrayList<>();
+                for (Layout layout : layouts) {
+                    SharedBuffer buffer = opened.add(cenalloc.create(layout.size()));
+                    if (i == 0) {
+                        buffer.attach(cenalloc.probe(camera.path()).device(layout));
+                    }
+                    frame.add(buffer.dmaBuf());
+                    mapped.add(opened.add(buffer.map(Direction.READ)));
+                }
+                frames.add(frame);
+                mappings.add(mapped);
+            }
+            camera.useApart(frames);
+            camera.start();
+            for (int taken = 0; taken < 5; ) {
+                int index = camera.next();
+                if (index != VideoQueue.NONE) {
+                    taken++;
+                    assertBarsIn(camera, frames.get(index), mappings.get(index), layouts);
+                    camera.giveBack(index);
+                }
+            }
+        }
+    }
+
+    /** 75 % bars in Y, Cb and Cr of ITU-R BT.601, limited range. */
+    private static final int[][] BT601 = {
+        {180, 128, 128},
+        {162, 44, 142},
+        {131, 156, 44},
+        {112, 72, 58},
+        {84, 184, 198},
+        {65, 100, 212},
+        {35, 212, 114},
+        {16, 128, 128}
+    };
+
+    private static void assertBarsIn(Camera camera, List<DmaBuf> buffers, List<Mapping> mappings, List<Layout> layouts)
+            throws IOException {
+        try (var _ = buffers.get(0).access(Direction.READ);
+                var _ = buffers.get(1).access(Direction.READ)) {
+            var checks = new ArrayList<Executable>();
+            for (int bar = 0; bar < BARS; bar++) {
+                int x = bar * BAR_WIDTH + BAR_WIDTH / 2;
+                int[] expected = BT601[bar];
+                int[] found = {
+                    at(mappings.get(0), camera.headerBytes(0), layouts.get(0), x),
+                    at(mappings.get(1), camera.headerBytes(1), layouts.get(1), x),
+                    at(mappings.get(1), camera.headerBytes(1), layouts.get(1), x + 1)
+                };
+                for (int i = 0; i < 3; i++) {
+                    int component = i;
+                    String what = "bar " + bar + ", component " + i;
+                    checks.add(() -> assertEquals(expected[component], found[component], 3, what));
+                }
+            }
+            assertAll(checks);
+        }
+    }
+
+    private static int at(Mapping mapping, long header, Layout layout, int x) {
+        MemorySegment memory = mapping.segment();
+        long at = header + LINE * layout.planes().getFirst().pitch() + x;
+        return Byte.toUnsignedInt(memory.get(ValueLayout.JAVA_BYTE, at));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"XR24, FF8000", "RG16, FF8200"})
+    void whatTheCpuDrawsIsOnTheDisplay(PixelFormat format, String orange) throws Exception {
+        var request = drawing(request("vivid-000", Optional.empty(), format, Memory.HEAPS), 20);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            assertTrue(pipeline.explain().contains("CPU: memory that the CPU can "), pipeline.explain());
+            pipeline.start();
+            BufferedImage picture = run(pipeline);
+            assertBars(picture);
+            int first = square(picture, Integer.parseInt(orange, 16));
+            int second = square(run(pipeline), Integer.parseInt(orange, 16));
+            assertTrue(second > first, "it has moved from " + first + " to " + second);
+        }
+    }
+
+    /** Checks that the square is there and whole: its left edge. */
+    private static int square(BufferedImage picture, int orange) {
+        int left = Integer.MAX_VALUE;
+        int top = Integer.MAX_VALUE;
+        int right = -1;
+        int bottom = -1;
+        int pixels = 0;
+        for (int y = 0; y < picture.getHeight(); y++) {
+            for (int x = 0; x < picture.getWidth(); x++) {
+                if ((picture.getRGB(x, y) & 0xFFFFFF) == orange) {
+                    left = Math.min(left, x);
+                    top = Math.min(top, y);
+                    right = Math.max(right, x);
+                    bottom = Math.max(bottom, y);
+                    pixels++;
+                }
+            }
+        }
+        assertEquals(Painter.SIDE * Painter.SIDE, pixels);
+        assertEquals(Painter.SIDE, right - left + 1);
+        assertEquals(Painter.SIDE, bottom - top + 1);
+        return left;
+    }
+
+    /** A bracket is two system calls, and no Java objects. */
+    @Test
+    void drawingCostsTwoCallsAFrame() throws Exception {
+        var request = drawing(request("vivid-000", Optional.empty(), PixelFormat.XR24, Memory.HEAPS), 60);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            pipeline.check(false);
+            pipeline.start();
+            Measurement costs = Measurement.of(pipeline, 300);
+            assertEquals(5.0, costs.perFrame("ioctl"), 0.05, costs::toString);
+            assertEquals(8.0, costs.systemCallsPerFrame(), 0.1, costs::toString);
+            // Less than half of the smallest object a frame: none, but for what the virtual machine does once.
+            assertTrue(costs.javaBytes() < 8 * 300, () -> costs.javaBytes() + " bytes allocated");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"vivid-000, videobuf2_vmalloc", "vivid-001, videobuf2_dma_contig", "vivid-002, videobuf2_vmalloc"})
+    void theCamerasOwnMemoryIsShown(String camera, String exporter) throws Exception {
+        var request = request(camera, Optional.empty(), PixelFormat.XR24, Memory.CAMERA);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            for (SharedBuffer buffer : pipeline.buffers()) {
+                assertEquals(exporter, buffer.dmaBuf().exporter());
+                String info = Files.readString(
+                        Path.of("/proc/self/fdinfo", "" + buffer.dmaBuf().fd()));
+                assertTrue(info.matches("(?s).*flags:\\s+02\\d{6}\\b.*"), () -> "close-on-exec: " + info);
+            }
+            pipeline.start();
+            assertBars(run(pipeline));
+            Map<String, Long> calls = count(pipeline);
+            assertEquals(3.0, perFrame(calls, "ioctl"), 0.2, calls::toString);
+        }
+    }
+
+    @Test
+    void theCamerasOwnMemoryGoesThroughAConverterToo() throws Exception {
+        var request = request("vivid-001", Optional.of("vim2m"), PixelFormat.RG16, Memory.CAMERA);
+        try (Pipeline pipeline = Pipeline.open(drawing(request, 20))) {
+            pipeline.start();
+            square(run(pipeline), 0xFF8200);
+        }
+    }
+
+    @Test
+    void aFormatThatTheDisplayDoesNotHaveIsRefused() {
+        Outcome outcome = Outcome.of("pipeline", "--camera", "vivid-000", "--format", "nv12");
+        assertEquals(1, outcome.status(), outcome::toString);
+        assertTrue(outcome.err().contains("shows no NV12 but"), outcome.err());
+        assertTrue(outcome.err().contains("RG16, XR24") || outcome.err().contains("RG16, XR"), outcome.err());
+        assertFalse(outcome.out().contains("frames shown"), outcome.out());
+    }
+
+    @Test
+    void aFormatThatTheConverterDoesNotHaveIsRefused() {
+        Outcome outcome = Outcome.of("pipeline", "--camera", "vivid-000", "--through", "vim2m", "--format", "XR24");
+        assertEquals(1, outcome.status(), outcome::toString);
+        assertTrue(outcome.err().contains("no converter 'vim2m'"), outcome.err());
+        assertTrue(outcome.err().contains("has no format XR24 but [RG16"), outcome.err());
+    }
+
+    @Test
+    void aSizeThatTheConverterDoesNotHaveIsRefused() {
+        var request = new Request(
+                "vivid-000",
+                Optional.of("vim2m"),
+                "vkms",
+                PixelFormat.RG16,
+                1280,
+                720,
+                30,
+                Memory.HEAPS,
+                "auto",
+                false);
+        var e = assertThrows(IOException.class, () -> Pipeline.open(request));
+        assertTrue(e.toString().contains("does not give RG16 1280x720 but RG16 640x480"), e.toString());
+    }
+}
