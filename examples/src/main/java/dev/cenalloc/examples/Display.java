@@ -1,6 +1,7 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.Constraints;
 import dev.cenalloc.Device;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Image;
@@ -39,6 +40,7 @@ final class Display implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment events = arena.allocate(EVENTS, Long.BYTES);
     private final List<Integer> framebuffers = new ArrayList<>();
+    private int captureFramebuffer;
     /** One prepared change a buffer: show it; show it and write back what comes out. */
     private final List<AtomicRequest> flips = new ArrayList<>();
 
@@ -137,31 +139,42 @@ final class Display implements AutoCloseable {
         return device;
     }
 
+    /** How what the display puts out will lie in the buffer that takes it. */
+    Layout captureLayout() {
+        return Layout.of(
+                new Image(
+                        KmsOutput.WRITTEN_BACK,
+                        layout.image().width(),
+                        layout.image().height()),
+                0,
+                Constraints.NONE);
+    }
+
     /**
-     * Makes framebuffers of the buffers and puts one on the screen. From now on the index of a buffer in this list
-     * is its name.
+     * Makes framebuffers of the buffers. From now on the index of a buffer in this list is its name.
      *
-     * @param first the index of the buffer to begin with
      * @param capture takes what the display puts out, where {@link #canCapture}; otherwise not used
-     * @param captureLayout how it is to lie there
      */
-    void start(List<DmaBuf> buffers, int first, DmaBuf capture, Layout captureLayout) throws IOException {
+    void use(List<DmaBuf> buffers, DmaBuf capture) throws IOException {
         for (DmaBuf buffer : buffers) {
             framebuffers.add(framebuffer(buffer, layout));
         }
+        if (output.writeback().isPresent()) {
+            captureFramebuffer = framebuffer(capture, captureLayout());
+        }
+    }
+
+    /** Puts a buffer on the screen, and from then on shows what it is told to. */
+    void start(int first) throws IOException {
         Optional<KmsObject> writeback = begin(framebuffers.get(first));
         started = true;
 
         int flags = drm_h.DRM_MODE_ATOMIC_NONBLOCK() | drm_h.DRM_MODE_PAGE_FLIP_EVENT();
-        for (int i = 0; i < buffers.size(); i++) {
+        for (int i = 0; i < framebuffers.size(); i++) {
             flips.add(flip(framebuffers.get(i)).build(arena, flags, i));
-        }
-        if (writeback.isPresent()) {
-            int target = framebuffer(capture, captureLayout);
-            framebuffers.add(target);
-            for (int i = 0; i < buffers.size(); i++) {
+            if (writeback.isPresent()) {
                 captures.add(flip(framebuffers.get(i))
-                        .set(writeback.get(), "WRITEBACK_FB_ID", target)
+                        .set(writeback.get(), "WRITEBACK_FB_ID", captureFramebuffer)
                         .set(writeback.get(), "WRITEBACK_OUT_FENCE_PTR", fence.address())
                         .build(arena, flags, i));
             }
@@ -294,14 +307,6 @@ final class Display implements AutoCloseable {
         }
     }
 
-    private void removeFramebuffer(int framebuffer) {
-        try (Arena call = Arena.ofConfined()) {
-            MemorySegment id = call.allocate(ValueLayout.JAVA_INT);
-            id.set(ValueLayout.JAVA_INT, 0, framebuffer);
-            node.tryIoctl(drm_h.DRM_IOCTL_MODE_RMFB(), id);
-        }
-    }
-
     /** Freed with the descriptor, as every object that this program has made. */
     private int createBlob(MemorySegment content) throws IOException {
         try (Arena call = Arena.ofConfined()) {
@@ -325,9 +330,7 @@ final class Display implements AutoCloseable {
                 LOG.info("what was on the screen before cannot be put back: {}", Errno.name(-result));
             }
         }
-        framebuffers.forEach(this::removeFramebuffer);
-        framebuffers.clear();
-        node.close();
+        node.close(); // with it go its framebuffers
         if (arena.scope().isAlive()) {
             arena.close();
         }

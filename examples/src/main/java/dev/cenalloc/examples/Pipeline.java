@@ -75,8 +75,6 @@ final class Pipeline implements AutoCloseable {
     private final Step step;
     private final Display display;
     private final List<SharedBuffer> buffers;
-    private final SharedBuffer capture;
-    private final Layout captureLayout;
     private final Checker checker;
 
     // Written by the frame loop, read by whoever looks on.
@@ -99,8 +97,6 @@ final class Pipeline implements AutoCloseable {
             Step step,
             Display display,
             List<SharedBuffer> buffers,
-            SharedBuffer capture,
-            Layout captureLayout,
             Checker checker) {
         this.opened = opened;
         this.camera = camera;
@@ -108,8 +104,6 @@ final class Pipeline implements AutoCloseable {
         this.step = step;
         this.display = display;
         this.buffers = List.copyOf(buffers);
-        this.capture = capture;
-        this.captureLayout = captureLayout;
         this.checker = checker;
     }
 
@@ -170,13 +164,13 @@ final class Pipeline implements AutoCloseable {
             Step step = request.draw() ? opened.add(new Painter(memory, layout))::draw : index -> {};
 
             // What the display puts out goes to a buffer that only the display writes and the CPU reads.
-            Layout captureLayout =
-                    Layout.of(new Image(KmsOutput.WRITTEN_BACK, image.width(), image.height()), 0, Constraints.NONE);
+            Layout captureLayout = display.captureLayout();
             SharedBuffer capture = opened.add(cenalloc.create(captureLayout.size()));
             capture.attach(cenalloc.probe(display.path()).device(captureLayout));
+            display.use(memory, capture.dmaBuf());
             Checker checker = opened.add(new Checker(memory, layout, capture.dmaBuf(), captureLayout));
 
-            return new Pipeline(opened.keep(), camera, source, step, display, buffers, capture, captureLayout, checker);
+            return new Pipeline(opened.keep(), camera, source, step, display, buffers, checker);
         }
     }
 
@@ -191,12 +185,8 @@ final class Pipeline implements AutoCloseable {
             throw new IOException(camera.name() + " puts " + camera.headerBytes(0)
                     + " bytes before each frame, which it had not said: use another --format");
         }
-        List<DmaBuf> memory = new ArrayList<>();
-        for (SharedBuffer buffer : buffers) {
-            memory.add(buffer.dmaBuf());
-        }
         step.apply(first);
-        display.start(memory, first, capture.dmaBuf(), captureLayout);
+        display.start(first);
         onScreen = first;
     }
 
