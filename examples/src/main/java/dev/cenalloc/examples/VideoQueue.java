@@ -27,10 +27,11 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * One queue of a V4L2 node, which fills buffers or, of type output, reads them: {@link #configure}, then either
- * {@link #use} (dma-bufs of ours) or {@link #request} and {@link #export} (memory of the driver), then {@link #queue}
- * and {@link #start}, then {@link #dequeue} and {@link #queue} by turns, one system call each, which allocate nothing. The frame
- * of an image in several buffers has one dma-buf for each. Its memory and its node belong to a {@link VideoNode}. For one thread at a time.
+ * One queue of a V4L2 node, single- or multi-planar, which fills buffers or, of type output, reads them. First
+ * {@link #configure}; then {@link #use} (dma-bufs of ours) or {@link #request} and {@link #export} (memory of the driver); then
+ * {@link #queue} and {@link #start}; from then on {@link #dequeue} and {@link #queue} by turns, which are one system call each and
+ * allocate nothing. The frame of an image in several buffers has one dma-buf for each. Node and memory belong to a
+ * {@link VideoNode}. For one thread at a time.
  */
 final class VideoQueue {
     /** No buffer. */

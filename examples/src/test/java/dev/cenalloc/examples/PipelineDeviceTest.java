@@ -40,6 +40,7 @@ class PipelineDeviceTest {
                 Outcome.of("pipeline", "--camera", ANY_MEMORY, "--frames", "60", "--screenshot", picture.toString());
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("heap                  system"), outcome.out());
+        assertFalse(outcome.out().contains("To try:"), outcome.out());
         assertTrue(outcome.out().contains("pixels: 0 pixels differ"), outcome.out());
         var image = ImageIO.read(picture.toFile());
         assertEquals(640, image.getWidth());
@@ -52,10 +53,11 @@ class PipelineDeviceTest {
 
     @Test
     void aCameraThatNeedsContiguousMemoryGetsItAndItIsSaidWhy() {
-        Outcome outcome = Outcome.of("pipeline", "--camera", CONTIGUOUS_MEMORY, "--frames", "60");
+        Outcome outcome = Outcome.of("pipeline", "--camera", CONTIGUOUS_MEMORY, "--frames", "60", "--explain");
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("heap                  reserved"), outcome.out());
         assertTrue(outcome.out().contains("refused system (VIDIOC_QBUF gave EFAULT)"), outcome.out());
+        assertTrue(outcome.out().contains("To try: reserved"), outcome.out());
         assertTrue(outcome.out().contains("pixels: 0 pixels differ"), outcome.out());
     }
 
