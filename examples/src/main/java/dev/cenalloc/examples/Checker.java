@@ -21,8 +21,8 @@ import org.apache.logging.log4j.Logger;
 
 /**
  * Compares what the display put out with what the camera wrote, pixel by pixel, on a thread of its own: as many frames as
- * it can follow. The frame loop hands frames over through volatile fields, so that being watched costs it no system call
- * as long as a capture takes less time than a frame. Closed by whoever made it.
+ * it can follow. Between two frames it sleeps until the frame loop wakes it, which costs the loop one system call for a frame
+ * that is compared; while nothing is compared, the thread costs nothing. Closed by whoever made it.
  */
 final class Checker implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(Checker.class);
@@ -89,6 +89,7 @@ final class Checker implements AutoCloseable {
     void check(int buffer, int captureFence) {
         fence = captureFence;
         index = buffer;
+        LockSupport.unpark(thread);
     }
 
     /**
@@ -156,7 +157,7 @@ final class Checker implements AutoCloseable {
     private void work() {
         while (!closed) {
             if (index == NONE) {
-                LockSupport.parkNanos(LOOK_NANOS);
+                LockSupport.park(this);
                 continue;
             }
             try {
@@ -233,6 +234,7 @@ final class Checker implements AutoCloseable {
     @Override
     public void close() throws IOException {
         closed = true;
+        LockSupport.unpark(thread);
         boolean interrupted = false;
         while (thread.isAlive()) { // no longer than a check takes
             try {
