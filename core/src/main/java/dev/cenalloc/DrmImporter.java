@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -77,14 +78,16 @@ final class DrmImporter implements Importer {
     }
 
     @Override
-    public List<ImageRange> produces() {
-        return List.of();
+    public Optional<List<ImageRange>> produces() {
+        return Optional.empty();
     }
 
     @Override
-    public List<ImageRange> consumes() throws CenallocException {
-        List<Scanout> scanouts = scanouts();
-        return scanouts.isEmpty() ? List.of() : scanouts.getFirst().images();
+    public Optional<List<ImageRange>> consumes() throws CenallocException {
+        return card.setsModes()
+                ? Optional.of(
+                        scanouts().stream().findFirst().map(Scanout::images).orElse(List.of()))
+                : Optional.empty();
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * An open device whose driver can be offered memory. Closed by {@link Probe}; closing puts back what was changed. For one
@@ -41,11 +42,11 @@ interface Importer extends AutoCloseable {
     /** What explanations call the device. */
     String name();
 
-    /** The images that it gives; empty if it only takes some. */
-    List<ImageRange> produces() throws CenallocException;
+    /** The images that it gives; empty if it is not for that. */
+    Optional<List<ImageRange>> produces() throws CenallocException;
 
-    /** The images that it takes; empty if it only gives some. */
-    List<ImageRange> consumes() throws CenallocException;
+    /** The images that it takes; empty if it is not for that. */
+    Optional<List<ImageRange>> consumes() throws CenallocException;
 
     /** The ways to its screens. */
     List<Scanout> scanouts() throws CenallocException;

@@ -52,9 +52,14 @@ final class KmsCard {
         this.file = file;
     }
 
+    /** Whether there are displays, and a driver with atomic mode setting. */
+    boolean setsModes() throws CenallocException {
+        return enable(drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES()) && enable(drm_h.DRM_CLIENT_CAP_ATOMIC());
+    }
+
     /** The ways to its screens, one for each that is connected; none if the driver has no atomic mode setting. */
     List<Scanout> scanouts() throws CenallocException {
-        if (!enable(drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES()) || !enable(drm_h.DRM_CLIENT_CAP_ATOMIC())) {
+        if (!setsModes()) {
             return List.of();
         }
         try (Arena arena = Arena.ofConfined()) {

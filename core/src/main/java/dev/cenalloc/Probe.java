@@ -7,6 +7,7 @@ import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Finds out which images the device behind a node gives and takes, by asking, and what memory it takes for them, by offering it
@@ -120,45 +121,30 @@ public final class Probe {
     }
 
     /**
-     * {@return the port at which the device gives images: a camera, a decoder, the far end of a converter} Reads the formats, sizes
-     * and rates that the driver has now, and touches nothing; blocks for as long as the driver does. Formats without a name in
-     * {@link PixelFormat} are left out. For the memory, the negotiation asks {@link #device}.
+     * {@return the port at which the device gives images, of a camera, a decoder, the far end of a converter; empty if it has
+     * none} Reads the formats, sizes and rates that the driver has now, and touches nothing; blocks for as long as the driver
+     * does. Formats without a name in {@link PixelFormat} are left out; there may be no other. For the memory, the negotiation
+     * asks {@link #device}.
      *
-     * @throws CenallocException EINVAL if it gives none, or none of a known format; else as {@link #device}
+     * @throws CenallocException as {@link #device}
      */
-    public Port produces() throws CenallocException {
-        return port("gives", "a node that captures or converts video", Importer::produces);
+    public Optional<Port> produces() throws CenallocException {
+        return ask(Importer::produces).map(images -> Port.of(name, images, this::device));
     }
 
     /**
-     * {@return the port at which the device takes images: a display, an encoder, the near end of a converter} A display takes what
-     * the first of its {@link #scanouts()} can show. As {@link #produces()} otherwise.
+     * {@return the port at which the device takes images, of a display, an encoder, the near end of a converter; empty if it has
+     * none} A display takes what the first of its {@link #scanouts()} can show: nothing, if no screen is connected. As
+     * {@link #produces()} otherwise.
      *
-     * @throws CenallocException EINVAL if it takes none, or none of a known format; else as {@link #device}
+     * @throws CenallocException as {@link #device}
      */
-    public Port consumes() throws CenallocException {
-        return port(
-                "takes",
-                "a node that shows or converts video, or a DRM card with atomic mode setting and a connected screen",
-                Importer::consumes);
+    public Optional<Port> consumes() throws CenallocException {
+        return ask(Importer::consumes).map(images -> Port.of(name, images, this::device));
     }
 
     private interface Question<T> {
         T ask(Importer importer) throws CenallocException;
-    }
-
-    private Port port(String what, String needed, Question<List<ImageRange>> question) throws CenallocException {
-        List<ImageRange> images = ask(question);
-        if (images.isEmpty()) {
-            throw new CenallocException(
-                    Errno.EINVAL,
-                    "enumeration",
-                    node,
-                    -1,
-                    name + " " + what + " no images of a known format",
-                    "give " + needed);
-        }
-        return Port.of(name, images, this::device);
     }
 
     private <T> T ask(Question<T> question) throws CenallocException {

@@ -15,6 +15,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -206,12 +207,12 @@ final class V4l2Importer implements Importer {
     }
 
     @Override
-    public List<ImageRange> produces() throws CenallocException {
+    public Optional<List<ImageRange>> produces() throws CenallocException {
         return images(false);
     }
 
     @Override
-    public List<ImageRange> consumes() throws CenallocException {
+    public Optional<List<ImageRange>> consumes() throws CenallocException {
         return images(true);
     }
 
@@ -220,15 +221,14 @@ final class V4l2Importer implements Importer {
         return List.of();
     }
 
-    private List<ImageRange> images(boolean output) throws CenallocException {
-        var images = new ArrayList<ImageRange>();
+    private Optional<List<ImageRange>> images(boolean output) throws CenallocException {
         for (int type : types()) {
             Queue queue = current(type);
             if (queue.isOutput() == output) {
-                images.addAll(V4l2Images.of(file, type, format -> sizes(queue, format)));
+                return Optional.of(V4l2Images.of(file, type, format -> sizes(queue, format)));
             }
         }
-        return images;
+        return Optional.empty();
     }
 
     /** What a driver that tells no sizes makes of the least and of the most. */

@@ -52,8 +52,8 @@ class NegotiationDeviceTest {
 
     @Test
     void cameraAndDisplayAgree() throws Exception {
-        Port camera = find("vivid platform:vivid-000").produces();
-        Port display = find("vkms").consumes();
+        Port camera = find("vivid platform:vivid-000").produces().orElseThrow();
+        Port display = find("vkms").consumes().orElseThrow();
         Agreement agreement =
                 cenalloc.negotiate(Wish.ANYTHING.size(640, 480).rate(Rate.of(30)), List.of(camera, display));
         System.out.println(agreement.explain());
@@ -75,8 +75,8 @@ class NegotiationDeviceTest {
         Agreement agreement = cenalloc.negotiate(
                 Wish.ANYTHING.format(PixelFormat.RG16).size(640, 480),
                 List.of(
-                        find("vivid platform:vivid-001").produces(),
-                        find("vkms").consumes()));
+                        find("vivid platform:vivid-001").produces().orElseThrow(),
+                        find("vkms").consumes().orElseThrow()));
         assertEquals(
                 "reserved", agreement.plans().getFirst().candidates().getFirst().name());
     }
@@ -87,10 +87,10 @@ class NegotiationDeviceTest {
         Agreement agreement = cenalloc.negotiate(
                 Wish.ANYTHING,
                 List.of(
-                        find("vivid platform:vivid-001").produces(),
-                        converter.consumes(),
-                        converter.produces(),
-                        find("vkms").consumes()));
+                        find("vivid platform:vivid-001").produces().orElseThrow(),
+                        converter.consumes().orElseThrow(),
+                        converter.produces().orElseThrow(),
+                        find("vkms").consumes().orElseThrow()));
         System.out.println(agreement.explain());
         assertEquals(PixelFormat.RG16, agreement.image().format());
         assertEquals(3, agreement.devices().size(), agreement::toString);
@@ -101,7 +101,8 @@ class NegotiationDeviceTest {
     @Test
     void whatNobodySharesIsToldWithWhatEachHas() throws Exception {
         var ports = List.of(
-                find("vivid platform:vivid-000").produces(), find("vkms").consumes());
+                find("vivid platform:vivid-000").produces().orElseThrow(),
+                find("vkms").consumes().orElseThrow());
         var format = assertThrows(
                 NoCommonImageException.class, () -> cenalloc.negotiate(Wish.ANYTHING.format(PixelFormat.NV12), ports));
         assertTrue(format.toString().contains("vkms") && format.toString().contains("XR24"), format.toString());

@@ -134,7 +134,8 @@ class ProbeDeviceTest {
         assertEquals(Constraints.NONE.minSize(640 * 480 + 128), luma.declared().orElseThrow(), luma::toString);
         assertEquals(Constraints.NONE, chroma.declared().orElseThrow(), chroma::toString);
         assertEquals(Constraints.NONE, ask(camera, FRAME).declared().orElseThrow(), "one plane, by the same interface");
-        assertTrue(camera.produces().images().stream().anyMatch(range -> range.format() == PixelFormat.NV16M));
+        assertTrue(camera.produces().orElseThrow().images().stream()
+                .anyMatch(range -> range.format() == PixelFormat.NV16M));
     }
 
     @Test
@@ -147,7 +148,7 @@ class ProbeDeviceTest {
 
     @Test
     void devicesTellTheirImages() throws Exception {
-        var camera = find("vivid platform:vivid-000").produces();
+        var camera = find("vivid platform:vivid-000").produces().orElseThrow();
         assertTrue(
                 camera.images().stream()
                         .anyMatch(range -> range.format() == PixelFormat.XR24
@@ -156,14 +157,15 @@ class ProbeDeviceTest {
                 camera::toString);
         Probe converter = find("vim2m");
         assertTrue(
-                converter.consumes().images().stream()
+                converter.consumes().orElseThrow().images().stream()
                         .anyMatch(range -> range.format() == PixelFormat.RG16
                                 && range.sizes().contains(640, 480)
                                 && !range.sizes().contains(641, 480)),
                 () -> "takes");
-        assertTrue(converter.produces().images().stream().anyMatch(range -> range.format() == PixelFormat.RG16));
+        assertTrue(converter.produces().orElseThrow().images().stream()
+                .anyMatch(range -> range.format() == PixelFormat.RG16));
         Probe card = find("vkms card");
-        var display = card.consumes();
+        var display = card.consumes().orElseThrow();
         for (PixelFormat format : List.of(PixelFormat.XR24, PixelFormat.RG16)) {
             assertTrue(
                     display.images().stream()
@@ -177,7 +179,7 @@ class ProbeDeviceTest {
         assertEquals("1024x768 at 60 Hz", preferred.toString());
         for (String name : List.of("vgem card", "vgem renderD")) {
             assertEquals(List.of(), find(name).scanouts(), name);
-            assertThrows(CenallocException.class, find(name)::consumes, name);
+            assertTrue(find(name).consumes().isEmpty(), name);
         }
         System.out.println(camera + System.lineSeparator() + display);
     }

@@ -361,9 +361,8 @@ class ProbeTest {
                             new ImageRange(PixelFormat.YUYV, Image.LINEAR, small, rates),
                             new ImageRange(PixelFormat.XR24, Image.LINEAR, large, rates),
                             new ImageRange(PixelFormat.XR24, Image.LINEAR, small, rates)),
-                    probe.produces().images());
-            var e = assertThrows(CenallocException.class, probe::consumes);
-            assertTrue(e.toString().contains("takes no images of a known format"), e.toString());
+                    probe.produces().orElseThrow().images());
+            assertTrue(probe.consumes().isEmpty());
         }
         assertEquals(0, kernel.openFiles());
     }
@@ -378,19 +377,19 @@ class ProbeTest {
                     List.of(
                             new ImageRange(PixelFormat.YUYV, ImageRange.Sizes.upTo(4096, 4096)),
                             new ImageRange(PixelFormat.XR24, ImageRange.Sizes.upTo(4096, 4096))),
-                    cenalloc.probe(NODE).produces().images());
+                    cenalloc.probe(NODE).produces().orElseThrow().images());
         }
     }
 
     @Test
-    void withoutFormatsThereIsNoPort() throws Exception {
+    void aDriverWithoutFormatsIsToldOf() throws Exception {
         for (List<Integer> formats : List.of(List.<Integer>of(), List.of(0x47504A4D))) {
             camera(FakeCamera::anything).fourccs = formats;
             try (var cenalloc = kernel.open()) {
-                Probe probe = cenalloc.probe(NODE);
-                var e = assertThrows(CenallocException.class, probe::produces);
-                assertEquals(Errno.EINVAL, e.errno());
-                assertTrue(e.toString().contains("fake platform:fake gives no images of a known format"), e.toString());
+                Port port = cenalloc.probe(NODE).produces().orElseThrow();
+                var e = assertThrows(
+                        NoCommonImageException.class, () -> cenalloc.negotiate(Wish.ANYTHING, List.of(port)));
+                assertTrue(e.toString().contains("fake platform:fake offers no format"), e.toString());
             }
         }
     }
@@ -400,8 +399,9 @@ class ProbeTest {
         kernel.device(NODE.toString(), FakeCamera.converting(kernel, FakeCamera::anything));
         try (var cenalloc = kernel.open()) {
             Probe probe = cenalloc.probe(NODE);
-            assertEquals(probe.produces().images(), probe.consumes().images());
-            assertEquals(4, probe.produces().images().size());
+            List<ImageRange> given = probe.produces().orElseThrow().images();
+            assertEquals(given, probe.consumes().orElseThrow().images());
+            assertEquals(4, given.size());
         }
     }
 
@@ -423,20 +423,23 @@ class ProbeTest {
                             new ImageRange(PixelFormat.XR24, Image.LINEAR, sizes, rates),
                             new ImageRange(PixelFormat.RG16, Image.LINEAR, sizes, rates),
                             new ImageRange(PixelFormat.RG16, FakeCard.TILED, sizes, rates)),
-                    probe.consumes().images());
+                    probe.consumes().orElseThrow().images());
             assertEquals(
                     "640x480 at 75 Hz", scanout.mode(640, 480).orElseThrow().toString());
             assertEquals(
                     "1024x768 at 60 Hz", scanout.mode(320, 240).orElseThrow().toString());
             assertTrue(scanout.mode(1025, 768).isEmpty());
-            assertThrows(CenallocException.class, probe::produces);
+            assertTrue(probe.produces().isEmpty());
 
             card.isConnected = false;
             assertEquals(List.of(), probe.scanouts());
-            var e = assertThrows(CenallocException.class, probe::consumes);
-            assertTrue(e.remedy().contains("connected screen"), e.remedy());
+            assertEquals(List.of(), probe.consumes().orElseThrow().images());
         }
         assertEquals("{} {}", card.state());
+        kernel.device(CARD.toString(), new FakeCard(kernel, true, false));
+        try (var cenalloc = kernel.open()) {
+            assertTrue(cenalloc.probe(CARD).consumes().isEmpty(), "no display");
+        }
     }
 
     @Test

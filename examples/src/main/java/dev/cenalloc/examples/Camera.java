@@ -1,9 +1,9 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
-import dev.cenalloc.PixelFormat;
+import dev.cenalloc.Probe;
+import dev.cenalloc.Rate;
 import dev.cenalloc.bindings.v4l2.v4l2_captureparm;
 import dev.cenalloc.bindings.v4l2.v4l2_fract;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
@@ -11,7 +11,6 @@ import dev.cenalloc.bindings.v4l2.v4l2_streamparm;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -31,39 +30,33 @@ final class Camera implements Source, AutoCloseable {
         this.queue = video.capture();
     }
 
-    /** Opens the first camera that fits, as {@link VideoNode#open}. */
-    static Camera open(String which, DeviceNode.Opener nodes, PixelFormat format) throws IOException {
-        return new Camera(VideoNode.open(VideoNode.Kind.CAMERA, which, nodes, format));
+    static Camera open(Probe probe, DeviceNode.Opener nodes) throws IOException {
+        return new Camera(VideoNode.open(probe, nodes));
     }
 
-    /** Sets size and rate, and tells where the image lies in each of its buffers. The rate may come out as another. */
-    List<Layout> configure(Image image, int framesPerSecond) throws IOException {
-        List<Layout> layouts = queue.configure(image, 0);
+    /** Sets format and rate. The rate may come out as another. */
+    void configure(Layout layout, Rate rate) throws IOException {
+        configure(List.of(layout), rate);
+    }
+
+    /** As {@link #configure(Layout, Rate)}, of an image in several buffers: where it lies in each. */
+    void configure(List<Layout> layouts, Rate rate) throws IOException {
+        queue.configure(layouts);
         try (Arena call = Arena.ofConfined()) {
             MemorySegment parameters = v4l2_streamparm.allocate(call);
             v4l2_streamparm.type(parameters, queue.type());
             MemorySegment interval =
                     v4l2_captureparm.timeperframe(v4l2_streamparm.parm.capture(v4l2_streamparm.parm(parameters)));
-            v4l2_fract.numerator(interval, 1);
-            v4l2_fract.denominator(interval, framesPerSecond);
+            v4l2_fract.numerator(interval, (int) rate.seconds());
+            v4l2_fract.denominator(interval, (int) rate.frames());
             // Optional in V4L2: a camera of fixed rate refuses it, and the table tells the rate that came out.
             video.node().tryIoctl(v4l2_h.VIDIOC_S_PARM(), parameters);
         }
-        return layouts;
     }
 
     @Override
     public String name() {
         return video.name();
-    }
-
-    @Override
-    public List<Path> importers() {
-        return lending ? List.of() : List.of(path());
-    }
-
-    Path path() {
-        return video.node().path();
     }
 
     /** Two to fill, by turns. */
@@ -112,9 +105,12 @@ final class Camera implements Source, AutoCloseable {
 
     @Override
     public int next() throws IOException {
-        video.node().await("the camera gave no frame");
+        boolean filled = video.node().await("the camera gave no frame");
         int index = queue.dequeue();
         if (index == VideoQueue.NONE) {
+            if (!filled) {
+                throw new IOException(name() + " reports an error with its stream: open it anew");
+            }
             return VideoQueue.NONE;
         }
         if (queue.isDamaged()) {

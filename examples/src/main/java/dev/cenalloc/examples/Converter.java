@@ -2,9 +2,8 @@ package dev.cenalloc.examples;
 
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Layout;
+import dev.cenalloc.Probe;
 import java.io.IOException;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -32,25 +31,15 @@ final class Converter implements Source, AutoCloseable {
     }
 
     /**
-     * Opens the first converter that fits, as {@link VideoNode#open}.
+     * Opens a converter behind a camera.
      *
-     * @param layout how the camera's frames lie in memory, and those of the converter are to
+     * @param layout how the camera's frames lie in memory, and those of the converter
      */
-    static Converter open(String which, DeviceNode.Opener nodes, Camera camera, Layout layout) throws IOException {
+    static Converter open(Probe probe, DeviceNode.Opener nodes, Camera camera, Layout layout) throws IOException {
         try (var opened = new Undo()) {
-            var video = opened.add(VideoNode.open(
-                    VideoNode.Kind.CONVERTER, which, nodes, layout.image().format()));
-            var converter = new Converter(camera, video);
-            for (VideoQueue queue : List.of(converter.output, converter.capture)) {
-                Layout own = queue.configure(
-                                layout.image(), layout.planes().getFirst().pitch())
-                        .getFirst();
-                if (!own.planes().equals(layout.planes()) || own.size() > layout.size()) {
-                    throw new IOException(video.name() + " wants frames as " + own + " in " + own.size()
-                            + " bytes, and the camera has " + layout + " in " + layout.size()
-                            + ": ask for another --size or --format");
-                }
-            }
+            var converter = new Converter(camera, opened.add(VideoNode.open(probe, nodes)));
+            converter.output.configure(List.of(layout));
+            converter.capture.configure(List.of(layout));
             opened.keep();
             return converter;
         }
@@ -64,13 +53,6 @@ final class Converter implements Source, AutoCloseable {
     @Override
     public int depth() {
         return camera.depth() + TO_READ + TO_WRITE;
-    }
-
-    @Override
-    public List<Path> importers() {
-        var nodes = new ArrayList<>(camera.importers());
-        nodes.add(video.node().path());
-        return nodes;
     }
 
     @Override
@@ -106,12 +88,15 @@ final class Converter implements Source, AutoCloseable {
             return VideoQueue.NONE;
         }
         output.queue(frame);
-        video.node().await("the converter gave no frame");
+        boolean converted = video.node().await("the converter gave no frame");
         int read = output.dequeue();
         if (read != VideoQueue.NONE) {
             capture.queue(read);
         }
         int written = capture.dequeue();
+        if (written == VideoQueue.NONE && read == VideoQueue.NONE && !converted) {
+            throw new IOException(video.name() + " reports an error with its stream: open it anew");
+        }
         if (written != VideoQueue.NONE && capture.isDamaged()) {
             capture.queue(written);
             return VideoQueue.NONE;

@@ -34,8 +34,8 @@ class DeviceNode implements AutoCloseable {
         this.path = path;
         this.fd = Linux.open(path.toString(), Linux.O_RDWR | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
         if (fd == -Errno.EACCES || fd == -Errno.EPERM) {
-            throw new IOException(
-                    path + " may not be opened by this user: join the group that owns it (usually video), or be root");
+            throw new IOException("open of " + path + " gave " + Errno.name(-fd)
+                    + ": this user may not; join the group that owns it (usually video), or be root");
         }
         if (fd < 0) {
             throw new IOException("open of " + path + " gave " + Errno.name(-fd));
@@ -94,8 +94,13 @@ class DeviceNode implements AutoCloseable {
         return result;
     }
 
-    /** Waits until there is something to take; a device that stalls is an error, not a hang. */
-    void await(String otherwise) throws IOException {
+    /**
+     * Waits until there is something to take, or an error, which the call that takes it then tells. A device that stalls is an
+     * error, not a hang.
+     *
+     * @return whether there is something to take
+     */
+    boolean await(String otherwise) throws IOException {
         int ready;
         do {
             ready = Linux.poll(waiting, 1, STALL_MILLIS);
@@ -106,9 +111,7 @@ class DeviceNode implements AutoCloseable {
         if (ready == 0) {
             throw new IOException(otherwise + " for " + STALL_MILLIS / 1000 + " seconds");
         }
-        if ((waiting.get(ValueLayout.JAVA_SHORT, 6) & Linux.POLLIN) == 0) {
-            throw new IOException(otherwise + ": the device reports an error");
-        }
+        return (waiting.get(ValueLayout.JAVA_SHORT, 6) & Linux.POLLIN) != 0;
     }
 
     /** Reads what is there: the number of bytes. To be called when {@link #await} has returned. */

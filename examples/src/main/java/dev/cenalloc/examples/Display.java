@@ -1,11 +1,10 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Constraints;
-import dev.cenalloc.Device;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
+import dev.cenalloc.Probe;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_event;
 import dev.cenalloc.bindings.drm.drm_event_vblank;
@@ -18,12 +17,12 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A KMS display that scans out dma-bufs of ours, closed by whoever opened it, which puts back what was on it before.
@@ -49,22 +48,39 @@ final class Display implements AutoCloseable {
     private final MemorySegment fence = arena.allocate(ValueLayout.JAVA_INT);
 
     private final AtomicRequest restore;
-    private final Device device;
+    /** Of frames that wait and tell by fences; null if the display sends events. */
+    private @Nullable Fences fences;
+
     private boolean started;
     private int flipped;
     private long flipMicros;
 
-    private Display(DeviceNode node, KmsOutput output, Cenalloc cenalloc, Layout layout) throws IOException {
+    private Display(DeviceNode node, KmsOutput output, Layout layout) throws IOException {
         this.node = node;
         this.output = output;
         this.layout = layout;
+        boolean known = false;
         try {
-            // Nothing on the screen changes.
-            this.device = cenalloc.probe(node.path()).device(layout);
             this.restore = whatIsOnTheScreen();
-        } catch (IOException | RuntimeException e) {
-            arena.close();
-            throw e;
+            known = true;
+        } finally {
+            if (!known) {
+                arena.close();
+            }
+        }
+    }
+
+    /**
+     * Opens a display.
+     *
+     * @param layout how the frames lie in memory, of an image that the display's port has
+     */
+    static Display open(Probe probe, DeviceNode.Opener nodes, Layout layout) throws IOException {
+        try (var opened = new Undo()) {
+            DeviceNode node = opened.add(nodes.open(probe.node()));
+            var display = new Display(node, KmsOutput.of(node, probe, layout.image()), layout);
+            opened.keep();
+            return display;
         }
     }
 
@@ -93,50 +109,9 @@ final class Display implements AutoCloseable {
         }
     }
 
-    /**
-     * Opens the first display that fits: connected, atomic, with a mode for the image and a plane for its
-     * format, and able to import dma-bufs.
-     *
-     * @param which a driver ({@code vkms}), a node ({@code /dev/dri/card0}), or {@code auto} for any
-     * @param layout how the frames lie in memory
-     */
-    static Display open(String which, DeviceNode.Opener nodes, Cenalloc cenalloc, Layout layout) throws IOException {
-        var seen = new ArrayList<String>();
-        for (Path path : DeviceNode.list("/dev/dri", "card")) {
-            try (var opened = new Undo()) {
-                DeviceNode node = opened.add(nodes.open(path));
-                String driver = KmsOutput.driver(node);
-                if (!which.equals("auto") && !which.equals(driver) && !which.equals(path.toString())) {
-                    seen.add(driver + " (" + path + ")");
-                    continue;
-                }
-                try {
-                    var display = new Display(node, KmsOutput.find(node, driver, layout.image()), cenalloc, layout);
-                    opened.keep();
-                    return display;
-                } catch (IOException e) {
-                    seen.add(driver + " (" + path + ") " + e.getMessage());
-                }
-            } catch (IOException e) {
-                seen.add(String.valueOf(e.getMessage()));
-            }
-        }
-        throw new IOException(
-                "no display '" + which + "'; there is: " + (seen.isEmpty() ? "none" : String.join("; ", seen)));
-    }
-
     /** Whether it can give back what it puts out, {@link #showAndCapture}. Known once started. */
     boolean canCapture() {
         return !captures.isEmpty();
-    }
-
-    Path path() {
-        return node.path();
-    }
-
-    /** This display as a participant: what it said when it was offered memory. */
-    Device device() {
-        return device;
     }
 
     /** How what the display puts out will lie in the buffer that takes it. */
@@ -154,8 +129,10 @@ final class Display implements AutoCloseable {
      * Makes framebuffers of the buffers. From now on the index of a buffer in this list is its name.
      *
      * @param capture takes what the display puts out, where {@link #canCapture}; otherwise not used
+     * @param fenced whether the display is told by a fence when a frame is ready, and tells by one when it is shown
      */
-    void use(List<DmaBuf> buffers, DmaBuf capture) throws IOException {
+    void use(List<DmaBuf> buffers, DmaBuf capture, boolean fenced) throws IOException {
+        fences = fenced ? new Fences(node, buffers, arena) : null;
         for (DmaBuf buffer : buffers) {
             framebuffers.add(framebuffer(buffer, layout));
         }
@@ -169,7 +146,7 @@ final class Display implements AutoCloseable {
         Optional<KmsObject> writeback = begin(framebuffers.get(first));
         started = true;
 
-        int flags = drm_h.DRM_MODE_ATOMIC_NONBLOCK() | drm_h.DRM_MODE_PAGE_FLIP_EVENT();
+        int flags = drm_h.DRM_MODE_ATOMIC_NONBLOCK() | (fences == null ? drm_h.DRM_MODE_PAGE_FLIP_EVENT() : 0);
         for (int i = 0; i < framebuffers.size(); i++) {
             flips.add(flip(framebuffers.get(i)).build(arena, flags, i));
             if (writeback.isPresent()) {
@@ -182,7 +159,11 @@ final class Display implements AutoCloseable {
     }
 
     private AtomicRequest.Builder flip(int framebuffer) throws IOException {
-        return new AtomicRequest.Builder().set(output.plane(), "FB_ID", framebuffer);
+        var flip = new AtomicRequest.Builder().set(output.plane(), "FB_ID", framebuffer);
+        return fences == null
+                ? flip
+                : flip.set(output.plane(), "IN_FENCE_FD", Fences.NONE)
+                        .set(output.crtc(), "OUT_FENCE_PTR", fences.shownPointer());
     }
 
     /**
@@ -192,7 +173,7 @@ final class Display implements AutoCloseable {
      * @return the output that goes back to memory, if there is one
      */
     private Optional<KmsObject> begin(int framebuffer) throws IOException {
-        int blob = createBlob(output.mode());
+        int blob = createBlob(output.mode().info());
         if (output.writeback().isPresent()) {
             KmsObject writeback = output.writeback().get();
             int crtc = output.crtc().id();
@@ -202,7 +183,7 @@ final class Display implements AutoCloseable {
             var instead = modeset(framebuffer, blob)
                     .set(output.connector(), "CRTC_ID", 0)
                     .set(writeback, "CRTC_ID", crtc);
-            if (tryModeset(beside) == 0 || (output.virtual() && tryModeset(instead) == 0)) {
+            if (tryModeset(beside) == 0 || (output.scanout().isVirtual() && tryModeset(instead) == 0)) {
                 return output.writeback();
             }
         }
@@ -210,10 +191,12 @@ final class Display implements AutoCloseable {
                 .set(output.connector(), "CRTC_ID", output.crtc().id()));
         if (result == -Errno.EACCES || result == -Errno.EPERM) {
             throw new IOException("another program, perhaps a desktop, controls the display " + node.path()
-                    + ": stop it, or switch to a text console");
+                    + " (DRM_IOCTL_MODE_ATOMIC gave " + Errno.name(-result)
+                    + "): stop it, or switch to a text console");
         }
         if (result < 0) {
-            throw new IOException("the display refuses " + output + ": " + Errno.name(-result));
+            throw new IOException("the display " + node.path() + " refuses " + output + ": DRM_IOCTL_MODE_ATOMIC gave "
+                    + Errno.name(-result));
         }
         return Optional.empty();
     }
@@ -229,8 +212,8 @@ final class Display implements AutoCloseable {
                 .set(output.crtc(), "ACTIVE", 1)
                 .set(output.plane(), "FB_ID", framebuffer)
                 .set(output.plane(), "CRTC_ID", output.crtc().id())
-                .set(output.plane(), "CRTC_X", (output.width() - image.width()) / 2)
-                .set(output.plane(), "CRTC_Y", (output.height() - image.height()) / 2)
+                .set(output.plane(), "CRTC_X", (output.mode().width() - image.width()) / 2)
+                .set(output.plane(), "CRTC_Y", (output.mode().height() - image.height()) / 2)
                 .set(output.plane(), "CRTC_W", image.width())
                 .set(output.plane(), "CRTC_H", image.height())
                 // In 16.16 fixed point.
@@ -242,7 +225,7 @@ final class Display implements AutoCloseable {
 
     /** Asks for a buffer to be on the screen from the next refresh on. Returns at once; {@link #awaitFlip} tells when. */
     void show(int index) throws IOException {
-        flips.get(index).commit(node);
+        commit(index, flips.get(index));
     }
 
     /**
@@ -251,17 +234,31 @@ final class Display implements AutoCloseable {
      * @return a fence, a descriptor that the caller closes: it becomes readable when the capture is complete
      */
     int showAndCapture(int index) throws IOException {
-        captures.get(index).commit(node);
+        commit(index, captures.get(index));
         return fence.get(ValueLayout.JAVA_INT, 0);
     }
 
+    private void commit(int index, AtomicRequest request) throws IOException {
+        if (fences == null) {
+            request.commit(node);
+        } else {
+            fences.commit(index, request);
+            flipped = index;
+        }
+    }
+
     /**
-     * Waits for the event that says that a buffer came on the screen.
+     * Waits until the buffer that is to be shown has come on the screen: the one before is not needed any more.
      *
      * @return the index of the buffer
      */
     int awaitFlip() throws IOException {
-        node.await("the display did not show the frame");
+        if (fences != null) {
+            fences.awaitShown();
+            flipMicros = System.nanoTime() / 1000; // the same clock
+            return flipped;
+        }
+        boolean _ = node.await("the display did not show the frame");
         long length = node.read(events);
         for (long at = 0; at < length; at += events.get(ValueLayout.JAVA_INT, at + drm_event.length$offset())) {
             if (events.get(ValueLayout.JAVA_INT, at + drm_event.type$offset()) == drm_h.DRM_EVENT_FLIP_COMPLETE()) {
@@ -322,13 +319,15 @@ final class Display implements AutoCloseable {
     public void close() {
         if (started) {
             started = false;
-            // The framebuffer of before may be gone with the program that made it; then the last close of the node
-            // makes
+            // The framebuffer of before may be gone with the program that made it. Then the last close of the node has
             // the kernel bring its console back.
             int result = restore.tryCommit(node);
             if (result < 0) {
                 LOG.info("what was on the screen before cannot be put back: {}", Errno.name(-result));
             }
+        }
+        if (fences != null) {
+            fences.close();
         }
         node.close(); // with it go its framebuffers
         if (arena.scope().isAlive()) {

@@ -2,18 +2,17 @@ package dev.cenalloc.examples;
 
 import static dev.cenalloc.examples.VideoQueue.NONE;
 
+import dev.cenalloc.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Choice;
-import dev.cenalloc.Constraints;
 import dev.cenalloc.Device;
-import dev.cenalloc.Direction;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
-import dev.cenalloc.PixelFormat;
+import dev.cenalloc.Rate;
 import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.Wish;
+import dev.cenalloc.json.Profile;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -40,27 +39,61 @@ final class Pipeline implements AutoCloseable {
      * What the user asked for; {@code auto} is a choice of ours.
      *
      * @param through a converter between camera and display, if wanted
+     * @param wish which images; the devices agree on the rest
+     * @param profile what somebody wrote down about the devices
      * @param draw whether the CPU draws over the frames
+     * @param fences whether the display is told and tells by fences when a frame is ready and when it is shown
      */
     record Request(
             String camera,
             Optional<String> through,
             String display,
-            PixelFormat format,
-            int width,
-            int height,
-            int framesPerSecond,
+            Wish wish,
+            Profile profile,
             Memory memory,
             String heap,
-            boolean draw) {
-        /** From camera to display, the rest as it comes. */
+            boolean draw,
+            boolean fences) {
+        /** From camera to display, 640x480 at 30 frames a second, the rest as it comes. */
         static Request of(String camera, String display) {
             return new Request(
-                    camera, Optional.empty(), display, PixelFormat.XR24, 640, 480, 30, Memory.HEAPS, "auto", false);
+                    camera,
+                    Optional.empty(),
+                    display,
+                    Wish.ANYTHING.size(640, 480).rate(Rate.of(30)),
+                    Profile.empty("none"),
+                    Memory.HEAPS,
+                    "auto",
+                    false,
+                    false);
         }
 
-        Request atRate(int rate) {
-            return new Request(camera, through, display, format, width, height, rate, memory, heap, draw);
+        Request through(String converter) {
+            return new Request(camera, Optional.of(converter), display, wish, profile, memory, heap, draw, fences);
+        }
+
+        Request wishing(Wish other) {
+            return new Request(camera, through, display, other, profile, memory, heap, draw, fences);
+        }
+
+        Request knowing(Profile known) {
+            return new Request(camera, through, display, wish, known, memory, heap, draw, fences);
+        }
+
+        Request in(Memory other) {
+            return new Request(camera, through, display, wish, profile, other, heap, draw, fences);
+        }
+
+        Request from(String name) {
+            return new Request(camera, through, display, wish, profile, memory, name, draw, fences);
+        }
+
+        Request drawing() {
+            return new Request(camera, through, display, wish, profile, memory, heap, true, fences);
+        }
+
+        Request fenced() {
+            return new Request(camera, through, display, wish, profile, memory, heap, draw, true);
         }
     }
 
@@ -70,6 +103,7 @@ final class Pipeline implements AutoCloseable {
     }
 
     private final Undo opened;
+    private final Agreement agreement;
     private final Camera camera;
     private final Source source;
     private final Step step;
@@ -92,6 +126,7 @@ final class Pipeline implements AutoCloseable {
 
     private Pipeline(
             Undo opened,
+            Agreement agreement,
             Camera camera,
             Source source,
             Step step,
@@ -99,6 +134,7 @@ final class Pipeline implements AutoCloseable {
             List<SharedBuffer> buffers,
             Checker checker) {
         this.opened = opened;
+        this.agreement = agreement;
         this.camera = camera;
         this.source = source;
         this.step = step;
@@ -115,62 +151,50 @@ final class Pipeline implements AutoCloseable {
     /** As {@link #open(Request)}, with other means to open device nodes. */
     static Pipeline open(Request request, DeviceNode.Opener nodes) throws IOException {
         try (var opened = new Undo()) {
-            // Who takes part, and how frames lie in memory: the camera decides, the others have to agree.
+            // Who takes part, and on which images and memory they agree: nothing is allocated yet.
             Cenalloc cenalloc = opened.add(Cenalloc.open());
-            Camera camera = opened.add(Camera.open(request.camera(), nodes, request.format()));
-            var image = new Image(request.format(), request.width(), request.height());
-            Layout layout = camera.configure(image, request.framesPerSecond()).getFirst();
-            Source source = camera;
-            if (request.through().isPresent()) {
-                source = opened.add(Converter.open(request.through().get(), nodes, camera, layout));
-            }
-            Display display = opened.add(Display.open(request.display(), nodes, cenalloc, layout));
+            Participants who = Participants.find(cenalloc, request);
+            Agreement agreement = who.agreement();
+            Layout layout = agreement.layout();
 
-            // Buffers: those that the camera has, or some without memory as yet.
+            Camera camera = opened.add(Camera.open(who.camera(), nodes));
+            camera.configure(layout, agreement.rate());
+            Source source = camera;
+            if (who.converter().isPresent()) {
+                source = opened.add(Converter.open(who.converter().get(), nodes, camera, layout));
+            }
+            Display display = opened.add(Display.open(who.display(), nodes, layout));
+
+            // Buffers: those that the camera has, or some whose heap is chosen at the first use.
             List<SharedBuffer> buffers = new ArrayList<>();
+            List<DmaBuf> memory = new ArrayList<>();
             int count = source.depth() + BUFFERS_OF_DISPLAY;
             if (request.memory() == Memory.CAMERA) {
                 camera.lend(count);
             }
             for (int i = 0; i < count; i++) {
-                buffers.add(opened.add(
+                SharedBuffer buffer = opened.add(
                         request.memory() == Memory.CAMERA
                                 ? cenalloc.adopt(camera.export(i))
-                                : cenalloc.create(layout.size())));
-            }
-
-            // All who will import them are asked before anything is allocated.
-            List<Device> devices = new ArrayList<>();
-            for (Path node : source.importers()) {
-                devices.add(cenalloc.probe(node).device(layout));
-            }
-            devices.add(display.device());
-            if (request.draw()) {
-                devices.add(Device.cpu(Direction.READ_WRITE));
-            }
-            if (!request.heap().equals("auto")) {
-                var only = Constraints.NONE.onlyHeaps(List.of(request.heap()));
-                devices.add(Device.of("the user", only, "asked for by --heap"));
-            }
-            List<DmaBuf> memory = new ArrayList<>();
-            for (SharedBuffer buffer : buffers) {
-                buffer.name("pipeline " + memory.size());
-                for (Device device : devices) {
+                                : cenalloc.create(agreement.image()));
+                buffer.name("pipeline " + i);
+                for (Device device : agreement.devices()) {
                     buffer.attach(device);
                 }
-                memory.add(buffer.dmaBuf()); // the first use: here the heap is chosen
+                buffers.add(buffer);
+                memory.add(buffer.dmaBuf()); // the first use
             }
             source.use(memory);
             Step step = request.draw() ? opened.add(new Painter(memory, layout))::draw : index -> {};
 
             // What the display puts out goes to a buffer that only the display writes and the CPU reads.
             Layout captureLayout = display.captureLayout();
-            SharedBuffer capture = opened.add(cenalloc.create(captureLayout.size()));
-            capture.attach(cenalloc.probe(display.path()).device(captureLayout));
-            display.use(memory, capture.dmaBuf());
+            SharedBuffer capture = opened.add(cenalloc.create(captureLayout.image()));
+            capture.attach(who.display().device(captureLayout));
+            display.use(memory, capture.dmaBuf(), request.fences());
             Checker checker = opened.add(new Checker(memory, layout, capture.dmaBuf(), captureLayout));
 
-            return new Pipeline(opened.keep(), camera, source, step, display, buffers, checker);
+            return new Pipeline(opened.keep(), agreement, camera, source, step, display, buffers, checker);
         }
     }
 
@@ -273,9 +297,9 @@ final class Pipeline implements AutoCloseable {
         return buffers.getFirst().choice().orElseThrow();
     }
 
-    /** Which heap, and why; what the devices said. */
+    /** Which images and which heap, and why; what the devices said. */
     String explain() {
-        return buffers.getFirst().explain();
+        return agreement.explain() + System.lineSeparator() + buffers.getFirst().explain();
     }
 
     String devices() {

@@ -1,9 +1,10 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.PixelFormat;
+import dev.cenalloc.json.Profile;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Optional;
@@ -13,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -38,14 +40,8 @@ final class PipelineCommand implements Callable<Integer> {
             description = "Between the two, a mem-to-mem device: driver, part of the bus address, or node.")
     private @Nullable String through;
 
-    @Option(names = "--format", description = "${COMPLETION-CANDIDATES}; default: XR24, with --through RG16.")
-    private @Nullable PixelFormat format;
-
-    @Option(names = "--size", defaultValue = "640x480", description = "WIDTHxHEIGHT, default: ${DEFAULT-VALUE}.")
-    private String size = "640x480";
-
-    @Option(names = "--fps", defaultValue = "30", description = "Frames per second to ask of the camera.")
-    private int framesPerSecond;
+    @Mixin
+    private ImageOptions wanted = new ImageOptions();
 
     @Option(names = "--frames", defaultValue = "120", description = "How many to show and measure.")
     private long frames;
@@ -59,10 +55,23 @@ final class PipelineCommand implements Callable<Integer> {
             description = "Whose memory: ${COMPLETION-CANDIDATES}, default: ${DEFAULT-VALUE}.")
     private Pipeline.Memory memory = Pipeline.Memory.HEAPS;
 
+    @Option(
+            names = "--profile",
+            description = "What is known of the devices, as probe --profile wrote it; others are probed.")
+    private @Nullable Path profile;
+
+    @Option(
+            names = "--fences",
+            description =
+                    "Explicit fences: the display waits by itself for a frame, and tells by one that it is shown.")
+    private boolean fences;
+
     @Option(names = "--draw", description = "Have the CPU draw over the frames.")
     private boolean draw;
 
-    @Option(names = "--explain", description = "Tell which heaps suit, which do not, and who says so.")
+    @Option(
+            names = "--explain",
+            description = "Tell why these images and this memory, what else there was, and who says so.")
     private boolean explain;
 
     @Option(names = "--no-check", description = "Do not compare what the display puts out with what the camera wrote.")
@@ -77,33 +86,22 @@ final class PipelineCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         var command = Objects.requireNonNull(spec).commandLine();
-        var dimensions = size.split("x", -1);
-        if (dimensions.length != 2
-                || !size.matches("[1-9]\\d{0,4}x[1-9]\\d{0,4}")
-                || frames < 2
-                || framesPerSecond < 1) {
-            throw new ParameterException(
-                    command, "--size is WIDTHxHEIGHT in pixels, --frames at least 2, --fps at least 1");
+        if (frames < 2) {
+            throw new ParameterException(command, "--frames is at least 2");
         }
         if (memory == Pipeline.Memory.CAMERA && !heap.equals("auto")) {
             throw new ParameterException(command, "--heap says where to allocate, --memory camera not to: give one");
-        }
-        PixelFormat wanted = format != null ? format : through == null ? PixelFormat.XR24 : PixelFormat.RG16;
-        if (wanted.buffers() > 1) {
-            throw new ParameterException(
-                    command, wanted + " has planes in several buffers; --format takes one that lies in one");
         }
         var request = new Pipeline.Request(
                 camera,
                 Optional.ofNullable(through),
                 display,
-                wanted,
-                Integer.parseInt(dimensions[0]),
-                Integer.parseInt(dimensions[1]),
-                framesPerSecond,
+                wanted.wish(),
+                profile == null ? Profile.empty("none") : Profile.read(profile.toString(), Files.readString(profile)),
                 memory,
                 heap,
-                draw);
+                draw,
+                fences);
         var restored = new CountDownLatch(1);
         try (Pipeline pipeline = Pipeline.open(request)) {
             Thread onInterrupt = new Thread(() -> {

@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -78,21 +79,17 @@ final class ProbeCommand implements Callable<Integer> {
 
     private void tell(PrintWriter out, Cenalloc cenalloc, Probe probe) throws CenallocException {
         out.println(probe);
-        @Nullable Port port = null;
-        @Nullable CenallocException none = null;
-        for (boolean gives : new boolean[] {true, false}) {
-            try {
-                port = gives ? probe.produces() : probe.consumes();
-                out.println("  " + (gives ? "gives " : "takes ") + formats(port));
-            } catch (CenallocException e) {
-                none = e;
-            }
-        }
-        if (port == null) {
-            throw Objects.requireNonNull(none);
+        Optional<Port> given = probe.produces();
+        Optional<Port> taken = probe.consumes();
+        given.ifPresent(port -> out.println("  gives " + formats(port)));
+        taken.ifPresent(port -> out.println("  takes " + formats(port)));
+        Optional<Port> port = given.or(() -> taken);
+        if (port.isEmpty()) {
+            out.println("  neither gives images nor takes any");
+            return;
         }
         long start = System.nanoTime();
-        Agreement best = cenalloc.negotiate(wanted.wish(), List.of(port));
+        Agreement best = cenalloc.negotiate(wanted.wish(), List.of(port.get()));
         Device device = best.devices().getFirst();
         out.printf("  needs %s%n  found in %d ms%n", device, (System.nanoTime() - start) / 1_000_000);
         if (device.source() == Device.Source.TRIAL_IMPORT) {

@@ -2,16 +2,12 @@ package dev.cenalloc.examples;
 
 import dev.cenalloc.DmaBuf;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
 
 /** Where frames to show come from: a {@link Camera}, or a {@link Converter} behind one. For one thread at a time. */
 interface Source {
     /** How many buffers it has at a time so that none of its work waits. */
     int depth();
-
-    /** The devices that will import the buffers. */
-    List<Path> importers();
 
     /** Will fill these dma-bufs. From now on the index of a buffer in this list is its name. */
     void use(List<DmaBuf> memory) throws IOException;

@@ -1,6 +1,5 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Constraints;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
@@ -9,7 +8,6 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
 import dev.cenalloc.bindings.v4l2.v4l2_exportbuffer;
-import dev.cenalloc.bindings.v4l2.v4l2_fmtdesc;
 import dev.cenalloc.bindings.v4l2.v4l2_format;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
@@ -22,9 +20,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 
 /**
  * One queue of a V4L2 node, single- or multi-planar, which fills buffers or, of type output, reads them. First
@@ -69,118 +65,92 @@ final class VideoQueue {
         return type;
     }
 
-    /** The formats that the driver has, as far as they have a name here. */
-    Set<PixelFormat> formats() {
-        var formats = EnumSet.noneOf(PixelFormat.class);
-        try (Arena call = Arena.ofConfined()) {
-            MemorySegment format = v4l2_fmtdesc.allocate(call);
-            v4l2_fmtdesc.type(format, type);
-            for (int i = 0; ; i++) {
-                v4l2_fmtdesc.index(format, i);
-                if (node.tryIoctl(v4l2_h.VIDIOC_ENUM_FMT(), format) < 0) {
-                    return formats;
-                }
-                PixelFormat.ofV4l2(v4l2_fmtdesc.pixelformat(format)).ifPresent(formats::add);
-            }
-        }
-    }
-
     // ---- what lies in the buffers ----
 
     /**
      * Sets the format. A driver may settle on something else than it was asked for, so its answer is checked: anything else
-     * than the image, and lines or buffers too small for it, are an error.
+     * is an error.
      *
-     * @param pitch bytes from line to line to ask for; 0 leaves that to the driver
-     * @return where the image lies by the driver's word, for each of its buffers
+     * @param agreed where the image lies, for each of its buffers
      */
-    List<Layout> configure(Image image, long pitch) throws IOException {
+    void configure(List<Layout> agreed) throws IOException {
+        Image image = agreed.getFirst().image();
         try (Arena call = Arena.ofConfined()) {
             MemorySegment format = v4l2_format.allocate(call);
             v4l2_format.type(format, type);
             MemorySegment single = v4l2_format.fmt.pix(v4l2_format.fmt(format));
             MemorySegment multi = v4l2_format.fmt.pix_mp(v4l2_format.fmt(format));
             int fourcc = image.format().v4l2Fourcc();
+            // Of the planes that share a buffer, V4L2 speaks of the first; the others follow without a gap.
             if (multiPlanar) {
                 v4l2_pix_format_mplane.width(multi, image.width());
                 v4l2_pix_format_mplane.height(multi, image.height());
                 v4l2_pix_format_mplane.pixelformat(multi, fourcc);
                 v4l2_pix_format_mplane.field(multi, v4l2_h.V4L2_FIELD_NONE());
-                v4l2_pix_format_mplane.num_planes(multi, (byte) image.format().buffers());
-                v4l2_plane_pix_format.bytesperline(v4l2_pix_format_mplane.plane_fmt(multi, 0), (int) pitch);
+                v4l2_pix_format_mplane.num_planes(multi, (byte) agreed.size());
+                for (int i = 0; i < agreed.size(); i++) {
+                    v4l2_plane_pix_format.bytesperline(
+                            v4l2_pix_format_mplane.plane_fmt(multi, i), pitch(agreed.get(i)));
+                }
             } else {
                 v4l2_pix_format.width(single, image.width());
                 v4l2_pix_format.height(single, image.height());
                 v4l2_pix_format.pixelformat(single, fourcc);
                 v4l2_pix_format.field(single, v4l2_h.V4L2_FIELD_NONE());
-                v4l2_pix_format.bytesperline(single, (int) pitch);
+                v4l2_pix_format.bytesperline(single, pitch(agreed.getFirst()));
             }
             int result = node.tryIoctl(v4l2_h.VIDIOC_S_FMT(), format);
             if (result == -Errno.EBUSY) {
-                throw new IOException(name + " is in use by another program: stop that first");
+                throw new IOException(
+                        name + " is in use by another program (VIDIOC_S_FMT gave EBUSY): stop that first");
             }
             if (result < 0) {
                 throw new IOException(name + " refuses " + image + ": VIDIOC_S_FMT gave " + Errno.name(-result));
             }
-            checkAnswer(
+            checkImage(
                     image,
                     multiPlanar ? v4l2_pix_format_mplane.width(multi) : v4l2_pix_format.width(single),
                     multiPlanar ? v4l2_pix_format_mplane.height(multi) : v4l2_pix_format.height(single),
                     multiPlanar ? v4l2_pix_format_mplane.pixelformat(multi) : v4l2_pix_format.pixelformat(single),
                     multiPlanar ? v4l2_pix_format_mplane.num_planes(multi) : 1);
-            var answer = new ArrayList<Layout>();
-            for (int i = 0; i < image.format().buffers(); i++) {
+            for (int i = 0; i < agreed.size(); i++) {
                 MemorySegment plane = v4l2_pix_format_mplane.plane_fmt(multi, i);
-                answer.add(layout(
-                        image,
-                        i,
+                checkLayout(
+                        agreed.get(i),
                         multiPlanar ? v4l2_plane_pix_format.bytesperline(plane) : v4l2_pix_format.bytesperline(single),
-                        multiPlanar ? v4l2_plane_pix_format.sizeimage(plane) : v4l2_pix_format.sizeimage(single)));
+                        multiPlanar ? v4l2_plane_pix_format.sizeimage(plane) : v4l2_pix_format.sizeimage(single));
             }
-            layouts = List.copyOf(answer);
-            return layouts;
+        }
+        layouts = List.copyOf(agreed);
+    }
+
+    private static int pitch(Layout layout) {
+        return (int) layout.planes().getFirst().pitch();
+    }
+
+    private void checkImage(Image image, int width, int height, int fourcc, int buffers) throws IOException {
+        if (width != image.width()
+                || height != image.height()
+                || fourcc != image.format().v4l2Fourcc()
+                || buffers != image.format().buffers()) {
+            throw new IOException(name + " does not keep its word: it has " + named(fourcc) + " " + width + "x" + height
+                    + " in " + buffers + " buffers, and " + image
+                    + " was agreed on: ask for another --size or --format");
         }
     }
 
-    private void checkAnswer(Image image, int width, int height, int fourcc, int buffers) throws IOException {
-        if (width != image.width()
-                || height != image.height()
-                || fourcc != image.format().v4l2Fourcc()) {
-            throw new IOException(name + " does not give " + image + " but " + named(fourcc) + " " + width + "x"
-                    + height + ": ask for another --size or --format");
-        }
-        if (buffers != image.format().buffers()) {
-            throw new IOException(name + " wants " + buffers + " buffers for " + image + ", which lies in "
-                    + image.format().buffers() + ": a fault of its driver, use another --format");
+    private void checkLayout(Layout layout, int bytesPerLine, int sizeImage) throws IOException {
+        long pitch = Integer.toUnsignedLong(bytesPerLine);
+        long size = Integer.toUnsignedLong(sizeImage);
+        if (pitch != pitch(layout) || size < layout.planes().getLast().end() || size > layout.size()) {
+            throw new IOException(name + " does not keep its word: it has lines " + pitch + " bytes apart, in " + size
+                    + " bytes, and agreed on was " + layout + ", in " + layout.size()
+                    + " bytes: ask for another --size or --format");
         }
     }
 
     private static String named(int fourcc) {
         return PixelFormat.ofV4l2(fourcc).map(PixelFormat::name).orElseGet(() -> Fourcc.name(fourcc));
-    }
-
-    /** V4L2 tells the pitch of a buffer's first plane; that of the others is in proportion, and there are no gaps. */
-    private Layout layout(Image image, int buffer, int bytesPerLine, int sizeImage) throws IOException {
-        long pitch = Integer.toUnsignedLong(bytesPerLine);
-        long size = Integer.toUnsignedLong(sizeImage);
-        Layout least = Layout.of(image, buffer, Constraints.NONE);
-        long leastPitch = least.planes().getFirst().pitch();
-        if (pitch < leastPitch) {
-            throw new IOException(
-                    name + " says that lines of " + image + " are " + pitch + " bytes apart, and each has " + leastPitch
-                            + ": a fault of its driver, use another --format or --size");
-        }
-        var planes = new ArrayList<Layout.Plane>();
-        long end = 0;
-        for (Layout.Plane plane : least.planes()) {
-            planes.add(new Layout.Plane(end, pitch * plane.pitch() / leastPitch, plane.lines()));
-            end = planes.getLast().end();
-        }
-        if (size < end) {
-            throw new IOException(name + " says that " + image + " with lines " + pitch + " bytes apart has " + size
-                    + " bytes, and it has " + end + ": a fault of its driver, use another --format or --size");
-        }
-        return new Layout(image, buffer, planes, size);
     }
 
     // ---- where the buffers are ----
@@ -246,7 +216,8 @@ final class VideoQueue {
             v4l2_requestbuffers.memory(request, memory);
             int result = node.tryIoctl(v4l2_h.VIDIOC_REQBUFS(), request);
             if (result == -Errno.EBUSY) {
-                throw new IOException(name + " is streaming for another program: stop that first");
+                throw new IOException(
+                        name + " is streaming for another program (VIDIOC_REQBUFS gave EBUSY): stop that first");
             }
             if (result < 0) {
                 throw new IOException(name
@@ -309,7 +280,8 @@ final class VideoQueue {
             return NONE;
         }
         if (result < 0) {
-            throw new IOException("VIDIOC_DQBUF on " + name + " gave " + Errno.name(-result));
+            throw new IOException("VIDIOC_DQBUF on " + name + " gave " + Errno.name(-result)
+                    + (result == -Errno.ENODEV ? ": it was unplugged" : ""));
         }
         return v4l2_buffer.index(dequeued);
     }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Constraints;
 import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
@@ -16,7 +17,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -46,11 +46,10 @@ class LayoutDeviceTest {
 
     @BeforeEach
     void open() throws IOException {
-        Path path;
-        try (Camera vivid = Camera.open("vivid-000", DeviceNode::new, PixelFormat.XR24)) {
-            path = vivid.path();
+        try (Cenalloc cenalloc = Cenalloc.open()) {
+            node = new DeviceNode(
+                    PipelinesDeviceTest.find(cenalloc, "vivid-000").node());
         }
-        node = new DeviceNode(path);
         node.ioctl("VIDIOC_G_INPUT", v4l2_h.VIDIOC_G_INPUT(), input);
         inputBefore = input.get(ValueLayout.JAVA_INT, 0);
         selectInput(ANY_SIZE);

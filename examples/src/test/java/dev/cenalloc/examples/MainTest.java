@@ -31,7 +31,6 @@ class MainTest {
                 "pipeline --fps 0",
                 "pipeline --frames many",
                 "pipeline --format nonsense",
-                "pipeline --format NV12M",
                 "pipeline --memory camera --heap system",
                 "nonsense")) {
             Outcome outcome = Outcome.of(arguments.split(" "));

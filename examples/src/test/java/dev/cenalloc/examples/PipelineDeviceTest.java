@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Direction;
 import dev.cenalloc.Mapping;
-import dev.cenalloc.PixelFormat;
+import dev.cenalloc.Rate;
 import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.Wish;
 import dev.cenalloc.examples.MainTest.Outcome;
 import java.io.File;
 import java.nio.file.Files;
@@ -33,11 +35,16 @@ class PipelineDeviceTest {
     private static final String ANY_MEMORY = "vivid-000";
     private static final String CONTIGUOUS_MEMORY = "vivid-001";
 
+    private static Outcome pipeline(String... arguments) {
+        var all = new ArrayList<>(List.of("pipeline", "--size", "640x480", "--fps", "30"));
+        all.addAll(List.of(arguments));
+        return Outcome.of(all.toArray(String[]::new));
+    }
+
     @Test
     void aCameraThatTakesAnyMemoryGetsTheSystemHeap(@TempDir Path directory) throws Exception {
         Path picture = directory.resolve("shot.png");
-        Outcome outcome =
-                Outcome.of("pipeline", "--camera", ANY_MEMORY, "--frames", "60", "--screenshot", picture.toString());
+        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--frames", "60", "--screenshot", picture.toString());
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("heap                  system"), outcome.out());
         assertFalse(outcome.out().contains("To try:"), outcome.out());
@@ -53,7 +60,7 @@ class PipelineDeviceTest {
 
     @Test
     void aCameraThatNeedsContiguousMemoryGetsItAndItIsSaidWhy() {
-        Outcome outcome = Outcome.of("pipeline", "--camera", CONTIGUOUS_MEMORY, "--frames", "60", "--explain");
+        Outcome outcome = pipeline("--camera", CONTIGUOUS_MEMORY, "--frames", "60", "--explain");
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("heap                  reserved"), outcome.out());
         assertTrue(outcome.out().contains("refused system (VIDIOC_QBUF gave EFAULT)"), outcome.out());
@@ -63,33 +70,37 @@ class PipelineDeviceTest {
 
     @Test
     void aHeapThatDoesNotSuitIsRefusedBeforeAnythingIsShown() {
-        Outcome outcome = Outcome.of("pipeline", "--camera", CONTIGUOUS_MEMORY, "--heap", "system");
+        Outcome outcome = pipeline("--camera", CONTIGUOUS_MEMORY, "--heap", "system");
         assertEquals(1, outcome.status(), outcome::toString);
         assertTrue(
-                outcome.err().contains("cannot share any memory")
+                outcome.err().contains("no memory suits the images in common")
                         && outcome.err().contains(CONTIGUOUS_MEMORY),
                 outcome.err());
-        Outcome missing = Outcome.of("pipeline", "--heap", "carveout");
+        Outcome missing = pipeline("--heap", "carveout");
         assertEquals(1, missing.status(), missing::toString);
     }
 
     @Test
     void anyHeapThatSuitsMayBeAskedFor() {
-        Outcome outcome = Outcome.of("pipeline", "--camera", ANY_MEMORY, "--heap", "linux,cma", "--frames", "2");
+        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--heap", "linux,cma", "--frames", "2");
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("heap                  reserved"), outcome.out());
     }
 
     @Test
     void whatIsThereIsSaidWhenNothingFits() {
-        Outcome camera = Outcome.of("pipeline", "--camera", "no-such");
-        assertTrue(camera.err().contains("vivid at platform:vivid-000"), camera.err());
-        Outcome display = Outcome.of("pipeline", "--display", "bochs-drm");
+        Outcome camera = pipeline("--camera", "no-such");
+        assertTrue(camera.err().contains("vivid platform:vivid-000"), camera.err());
+        Outcome display = pipeline("--display", "bochs-drm");
         assertEquals(1, display.status());
-        assertTrue(display.err().contains("bochs-drm") && display.err().contains("vkms"), display.err());
+        assertTrue(
+                display.err().contains("bochs-drm") && display.err().contains("takes no memory of any heap"),
+                display.err());
+        Outcome none = pipeline("--display", "no-such");
+        assertTrue(none.err().contains("no display 'no-such'") && none.err().contains("vkms"), none.err());
         Outcome size = Outcome.of("pipeline", "--size", "641x481");
         assertEquals(1, size.status());
-        assertTrue(size.err().contains("--size"), size.err());
+        assertTrue(size.err().contains("641x481 is wished"), size.err());
     }
 
     @Test
@@ -128,14 +139,14 @@ class PipelineDeviceTest {
 
     @Test
     void theDisplayIsPutBackAndNothingIsLost() throws Exception {
-        Outcome first = Outcome.of("pipeline", "--frames", "2");
+        Outcome first = pipeline("--frames", "2");
         assertEquals(0, first.status(), first::toString);
         String before = screen();
         int files = openFiles();
         long buffers = buffers();
         for (String arguments :
                 List.of("--frames 5", "--camera vivid-001 --frames 5", "--heap carveout", "--display no")) {
-            Outcome.of(("pipeline " + arguments).split(" "));
+            pipeline(arguments.split(" "));
         }
         assertEquals(before, screen());
         assertEquals(files, openFiles());
@@ -145,7 +156,7 @@ class PipelineDeviceTest {
     @Test
     void interruptingPutsTheDisplayBack() throws Exception {
         String before = screen();
-        Process process = java("pipeline", "--frames", "100000");
+        Process process = java("pipeline", "--size", "640x480", "--fps", "30", "--frames", "100000");
         try (var output = process.inputReader()) {
             assertTrue(output.readLine().contains("vkms"));
             for (int i = 0; i < 200 && screen().equals(before); i++) {
@@ -215,7 +226,8 @@ class PipelineDeviceTest {
     @Test
     void aFrameCostsWhatItCostsInC() throws Exception {
         Measurement costs;
-        var request = Pipeline.Request.of(ANY_MEMORY, "vkms").atRate(60);
+        var request = Pipeline.Request.of(ANY_MEMORY, "vkms")
+                .wishing(Wish.ANYTHING.size(640, 480).rate(Rate.of(60)));
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.check(false);
             pipeline.start();
@@ -258,14 +270,10 @@ class PipelineDeviceTest {
         String program = System.getProperty("cenalloc.pipeline.c");
         assertTrue(new File(program).canExecute(), program);
         String camera;
-        try (Camera found = Camera.open(ANY_MEMORY, DeviceNode::new, PixelFormat.XR24)) {
-            camera = found.path().toString();
-        }
-        String card = "";
-        for (Path path : DeviceNode.list("/dev/dri", "card")) {
-            try (DeviceNode node = new DeviceNode(path)) {
-                card = KmsOutput.driver(node).equals("vkms") ? path.toString() : card;
-            }
+        String card;
+        try (Cenalloc cenalloc = Cenalloc.open()) {
+            camera = PipelinesDeviceTest.find(cenalloc, ANY_MEMORY).node().toString();
+            card = PipelinesDeviceTest.find(cenalloc, "vkms").node().toString();
         }
         // The shell waits to be counted, then becomes the program.
         Process process = new ProcessBuilder(

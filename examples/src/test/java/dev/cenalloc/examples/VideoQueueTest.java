@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Constraints;
 import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
 import dev.cenalloc.PixelFormat;
@@ -54,21 +55,27 @@ class VideoQueueTest {
         }
     }
 
-    private List<Layout> configure(int type, Image image, Consumer<MemorySegment> format) throws IOException {
+    private static Layout layout(Image image, int buffer, long pitch) {
+        return Layout.of(image, buffer, Constraints.NONE.minPitch(pitch));
+    }
+
+    private void configure(int type, List<Layout> layouts, Consumer<MemorySegment> format) throws IOException {
         try (var driver = new Driver(format)) {
-            return new VideoQueue(driver, "the driver", type, arena).configure(image, 0);
+            new VideoQueue(driver, "the driver", type, arena).configure(layouts);
         }
     }
 
-    private List<Layout> single(Image image, Consumer<MemorySegment> answer) throws IOException {
-        return configure(
-                v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE(), image, format -> answer.accept(v4l2_format.fmt.pix(format)));
+    private void single(Layout layout, Consumer<MemorySegment> answer) throws IOException {
+        configure(
+                v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE(),
+                List.of(layout),
+                format -> answer.accept(v4l2_format.fmt.pix(format)));
     }
 
-    private List<Layout> multi(Image image, Consumer<MemorySegment> answer) throws IOException {
-        return configure(
+    private void multi(List<Layout> layouts, Consumer<MemorySegment> answer) throws IOException {
+        configure(
                 v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE(),
-                image,
+                layouts,
                 format -> answer.accept(v4l2_format.fmt.pix_mp(format)));
     }
 
@@ -79,77 +86,76 @@ class VideoQueueTest {
         };
     }
 
-    private void refused(String why, Image image, Consumer<MemorySegment> answer) {
-        var e = assertThrows(IOException.class, () -> single(image, answer), why);
+    private void refused(String why, Layout layout, Consumer<MemorySegment> answer) {
+        var e = assertThrows(IOException.class, () -> single(layout, answer), why);
+        assertTrue(e.toString().contains("does not keep its word"), e.toString());
         assertTrue(e.toString().contains(why), e.toString());
         assertTrue(e.toString().contains("another --"), () -> "what to do: " + e);
     }
 
     @Test
-    void theLayoutIsTheDrivers() throws IOException {
-        Layout padded = single(IMAGE, lines(4096, 4096 * 480 + 100)).getFirst();
-        assertEquals(List.of(new Layout.Plane(0, 4096, 480)), padded.planes());
-        assertEquals(4096 * 480 + 100, padded.size());
-        // Half as wide in chroma, so half as far apart.
-        Layout planar = single(new Image(PixelFormat.YUV420, 640, 480), lines(700, 700 * 480 * 3 / 2))
-                .getFirst();
-        assertEquals(
-                List.of(
-                        new Layout.Plane(0, 700, 480),
-                        new Layout.Plane(700 * 480, 350, 240),
-                        new Layout.Plane(700 * 480 + 350 * 240, 350, 240)),
-                planar.planes());
+    void whatWasAgreedOnIsAskedFor() throws IOException {
+        single(layout(IMAGE, 0, 4096), pixels -> {
+            assertEquals(4096, v4l2_pix_format.bytesperline(pixels));
+            v4l2_pix_format.sizeimage(pixels, 4096 * 480);
+        });
+        // The driver may want less than there is; V4L2 knows the pitch of the first plane.
+        var planar = new Image(PixelFormat.YUV420, 640, 480);
+        single(layout(planar, 0, 350), pixels -> {
+            assertEquals(700, v4l2_pix_format.bytesperline(pixels));
+            v4l2_pix_format.sizeimage(pixels, 700 * 480 * 3 / 2);
+        });
     }
 
     @Test
-    void aPitchBelowTheWidthIsRefused() {
-        refused("are 2559 bytes apart, and each has 2560", IMAGE, lines(PITCH - 1, PITCH * 480));
-        refused("are 0 bytes apart", IMAGE, lines(0, PITCH * 480));
-        refused("and each has 1280", new Image(PixelFormat.RG16, 640, 480), lines(1279, PITCH * 480));
+    void anotherPitchIsRefused() {
+        Layout agreed = layout(IMAGE, 0, PITCH);
+        refused("it has lines 2559 bytes apart", agreed, lines(PITCH - 1, PITCH * 480));
+        refused("it has lines 4096 bytes apart", agreed, lines(4096, PITCH * 480));
+        refused("it has lines 0 bytes apart", agreed, lines(0, PITCH * 480));
+        // Unsigned for the kernel.
+        refused("it has lines 2147483648 bytes apart", agreed, lines(1L << 31, -1));
     }
 
     @Test
-    void aSizeBelowWhatTheLinesNeedIsRefused() {
-        refused("has 1228799 bytes, and it has 1228800", IMAGE, lines(PITCH, PITCH * 480 - 1));
-        refused("has 1228800 bytes, and it has 1966080", IMAGE, lines(4096, PITCH * 480));
-        refused("has 0 bytes", IMAGE, lines(PITCH, 0));
-        refused("and it has 460800", new Image(PixelFormat.NV12, 640, 480), lines(640, 640 * 480));
-        // Both are unsigned for the kernel: 2 GiB from line to line is no small pitch, but not in this size.
-        refused("2147483648 bytes apart has 4294967295 bytes", IMAGE, lines(1L << 31, -1));
+    void aSizeThatDoesNotFitIsRefused() {
+        Layout agreed = layout(IMAGE, 0, PITCH);
+        refused("in 1228799 bytes, and agreed on was XR24 640x480", agreed, lines(PITCH, PITCH * 480 - 1));
+        refused("in 1228801 bytes, and agreed on was XR24 640x480", agreed, lines(PITCH, PITCH * 480 + 1));
+        refused("in 4294967295 bytes", agreed, lines(PITCH, -1));
+        refused("in 0 bytes", agreed, lines(PITCH, 0));
+        Layout planar = layout(new Image(PixelFormat.NV12, 640, 480), 0, 640);
+        refused("in 307200 bytes", planar, lines(640, 640 * 480));
     }
 
     @Test
     void anotherImageIsRefused() {
-        refused("does not give XR24 640x480 but XR24 320x480", IMAGE, pixels -> v4l2_pix_format.width(pixels, 320));
-        refused("does not give XR24 640x480 but XR24 640x240", IMAGE, pixels -> v4l2_pix_format.height(pixels, 240));
+        Layout agreed = layout(IMAGE, 0, PITCH);
+        refused("it has XR24 320x480", agreed, pixels -> v4l2_pix_format.width(pixels, 320));
+        refused("it has XR24 640x240", agreed, pixels -> v4l2_pix_format.height(pixels, 240));
         refused(
-                "does not give XR24 640x480 but RG16 640x480",
-                IMAGE,
+                "it has RG16 640x480",
+                agreed,
                 pixels -> v4l2_pix_format.pixelformat(pixels, PixelFormat.RG16.v4l2Fourcc()));
-        refused(
-                "does not give XR24 640x480 but H264 640x480",
-                IMAGE,
-                pixels -> v4l2_pix_format.pixelformat(pixels, 0x34363248));
+        refused("it has H264 640x480", agreed, pixels -> v4l2_pix_format.pixelformat(pixels, 0x34363248));
     }
 
     @Test
     void eachBufferOfAnImageIsChecked() throws IOException {
         var image = new Image(PixelFormat.NV16M, 640, 480);
-        List<Layout> layouts = multi(image, format -> planes(format, 640, 640 * 480, 640 * 480 + 128));
-        assertEquals(
-                List.of(640L * 480, 640L * 480 + 128),
-                layouts.stream().map(Layout::size).toList());
-        assertEquals(List.of(0, 1), layouts.stream().map(Layout::buffer).toList());
+        var layouts = List.of(
+                Layout.of(image, 0, Constraints.NONE), Layout.of(image, 1, Constraints.NONE.minSize(640 * 480 + 128)));
+        multi(layouts, format -> planes(format, 640, 640 * 480, 640 * 480 + 128));
         var small = assertThrows(
-                IOException.class, () -> multi(image, format -> planes(format, 640, 640 * 480, 640 * 480 - 1)));
-        assertTrue(small.toString().contains("has 307199 bytes, and it has 307200"), small.toString());
+                IOException.class, () -> multi(layouts, format -> planes(format, 640, 640 * 480, 640 * 480 - 1)));
+        assertTrue(small.toString().contains("in 307199 bytes"), small.toString());
         var fewer = assertThrows(
                 IOException.class,
-                () -> multi(image, format -> {
+                () -> multi(layouts, format -> {
                     planes(format, 640, 640 * 480, 640 * 480);
                     v4l2_pix_format_mplane.num_planes(format, (byte) 1);
                 }));
-        assertTrue(fewer.toString().contains("wants 1 buffers for NV16M 640x480, which lies in 2"), fewer.toString());
+        assertTrue(fewer.toString().contains("in 1 buffers, and NV16M 640x480"), fewer.toString());
     }
 
     private static void planes(MemorySegment format, int pitch, int... sizes) {

@@ -1,0 +1,157 @@
+package dev.cenalloc.examples;
+
+import dev.cenalloc.Agreement;
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.Constraints;
+import dev.cenalloc.Device;
+import dev.cenalloc.Direction;
+import dev.cenalloc.ImageRange;
+import dev.cenalloc.PixelFormat;
+import dev.cenalloc.Port;
+import dev.cenalloc.Probe;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * Who takes part in a pipeline, and what they agreed on before anything was allocated. A value; nothing is open.
+ *
+ * @param camera gives the frames
+ * @param converter takes them and gives others, if one is wanted
+ * @param display shows them
+ * @param agreement on images and memory
+ */
+record Participants(Probe camera, Optional<Probe> converter, Probe display, Agreement agreement) {
+    /** What the CPU and the user's word can be about: whatever lies in one buffer. */
+    private static final List<ImageRange> ANY_IMAGES = Arrays.stream(PixelFormat.values())
+            .filter(format -> format.buffers() == 1)
+            .map(format -> new ImageRange(format, ImageRange.Sizes.ANY))
+            .toList();
+
+    /** What a device is for, by the ports that it has. */
+    private enum Role {
+        CAMERA("/dev", "video", true, false),
+        CONVERTER("/dev", "video", true, true),
+        DISPLAY("/dev/dri", "card", false, true);
+
+        private final String directory;
+        private final String prefix;
+        private final boolean produces;
+        private final boolean consumes;
+
+        Role(String directory, String prefix, boolean produces, boolean consumes) {
+            this.directory = directory;
+            this.prefix = prefix;
+            this.produces = produces;
+            this.consumes = consumes;
+        }
+
+        boolean isOf(Probe probe) throws CenallocException {
+            return probe.produces().isPresent() == produces && probe.consumes().isPresent() == consumes;
+        }
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /** Finds devices that agree: those that were named, else the first that do. */
+    static Participants find(Cenalloc cenalloc, Pipeline.Request request) throws IOException {
+        List<Probe> cameras = named(cenalloc, Role.CAMERA, request.camera());
+        List<Optional<Probe>> converters = new ArrayList<>();
+        if (request.through().isPresent()) {
+            named(cenalloc, Role.CONVERTER, request.through().get())
+                    .forEach(probe -> converters.add(Optional.of(probe)));
+        } else {
+            converters.add(Optional.empty());
+        }
+        List<Probe> displays = named(cenalloc, Role.DISPLAY, request.display());
+        var refusals = new ArrayList<CenallocException>();
+        for (Probe camera : cameras) {
+            for (Optional<Probe> converter : converters) {
+                for (Probe display : displays) {
+                    try {
+                        Agreement agreement =
+                                cenalloc.negotiate(request.wish(), ports(request, camera, converter, display));
+                        return new Participants(camera, converter, display, agreement);
+                    } catch (CenallocException e) {
+                        refusals.add(e);
+                    }
+                }
+            }
+        }
+        CenallocException first = refusals.removeFirst();
+        refusals.forEach(first::addSuppressed);
+        throw first;
+    }
+
+    /** The devices with a name: of a driver, part of a bus address, or a node; or {@code auto} for all. */
+    private static List<Probe> named(Cenalloc cenalloc, Role role, String which) throws IOException {
+        var fit = new ArrayList<Probe>();
+        var seen = new ArrayList<String>();
+        for (Path node : DeviceNode.list(role.directory, role.prefix)) {
+            try {
+                Probe probe = cenalloc.probe(node);
+                boolean isOfRole = role.isOf(probe);
+                seen.add(probe + (isOfRole ? "" : ", which is no " + role));
+                if (isOfRole
+                        && (which.equals("auto")
+                                || node.toString().equals(which)
+                                || probe.name().contains(which))) {
+                    fit.add(probe);
+                }
+            } catch (CenallocException e) {
+                seen.add(String.valueOf(e.getMessage()));
+            }
+        }
+        if (fit.isEmpty()) {
+            throw new IOException("no " + role + " '" + which + "'; there is: "
+                    + (seen.isEmpty() ? "none" : String.join("; ", seen)));
+        }
+        return fit;
+    }
+
+    private static List<Port> ports(Pipeline.Request request, Probe camera, Optional<Probe> converter, Probe display)
+            throws CenallocException {
+        var ports = new ArrayList<Port>();
+        Port source = port(request, camera, Probe::produces);
+        ports.add(
+                request.memory() == Pipeline.Memory.CAMERA
+                        ? Port.of(Device.of(source.name(), Constraints.NONE, "the memory is its own"), source.images())
+                        : source);
+        if (converter.isPresent()) {
+            ports.add(port(request, converter.get(), Probe::consumes));
+            ports.add(port(request, converter.get(), Probe::produces));
+        }
+        ports.add(port(request, display, Probe::consumes));
+        if (request.draw()) {
+            ports.add(Port.of(Device.cpu(Direction.READ_WRITE), ANY_IMAGES));
+        }
+        if (!request.heap().equals("auto")) {
+            var only = Constraints.NONE.onlyHeaps(List.of(request.heap()));
+            ports.add(Port.of(Device.of("the user", only, "asked for by --heap"), ANY_IMAGES));
+        }
+        return ports;
+    }
+
+    private interface Side {
+        Optional<Port> of(Probe probe) throws CenallocException;
+    }
+
+    /** A port of a device whose memory somebody may have written down; otherwise it is tried. */
+    private static Port port(Pipeline.Request request, Probe probe, Side side) throws CenallocException {
+        // It had one a moment ago.
+        Port tried = side.of(probe).orElseThrow(() -> new IllegalStateException(probe + " changed its ports"));
+        return request.profile()
+                .device(probe.name())
+                .or(() -> request.profile().device(probe.driver()))
+                .map(known -> Port.of(known, tried.images()))
+                .orElse(tried);
+    }
+}
