@@ -98,13 +98,12 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
         for (Path node : DeviceNode.list(role.directory, role.prefix)) {
             try {
                 Probe probe = cenalloc.probe(node);
-                boolean isOfRole = role.isOf(probe);
-                seen.add(probe + (isOfRole ? "" : ", which is no " + role));
-                if (isOfRole
-                        && (which.equals("auto")
-                                || node.toString().equals(which)
-                                || probe.name().contains(which))) {
+                boolean isNamed =
+                        which.equals("auto") || node.toString().equals(which) || probe.name().contains(which);
+                if (isNamed && role.isOf(probe)) {
                     fit.add(probe);
+                } else {
+                    seen.add(probe + (isNamed ? ", which is no " + role : ""));
                 }
             } catch (CenallocException e) {
                 seen.add(String.valueOf(e.getMessage()));
