@@ -49,8 +49,8 @@ public final class Cenalloc implements AutoCloseable {
     /** What {@link Probe} found out; its lock is held during a trial. */
     final Map<Probe.Key, Device> probed = new ConcurrentHashMap<>();
 
-    /** What the answers to probes were for images of a kind; guarded by {@link #probed}. */
-    final Map<Probe.Kind, List<Probe.Answer>> tried = new HashMap<>();
+    /** What the answers to probes were for images of a class; guarded by {@link #probed}. */
+    final Map<Probe.ImageClass, List<Probe.Answer>> tried = new HashMap<>();
 
     private boolean closed;
 

@@ -591,7 +591,10 @@ public final class Constraints {
         return extent.contradiction(this, contiguous);
     }
 
-    /** {@return what these say whatever image is meant: without pitches and sizes, which are those of one} So profiles want it. */
+    /**
+     * {@return what these say whatever image is meant: without pitches and sizes, which are those of one} So profiles want it. To what
+     * pitches are aligned is kept; drivers mostly mean it for all formats.
+     */
     public Constraints ofAnyImage() {
         long[] kept = numbers.clone();
         for (Field field : List.of(Field.MIN_PITCH, Field.MAX_PITCH, Field.MIN_SIZE, Field.MAX_SIZE)) {

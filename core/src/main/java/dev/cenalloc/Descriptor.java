@@ -102,6 +102,11 @@ final class Descriptor {
         return state.compareAndSet(0, CLOSED | CALL) ? fd : -1;
     }
 
+    /** Whether it is open, and has this number. */
+    boolean is(int number) {
+        return isOpen() && fd == number;
+    }
+
     /**
      * Takes another number; the one before goes back to the kernel.
      *

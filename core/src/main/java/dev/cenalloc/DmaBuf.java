@@ -363,7 +363,8 @@ public final class DmaBuf implements AutoCloseable {
      * until what was waited for is signalled, even if the buffer is closed (6.12).
      *
      * @param access READ waits for those who write, the others for everybody
-     * @param timeout how long at most, in steps of a millisecond; zero or less only looks
+     * @param timeout how long at most, in steps of a millisecond; zero or less only looks. If a signal interrupts it, it may last
+     *     twice as long
      * @return whether it may begin; false if the time is over
      * @throws IllegalStateException if closed
      * @throws CenallocException with the errno of poll; EINTR is retried with the time that is left

@@ -24,6 +24,9 @@ import org.jspecify.annotations.Nullable;
  * node: there the import alone counts.
  */
 final class DrmImporter implements Importer {
+    /** Begins the refusal of a display to show what the card has taken. */
+    static final String TEST = "DRM_IOCTL_MODE_ATOMIC with DRM_MODE_ATOMIC_TEST_ONLY";
+
     private final DeviceFile file;
     private final String driver;
     private final String name;
@@ -115,11 +118,10 @@ final class DrmImporter implements Importer {
                                     .collect(Collectors.joining(", ")));
         }
         layout = wanted;
-        scanout = scanouts.stream()
-                .filter(one -> one.mode(image.width(), image.height()).isPresent()
-                        && one.images().stream().anyMatch(range -> range.format() == image.format()))
-                .findFirst()
-                .orElse(null);
+        scanout = scanouts.stream().filter(one -> one.shows(image)).findFirst().orElse(null);
+        if (scanout == null && card.setsModes()) {
+            omitted = "not tried on a screen, since none that is connected has such images";
+        }
         hasModifiers = hasModifiers();
         return wanted.size();
     }
@@ -187,13 +189,13 @@ final class DrmImporter implements Importer {
             return "";
         }
         Image image = Objects.requireNonNull(layout).image();
-        Scanout.Mode mode = scanout.mode(image.width(), image.height()).orElseThrow();
+        Scanout.Mode mode = scanout.mode(image).orElseThrow();
         int result = card.test(scanout, mode, image, framebuffer);
         if (result == -Errno.EACCES) {
             omitted = "not tried on the screen, which another program controls";
             return "";
         }
-        return file.refusal(result, "DRM_IOCTL_MODE_ATOMIC, as a test,");
+        return file.refusal(result, TEST);
     }
 
     private MemorySegment framebuffer(Arena arena, Layout layout, int handle) {

@@ -98,13 +98,16 @@ public final class Fence implements AutoCloseable {
      * save the system call: what a driver wrote where its OUT_FENCE_PTR points is a sync file, or -1 if it failed.
      *
      * @param fd the descriptor of a sync file; it is this object's from now on, and closed if this method throws
-     * @throws IllegalArgumentException if it is negative; nothing has changed
+     * @throws IllegalArgumentException if it is negative, or the one that is in it; nothing has changed
      * @throws IllegalStateException if closed, or in use by another thread
      */
     public synchronized void replace(int fd) {
         if (fd < 0) {
             throw new IllegalArgumentException(
                     fd + " is no descriptor: did the commit fail that was to give the fence?");
+        }
+        if (descriptor.is(fd)) {
+            throw new IllegalArgumentException("the descriptor " + fd + " is this fence's already");
         }
         boolean replaced = false;
         try {
@@ -141,7 +144,8 @@ public final class Fence implements AutoCloseable {
      * Waits until it is signalled. Blocks, pins the carrier of a virtual thread meanwhile, and is not ended by an interrupt or
      * by {@link #close}. One system call, and a second if it is signalled, for the error; allocates no objects.
      *
-     * @param timeout how long at most, in steps of a millisecond; zero or less only looks
+     * @param timeout how long at most, in steps of a millisecond; zero or less only looks. If a signal interrupts it, it may last
+     *     twice as long
      * @return whether it is signalled; false if the time is over
      * @throws IllegalStateException if closed
      * @throws CenallocException with the driver's errno, and {@code "fence"} for a {@linkplain CenallocException#call call}, if

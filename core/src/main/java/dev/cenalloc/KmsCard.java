@@ -22,6 +22,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -38,11 +39,14 @@ final class KmsCard {
     private static final int CONNECTED = 1;
     /** Value of a plane's property "type": 0 is an overlay, 2 the cursor. */
     private static final int PRIMARY = 1;
+    /** To get the modes of a screen that changes. */
+    private static final int ATTEMPTS = 4;
 
     /** A property of a plane, CRTC or connector: the kernel's number for it, and what it is now. */
     private record Property(int id, long value) {}
 
-    private record Connector(int id, int type, List<Integer> encoders, List<Scanout.Mode> modes) {}
+    /** A connected output; what drives it now, or 0. */
+    private record Connector(int id, int type, int crtc, List<Integer> encoders, List<Scanout.Mode> modes) {}
 
     private final DeviceFile file;
     /** By the object's number. */
@@ -62,6 +66,38 @@ final class KmsCard {
         if (!setsModes()) {
             return List.of();
         }
+        // Only whoever controls the display has the kernel look whether a screen is connected; others are told what was
+        // found last.
+        boolean isMaster = file.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL) >= 0;
+        try {
+            return scanouts(resources());
+        } finally {
+            if (isMaster) {
+                file.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
+            }
+        }
+    }
+
+    private record Resources(List<Integer> crtcs, List<Integer> connectors) {}
+
+    private List<Scanout> scanouts(Resources resources) throws CenallocException {
+        var connectors = new ArrayList<Connector>();
+        for (int id : resources.connectors) {
+            connector(id).ifPresent(connectors::add);
+        }
+        // What drives a screen now goes on to; of the others, none drives two.
+        var taken = new HashSet<Integer>();
+        connectors.forEach(connector -> taken.add(connector.crtc));
+        var scanouts = new ArrayList<Scanout>();
+        for (Connector connector : connectors) {
+            Optional<Scanout> scanout = scanout(connector, resources.crtcs, taken);
+            scanout.ifPresent(found -> taken.add(found.crtc()));
+            scanout.ifPresent(scanouts::add);
+        }
+        return scanouts;
+    }
+
+    private Resources resources() throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
             // Asked twice, as everything in DRM that has a length: first for the count, then for the content.
             MemorySegment resources = drm_mode_card_res.allocate(arena);
@@ -75,14 +111,9 @@ final class KmsCard {
             drm_mode_card_res.count_fbs(resources, 0);
             drm_mode_card_res.count_encoders(resources, 0);
             resources(resources);
-            var scanouts = new ArrayList<Scanout>();
-            for (int i = 0; i < Math.min(connectorCount, drm_mode_card_res.count_connectors(resources)); i++) {
-                Optional<Connector> connector = connector(connectors.getAtIndex(ValueLayout.JAVA_INT, i));
-                if (connector.isPresent()) {
-                    scanout(connector.get(), crtcs, crtcCount).ifPresent(scanouts::add);
-                }
-            }
-            return scanouts;
+            return new Resources(
+                    integers(crtcs, Math.min(crtcCount, drm_mode_card_res.count_crtcs(resources))),
+                    integers(connectors, Math.min(connectorCount, drm_mode_card_res.count_connectors(resources))));
         }
     }
 
@@ -110,35 +141,52 @@ final class KmsCard {
     }
 
     /** Empty if nothing is connected, if what comes out goes back to memory, or if it vanished meanwhile. */
-    private Optional<Connector> connector(int id) {
+    private Optional<Connector> connector(int id) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment query = drm_mode_get_connector.allocate(arena);
-            drm_mode_get_connector.connector_id(query, id);
-            if (file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETCONNECTOR(), query) < 0) {
-                return Optional.empty();
+            int modeCount = 0;
+            int encoderCount = 0;
+            // A screen that is plugged in meanwhile may have more modes than there is room for; then none are told.
+            for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+                // The modes outlive this call, so they are the collector's.
+                MemorySegment modes = drm_mode_modeinfo.allocateArray(modeCount, Arena.ofAuto());
+                MemorySegment encoders = arena.allocate(ValueLayout.JAVA_INT, encoderCount);
+                query.fill((byte) 0);
+                drm_mode_get_connector.connector_id(query, id);
+                drm_mode_get_connector.modes_ptr(query, modes.address());
+                drm_mode_get_connector.count_modes(query, modeCount);
+                drm_mode_get_connector.encoders_ptr(query, encoders.address());
+                drm_mode_get_connector.count_encoders(query, encoderCount);
+                if (file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETCONNECTOR(), query) < 0) {
+                    return Optional.empty();
+                }
+                int modesNow = drm_mode_get_connector.count_modes(query);
+                int encodersNow = drm_mode_get_connector.count_encoders(query);
+                if (attempt > 0 && modesNow <= modeCount && encodersNow <= encoderCount) {
+                    return connector(id, query, modes, integers(encoders, encodersNow));
+                }
+                modeCount = modesNow;
+                encoderCount = encodersNow;
             }
-            int modeCount = drm_mode_get_connector.count_modes(query);
-            int encoderCount = drm_mode_get_connector.count_encoders(query);
-            // The modes outlive this call, so they are the collector's.
-            MemorySegment modes = drm_mode_modeinfo.allocateArray(modeCount, Arena.ofAuto());
-            MemorySegment encoders = arena.allocate(ValueLayout.JAVA_INT, encoderCount);
-            drm_mode_get_connector.modes_ptr(query, modes.address());
-            drm_mode_get_connector.encoders_ptr(query, encoders.address());
-            drm_mode_get_connector.count_props(query, 0);
-            if (file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETCONNECTOR(), query) < 0
-                    || drm_mode_get_connector.connection(query) != CONNECTED
-                    || drm_mode_get_connector.connector_type(query) == drm_h.DRM_MODE_CONNECTOR_WRITEBACK()) {
-                return Optional.empty();
-            }
-            return Optional.of(new Connector(
-                    id,
-                    drm_mode_get_connector.connector_type(query),
-                    integers(encoders, Math.min(encoderCount, drm_mode_get_connector.count_encoders(query))),
-                    modes.elements(drm_mode_modeinfo.layout())
-                            .limit(drm_mode_get_connector.count_modes(query))
-                            .map(KmsCard::mode)
-                            .toList()));
+            return Optional.empty();
         }
+    }
+
+    private Optional<Connector> connector(int id, MemorySegment query, MemorySegment modes, List<Integer> encoders)
+            throws CenallocException {
+        if (drm_mode_get_connector.connection(query) != CONNECTED
+                || drm_mode_get_connector.connector_type(query) == drm_h.DRM_MODE_CONNECTOR_WRITEBACK()) {
+            return Optional.empty();
+        }
+        return Optional.of(new Connector(
+                id,
+                drm_mode_get_connector.connector_type(query),
+                (int) property(id, drm_h.DRM_MODE_OBJECT_CONNECTOR(), "CRTC_ID").value,
+                encoders,
+                modes.elements(drm_mode_modeinfo.layout())
+                        .limit(drm_mode_get_connector.count_modes(query))
+                        .map(KmsCard::mode)
+                        .toList()));
     }
 
     private static List<Integer> integers(MemorySegment segment, int count) {
@@ -157,17 +205,18 @@ final class KmsCard {
                 info.asReadOnly());
     }
 
-    private Optional<Scanout> scanout(Connector connector, MemorySegment crtcs, int crtcCount)
+    private Optional<Scanout> scanout(Connector connector, List<Integer> crtcs, Set<Integer> taken)
             throws CenallocException {
-        for (int index = 0; index < crtcCount && !connector.modes.isEmpty(); index++) {
-            if (!reaches(connector, index)) {
+        for (int index = 0; index < crtcs.size() && !connector.modes.isEmpty(); index++) {
+            int crtc = crtcs.get(index);
+            if (crtc != connector.crtc && (connector.crtc != 0 || taken.contains(crtc) || !reaches(connector, index))) {
                 continue;
             }
             for (int plane : planes(index)) {
                 if (property(plane, drm_h.DRM_MODE_OBJECT_PLANE(), "type").value == PRIMARY) {
                     return Optional.of(new Scanout(
                             plane,
-                            crtcs.getAtIndex(ValueLayout.JAVA_INT, index),
+                            crtc,
                             connector.id,
                             connector.type == drm_h.DRM_MODE_CONNECTOR_VIRTUAL(),
                             connector.modes,
@@ -211,22 +260,33 @@ final class KmsCard {
         }
     }
 
-    /** What a plane takes, up to the size of the largest mode. */
+    /** What a plane takes, in a mode or another. */
     private List<ImageRange> images(int plane, List<Scanout.Mode> modes) throws CenallocException {
-        var sizes = ImageRange.Sizes.upTo(
-                modes.stream().mapToInt(Scanout.Mode::width).max().orElseThrow(),
-                modes.stream().mapToInt(Scanout.Mode::height).max().orElseThrow());
-        Rate fastest =
-                modes.stream().map(Scanout.Mode::refresh).max(Rate::compareTo).orElseThrow();
-        // A frame may stay on the screen for any time.
-        var rates = List.of(ImageRange.Rates.upTo(fastest));
         var images = new ArrayList<ImageRange>();
         for (var known : formats(plane).entrySet()) {
             for (long modifier : known.getValue()) {
-                images.add(new ImageRange(known.getKey(), modifier, sizes, rates));
+                for (Scanout.Mode mode : modes) {
+                    if (modes.stream().noneMatch(other -> exceeds(other, mode))) {
+                        images.add(new ImageRange(
+                                known.getKey(),
+                                modifier,
+                                ImageRange.Sizes.upTo(mode.width(), mode.height()),
+                                // A frame may stay on the screen for any time.
+                                List.of(ImageRange.Rates.upTo(mode.refresh()))));
+                    }
+                }
             }
         }
-        return images;
+        return images.stream().distinct().toList();
+    }
+
+    /** Whether another mode can do all that this one can, and more. */
+    private static boolean exceeds(Scanout.Mode candidate, Scanout.Mode mode) {
+        int rates = candidate.refresh().compareTo(mode.refresh());
+        return candidate.width() >= mode.width()
+                && candidate.height() >= mode.height()
+                && rates >= 0
+                && (candidate.width() > mode.width() || candidate.height() > mode.height() || rates > 0);
     }
 
     /** The formats of a plane that have a name here, with their modifiers. */
@@ -380,44 +440,46 @@ final class KmsCard {
      * @return the result, or {@code -errno}; EACCES if another program controls the display
      */
     int test(Scanout scanout, Scanout.Mode mode, Image image, int framebuffer) throws CenallocException {
+        if (file.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL) < 0) {
+            return -Errno.EACCES;
+        }
         try (Arena arena = Arena.ofConfined()) {
-            // Reading the properties needs no control of the display; so what may not be asked costs little.
-            int plane = scanout.plane();
-            Change change = new Change();
             int blob = createBlob(arena, mode.info());
             try {
-                setCrtc(change, scanout.crtc(), "MODE_ID", blob);
-                setCrtc(change, scanout.crtc(), "ACTIVE", 1);
-                change.set(
-                        scanout.connector(),
-                        property(scanout.connector(), drm_h.DRM_MODE_OBJECT_CONNECTOR(), "CRTC_ID"),
-                        scanout.crtc());
-                setPlane(change, plane, "FB_ID", framebuffer);
-                setPlane(change, plane, "CRTC_ID", scanout.crtc());
-                setPlane(change, plane, "CRTC_X", (mode.width() - image.width()) / 2);
-                setPlane(change, plane, "CRTC_Y", (mode.height() - image.height()) / 2);
-                setPlane(change, plane, "CRTC_W", image.width());
-                setPlane(change, plane, "CRTC_H", image.height());
-                setPlane(change, plane, "SRC_X", 0);
-                setPlane(change, plane, "SRC_Y", 0);
-                // In 16.16 fixed point.
-                setPlane(change, plane, "SRC_W", (long) image.width() << 16);
-                setPlane(change, plane, "SRC_H", (long) image.height() << 16);
-                MemorySegment request = change.request(
-                        arena, drm_h.DRM_MODE_ATOMIC_TEST_ONLY() | drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET());
-                int master = file.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL);
-                if (master < 0) {
-                    return -Errno.EACCES;
-                }
-                try {
-                    return file.tryIoctl(drm_h.DRM_IOCTL_MODE_ATOMIC(), request);
-                } finally {
-                    file.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
-                }
+                return file.tryIoctl(
+                        drm_h.DRM_IOCTL_MODE_ATOMIC(),
+                        change(scanout, mode, image, framebuffer, blob)
+                                .request(
+                                        arena,
+                                        drm_h.DRM_MODE_ATOMIC_TEST_ONLY() | drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET()));
             } finally {
                 destroyBlob(arena, blob);
             }
+        } finally {
+            file.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
         }
+    }
+
+    private Change change(Scanout scanout, Scanout.Mode mode, Image image, int framebuffer, int blob)
+            throws CenallocException {
+        var change = new Change();
+        setCrtc(change, scanout.crtc(), "MODE_ID", blob);
+        setCrtc(change, scanout.crtc(), "ACTIVE", 1);
+        int connector = scanout.connector();
+        change.set(connector, property(connector, drm_h.DRM_MODE_OBJECT_CONNECTOR(), "CRTC_ID"), scanout.crtc());
+        int plane = scanout.plane();
+        setPlane(change, plane, "FB_ID", framebuffer);
+        setPlane(change, plane, "CRTC_ID", scanout.crtc());
+        setPlane(change, plane, "CRTC_X", (mode.width() - image.width()) / 2);
+        setPlane(change, plane, "CRTC_Y", (mode.height() - image.height()) / 2);
+        setPlane(change, plane, "CRTC_W", image.width());
+        setPlane(change, plane, "CRTC_H", image.height());
+        setPlane(change, plane, "SRC_X", 0);
+        setPlane(change, plane, "SRC_Y", 0);
+        // In 16.16 fixed point.
+        setPlane(change, plane, "SRC_W", (long) image.width() << 16);
+        setPlane(change, plane, "SRC_H", (long) image.height() << 16);
+        return change;
     }
 
     private void setCrtc(Change change, int crtc, String name, long value) throws CenallocException {

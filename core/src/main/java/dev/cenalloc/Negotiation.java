@@ -22,6 +22,9 @@ final class Negotiation {
     /** The rate where nobody says any. */
     private static final Rate USUAL = Rate.of(30);
 
+    /** A size beyond it comes from devices that have no limit, but perhaps steps. */
+    private static final int LARGEST = Integer.MAX_VALUE - 4096;
+
     /** How many times the devices are asked about a layout that their own answers change; one change is common. */
     private static final int ROUNDS = 4;
 
@@ -149,7 +152,7 @@ final class Negotiation {
 
     /** Plans each buffer of an image; why that cannot be, in words, or empty. */
     private String plan(Image image, List<Plan> plans) throws CenallocException {
-        if (image.width() == Integer.MAX_VALUE || image.height() == Integer.MAX_VALUE) {
+        if (image.width() > LARGEST || image.height() > LARGEST) {
             return "no device sets a limit to the size, so one has to be wished for";
         }
         for (int buffer = 0; buffer < image.format().buffers(); buffer++) {
@@ -197,7 +200,7 @@ final class Negotiation {
     /** Whether it is the device that is missing, and not what it is asked for. */
     private static boolean isOutOfReach(CenallocException e) {
         return switch (e.errno()) {
-            case Errno.EACCES, Errno.EPERM, Errno.ENOENT -> true;
+            case Errno.EACCES, Errno.EPERM, Errno.ENOENT, Errno.EMFILE -> true;
             case Errno.ENODEV -> !(e instanceof NoSuitableHeapException);
             default -> false;
         };

@@ -126,12 +126,6 @@ public enum PixelFormat {
         return this == XR24 || this == XB24 ? 24 : bitsPerPixel();
     }
 
-    /** Bytes that one line of an image fills, at least, in the first plane of a buffer. */
-    long lineBytes(int buffer, int width) {
-        Sampling first = planes(buffer).getFirst();
-        return (long) (width / first.horizontal) * first.bytes;
-    }
-
     /** Of how many pixels the width of what is stored is a multiple: of as many as stand together in any plane. */
     int widthMultiple() {
         return widthMultiple;

@@ -19,7 +19,7 @@ public final class Port {
          * {@return the device, with what memory it takes for such a layout} May try it out.
          *
          * @throws CenallocException EINVAL or the like if it takes no such images or no memory for them, which rules them out;
-         *     EACCES, EPERM, ENOENT, ENODEV if the device is out of reach, which ends the negotiation
+         *     EACCES, EPERM, ENOENT, ENODEV, EMFILE if the device is out of reach, which ends the negotiation
          */
         Device device(Layout layout) throws CenallocException;
     }

@@ -37,10 +37,10 @@ public final class Probe {
     private static final long LARGE = 16 << 20;
 
     /** What results are kept by. The heaps, since one more may be registered. */
-    record Key(long number, String driver, Layout layout, List<Heap> heaps) {}
+    record Key(long number, String name, Layout layout, List<Heap> heaps) {}
 
     /** Images alike enough that memory which does for the one does for the other: of one format, and of less than twice the size. */
-    record Kind(long number, String driver, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
+    record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
 
     enum Verdict {
         TAKEN,
@@ -115,7 +115,7 @@ public final class Probe {
         return driver;
     }
 
-    /** {@return what explanations call the device} */
+    /** {@return what explanations and profiles call the device: driver and place, which last from boot to boot} */
     public String name() {
         return name;
     }
@@ -143,14 +143,43 @@ public final class Probe {
         return ask(Importer::consumes).map(images -> Port.of(name, images, this::device));
     }
 
+    /**
+     * {@return the port at which a camera gives images in memory of its own, which it exports to others; empty if it gives none} The
+     * camera is asked how it lays them out, and no memory is offered to it. As {@link #produces()} otherwise.
+     *
+     * @throws CenallocException as {@link #device}
+     */
+    public Optional<Port> lends() throws CenallocException {
+        return ask(Importer::produces).map(images -> Port.of(name, images, this::lender));
+    }
+
+    private Device lender(Layout layout) throws CenallocException {
+        try (Importer importer = open()) {
+            importer.prepare(layout);
+            return Device.of(name, importer.needs(), "the memory is its own");
+        }
+    }
+
     private interface Question<T> {
         T ask(Importer importer) throws CenallocException;
     }
 
     private <T> T ask(Question<T> question) throws CenallocException {
-        try (Importer importer = Importer.open(kernel, node, number)) {
+        try (Importer importer = open()) {
             return question.ask(importer);
         }
+    }
+
+    private Importer open() throws CenallocException {
+        long now = kernel.deviceNumber(node);
+        if (now < 0) {
+            throw CenallocException.ofCall((int) -now, "stat", node, -1);
+        }
+        if (now != number) {
+            throw new CenallocException(
+                    Errno.ENODEV, "stat", node, -1, name + " is gone, and its node another's", "probe the node anew");
+        }
+        return Importer.open(kernel, node, number);
     }
 
     /**
@@ -181,7 +210,7 @@ public final class Probe {
      *     if it was unplugged
      */
     public Device device(Layout layout) throws CenallocException {
-        var key = new Key(number, driver, layout, cenalloc.heaps());
+        var key = new Key(number, name, layout, cenalloc.heaps());
         Device known = cenalloc.probed.get(key);
         if (known != null) {
             return known;
@@ -212,28 +241,38 @@ public final class Probe {
     }
 
     private Result tried(Layout layout) throws CenallocException {
-        try (Importer importer = Importer.open(kernel, node, number)) {
+        Importer opened;
+        try {
+            opened = open();
+        } catch (CenallocException e) {
+            return inUse(e);
+        }
+        try (Importer importer = opened) {
             try {
                 return trial(importer, layout);
             } catch (CenallocException e) {
-                if (e.errno() != Errno.EBUSY) {
-                    throw e;
-                }
-                return new Result(Device.undeclared(name, "nothing is known: " + e.getMessage()), false);
+                return inUse(e);
             }
         }
     }
 
+    private Result inUse(CenallocException e) throws CenallocException {
+        if (e.errno() != Errno.EBUSY) {
+            throw e;
+        }
+        return new Result(Device.undeclared(name, "nothing is known: " + e.getMessage()), false);
+    }
+
     private Result trial(Importer importer, Layout layout) throws CenallocException {
         long size = importer.prepare(layout);
-        var kind = new Kind(
+        var like = new ImageClass(
                 number,
-                driver,
+                name,
                 layout.image().format(),
                 layout.buffer(),
                 Long.SIZE - Long.numberOfLeadingZeros(size - 1),
                 cenalloc.heaps());
-        List<Answer> answers = cenalloc.tried.get(kind);
+        List<Answer> answers = cenalloc.tried.get(like);
         if (answers == null || !isConfirmed(importer, answers, size)) {
             answers = answers(importer, size);
         }
@@ -242,12 +281,12 @@ public final class Probe {
                 && having(answers, Verdict.NO_MEMORY).isEmpty()
                 && importer.omitted().isEmpty();
         if (isLasting) {
-            cenalloc.tried.put(kind, answers);
+            cenalloc.tried.put(like, answers);
         }
         return new Result(device, isLasting);
     }
 
-    /** Whether a buffer of memory that was taken for images of the same kind is taken for this one. */
+    /** Whether a buffer of memory that was taken for images of the same class is taken for this one. */
     private static boolean isConfirmed(Importer importer, List<Answer> answers, long size) throws CenallocException {
         List<Answer> taken = having(answers, Verdict.TAKEN);
         return !taken.isEmpty()
@@ -348,6 +387,15 @@ public final class Probe {
             possible.addAll(notTried);
         } else {
             impossible.addAll(doubtful);
+        }
+        if (possible.isEmpty() && refused.stream().allMatch(answer -> answer.reason.startsWith(DrmImporter.TEST))) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    DrmImporter.TEST,
+                    node,
+                    size,
+                    name + " takes the memory, but would not show " + layout.image() + "; " + detail,
+                    "take another size, best that of a mode of the screen, or another format");
         }
         if (possible.isEmpty()) {
             boolean contiguous = answers.stream().anyMatch(Answer::isContiguous);

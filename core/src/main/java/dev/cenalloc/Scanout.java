@@ -3,7 +3,9 @@ package dev.cenalloc;
 import java.lang.foreign.MemorySegment;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A way from memory to a screen: the plane that scans out, the CRTC that times it, the connector with the screen, by the
@@ -16,7 +18,7 @@ import java.util.Optional;
  * @param connector with a screen that is connected
  * @param isVirtual whether the screen exists in the driver only
  * @param modes of the screen, at least one, in the driver's order
- * @param images that the plane takes; none is larger than the largest mode
+ * @param images that the plane takes, in sizes and at rates that one of the modes has
  */
 public record Scanout(
         int plane, int crtc, int connector, boolean isVirtual, List<Mode> modes, List<ImageRange> images) {
@@ -36,13 +38,23 @@ public record Scanout(
      * @param info the {@code drm_mode_modeinfo}, to be made a blob of and set; read-only, never freed before it is collected
      */
     public record Mode(int width, int height, Rate refresh, boolean isPreferred, MemorySegment info) {
-        /** {@return whether an image of this size fits} */
-        boolean holds(int imageWidth, int imageHeight) {
-            return imageWidth <= width && imageHeight <= height;
+        private boolean holds(Image image) {
+            return image.width() <= width && image.height() <= height;
         }
 
-        private boolean is(int imageWidth, int imageHeight) {
-            return imageWidth == width && imageHeight == height;
+        private boolean isOfSizeOf(Image image) {
+            return image.width() == width && image.height() == height;
+        }
+
+        /** {@return whether everything is equal, by content} */
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Mode mode && info.mismatch(mode.info) < 0;
+        }
+
+        @Override
+        public int hashCode() {
+            return Objects.hash(width, height, refresh);
         }
 
         @Override
@@ -52,17 +64,34 @@ public record Scanout(
     }
 
     /**
-     * {@return the mode for images of a size} One of that very size; else the preferred one, or else the smallest, of those that
-     * are larger. Empty if the images are larger than every mode.
+     * {@return whether the plane has such images, and a mode is large enough}
      *
-     * @param width of the images, in pixels
-     * @param height of the images, in lines
+     * @param image any
      */
-    public Optional<Mode> mode(int width, int height) {
+    public boolean shows(Image image) {
+        return mode(image).isPresent()
+                && images.stream()
+                        .anyMatch(range -> range.format() == image.format() && range.modifier() == image.modifier());
+    }
+
+    /**
+     * {@return the mode for images that come at a rate} One that refreshes as often, if there is one; of these, one of the image's
+     * very size; else the preferred one, or else the smallest, of those that are larger. Empty if the image is larger than every mode.
+     *
+     * @param image to be shown
+     * @param rate at which it changes
+     */
+    public Optional<Mode> mode(Image image, Rate rate) {
         return modes.stream()
-                .filter(mode -> mode.holds(width, height))
-                .min(Comparator.comparing((Mode mode) -> !mode.is(width, height))
+                .filter(mode -> mode.holds(image))
+                .min(Comparator.comparing((Mode mode) -> mode.refresh().compareTo(rate) < 0)
+                        .thenComparing(mode -> !mode.isOfSizeOf(image))
                         .thenComparing(mode -> !mode.isPreferred())
                         .thenComparingLong(mode -> (long) mode.width() * mode.height()));
+    }
+
+    /** The mode for images that stay. */
+    Optional<Mode> mode(Image image) {
+        return mode(image, new Rate(1, Long.MAX_VALUE));
     }
 }

@@ -12,6 +12,7 @@ import dev.cenalloc.bindings.v4l2.v4l2_h;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 
@@ -22,9 +23,6 @@ import java.util.Optional;
  * {@code vidioc-enum-frameintervals.rst} of Linux 6.12.
  */
 final class V4l2Images {
-    /** No driver has as many; one that never says that its list is over would keep us here. */
-    private static final int ENDLESS = 1 << 12;
-
     /** The sizes of a format, of a driver that has no list of them. */
     interface Limits {
         ImageRange.Sizes of(PixelFormat format) throws CenallocException;
@@ -55,30 +53,30 @@ final class V4l2Images {
     }
 
     private List<PixelFormat> formats(int type) throws CenallocException {
-        var formats = new ArrayList<PixelFormat>();
+        // In all lists, what is there already ends them: a driver that does not look at the index would keep us here.
+        var codes = new LinkedHashSet<Integer>();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment entry = v4l2_fmtdesc.allocate(arena);
-            for (int i = 0; i < ENDLESS; i++) {
+            for (int i = 0; ; i++) {
                 entry.fill((byte) 0);
                 v4l2_fmtdesc.index(entry, i);
                 v4l2_fmtdesc.type(entry, type);
-                if (!next("VIDIOC_ENUM_FMT", v4l2_h.VIDIOC_ENUM_FMT(), entry)) {
-                    break;
-                }
-                Optional<PixelFormat> format = PixelFormat.ofV4l2(v4l2_fmtdesc.pixelformat(entry));
-                if (format.isPresent() && !formats.contains(format.get())) {
-                    formats.add(format.get());
+                if (!next("VIDIOC_ENUM_FMT", v4l2_h.VIDIOC_ENUM_FMT(), entry)
+                        || !codes.add(v4l2_fmtdesc.pixelformat(entry))) {
+                    return codes.stream()
+                            .map(PixelFormat::ofV4l2)
+                            .flatMap(Optional::stream)
+                            .toList();
                 }
             }
         }
-        return formats;
     }
 
     private List<ImageRange.Sizes> sizes(PixelFormat format) throws CenallocException {
         var sizes = new ArrayList<ImageRange.Sizes>();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment entry = v4l2_frmsizeenum.allocate(arena);
-            for (int i = 0; i < ENDLESS; i++) {
+            for (int i = 0; ; i++) {
                 entry.fill((byte) 0);
                 v4l2_frmsizeenum.index(entry, i);
                 v4l2_frmsizeenum.pixel_format(entry, format.v4l2Fourcc());
@@ -87,17 +85,23 @@ final class V4l2Images {
                 }
                 if (v4l2_frmsizeenum.type(entry) != v4l2_h.V4L2_FRMSIZE_TYPE_DISCRETE()) {
                     MemorySegment range = v4l2_frmsizeenum.stepwise(entry);
+                    int minWidth = atLeastOne(v4l2_frmsize_stepwise.min_width(range));
+                    int minHeight = atLeastOne(v4l2_frmsize_stepwise.min_height(range));
                     return List.of(new ImageRange.Sizes(
-                            atLeastOne(v4l2_frmsize_stepwise.min_width(range)),
-                            atLeastOne(v4l2_frmsize_stepwise.max_width(range)),
+                            minWidth,
+                            Math.max(minWidth, atLeastOne(v4l2_frmsize_stepwise.max_width(range))),
                             atLeastOne(v4l2_frmsize_stepwise.step_width(range)),
-                            atLeastOne(v4l2_frmsize_stepwise.min_height(range)),
-                            atLeastOne(v4l2_frmsize_stepwise.max_height(range)),
+                            minHeight,
+                            Math.max(minHeight, atLeastOne(v4l2_frmsize_stepwise.max_height(range))),
                             atLeastOne(v4l2_frmsize_stepwise.step_height(range))));
                 }
                 MemorySegment one = v4l2_frmsizeenum.discrete(entry);
-                sizes.add(ImageRange.Sizes.of(
-                        atLeastOne(v4l2_frmsize_discrete.width(one)), atLeastOne(v4l2_frmsize_discrete.height(one))));
+                var size = ImageRange.Sizes.of(
+                        atLeastOne(v4l2_frmsize_discrete.width(one)), atLeastOne(v4l2_frmsize_discrete.height(one)));
+                if (sizes.contains(size)) {
+                    break;
+                }
+                sizes.add(size);
             }
         }
         return sizes.isEmpty() ? List.of(limits.of(format)) : sizes;
@@ -107,7 +111,7 @@ final class V4l2Images {
         var rates = new ArrayList<ImageRange.Rates>();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment entry = v4l2_frmivalenum.allocate(arena);
-            for (int i = 0; i < ENDLESS; i++) {
+            for (int i = 0; ; i++) {
                 entry.fill((byte) 0);
                 v4l2_frmivalenum.index(entry, i);
                 v4l2_frmivalenum.pixel_format(entry, format.v4l2Fourcc());
@@ -118,13 +122,18 @@ final class V4l2Images {
                     break;
                 }
                 if (v4l2_frmivalenum.type(entry) == v4l2_h.V4L2_FRMIVAL_TYPE_DISCRETE()) {
-                    rates.add(ImageRange.Rates.of(rate(v4l2_frmivalenum.discrete(entry))));
+                    var one = ImageRange.Rates.of(rate(v4l2_frmivalenum.discrete(entry)));
+                    if (rates.contains(one)) {
+                        break;
+                    }
+                    rates.add(one);
                     continue;
                 }
                 // The shortest interval is the highest rate.
                 MemorySegment range = v4l2_frmivalenum.stepwise(entry);
-                return List.of(new ImageRange.Rates(
-                        rate(v4l2_frmival_stepwise.max(range)), rate(v4l2_frmival_stepwise.min(range))));
+                Rate lowest = rate(v4l2_frmival_stepwise.max(range));
+                Rate highest = rate(v4l2_frmival_stepwise.min(range));
+                return List.of(new ImageRange.Rates(lowest, highest.compareTo(lowest) < 0 ? lowest : highest));
             }
         }
         // A converter has no rate of its own, and a driver need not tell.

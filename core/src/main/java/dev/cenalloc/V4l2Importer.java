@@ -26,6 +26,9 @@ final class V4l2Importer implements Importer {
     /** Wider and higher than any image; the pitch of a line of it fits into 32 bits. */
     private static final int LARGEST = 1 << 15;
 
+    /** More than from one size to the next. */
+    private static final int LARGEST_STEP = 64;
+
     /** One queue; a converter has two. The format is a {@code v4l2_format}. */
     private record Queue(int type, MemorySegment format) {
         Queue copy(Arena arena) {
@@ -231,18 +234,32 @@ final class V4l2Importer implements Importer {
         return Optional.empty();
     }
 
-    /** What a driver that tells no sizes makes of the least and of the most. */
+    /** The sizes of a driver that has no list of them: by what it makes of the least, the most, and what is between. */
     private ImageRange.Sizes sizes(Queue queue, PixelFormat format) throws CenallocException {
-        int[] least = nearest(queue, format, 1);
-        int[] most = nearest(queue, format, LARGEST);
-        return new ImageRange.Sizes(least[0], Math.max(least[0], most[0]), 1, least[1], Math.max(least[1], most[1]), 1);
+        Size least = nearest(queue, format, 1, 1);
+        Size most = nearest(queue, format, LARGEST, LARGEST);
+        int widthStep = most.width - least.width;
+        int heightStep = most.height - least.height;
+        // Steps are small; whether a driver rounds up or down, one that is as large as the step tells it.
+        for (int more = LARGEST_STEP; more > 0; more /= 2) {
+            Size next = nearest(queue, format, least.width + more, least.height + more);
+            widthStep = next.width > least.width ? Math.min(widthStep, next.width - least.width) : widthStep;
+            heightStep = next.height > least.height ? Math.min(heightStep, next.height - least.height) : heightStep;
+        }
+        return new ImageRange.Sizes(
+                least.width,
+                Math.max(least.width, most.width),
+                Math.max(1, widthStep),
+                least.height,
+                Math.max(least.height, most.height),
+                Math.max(1, heightStep));
     }
 
-    private int[] nearest(Queue queue, PixelFormat format, int edge) throws CenallocException {
-        Queue asked = queue.copy(arena);
-        asked.ask(new Image(format, edge, edge), 0, 0);
-        tryFormat(asked);
-        return new int[] {Math.max(1, asked.width()), Math.max(1, asked.height())};
+    private record Size(int width, int height) {}
+
+    private Size nearest(Queue queue, PixelFormat format, int width, int height) throws CenallocException {
+        Queue asked = answer(queue, new Image(format, width, height), 0, 0);
+        return new Size(Math.max(1, asked.width()), Math.max(1, asked.height()));
     }
 
     /** A queue with the format that it has now. */
@@ -251,11 +268,6 @@ final class V4l2Importer implements Importer {
         v4l2_format.type(queue.format(), type);
         file.ioctl("VIDIOC_G_FMT", v4l2_h.VIDIOC_G_FMT(), queue.format());
         return queue;
-    }
-
-    /** Has the driver say what it would make of a format. Changes nothing. */
-    private void tryFormat(Queue queue) throws CenallocException {
-        file.ioctl("VIDIOC_TRY_FMT", v4l2_h.VIDIOC_TRY_FMT(), queue.format());
     }
 
     @Override
@@ -273,15 +285,22 @@ final class V4l2Importer implements Importer {
         var instead = new ArrayList<String>();
         for (int type : types()) {
             Queue old = current(type);
-            Queue queue = old.copy(arena);
-            queue.ask(image, layout.buffer(), layout.planes().getFirst().pitch());
             // Changes nothing yet, so a device that has no such images is left alone.
-            tryFormat(queue);
+            Queue queue = answer(
+                    old, image, layout.buffer(), layout.planes().getFirst().pitch());
             if (!queue.has(image)) {
                 instead.add(queue.toString());
                 continue;
             }
-            needs = needs.and(needs(old, image, layout.buffer()));
+            Constraints pitches = pitches(old, image, layout.buffer());
+            needs = needs.and(pitches);
+            boolean isKept =
+                    queue.pitch(layout.buffer()) == layout.planes().getFirst().pitch();
+            Layout own = isKept ? layout : Layout.of(image, layout.buffer(), pitches);
+            long room = queue.size(layout.buffer());
+            if (room > own.planes().getLast().end()) {
+                needs = needs.and(Constraints.NONE.minSize(room));
+            }
             if (old.format().mismatch(queue.format()) >= 0) {
                 file.ioctl("VIDIOC_S_FMT", v4l2_h.VIDIOC_S_FMT(), queue.format());
                 before.add(old);
@@ -297,47 +316,57 @@ final class V4l2Importer implements Importer {
                     name() + " has no images of " + image,
                     "the nearest that it has: " + String.join(", ", instead));
         }
-        return queues.stream().mapToLong(Queue::size).max().orElseThrow();
+        return Math.max(
+                layout.size(), queues.stream().mapToLong(Queue::size).max().orElseThrow());
     }
 
     /**
-     * Which pitches and sizes the driver has for images: by what it makes of the least pitch, and of one more byte. Of the planes
-     * that share a buffer, V4L2 speaks of the first, and the pitches of the others follow from that.
+     * Which pitches the driver has for images: by what it makes of the least, and of one more byte. Of the planes that share a
+     * buffer, V4L2 speaks of the first, and the pitches of the others follow from that; constraints are about all of them, so
+     * they are said of the narrowest.
      */
-    private Constraints needs(Queue now, Image image, int buffer) throws CenallocException {
-        Layout least = Layout.of(image, buffer, Constraints.NONE);
-        long natural = least.planes().getFirst().pitch();
-        long pitch = answer(now, image, buffer, natural).pitch(buffer);
-        if (pitch < image.format().lineBytes(buffer, image.width())) {
-            throw new CenallocException(
-                    Errno.EINVAL,
-                    "VIDIOC_TRY_FMT",
-                    file.path(),
-                    -1,
-                    "the driver says that lines of " + image + " are " + pitch + " bytes apart, and they have more",
-                    "report it to the authors of the driver, and take another format");
+    private Constraints pitches(Queue now, Image image, int buffer) throws CenallocException {
+        List<Layout.Plane> planes = Layout.of(image, buffer, Constraints.NONE).planes();
+        long least = planes.getFirst().pitch();
+        long narrowest = planes.stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
+        long pitch = answer(now, image, buffer, least).pitch(buffer);
+        if (pitch < least) {
+            throw strange("the driver says that lines of " + image + " are " + pitch + " bytes apart, and they have "
+                    + least);
         }
         long next = answer(now, image, buffer, pitch + 1).pitch(buffer);
         Constraints found = Constraints.NONE;
-        // In terms of the narrowest plane, since constraints are about all of them.
-        long narrowest =
-                least.planes().stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
+        long alignment = (next - pitch) * narrowest / least;
         if (next <= pitch) {
             found = found.maxPitch(pitch);
-        } else if (pitch % (next - pitch) == 0) {
-            found = found.pitchAlignment(next - pitch);
+        } else if (alignment > 0 && pitch % (next - pitch) == 0 && alignment * least == (next - pitch) * narrowest) {
+            found = found.pitchAlignment(alignment);
         }
-        if (Layout.of(image, buffer, found).planes().getFirst().pitch() < pitch) {
-            found = found.minPitch(pitch / natural * narrowest + pitch % natural * narrowest / natural);
-        }
-        long size = answer(now, image, buffer, pitch).size(buffer);
-        return size > Layout.of(image, buffer, found).size() ? found.minSize(size) : found;
+        return Layout.of(image, buffer, found).planes().getFirst().pitch() < pitch
+                ? found.minPitch(pitch * narrowest / least)
+                : found;
     }
 
+    private CenallocException strange(String what) {
+        return new CenallocException(
+                Errno.EINVAL,
+                "VIDIOC_TRY_FMT",
+                file.path(),
+                -1,
+                what,
+                "report it to the authors of the driver, and take another format or size");
+    }
+
+    /** What the driver makes of a request for images. Changes nothing. */
     private Queue answer(Queue now, Image image, int buffer, long pitch) throws CenallocException {
         Queue asked = now.copy(arena);
         asked.ask(image, buffer, pitch);
-        tryFormat(asked);
+        file.ioctl("VIDIOC_TRY_FMT", v4l2_h.VIDIOC_TRY_FMT(), asked.format());
+        if (asked.has(image)
+                && asked.planes() != (asked.isMultiplanar() ? image.format().buffers() : 1)) {
+            throw strange("the driver says that " + image + " lies in " + asked.planes() + " buffers, and it lies in "
+                    + image.format().buffers());
+        }
         return asked;
     }
 
@@ -376,6 +405,9 @@ final class V4l2Importer implements Importer {
             v4l2_requestbuffers.type(request, queue.type());
             v4l2_requestbuffers.memory(request, v4l2_h.V4L2_MEMORY_DMABUF());
             file.ioctl("VIDIOC_REQBUFS", v4l2_h.VIDIOC_REQBUFS(), request);
+            if (v4l2_requestbuffers.count(request) < 1) {
+                throw file.failure(Errno.ENOMEM, "VIDIOC_REQBUFS");
+            }
             return v4l2_requestbuffers.count(request);
         }
     }

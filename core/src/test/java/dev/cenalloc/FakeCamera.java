@@ -13,6 +13,7 @@ import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -57,6 +58,12 @@ final class FakeCamera implements FakeKernel.Device {
     int linePadding;
     /** What it wants behind the last line. */
     int imagePadding;
+    /** Of what the width of its images is a multiple; it rounds down. */
+    int widthMultiple = 1;
+    /** Whether its lists answer every index with the first entry. */
+    boolean repeats;
+    /** Most buffers that it grants. */
+    int most = Integer.MAX_VALUE;
 
     private FakeCamera(FakeKernel kernel, int capabilities, BiFunction<String, Long, Integer> refusal, int... types) {
         this.kernel = kernel;
@@ -137,6 +144,14 @@ final class FakeCamera implements FakeKernel.Device {
             Queue queue = queues.get(v4l2_format.type(argument));
             return queue == null ? -Errno.EINVAL : format(queue, request, argument);
         }
+        if (repeats) {
+            // Of all these, the index comes first.
+            if (request == v4l2_h.VIDIOC_ENUM_FMT()
+                    || request == v4l2_h.VIDIOC_ENUM_FRAMESIZES()
+                    || request == v4l2_h.VIDIOC_ENUM_FRAMEINTERVALS()) {
+                argument.set(ValueLayout.JAVA_INT, 0, 0);
+            }
+        }
         if (request == v4l2_h.VIDIOC_ENUM_FMT()) {
             if (!queues.containsKey(v4l2_fmtdesc.type(argument)) || v4l2_fmtdesc.index(argument) >= fourccs.size()) {
                 return -Errno.EINVAL;
@@ -166,7 +181,7 @@ final class FakeCamera implements FakeKernel.Device {
         }
         if (request == v4l2_h.VIDIOC_REQBUFS()) {
             Queue queue = queues.get(v4l2_requestbuffers.type(argument));
-            return queue == null ? -Errno.EINVAL : request(queue, fd, argument);
+            return queue == null ? -Errno.EINVAL : request(queue, fd, argument, most);
         }
         if (request == v4l2_h.VIDIOC_QBUF()) {
             Queue queue = queues.get(v4l2_buffer.type(argument));
@@ -183,6 +198,7 @@ final class FakeCamera implements FakeKernel.Device {
         if (request != v4l2_h.VIDIOC_G_FMT()) {
             fourcc = v4l2_pix_format.pixelformat(pixels) == XR24 ? XR24 : YUYV;
             width = Math.min(4096, v4l2_pix_format.width(pixels));
+            width = Math.max(widthMultiple, width / widthMultiple * widthMultiple);
             height = Math.min(4096, v4l2_pix_format.height(pixels));
         }
         int pitch = pitch(fourcc, width) + linePadding;
@@ -213,7 +229,7 @@ final class FakeCamera implements FakeKernel.Device {
         return width * (fourcc == XR24 ? 4 : 2);
     }
 
-    private static int request(Queue queue, int fd, MemorySegment argument) {
+    private static int request(Queue queue, int fd, MemorySegment argument, int most) {
         if (queue.owner >= 0 && queue.owner != fd) {
             return -Errno.EBUSY;
         }
@@ -221,7 +237,8 @@ final class FakeCamera implements FakeKernel.Device {
             return -Errno.EINVAL;
         }
         queue.queued.clear();
-        queue.count = v4l2_requestbuffers.count(argument);
+        queue.count = Math.min(most, v4l2_requestbuffers.count(argument));
+        v4l2_requestbuffers.count(argument, queue.count);
         queue.owner = queue.count == 0 ? -1 : fd;
         return 0;
     }

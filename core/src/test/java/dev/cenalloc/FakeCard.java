@@ -46,6 +46,9 @@ final class FakeCard implements FakeKernel.Device {
 
     // What the kernel numbers.
     private static final int CRTC = 1000;
+    private static final int OTHER_CRTC = 1007;
+    private static final int OTHER_CONNECTOR = 1008;
+    private static final int OTHER_PRIMARY = 1009;
     private static final int CONNECTOR = 1001;
     private static final int WRITEBACK = 1002;
     private static final int ENCODER = 1003;
@@ -73,6 +76,12 @@ final class FakeCard implements FakeKernel.Device {
     static final long TILED = 1L << 56 | 1;
 
     boolean isConnected = true;
+    /** Whether there is a second screen, with a CRTC and a plane more; each CRTC reaches both. */
+    boolean hasTwo;
+    /** How many modes more there are from the second question on. */
+    int growing;
+
+    private int questions;
     /** Another program, which controls the display. */
     boolean isControlled;
     /** What a test of a commit gives. */
@@ -164,20 +173,20 @@ final class FakeCard implements FakeKernel.Device {
                     list(
                             drm_mode_card_res.crtc_id_ptr(argument),
                             drm_mode_card_res.count_crtcs(argument),
-                            List.of(CRTC)));
+                            hasTwo ? List.of(CRTC, OTHER_CRTC) : List.of(CRTC)));
             drm_mode_card_res.count_connectors(
                     argument,
                     list(
                             drm_mode_card_res.connector_id_ptr(argument),
                             drm_mode_card_res.count_connectors(argument),
-                            List.of(WRITEBACK, CONNECTOR)));
+                            hasTwo ? List.of(WRITEBACK, CONNECTOR, OTHER_CONNECTOR) : List.of(WRITEBACK, CONNECTOR)));
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETCONNECTOR()) {
             return connector(argument);
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETENCODER()) {
-            drm_mode_get_encoder.possible_crtcs(argument, 1);
+            drm_mode_get_encoder.possible_crtcs(argument, 0b11);
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETPLANERESOURCES()) {
@@ -186,11 +195,12 @@ final class FakeCard implements FakeKernel.Device {
                     list(
                             drm_mode_get_plane_res.plane_id_ptr(argument),
                             drm_mode_get_plane_res.count_planes(argument),
-                            List.of(OVERLAY, PRIMARY)));
+                            hasTwo ? List.of(OVERLAY, PRIMARY, OTHER_PRIMARY) : List.of(OVERLAY, PRIMARY)));
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETPLANE()) {
-            drm_mode_get_plane.possible_crtcs(argument, 1);
+            drm_mode_get_plane.possible_crtcs(
+                    argument, drm_mode_get_plane.plane_id(argument) == OTHER_PRIMARY ? 0b10 : 0b1);
             drm_mode_get_plane.count_format_types(
                     argument,
                     list(
@@ -226,7 +236,7 @@ final class FakeCard implements FakeKernel.Device {
     }
 
     private int connector(MemorySegment argument) {
-        boolean isScreen = drm_mode_get_connector.connector_id(argument) == CONNECTOR;
+        boolean isScreen = drm_mode_get_connector.connector_id(argument) != WRITEBACK;
         drm_mode_get_connector.connector_type(
                 argument, isScreen ? drm_h.DRM_MODE_CONNECTOR_VIRTUAL() : drm_h.DRM_MODE_CONNECTOR_WRITEBACK());
         drm_mode_get_connector.connection(argument, isScreen && isConnected ? 1 : 2);
@@ -236,15 +246,18 @@ final class FakeCard implements FakeKernel.Device {
                         drm_mode_get_connector.encoders_ptr(argument),
                         drm_mode_get_connector.count_encoders(argument),
                         List.of(ENCODER)));
-        if (drm_mode_get_connector.count_modes(argument) >= 2) {
+        int modeCount = 2 + (questions++ > 0 ? growing : 0);
+        if (drm_mode_get_connector.count_modes(argument) >= modeCount) {
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment modes =
-                        memory(arena, drm_mode_get_connector.modes_ptr(argument), 2 * drm_mode_modeinfo.sizeof());
+                MemorySegment modes = memory(
+                        arena, drm_mode_get_connector.modes_ptr(argument), modeCount * drm_mode_modeinfo.sizeof());
                 mode(drm_mode_modeinfo.asSlice(modes, 0), 1024, 768, 60, drm_h.DRM_MODE_TYPE_PREFERRED());
-                mode(drm_mode_modeinfo.asSlice(modes, 1), 640, 480, 75, 0);
+                for (int i = 1; i < modeCount; i++) {
+                    mode(drm_mode_modeinfo.asSlice(modes, i), 640, 480, 75, 0);
+                }
             }
         }
-        drm_mode_get_connector.count_modes(argument, 2);
+        drm_mode_get_connector.count_modes(argument, modeCount);
         return 0;
     }
 
@@ -264,7 +277,7 @@ final class FakeCard implements FakeKernel.Device {
                         arena,
                         drm_mode_obj_get_properties.prop_values_ptr(argument),
                         (long) PROPERTIES.size() * Long.BYTES);
-                values.setAtIndex(ValueLayout.JAVA_LONG, 0, object == PRIMARY ? 1 : 0);
+                values.setAtIndex(ValueLayout.JAVA_LONG, 0, object == PRIMARY || object == OTHER_PRIMARY ? 1 : 0);
                 values.setAtIndex(ValueLayout.JAVA_LONG, 1, IN_FORMATS);
             }
         }

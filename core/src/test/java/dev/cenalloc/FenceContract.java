@@ -233,6 +233,7 @@ abstract class FenceContract {
             assertFalse(fence.isSignalled());
             assertEquals(before, openFiles());
             assertThrows(IllegalArgumentException.class, () -> fence.replace(-1));
+            assertThrows(IllegalArgumentException.class, () -> fence.replace(fence.fd()));
             assertFalse(fence.isSignalled(), "still the same");
         }
     }

@@ -279,7 +279,7 @@ class NegotiationTest {
         assertEquals("no device sets a limit to the size, so one has to be wished for", rejection.reason());
         assertEquals("R8 64x64 at 30", images(Wish.ANYTHING.size(64, 64), any, any));
         // More than 2^63 bytes.
-        int most = Integer.MAX_VALUE - 1;
+        int most = Integer.MAX_VALUE - 65_536;
         rejection = refusal(Wish.ANYTHING, port("huge", range(PixelFormat.XR24, Sizes.of(most, most))))
                 .rejected()
                 .getFirst();

@@ -198,8 +198,13 @@ class ProbeDeviceTest {
         }
         Scanout scanout = card.scanouts().getFirst();
         assertTrue(scanout.isVirtual());
-        assertEquals("640x480 at 60 Hz", scanout.mode(640, 480).orElseThrow().toString());
-        var preferred = scanout.mode(1000, 700).orElseThrow();
+        assertEquals(
+                "640x480 at 60 Hz",
+                scanout.mode(new Image(PixelFormat.XR24, 640, 480), Rate.of(30))
+                        .orElseThrow()
+                        .toString());
+        var preferred = scanout.mode(new Image(PixelFormat.XR24, 1000, 700), Rate.of(30))
+                .orElseThrow();
         assertEquals("1024x768 at 60 Hz", preferred.toString());
         for (String name : List.of("vgem card", "vgem renderD")) {
             assertEquals(List.of(), find(name).scanouts(), name);

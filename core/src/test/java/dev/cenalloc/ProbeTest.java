@@ -345,7 +345,94 @@ class ProbeTest {
         assertTrue(e.toString().contains("lines of XR24 640x480 are 2556 bytes apart"), e.toString());
     }
 
+    /** What it wants at the pitch that was agreed on, not at the least. */
+    @Test
+    void roomBehindTheImageIsThatOfTheAgreedPitch() throws Exception {
+        camera(FakeCamera::anything).imagePadding = 8192;
+        try (var cenalloc = kernel.open()) {
+            Port camera = cenalloc.probe(NODE).produces().orElseThrow();
+            Port display = Port.of(
+                    Device.of("display", Constraints.NONE.pitchAlignment(1024), "test"),
+                    List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.of(640, 480))));
+            Layout agreed =
+                    cenalloc.negotiate(Wish.ANYTHING, List.of(camera, display)).layout();
+            assertEquals(3072, agreed.planes().getFirst().pitch());
+            assertEquals(3072 * 480 + 8192, agreed.size());
+        }
+    }
+
+    /** Of an odd width, half a group of pixels is left over, for which our layouts have room. */
+    @Test
+    void aDriverWhoseLinesEndWithinAGroupOfPixelsIsRefused() {
+        camera(FakeCamera::anything).pitchMultiple = 0;
+        var e = assertThrows(CenallocException.class, () -> probe(NODE, layout(PixelFormat.YUYV, 321, 240)));
+        assertEquals(Errno.EINVAL, e.errno());
+        assertTrue(e.toString().contains("are 642 bytes apart, and they have 644"), e.toString());
+    }
+
+    @Test
+    void aDriverWithoutBuffersIsNotAskedToTakeAny() throws Exception {
+        camera((_, _) -> Errno.EFAULT).most = 0;
+        Device device = probe(NODE, FRAME);
+        assertEquals(Source.UNKNOWN, device.source());
+        assertTrue(device.detail().contains("VIDIOC_REQBUFS gave ENOMEM"), device.detail());
+    }
+
+    @Test
+    void aDriverThatLetsOneInAtATimeIsInUse() throws Exception {
+        camera(FakeCamera::anything);
+        try (var cenalloc = kernel.open()) {
+            Probe probe = cenalloc.probe(NODE);
+            kernel.refuse(NODE, Errno.EBUSY);
+            Device device = probe.device(FRAME);
+            assertEquals(Source.UNKNOWN, device.source());
+            assertTrue(device.detail().contains("open gave EBUSY"), device.detail());
+        }
+    }
+
+    @Test
+    void whoLendsMemoryIsAskedForLayoutsOnly() throws Exception {
+        FakeCamera camera = camera((_, _) -> Errno.EINVAL);
+        camera.pitchMultiple = 1024;
+        String before = camera.state();
+        try (var cenalloc = kernel.open()) {
+            Port lender = cenalloc.probe(NODE).lends().orElseThrow();
+            Agreement agreement =
+                    cenalloc.negotiate(Wish.ANYTHING.format(PixelFormat.XR24).size(640, 480), List.of(lender));
+            assertEquals(3072, agreement.layout().planes().getFirst().pitch());
+            assertEquals(0, camera.held);
+        }
+        assertEquals(before, camera.state());
+    }
+
     // ---- images ----
+
+    @Test
+    void aDriverThatListsItsFirstEntryForEverDoesNotKeepUs() throws Exception {
+        camera(FakeCamera::anything).repeats = true;
+        try (var cenalloc = kernel.open()) {
+            assertEquals(
+                    "[YUYV 640x480 at 30]",
+                    cenalloc.probe(NODE).produces().orElseThrow().images().toString());
+        }
+    }
+
+    @Test
+    void stepsOfADriverThatListsNothingAreFoundOut() throws Exception {
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.sizes = List.of();
+        camera.widthMultiple = 16;
+        try (var cenalloc = kernel.open()) {
+            assertEquals(
+                    new ImageRange.Sizes(16, 4096, 16, 1, 4096, 1),
+                    cenalloc.probe(NODE)
+                            .produces()
+                            .orElseThrow()
+                            .images()
+                            .getFirst()
+                            .sizes());
+        }
+    }
 
     @Test
     void aCameraTellsItsImages() throws Exception {
@@ -416,19 +503,28 @@ class ProbeTest {
             assertTrue(scanout.isVirtual());
             assertEquals(
                     "[1024x768 at 60 Hz, 640x480 at 75 Hz]", scanout.modes().toString());
-            var sizes = ImageRange.Sizes.upTo(1024, 768);
-            var rates = List.of(ImageRange.Rates.upTo(Rate.of(75)));
+            var large = ImageRange.Sizes.upTo(1024, 768);
+            var small = ImageRange.Sizes.upTo(640, 480);
+            var slow = List.of(ImageRange.Rates.upTo(Rate.of(60)));
+            var fast = List.of(ImageRange.Rates.upTo(Rate.of(75)));
             assertEquals(
                     List.of(
-                            new ImageRange(PixelFormat.XR24, Image.LINEAR, sizes, rates),
-                            new ImageRange(PixelFormat.RG16, Image.LINEAR, sizes, rates),
-                            new ImageRange(PixelFormat.RG16, FakeCard.TILED, sizes, rates)),
+                            new ImageRange(PixelFormat.XR24, Image.LINEAR, large, slow),
+                            new ImageRange(PixelFormat.XR24, Image.LINEAR, small, fast),
+                            new ImageRange(PixelFormat.RG16, Image.LINEAR, large, slow),
+                            new ImageRange(PixelFormat.RG16, Image.LINEAR, small, fast),
+                            new ImageRange(PixelFormat.RG16, FakeCard.TILED, large, slow),
+                            new ImageRange(PixelFormat.RG16, FakeCard.TILED, small, fast)),
                     probe.consumes().orElseThrow().images());
-            assertEquals(
-                    "640x480 at 75 Hz", scanout.mode(640, 480).orElseThrow().toString());
-            assertEquals(
-                    "1024x768 at 60 Hz", scanout.mode(320, 240).orElseThrow().toString());
-            assertTrue(scanout.mode(1025, 768).isEmpty());
+            assertEquals("640x480 at 75 Hz", mode(scanout, 640, 480, 60));
+            assertEquals("1024x768 at 60 Hz", mode(scanout, 320, 240, 60));
+            assertEquals("640x480 at 75 Hz", mode(scanout, 320, 240, 70));
+            assertEquals("1024x768 at 60 Hz", mode(scanout, 1024, 768, 75));
+            assertEquals("none", mode(scanout, 1025, 768, 60));
+            assertTrue(scanout.shows(new Image(PixelFormat.RG16, 1024, 768, FakeCard.TILED)));
+            assertFalse(scanout.shows(new Image(PixelFormat.XR24, 1024, 768, FakeCard.TILED)));
+            assertFalse(scanout.shows(new Image(PixelFormat.XR24, 768, 1024)));
+            assertEquals(scanout, probe.scanouts().getFirst());
             assertTrue(probe.produces().isEmpty());
 
             card.isConnected = false;
@@ -442,6 +538,49 @@ class ProbeTest {
         }
     }
 
+    private static String mode(Scanout scanout, int width, int height, int rate) {
+        return scanout.mode(new Image(PixelFormat.XR24, width, height), Rate.of(rate))
+                .map(Scanout.Mode::toString)
+                .orElse("none");
+    }
+
+    @Test
+    void twoScreensHaveACrtcEach() throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        card.hasTwo = true;
+        kernel.device(CARD.toString(), card);
+        try (var cenalloc = kernel.open()) {
+            List<Scanout> scanouts = cenalloc.probe(CARD).scanouts();
+            assertEquals(2, scanouts.size());
+            assertEquals(2, scanouts.stream().map(Scanout::crtc).distinct().count());
+            assertEquals(2, scanouts.stream().map(Scanout::plane).distinct().count());
+        }
+    }
+
+    @Test
+    void aScreenWhoseModesGrowIsAskedAgain() throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        card.growing = 3;
+        kernel.device(CARD.toString(), card);
+        try (var cenalloc = kernel.open()) {
+            assertEquals(5, cenalloc.probe(CARD).scanouts().getFirst().modes().size());
+        }
+    }
+
+    @Test
+    void whatNoScreenWasAskedIsNotKept() throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        card.isConnected = false;
+        kernel.device(CARD.toString(), card);
+        try (var cenalloc = kernel.open()) {
+            Device device = cenalloc.probe(CARD).device(FRAME);
+            assertTrue(device.detail().contains("not tried on a screen"), device.detail());
+            card.isConnected = true;
+            cenalloc.probe(CARD).device(FRAME);
+            assertTrue(card.tests > 0);
+        }
+    }
+
     @Test
     void aScreenIsAskedWhetherItWouldShowTheImages() throws Exception {
         var card = new FakeCard(kernel, true, true);
@@ -449,8 +588,12 @@ class ProbeTest {
         assertEquals(Constraints.NONE, probe(CARD, FRAME).declared().orElseThrow());
         assertTrue(card.tests >= 3, "once for each heap at least");
         card.verdict = Errno.EINVAL;
-        var e = assertThrows(NoSuitableHeapException.class, () -> probe(CARD, FRAME));
-        assertTrue(e.toString().contains("system (DRM_IOCTL_MODE_ATOMIC, as a test, gave EINVAL)"), e.toString());
+        var e = assertThrows(CenallocException.class, () -> probe(CARD, FRAME));
+        assertEquals(Errno.EINVAL, e.errno());
+        assertTrue(e.toString().contains("fake card1 takes the memory, but would not show XR24 640x480"), e.toString());
+        assertTrue(
+                e.toString().contains("system (DRM_IOCTL_MODE_ATOMIC with DRM_MODE_ATOMIC_TEST_ONLY gave EINVAL)"),
+                e.toString());
         assertEquals("{} {}", card.state());
         // A format that no plane has is refused before memory is offered.
         var none = assertThrows(CenallocException.class, () -> probe(CARD, layout(PixelFormat.NV12, 640, 480)));

@@ -5,6 +5,7 @@ import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
 import dev.cenalloc.Probe;
+import dev.cenalloc.Rate;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_event;
 import dev.cenalloc.bindings.drm.drm_event_vblank;
@@ -74,11 +75,12 @@ final class Display implements AutoCloseable {
      * Opens a display.
      *
      * @param layout how the frames lie in memory, of an image that the display's port has
+     * @param rate how often they change
      */
-    static Display open(Probe probe, DeviceNode.Opener nodes, Layout layout) throws IOException {
+    static Display open(Probe probe, DeviceNode.Opener nodes, Layout layout, Rate rate) throws IOException {
         try (var opened = new Undo()) {
             DeviceNode node = opened.add(nodes.open(probe.node()));
-            var display = new Display(node, KmsOutput.of(node, probe, layout.image()), layout);
+            var display = new Display(node, KmsOutput.of(node, probe, layout.image(), rate), layout);
             opened.keep();
             return display;
         }

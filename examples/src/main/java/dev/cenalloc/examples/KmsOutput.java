@@ -3,6 +3,7 @@ package dev.cenalloc.examples;
 import dev.cenalloc.Image;
 import dev.cenalloc.PixelFormat;
 import dev.cenalloc.Probe;
+import dev.cenalloc.Rate;
 import dev.cenalloc.Scanout;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_h;
@@ -44,12 +45,12 @@ record KmsOutput(
     static final PixelFormat WRITTEN_BACK = PixelFormat.XR24;
 
     /** The first way of a display for an image that its port has. */
-    static KmsOutput of(DeviceNode node, Probe display, Image image) throws IOException {
+    static KmsOutput of(DeviceNode node, Probe display, Image image, Rate rate) throws IOException {
         Scanout scanout = display.scanouts().stream()
-                .filter(one -> one.mode(image.width(), image.height()).isPresent())
+                .filter(one -> one.shows(image))
                 .findFirst()
                 .orElseThrow(() -> new IOException(display + " has no connected screen any more that shows " + image));
-        Scanout.Mode mode = scanout.mode(image.width(), image.height()).orElseThrow();
+        Scanout.Mode mode = scanout.mode(image, rate).orElseThrow();
         for (int capability : new int[] {drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES(), drm_h.DRM_CLIENT_CAP_ATOMIC()}) {
             int result = enable(node, capability);
             if (result < 0) {

@@ -98,8 +98,9 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
         for (Path node : DeviceNode.list(role.directory, role.prefix)) {
             try {
                 Probe probe = cenalloc.probe(node);
-                boolean isNamed =
-                        which.equals("auto") || node.toString().equals(which) || probe.name().contains(which);
+                boolean isNamed = which.equals("auto")
+                        || node.toString().equals(which)
+                        || probe.name().contains(which);
                 if (isNamed && role.isOf(probe)) {
                     fit.add(probe);
                 } else {
@@ -119,11 +120,10 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
     private static List<Port> ports(Pipeline.Request request, Probe camera, Optional<Probe> converter, Probe display)
             throws CenallocException {
         var ports = new ArrayList<Port>();
-        Port source = port(request, camera, Probe::produces);
         ports.add(
                 request.memory() == Pipeline.Memory.CAMERA
-                        ? Port.of(Device.of(source.name(), Constraints.NONE, "the memory is its own"), source.images())
-                        : source);
+                        ? camera.lends().orElseThrow()
+                        : port(request, camera, Probe::produces));
         if (converter.isPresent()) {
             ports.add(port(request, converter.get(), Probe::consumes));
             ports.add(port(request, converter.get(), Probe::produces));

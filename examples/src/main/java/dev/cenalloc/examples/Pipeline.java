@@ -163,7 +163,7 @@ final class Pipeline implements AutoCloseable {
             if (who.converter().isPresent()) {
                 source = opened.add(Converter.open(who.converter().get(), nodes, camera, layout));
             }
-            Display display = opened.add(Display.open(who.display(), nodes, layout));
+            Display display = opened.add(Display.open(who.display(), nodes, layout, agreement.rate()));
 
             // Buffers: those that the camera has, or some whose heap is chosen at the first use.
             List<SharedBuffer> buffers = new ArrayList<>();
