@@ -89,7 +89,8 @@ class DeviceNode implements AutoCloseable {
 
     private int check(String name, int result) throws IOException {
         if (result < 0) {
-            throw new IOException(name + " on " + path + " gave " + Errno.name(-result));
+            throw new IOException(name + " on " + path + " gave " + Errno.name(-result)
+                    + (result == -Errno.ENODEV ? ": it was unplugged" : ""));
         }
         return result;
     }

@@ -190,7 +190,7 @@ class PipelineDeviceTest {
     }
 
     /** What the display shows: which framebuffer is on which plane, by the kernel's own account. */
-    private static String screen() throws Exception {
+    static String screen() throws Exception {
         var state = new StringBuilder();
         for (Path card : List.of(
                 Path.of("/sys/kernel/debug/dri/0"),
@@ -210,7 +210,7 @@ class PipelineDeviceTest {
         return state.toString();
     }
 
-    private static int openFiles() throws Exception {
+    static int openFiles() throws Exception {
         try (var files = Files.list(Path.of("/proc/self/fd"))) {
             return (int) files.count();
         }
