@@ -14,7 +14,8 @@ import java.util.List;
 
 /**
  * An open device node, closed by whoever opened it: all system calls of {@link VideoQueue} and {@link Display} go through
- * it. Tests put a kernel that fails in its place. For one thread at a time.
+ * it. Use after that is an {@link IllegalStateException}. Tests put a kernel that fails in its place. For one thread at a
+ * time.
  */
 class DeviceNode implements AutoCloseable {
     /** How nodes are opened: {@code DeviceNode::new}, but for tests. */
@@ -40,7 +41,6 @@ class DeviceNode implements AutoCloseable {
         if (fd < 0) {
             throw new IOException("open of " + path + " gave " + Errno.name(-fd));
         }
-        waiting.set(ValueLayout.JAVA_INT, 0, fd);
         waiting.set(ValueLayout.JAVA_SHORT, 4, Linux.POLLIN);
     }
 
@@ -61,11 +61,19 @@ class DeviceNode implements AutoCloseable {
         return path;
     }
 
+    /** Once closed, the number may be that of another file. */
+    private int fd() {
+        if (closed) {
+            throw new IllegalStateException(path + " is closed");
+        }
+        return fd;
+    }
+
     /** The result, or {@code -errno}; restarted when a signal interrupts it. */
     int tryIoctl(long request, MemorySegment argument) {
         int result;
         do {
-            result = Linux.ioctl(fd, request, argument);
+            result = Linux.ioctl(fd(), request, argument);
         } while (result == -Errno.EINTR);
         return result;
     }
@@ -74,7 +82,7 @@ class DeviceNode implements AutoCloseable {
     int tryFrameIoctl(long request, MemorySegment argument) {
         int result;
         do {
-            result = Linux.repeatableIoctl(fd, request, argument);
+            result = Linux.repeatableIoctl(fd(), request, argument);
         } while (result == -Errno.EINTR);
         return result;
     }
@@ -102,6 +110,7 @@ class DeviceNode implements AutoCloseable {
      * @return whether there is something to take
      */
     boolean await(String otherwise) throws IOException {
+        waiting.set(ValueLayout.JAVA_INT, 0, fd());
         int ready;
         do {
             ready = Linux.poll(waiting, 1, STALL_MILLIS);
@@ -117,7 +126,7 @@ class DeviceNode implements AutoCloseable {
 
     /** Reads what is there: the number of bytes. To be called when {@link #await} has returned. */
     long read(MemorySegment target) throws IOException {
-        long length = Linux.read(fd, target);
+        long length = Linux.read(fd(), target);
         if (length < 0) {
             throw new IOException("read of " + path + " gave " + Errno.name((int) -length));
         }
