@@ -22,6 +22,8 @@ final class Converter implements Source, AutoCloseable {
     private final VideoQueue output;
     private final VideoQueue capture;
     private boolean streaming;
+    /** One frame is converted while the one before is shown. */
+    private boolean ahead;
 
     private Converter(Camera camera, VideoNode video) {
         this.camera = camera;
@@ -73,12 +75,6 @@ final class Converter implements Source, AutoCloseable {
         streaming = true;
         output.start();
         capture.start();
-        // One frame ahead, which is converted while the one before is shown.
-        int first;
-        do {
-            first = camera.next();
-        } while (first == VideoQueue.NONE);
-        output.queue(first);
     }
 
     @Override
@@ -88,6 +84,10 @@ final class Converter implements Source, AutoCloseable {
             return VideoQueue.NONE;
         }
         output.queue(frame);
+        if (!ahead) {
+            ahead = true;
+            return VideoQueue.NONE;
+        }
         boolean converted = video.node().await("the converter gave no frame");
         int read = output.dequeue();
         if (read != VideoQueue.NONE) {

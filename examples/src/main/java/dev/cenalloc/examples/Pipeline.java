@@ -198,13 +198,16 @@ final class Pipeline implements AutoCloseable {
         }
     }
 
-    /** Starts camera and display. */
+    /** Starts camera and display, the latter with the first frame; without one, if {@link #stop} is called before. */
     void start() throws IOException {
         source.start();
-        int first;
-        do {
+        int first = NONE;
+        while (first == NONE) {
+            if (stopped) {
+                return;
+            }
             first = source.next();
-        } while (first == NONE);
+        }
         if (camera.headerBytes(0) > 0) {
             throw new IOException(camera.name() + " puts " + camera.headerBytes(0)
                     + " bytes before each frame, which it had not said: use another --format");
@@ -261,7 +264,7 @@ final class Pipeline implements AutoCloseable {
         }
     }
 
-    /** Ends {@link #run} after the frame that is under way. For any thread. */
+    /** Ends {@link #start} and {@link #run} after the frame that is under way. For any thread. */
     void stop() {
         stopped = true;
     }

@@ -16,9 +16,9 @@ interface Source {
     void start() throws IOException;
 
     /**
-     * Waits for a frame and takes it, until {@link #giveBack}. Allocates nothing.
+     * Waits for a frame and takes it, until {@link #giveBack}. Allocates nothing. Damaged frames are passed over, for a while.
      *
-     * @return the index of its buffer, or {@link VideoQueue#NONE} if what came was nothing, or damaged
+     * @return the index of its buffer, or {@link VideoQueue#NONE} if what came was nothing, damaged, or one to be ahead
      */
     int next() throws IOException;
 

@@ -32,6 +32,8 @@ import java.util.List;
 final class VideoQueue {
     /** No buffer. */
     static final int NONE = -1;
+    /** Frames in a row, after which there is no hope: a few seconds' worth. */
+    static final int MOST_DAMAGED = 100;
 
     private final DeviceNode node;
     private final String name;
@@ -46,6 +48,8 @@ final class VideoQueue {
     private List<MemorySegment> frames = List.of();
 
     private MemorySegment dequeued = MemorySegment.NULL;
+    /** How many of the last frames, in a row. */
+    private int damaged;
 
     VideoQueue(DeviceNode node, String name, int type, Arena arena) {
         this.node = node;
@@ -273,7 +277,10 @@ final class VideoQueue {
         node.frameIoctl("VIDIOC_QBUF", v4l2_h.VIDIOC_QBUF(), frames.get(index));
     }
 
-    /** Takes the frame that the driver has been done with for longest, or {@link #NONE}. Never blocks. */
+    /**
+     * Takes the frame that the driver has been done with for longest, or {@link #NONE}. Never blocks. A stream of which nothing
+     * is any good is an error.
+     */
     int dequeue() throws IOException {
         int result = node.tryFrameIoctl(v4l2_h.VIDIOC_DQBUF(), dequeued);
         if (result == -Errno.EAGAIN) {
@@ -282,6 +289,10 @@ final class VideoQueue {
         if (result < 0) {
             throw new IOException("VIDIOC_DQBUF on " + name + " gave " + Errno.name(-result)
                     + (result == -Errno.ENODEV ? ": it was unplugged" : ""));
+        }
+        damaged = isDamaged() ? damaged + 1 : 0;
+        if (damaged > MOST_DAMAGED) {
+            throw new IOException(name + " gives only damaged frames: see whether it has a signal");
         }
         return v4l2_buffer.index(dequeued);
     }

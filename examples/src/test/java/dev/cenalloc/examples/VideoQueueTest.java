@@ -188,6 +188,38 @@ class VideoQueueTest {
         }
     }
 
+    /** A camera without a signal is not waited for for ever; one that has it now and then is. */
+    @Test
+    void onlyDamagedFramesAreAnError() throws IOException {
+        int[] flags = {v4l2_h.V4L2_BUF_FLAG_ERROR()};
+        try (var driver = new Driver(format -> {}) {
+            @Override
+            int tryFrameIoctl(long request, MemorySegment argument) {
+                v4l2_buffer.flags(argument, flags[0]);
+                return 0;
+            }
+        }) {
+            var queue = new VideoQueue(driver, "the driver", v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE(), arena);
+            queue.request(1);
+            for (int turn = 0; turn < 2; turn++) {
+                flags[0] = v4l2_h.V4L2_BUF_FLAG_ERROR();
+                for (int i = 0; i < VideoQueue.MOST_DAMAGED; i++) {
+                    assertEquals(0, queue.dequeue());
+                }
+                flags[0] = 0;
+                assertEquals(0, queue.dequeue());
+            }
+            flags[0] = v4l2_h.V4L2_BUF_FLAG_ERROR();
+            for (int i = 0; i < VideoQueue.MOST_DAMAGED; i++) {
+                assertEquals(0, queue.dequeue());
+            }
+            var hopeless = assertThrows(IOException.class, queue::dequeue);
+            assertTrue(
+                    hopeless.toString().contains("the driver gives only damaged frames: see whether it has a signal"),
+                    hopeless.toString());
+        }
+    }
+
     /** A frame that is not there yet, one that is damaged, and a stream that broke. */
     @Test
     void whatIsDequeuedIsToldApart() throws IOException {
