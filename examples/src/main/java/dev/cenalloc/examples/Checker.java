@@ -14,15 +14,18 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Compares what the display put out with what the camera wrote, pixel by pixel, on a thread of its own: as many frames as
  * it can follow. Between two frames it sleeps until the frame loop wakes it, which costs the loop one system call for a frame
- * that is compared; while nothing is compared, the thread costs nothing. Closed by whoever made it.
+ * that is compared; while nothing is compared, the thread costs nothing. Compares nothing before {@link #use}. Closed by
+ * whoever made it.
  */
 final class Checker implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(Checker.class);
@@ -36,13 +39,15 @@ final class Checker implements AutoCloseable {
      */
     private static final long PAUSE_NANOS = 100_000_000;
 
+    /** A buffer with an image, mapped for as long as this is open. */
+    private record Mapped(DmaBuf buffer, Mapping mapping, Layout layout) {}
+
     private final Layout layout;
-    private final Layout captureLayout;
-    private final List<DmaBuf> buffers;
-    private final DmaBuf capture;
-    private final List<Mapping> mappings = new ArrayList<>();
-    private final Mapping captured;
-    private final Undo mapped;
+    private final List<Mapped> shown = new ArrayList<>();
+    /** What the display puts out; null before {@link #use}. */
+    private @Nullable Mapped captured;
+
+    private final Undo mapped = new Undo();
     private final Thread thread = new Thread(this::work, "checker");
 
     /** The buffer under check; written by the frame loop to begin, by the checker to end. */
@@ -55,25 +60,32 @@ final class Checker implements AutoCloseable {
     private final AtomicLong different = new AtomicLong();
 
     /**
+     * Of frames that are to be compared, if {@link #use} says with what.
+     *
+     * @param layout how they lie in their buffers
+     */
+    Checker(Layout layout) {
+        this.layout = layout;
+    }
+
+    /**
      * Maps the memory and begins to wait.
      *
-     * @param layout how the frames lie in the buffers
-     * @param captureLayout how what the display puts out lies in its own
+     * @param memory of the frames
+     * @param output what the display puts out
+     * @param outputLayout how it lies there
      */
-    Checker(List<DmaBuf> buffers, Layout layout, DmaBuf capture, Layout captureLayout) throws IOException {
-        this.layout = layout;
-        this.captureLayout = captureLayout;
-        this.buffers = List.copyOf(buffers);
-        this.capture = capture;
-        try (var opened = new Undo()) {
-            this.captured = opened.add(capture.map(Direction.READ));
-            for (DmaBuf buffer : buffers) {
-                mappings.add(opened.add(buffer.map(Direction.READ)));
-            }
-            this.mapped = opened.keep();
+    void use(List<DmaBuf> memory, DmaBuf output, Layout outputLayout) throws IOException {
+        captured = map(output, outputLayout);
+        for (DmaBuf buffer : memory) {
+            shown.add(map(buffer, layout));
         }
         thread.setDaemon(true);
         thread.start();
+    }
+
+    private Mapped map(DmaBuf buffer, Layout layout) throws IOException {
+        return new Mapped(buffer, mapped.add(buffer.map(Direction.READ)), layout);
     }
 
     /** Whether a check may begin. After a lost capture none may: the next to complete might be the one that was lost. */
@@ -130,19 +142,20 @@ final class Checker implements AutoCloseable {
 
     /** A picture of what the display put out last, while no check is under way. */
     BufferedImage pictureOfCapture() throws IOException {
-        return picture(capture, captured, captureLayout);
+        return picture(captured().buffer, captured().layout);
+    }
+
+    private Mapped captured() {
+        return Objects.requireNonNull(captured, "nothing is read back");
     }
 
     /** A picture of what is in a buffer. */
-    BufferedImage picture(int buffer) throws IOException {
-        return picture(buffers.get(buffer), mappings.get(buffer), layout);
-    }
-
-    private static BufferedImage picture(DmaBuf buffer, Mapping mapping, Layout layout) throws IOException {
+    static BufferedImage picture(DmaBuf buffer, Layout layout) throws IOException {
         Image image = layout.image();
         Colours colours = colours(layout);
         var picture = new BufferedImage(image.width(), image.height(), BufferedImage.TYPE_INT_RGB);
-        try (var _ = buffer.access(Direction.READ)) {
+        try (Mapping mapping = buffer.map(Direction.READ);
+                var _ = buffer.access(Direction.READ)) {
             for (int y = 0; y < image.height(); y++) {
                 long line = layout.planes().getFirst().offset()
                         + y * layout.planes().getFirst().pitch();
@@ -196,9 +209,11 @@ final class Checker implements AutoCloseable {
     }
 
     private long compare(int buffer) throws IOException {
-        try (var _ = buffers.get(buffer).access(Direction.READ);
-                var _ = capture.access(Direction.READ)) {
-            return differences(mappings.get(buffer).segment(), layout, captured.segment(), captureLayout);
+        Mapped here = shown.get(buffer);
+        Mapped there = captured();
+        try (var _ = here.buffer.access(Direction.READ);
+                var _ = there.buffer.access(Direction.READ)) {
+            return differences(here.mapping.segment(), here.layout, there.mapping.segment(), there.layout);
         }
     }
 

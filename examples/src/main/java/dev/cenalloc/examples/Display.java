@@ -76,11 +76,13 @@ final class Display implements AutoCloseable {
      *
      * @param layout how the frames lie in memory, of an image that the display's port has
      * @param rate how often they change
+     * @param readBack whether what it puts out is to be read back, where it can be
      */
-    static Display open(Probe probe, DeviceNode.Opener nodes, Layout layout, Rate rate) throws IOException {
+    static Display open(Probe probe, DeviceNode.Opener nodes, Layout layout, Rate rate, boolean readBack)
+            throws IOException {
         try (var opened = new Undo()) {
             DeviceNode node = opened.add(nodes.open(probe.node()));
-            var display = new Display(node, KmsOutput.of(node, probe, layout.image(), rate), layout);
+            var display = new Display(node, KmsOutput.of(node, probe, layout.image(), rate, readBack), layout);
             opened.keep();
             return display;
         }
@@ -116,31 +118,26 @@ final class Display implements AutoCloseable {
         return !captures.isEmpty();
     }
 
-    /** How what the display puts out will lie in the buffer that takes it. */
-    Layout captureLayout() {
-        return Layout.of(
-                new Image(
-                        KmsOutput.WRITTEN_BACK,
-                        layout.image().width(),
-                        layout.image().height()),
-                0,
-                Constraints.NONE);
+    /** How what the display puts out will lie in the buffer that takes it; empty if it is not read back. */
+    Optional<Layout> captureLayout() {
+        return output.writeback().map(_ -> Layout.of(KmsOutput.writtenBack(layout.image()), 0, Constraints.NONE));
     }
 
     /**
      * Makes framebuffers of the buffers. From now on the index of a buffer in this list is its name.
      *
-     * @param capture takes what the display puts out, where {@link #canCapture}; otherwise not used
      * @param fenced whether the display is told by a fence when a frame is ready, and tells by one when it is shown
      */
-    void use(List<DmaBuf> buffers, DmaBuf capture, boolean fenced) throws IOException {
+    void use(List<DmaBuf> buffers, boolean fenced) throws IOException {
         fences = fenced ? new Fences(node, buffers, arena) : null;
         for (DmaBuf buffer : buffers) {
             framebuffers.add(framebuffer(buffer, layout));
         }
-        if (output.writeback().isPresent()) {
-            captureFramebuffer = framebuffer(capture, captureLayout());
-        }
+    }
+
+    /** Takes a buffer for what it puts out, which lies there as {@link #captureLayout} says. */
+    void captureTo(DmaBuf buffer) throws IOException {
+        captureFramebuffer = framebuffer(buffer, captureLayout().orElseThrow());
     }
 
     /** Puts a buffer on the screen, and from then on shows what it is told to. */

@@ -27,8 +27,8 @@ import java.util.Optional;
  * @param connector the connected output
  * @param crtc what drives it
  * @param plane what scans out
- * @param writeback the output that goes back to memory, where there is one, the mode is of the image's size, and what
- *     goes back can be compared
+ * @param writeback the output that goes back to memory, if that is wanted, where there is one, the mode is of the image's
+ *     size, and what goes back can be compared
  */
 record KmsOutput(
         String name,
@@ -44,8 +44,13 @@ record KmsOutput(
     /** What goes back to memory is asked for in this format, which keeps every bit of the others that have {@link Colours}. */
     static final PixelFormat WRITTEN_BACK = PixelFormat.XR24;
 
-    /** The first way of a display for an image that its port has. */
-    static KmsOutput of(DeviceNode node, Probe display, Image image, Rate rate) throws IOException {
+    /**
+     * The first way of a display for an image that its port has.
+     *
+     * @param rate how often it changes
+     * @param readBack whether what goes out is wanted back, where that can be
+     */
+    static KmsOutput of(DeviceNode node, Probe display, Image image, Rate rate, boolean readBack) throws IOException {
         Scanout scanout = display.scanouts().stream()
                 .filter(one -> one.shows(image))
                 .findFirst()
@@ -58,9 +63,11 @@ record KmsOutput(
                         display + " has no atomic mode setting: DRM_IOCTL_SET_CLIENT_CAP gave " + Errno.name(-result));
             }
         }
-        boolean comparable = mode.width() == image.width()
+        boolean comparable = readBack
+                && mode.width() == image.width()
                 && mode.height() == image.height()
-                && Colours.of(image.format()).isPresent();
+                && Colours.of(image.format()).isPresent()
+                && scanout.shows(writtenBack(image)); // else it cannot be tried which memory does
         return new KmsOutput(
                 display.name(),
                 scanout,
@@ -69,6 +76,11 @@ record KmsOutput(
                 KmsObject.read(node, scanout.crtc(), drm_h.DRM_MODE_OBJECT_CRTC()),
                 KmsObject.read(node, scanout.plane(), drm_h.DRM_MODE_OBJECT_PLANE()),
                 comparable ? writeback(node, scanout.crtc()) : Optional.empty());
+    }
+
+    /** What goes back while an image is on the screen. */
+    static Image writtenBack(Image shown) {
+        return new Image(WRITTEN_BACK, shown.width(), shown.height());
     }
 
     /** A connector that vanished meanwhile is as good as none. */

@@ -12,6 +12,7 @@ import dev.cenalloc.Rate;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Wish;
 import dev.cenalloc.json.Profile;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +44,7 @@ final class Pipeline implements AutoCloseable {
      * @param profile what somebody wrote down about the devices
      * @param draw whether the CPU draws over the frames
      * @param fences whether the display is told and tells by fences when a frame is ready and when it is shown
+     * @param check whether frames are compared with what the display puts out, where that can be read back
      */
     record Request(
             String camera,
@@ -53,7 +55,8 @@ final class Pipeline implements AutoCloseable {
             Memory memory,
             String heap,
             boolean draw,
-            boolean fences) {
+            boolean fences,
+            boolean check) {
         /** From camera to display, 640x480 at 30 frames a second, the rest as it comes. */
         static Request of(String camera, String display) {
             return new Request(
@@ -65,35 +68,41 @@ final class Pipeline implements AutoCloseable {
                     Memory.HEAPS,
                     "auto",
                     false,
-                    false);
+                    false,
+                    true);
         }
 
         Request through(String converter) {
-            return new Request(camera, Optional.of(converter), display, wish, profile, memory, heap, draw, fences);
+            return new Request(
+                    camera, Optional.of(converter), display, wish, profile, memory, heap, draw, fences, check);
         }
 
         Request wishing(Wish other) {
-            return new Request(camera, through, display, other, profile, memory, heap, draw, fences);
+            return new Request(camera, through, display, other, profile, memory, heap, draw, fences, check);
         }
 
         Request knowing(Profile known) {
-            return new Request(camera, through, display, wish, known, memory, heap, draw, fences);
+            return new Request(camera, through, display, wish, known, memory, heap, draw, fences, check);
         }
 
         Request in(Memory other) {
-            return new Request(camera, through, display, wish, profile, other, heap, draw, fences);
+            return new Request(camera, through, display, wish, profile, other, heap, draw, fences, check);
         }
 
         Request from(String name) {
-            return new Request(camera, through, display, wish, profile, memory, name, draw, fences);
+            return new Request(camera, through, display, wish, profile, memory, name, draw, fences, check);
         }
 
         Request drawing() {
-            return new Request(camera, through, display, wish, profile, memory, heap, true, fences);
+            return new Request(camera, through, display, wish, profile, memory, heap, true, fences, check);
         }
 
         Request fenced() {
-            return new Request(camera, through, display, wish, profile, memory, heap, draw, true);
+            return new Request(camera, through, display, wish, profile, memory, heap, draw, true, check);
+        }
+
+        Request unchecked() {
+            return new Request(camera, through, display, wish, profile, memory, heap, draw, fences, false);
         }
     }
 
@@ -163,7 +172,7 @@ final class Pipeline implements AutoCloseable {
             if (who.converter().isPresent()) {
                 source = opened.add(Converter.open(who.converter().get(), nodes, camera, layout));
             }
-            Display display = opened.add(Display.open(who.display(), nodes, layout, agreement.rate()));
+            Display display = opened.add(Display.open(who.display(), nodes, layout, agreement.rate(), request.check()));
 
             // Buffers: those that the camera has, or some whose heap is chosen at the first use.
             List<SharedBuffer> buffers = new ArrayList<>();
@@ -186,13 +195,18 @@ final class Pipeline implements AutoCloseable {
             }
             source.use(memory);
             Step step = request.draw() ? opened.add(new Painter(memory, layout))::draw : index -> {};
+            display.use(memory, request.fences());
 
-            // What the display puts out goes to a buffer that only the display writes and the CPU reads.
-            Layout captureLayout = display.captureLayout();
-            SharedBuffer capture = opened.add(cenalloc.create(captureLayout.image()));
-            capture.attach(who.display().device(captureLayout));
-            display.use(memory, capture.dmaBuf(), request.fences());
-            Checker checker = opened.add(new Checker(memory, layout, capture.dmaBuf(), captureLayout));
+            // What is read back goes to a buffer that only the display writes and the CPU reads.
+            Checker checker = opened.add(new Checker(layout));
+            Optional<Layout> captureLayout = display.captureLayout();
+            if (captureLayout.isPresent()) {
+                SharedBuffer capture =
+                        opened.add(cenalloc.create(captureLayout.get().image()));
+                capture.attach(who.display().device(captureLayout.get()));
+                display.captureTo(capture.dmaBuf());
+                checker.use(memory, capture.dmaBuf(), captureLayout.get());
+            }
 
             return new Pipeline(opened.keep(), agreement, camera, source, step, display, buffers, checker);
         }
@@ -269,7 +283,7 @@ final class Pipeline implements AutoCloseable {
         stopped = true;
     }
 
-    /** Whether frames are compared with what the display puts out, where it tells; yes, unless this says otherwise. */
+    /** Whether frames are compared from now on, where {@link #canCapture}; yes, unless this says otherwise. */
     void check(boolean wanted) {
         checked = wanted;
     }
@@ -309,12 +323,18 @@ final class Pipeline implements AutoCloseable {
         return source.name() + " -> " + display;
     }
 
+    /** Whether what the display puts out is read back: as requested, and as it can. Known once started. */
     boolean canCapture() {
         return display.canCapture();
     }
 
     int onScreen() {
         return onScreen;
+    }
+
+    /** A picture of what is in a buffer. */
+    BufferedImage picture(int index) throws IOException {
+        return Checker.picture(buffers.get(index).dmaBuf(), agreement.layout());
     }
 
     /** Stops the camera, puts back what was on the screen, releases the memory. After {@link #run} has returned. */

@@ -101,7 +101,8 @@ final class PipelineCommand implements Callable<Integer> {
                 memory,
                 heap,
                 draw,
-                fences);
+                fences,
+                !unchecked);
         var restored = new CountDownLatch(1);
         try (Pipeline pipeline = Pipeline.open(request)) {
             Thread onInterrupt = new Thread(() -> {
@@ -137,7 +138,6 @@ final class PipelineCommand implements Callable<Integer> {
             out.println(pipeline.explain());
         }
         out.flush();
-        pipeline.check(!unchecked);
         pipeline.start();
         Measurement costs = Measurement.of(pipeline, frames);
         pipeline.checker().awaitIdle();
@@ -193,7 +193,7 @@ final class PipelineCommand implements Callable<Integer> {
         String fault = "";
         if (pipeline.shown() < frames) {
             fault = "fewer frames were shown than asked for";
-        } else if (!unchecked && pipeline.canCapture() && checker.frames() == 0) {
+        } else if (pipeline.canCapture() && checker.frames() == 0) {
             fault = "no frame could be compared";
         } else if (checker.different() > 0) {
             fault = "the display put out something else than the camera wrote";
@@ -204,9 +204,8 @@ final class PipelineCommand implements Callable<Integer> {
     }
 
     private static void write(Pipeline pipeline, Path file) throws IOException {
-        BufferedImage image = pipeline.canCapture()
-                ? pipeline.checker().pictureOfCapture()
-                : pipeline.checker().picture(pipeline.onScreen());
+        BufferedImage image =
+                pipeline.canCapture() ? pipeline.checker().pictureOfCapture() : pipeline.picture(pipeline.onScreen());
         if (!ImageIO.write(image, "png", file.toFile())) {
             throw new IOException("this Java cannot write PNG files");
         }

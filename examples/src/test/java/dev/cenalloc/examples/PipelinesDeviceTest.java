@@ -22,6 +22,8 @@ import dev.cenalloc.Probe;
 import dev.cenalloc.Rate;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Wish;
+import dev.cenalloc.bindings.v4l2.v4l2_buffer;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.examples.MainTest.Outcome;
 import dev.cenalloc.examples.Pipeline.Memory;
 import dev.cenalloc.examples.Pipeline.Request;
@@ -34,7 +36,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
@@ -104,6 +109,76 @@ class PipelinesDeviceTest {
         }
     }
 
+    /** Then nothing is read back, and no memory is there for it. */
+    @Test
+    void whatIsNotToBeComparedIsNotReadBack(@TempDir Path directory) throws Exception {
+        try (Pipeline pipeline =
+                Pipeline.open(request("vivid-000", PixelFormat.XR24).unchecked())) {
+            pipeline.start();
+            pipeline.run(FRAMES);
+            assertFalse(pipeline.canCapture());
+            assertEquals(0, pipeline.checker().frames());
+            assertEquals(pipeline.buffers().size(), dmaBufs());
+            assertBars(pipeline.picture(pipeline.onScreen()));
+        }
+        Path picture = directory.resolve("shot.png");
+        Outcome outcome = Outcome.of(
+                "pipeline", "--size", "640x480", "--frames", "2", "--no-check", "--screenshot", picture.toString());
+        assertEquals(0, outcome.status(), outcome::toString);
+        assertTrue(outcome.out().contains("not checked, as asked by --no-check"), outcome.out());
+        assertTrue(outcome.out().contains("picture, of what the camera wrote: " + picture), outcome.out());
+        assertBars(ImageIO.read(picture.toFile()));
+    }
+
+    /** Of this process. */
+    private static int dmaBufs() throws IOException {
+        int count = 0;
+        try (var files = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path file : files) {
+                if (Files.readSymbolicLink(file).toString().startsWith("/dmabuf:")) {
+                    count++;
+                }
+            }
+        }
+        return count;
+    }
+
+    /** A camera without a signal: an error instead of waiting for ever, unless it is stopped before. */
+    @Test
+    void onlyDamagedFramesEndTheStart() throws Exception {
+        var request = request("vivid-000", PixelFormat.XR24)
+                .wishing(vga(PixelFormat.XR24, 60))
+                .unchecked();
+        var damaged = new CountDownLatch(1);
+        DeviceNode.Opener damaging = path -> new DeviceNode(path) {
+            @Override
+            int tryFrameIoctl(long request, MemorySegment argument) {
+                int result = super.tryFrameIoctl(request, argument);
+                if (request == v4l2_h.VIDIOC_DQBUF()) {
+                    v4l2_buffer.flags(argument, v4l2_buffer.flags(argument) | v4l2_h.V4L2_BUF_FLAG_ERROR());
+                    damaged.countDown();
+                }
+                return result;
+            }
+        };
+        try (Pipeline pipeline = Pipeline.open(request, damaging)) {
+            var start = new FutureTask<>(() -> {
+                pipeline.start();
+                pipeline.run(1);
+                return pipeline.shown();
+            });
+            Thread.ofPlatform().start(start);
+            damaged.await();
+            pipeline.stop();
+            assertEquals(0, start.get());
+        }
+        try (Pipeline pipeline = Pipeline.open(request, damaging)) {
+            var hopeless = assertThrows(IOException.class, pipeline::start);
+            assertTrue(hopeless.toString().contains("vivid-000"), hopeless.toString());
+            assertTrue(hopeless.toString().contains("gives only damaged frames"), hopeless.toString());
+        }
+    }
+
     /** Three devices on one plan, and one pool, through which every buffer goes round. */
     @Test
     void aConverterBetweenSharesTheBuffers() throws Exception {
@@ -122,7 +197,7 @@ class PipelinesDeviceTest {
             pipeline.start();
             // The camera has not had this one yet, so it is the converter that wrote to it.
             assertTrue(pipeline.onScreen() >= pipeline.buffers().size() - 2, () -> "buffer " + pipeline.onScreen());
-            assertBars(pipeline.checker().picture(pipeline.onScreen()));
+            assertBars(pipeline.picture(pipeline.onScreen()));
             assertBars(run(pipeline));
             // Per frame: poll, dequeue, queue at each of the two sources; read and written buffer; commit.
             Map<String, Long> calls = count(pipeline);
