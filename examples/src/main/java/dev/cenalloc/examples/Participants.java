@@ -17,6 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * Who takes part in a pipeline, and what they agreed on before anything was allocated. A value; nothing is open.
@@ -27,11 +28,8 @@ import java.util.Optional;
  * @param agreement on images and memory
  */
 record Participants(Probe camera, Optional<Probe> converter, Probe display, Agreement agreement) {
-    /** What the CPU and the user's word can be about: whatever lies in one buffer. */
-    private static final List<ImageRange> ANY_IMAGES = Arrays.stream(PixelFormat.values())
-            .filter(format -> format.buffers() == 1)
-            .map(format -> new ImageRange(format, ImageRange.Sizes.ANY))
-            .toList();
+    /** What the user's word can be about: whatever lies in one buffer. */
+    private static final List<ImageRange> ANY_IMAGES = images(format -> format.buffers() == 1);
 
     /** What a device is for, by the ports that it has. */
     private enum Role {
@@ -130,13 +128,27 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
         }
         ports.add(port(request, display, Probe::consumes));
         if (request.draw()) {
-            ports.add(Port.of(Device.cpu(Direction.READ_WRITE), ANY_IMAGES));
+            ports.add(painter());
         }
         if (!request.heap().equals("auto")) {
             var only = Constraints.NONE.onlyHeaps(List.of(request.heap()));
             ports.add(Port.of(Device.of("the user", only, "asked for by --heap"), ANY_IMAGES));
         }
         return ports;
+    }
+
+    /** The CPU, with the images that the {@link Painter} draws on. */
+    static Port painter() {
+        return Port.of(
+                Device.cpu(Direction.READ_WRITE),
+                images(format -> Colours.of(format).isPresent()));
+    }
+
+    private static List<ImageRange> images(Predicate<PixelFormat> has) {
+        return Arrays.stream(PixelFormat.values())
+                .filter(has)
+                .map(format -> new ImageRange(format, ImageRange.Sizes.ANY))
+                .toList();
     }
 
     private interface Side {

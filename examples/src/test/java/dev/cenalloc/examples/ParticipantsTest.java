@@ -1,0 +1,30 @@
+package dev.cenalloc.examples;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.cenalloc.Constraints;
+import dev.cenalloc.Image;
+import dev.cenalloc.Layout;
+import dev.cenalloc.PixelFormat;
+import java.io.IOException;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class ParticipantsTest {
+    /** Otherwise the devices might agree on images that turn out to be none to draw on. */
+    @ParameterizedTest
+    @EnumSource
+    void thePainterTakesPartWithWhatItDrawsOn(PixelFormat format) {
+        boolean offered = Participants.painter().images().stream().anyMatch(range -> range.format() == format);
+        assertEquals(draws(format), offered);
+    }
+
+    private static boolean draws(PixelFormat format) {
+        try (var _ = new Painter(List.of(), Layout.of(new Image(format, 640, 480), 0, Constraints.NONE))) {
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+}
