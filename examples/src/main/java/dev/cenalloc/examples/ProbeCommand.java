@@ -93,9 +93,14 @@ final class ProbeCommand implements Callable<Integer> {
         Device device = best.devices().getFirst();
         out.printf("  needs %s%n  found in %d ms%n", device, (System.nanoTime() - start) / 1_000_000);
         if (device.source() == Device.Source.TRIAL_IMPORT) {
-            var lasting = device.constraints().ofAnyImage();
-            profile = profile.with(Device.of(device.name(), lasting, device.source(), device.detail()));
+            profile = profile.with(ofAnyImage(device));
         }
+    }
+
+    /** A device with what it needs whatever the image. */
+    static Device ofAnyImage(Device device) {
+        Device known = Device.of(device.name(), device.constraints().ofAnyImage(), device.source(), device.detail());
+        return device.isBehindIommu() ? known.behindIommu() : known;
     }
 
     /** Each format with its sizes. */
