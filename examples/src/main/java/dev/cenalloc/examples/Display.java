@@ -10,6 +10,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_event;
 import dev.cenalloc.bindings.drm.drm_event_vblank;
 import dev.cenalloc.bindings.drm.drm_gem_close;
+import dev.cenalloc.bindings.drm.drm_get_cap;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_create_blob;
 import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
@@ -37,6 +38,7 @@ final class Display implements AutoCloseable {
     private final DeviceNode node;
     private final KmsOutput output;
     private final Layout layout;
+    private final boolean hasModifiers;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment events = arena.allocate(EVENTS, Long.BYTES);
     private final List<Integer> framebuffers = new ArrayList<>();
@@ -60,6 +62,7 @@ final class Display implements AutoCloseable {
         this.node = node;
         this.output = output;
         this.layout = layout;
+        this.hasModifiers = hasModifiers(node);
         boolean known = false;
         try {
             this.restore = whatIsOnTheScreen();
@@ -85,6 +88,15 @@ final class Display implements AutoCloseable {
             var display = new Display(node, KmsOutput.of(node, probe, layout.image(), rate, readBack), layout);
             opened.keep();
             return display;
+        }
+    }
+
+    /** Whether framebuffers are told how their bytes are arranged; without, the driver guesses. */
+    private static boolean hasModifiers(DeviceNode node) {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment cap = drm_get_cap.allocate(call);
+            drm_get_cap.capability(cap, drm_h.DRM_CAP_ADDFB2_MODIFIERS());
+            return node.tryIoctl(drm_h.DRM_IOCTL_GET_CAP(), cap) == 0 && drm_get_cap.value(cap) == 1;
         }
     }
 
@@ -292,7 +304,11 @@ final class Display implements AutoCloseable {
                             add, i, (int) layout.planes().get(i).pitch());
                     drm_mode_fb_cmd2.offsets(
                             add, i, (int) layout.planes().get(i).offset());
+                    if (hasModifiers) {
+                        drm_mode_fb_cmd2.modifier(add, i, layout.image().modifier());
+                    }
                 }
+                drm_mode_fb_cmd2.flags(add, hasModifiers ? drm_h.DRM_MODE_FB_MODIFIERS() : 0);
                 node.ioctl("ADDFB2", drm_h.DRM_IOCTL_MODE_ADDFB2(), add);
                 return drm_mode_fb_cmd2.fb_id(add);
             } finally {
