@@ -59,6 +59,7 @@ class PipelineFaultsDeviceTest {
     private static final Set<String> OPTIONAL = Set.of(
             "VIDIOC_S_PARM",
             "DRM_IOCTL_SET_CLIENT_CAP",
+            "DRM_IOCTL_GET_CAP",
             "DRM_IOCTL_GEM_CLOSE",
             "DRM_IOCTL_MODE_ATOMIC",
             "VIDIOC_STREAMOFF");
