@@ -198,14 +198,14 @@ final class Pipeline implements AutoCloseable {
             display.use(memory, request.fences());
 
             // What is read back goes to a buffer that only the display writes and the CPU reads.
-            Checker checker = opened.add(new Checker(layout));
+            Checker checker = new Checker(layout);
             Optional<Layout> captureLayout = display.captureLayout();
             if (captureLayout.isPresent()) {
                 SharedBuffer capture =
                         opened.add(cenalloc.create(captureLayout.get().image()));
                 capture.attach(who.display().device(captureLayout.get()));
                 display.captureTo(capture.dmaBuf());
-                checker.use(memory, capture.dmaBuf(), captureLayout.get());
+                opened.add(checker).use(memory, capture.dmaBuf(), captureLayout.get());
             }
 
             return new Pipeline(opened.keep(), agreement, camera, source, step, display, buffers, checker);

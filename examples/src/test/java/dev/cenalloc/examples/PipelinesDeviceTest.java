@@ -112,13 +112,14 @@ class PipelinesDeviceTest {
     /** Then nothing is read back, and no memory is there for it. */
     @Test
     void whatIsNotToBeComparedIsNotReadBack(@TempDir Path directory) throws Exception {
+        int before = dmaBufs();
         try (Pipeline pipeline =
                 Pipeline.open(request("vivid-000", PixelFormat.XR24).unchecked())) {
             pipeline.start();
             pipeline.run(FRAMES);
             assertFalse(pipeline.canCapture());
             assertEquals(0, pipeline.checker().frames());
-            assertEquals(pipeline.buffers().size(), dmaBufs());
+            assertEquals(pipeline.buffers().size(), dmaBufs() - before);
             assertBars(pipeline.picture(pipeline.onScreen()));
         }
         Path picture = directory.resolve("shot.png");
