@@ -287,7 +287,8 @@ public final class Cenalloc implements AutoCloseable {
     };
 
     /**
-     * {@return what finds out which memory a device takes} Opens the node, to ask for the driver's name, and closes it.
+     * {@return what finds out which images a device gives and takes, and which memory for them} Opens the node, to ask for the
+     * driver's name, and closes it.
      *
      * @param node a V4L2 node that captures, shows or converts video, such as {@code /dev/video0}, or a DRM card, such as
      *     {@code /dev/dri/card0}

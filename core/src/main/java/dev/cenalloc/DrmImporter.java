@@ -190,7 +190,7 @@ final class DrmImporter implements Importer {
         }
         Image image = Objects.requireNonNull(layout).image();
         Scanout.Mode mode = scanout.mode(image).orElseThrow();
-        int result = card.test(scanout, mode, image, framebuffer);
+        int result = new TestCommit(file, card).result(scanout, mode, image, framebuffer);
         if (result == -Errno.EACCES) {
             omitted = "not tried on the screen, which another program controls";
             return "";

@@ -4,10 +4,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_format_modifier;
 import dev.cenalloc.bindings.drm.drm_format_modifier_blob;
 import dev.cenalloc.bindings.drm.drm_h;
-import dev.cenalloc.bindings.drm.drm_mode_atomic;
 import dev.cenalloc.bindings.drm.drm_mode_card_res;
-import dev.cenalloc.bindings.drm.drm_mode_create_blob;
-import dev.cenalloc.bindings.drm.drm_mode_destroy_blob;
 import dev.cenalloc.bindings.drm.drm_mode_get_blob;
 import dev.cenalloc.bindings.drm.drm_mode_get_connector;
 import dev.cenalloc.bindings.drm.drm_mode_get_encoder;
@@ -31,8 +28,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What a DRM card can show, and whether it would: reads connectors, CRTCs and planes, and changes none of them. Holds nothing;
- * the file is its user's. For one thread.
+ * What a DRM card can show: reads connectors, CRTCs and planes, and changes none of them. Holds nothing open; the file is its
+ * user's. For one thread.
  */
 final class KmsCard {
     /** {@code connector_status_connected}, which the kernel's user headers describe in words only. */
@@ -43,7 +40,7 @@ final class KmsCard {
     private static final int ATTEMPTS = 4;
 
     /** A property of a plane, CRTC or connector: the kernel's number for it, and what it is now. */
-    private record Property(int id, long value) {}
+    record Property(int id, long value) {}
 
     /** A connected output; what drives it now, or 0. */
     private record Connector(int id, int type, int crtc, List<Integer> encoders, List<Scanout.Mode> modes) {}
@@ -378,7 +375,12 @@ final class KmsCard {
         }
     }
 
-    private Property property(int object, int type, String name) throws CenallocException {
+    /**
+     * A property that an object must have.
+     *
+     * @param type {@code DRM_MODE_OBJECT_*}
+     */
+    Property property(int object, int type, String name) throws CenallocException {
         Property property = properties(object, type).get(name);
         if (property == null) {
             throw new CenallocException(
@@ -390,119 +392,5 @@ final class KmsCard {
                     "report it to the authors of the driver");
         }
         return property;
-    }
-
-    // ---- whether it would show an image ----
-
-    /** What to set, in the order of the objects. */
-    private static final class Change {
-        private final Map<Integer, Map<Integer, Long>> objects = new LinkedHashMap<>();
-
-        void set(int object, Property property, long value) {
-            objects.computeIfAbsent(object, _ -> new LinkedHashMap<>()).put(property.id, value);
-        }
-
-        MemorySegment request(Arena arena, int flags) {
-            var request = drm_mode_atomic.allocate(arena);
-            drm_mode_atomic.flags(request, flags);
-            drm_mode_atomic.count_objs(request, objects.size());
-            drm_mode_atomic.objs_ptr(
-                    request, integers(arena, objects.keySet().stream().mapToInt(id -> id)));
-            drm_mode_atomic.count_props_ptr(
-                    request, integers(arena, objects.values().stream().mapToInt(Map::size)));
-            drm_mode_atomic.props_ptr(
-                    request,
-                    integers(
-                            arena,
-                            objects.values().stream()
-                                    .flatMap(set -> set.keySet().stream())
-                                    .mapToInt(id -> id)));
-            drm_mode_atomic.prop_values_ptr(
-                    request,
-                    arena.allocateFrom(
-                                    ValueLayout.JAVA_LONG,
-                                    objects.values().stream()
-                                            .flatMap(set -> set.values().stream())
-                                            .mapToLong(value -> value)
-                                            .toArray())
-                            .address());
-            return request;
-        }
-
-        private static long integers(Arena arena, java.util.stream.IntStream values) {
-            return arena.allocateFrom(ValueLayout.JAVA_INT, values.toArray()).address();
-        }
-    }
-
-    /**
-     * Asks whether a framebuffer could be on the screen, without putting it there ({@code DRM_MODE_ATOMIC_TEST_ONLY}).
-     *
-     * @return the result, or {@code -errno}; EACCES if another program controls the display
-     */
-    int test(Scanout scanout, Scanout.Mode mode, Image image, int framebuffer) throws CenallocException {
-        if (file.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL) < 0) {
-            return -Errno.EACCES;
-        }
-        try (Arena arena = Arena.ofConfined()) {
-            int blob = createBlob(arena, mode.info());
-            try {
-                return file.tryIoctl(
-                        drm_h.DRM_IOCTL_MODE_ATOMIC(),
-                        change(scanout, mode, image, framebuffer, blob)
-                                .request(
-                                        arena,
-                                        drm_h.DRM_MODE_ATOMIC_TEST_ONLY() | drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET()));
-            } finally {
-                destroyBlob(arena, blob);
-            }
-        } finally {
-            file.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
-        }
-    }
-
-    private Change change(Scanout scanout, Scanout.Mode mode, Image image, int framebuffer, int blob)
-            throws CenallocException {
-        var change = new Change();
-        setCrtc(change, scanout.crtc(), "MODE_ID", blob);
-        setCrtc(change, scanout.crtc(), "ACTIVE", 1);
-        int connector = scanout.connector();
-        change.set(connector, property(connector, drm_h.DRM_MODE_OBJECT_CONNECTOR(), "CRTC_ID"), scanout.crtc());
-        int plane = scanout.plane();
-        setPlane(change, plane, "FB_ID", framebuffer);
-        setPlane(change, plane, "CRTC_ID", scanout.crtc());
-        setPlane(change, plane, "CRTC_X", (mode.width() - image.width()) / 2);
-        setPlane(change, plane, "CRTC_Y", (mode.height() - image.height()) / 2);
-        setPlane(change, plane, "CRTC_W", image.width());
-        setPlane(change, plane, "CRTC_H", image.height());
-        setPlane(change, plane, "SRC_X", 0);
-        setPlane(change, plane, "SRC_Y", 0);
-        // In 16.16 fixed point.
-        setPlane(change, plane, "SRC_W", (long) image.width() << 16);
-        setPlane(change, plane, "SRC_H", (long) image.height() << 16);
-        return change;
-    }
-
-    private void setCrtc(Change change, int crtc, String name, long value) throws CenallocException {
-        change.set(crtc, property(crtc, drm_h.DRM_MODE_OBJECT_CRTC(), name), value);
-    }
-
-    private void setPlane(Change change, int plane, String name, long value) throws CenallocException {
-        change.set(plane, property(plane, drm_h.DRM_MODE_OBJECT_PLANE(), name), value);
-    }
-
-    private int createBlob(Arena arena, MemorySegment content) throws CenallocException {
-        MemorySegment create = drm_mode_create_blob.allocate(arena);
-        MemorySegment copy = arena.allocate(content.byteSize(), Long.BYTES).copyFrom(content);
-        drm_mode_create_blob.data(create, copy.address());
-        drm_mode_create_blob.length(create, (int) copy.byteSize());
-        file.ioctl("DRM_IOCTL_MODE_CREATEPROPBLOB", drm_h.DRM_IOCTL_MODE_CREATEPROPBLOB(), create);
-        return drm_mode_create_blob.blob_id(create);
-    }
-
-    /** If that fails, closing the node does it. */
-    private void destroyBlob(Arena arena, int id) {
-        MemorySegment destroy = drm_mode_destroy_blob.allocate(arena);
-        drm_mode_destroy_blob.blob_id(destroy, id);
-        file.tryIoctl(drm_h.DRM_IOCTL_MODE_DESTROYPROPBLOB(), destroy);
     }
 }

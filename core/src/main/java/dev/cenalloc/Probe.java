@@ -39,7 +39,7 @@ public final class Probe {
     /** What results are kept by. The heaps, since one more may be registered. */
     record Key(long number, String name, Layout layout, List<Heap> heaps) {}
 
-    /** Images alike enough that memory which does for the one does for the other: of one format, and of less than twice the size. */
+    /** Images so alike that what memory does for one is likely to do for another: of one format, between two powers of two in size. */
     record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
 
     enum Verdict {
@@ -134,7 +134,7 @@ public final class Probe {
 
     /**
      * {@return the port at which the device takes images, of a display, an encoder, the near end of a converter; empty if it has
-     * none} A display takes what the first of its {@link #scanouts()} can show: nothing, if no screen is connected. As
+     * none} A display takes what one of its {@link #scanouts()} can show: nothing, if no screen is connected. As
      * {@link #produces()} otherwise.
      *
      * @throws CenallocException as {@link #device}
@@ -197,9 +197,9 @@ public final class Probe {
      * refused, with the call and the errno} If no trial was possible, because the device is in use or no heap had memory, it
      * is what sysfs tells, or a device of which nothing is known, with the reason.
      *
-     * <p>Results of trials for which there was memory are kept as long as the {@link Cenalloc}, by device, driver, and layout:
-     * asking again makes no system call. Of images of the same format, up to twice as large or half as small, one buffer
-     * confirms what is known. Others block for as long as a few allocations and the driver take.
+     * <p>Results of trials for which there was memory are kept as long as the {@link Cenalloc}, by device and layout: asking
+     * again makes no system call. Of images of the same format whose sizes in bytes lie between the same two powers of two, one
+     * buffer confirms what is known. Others block for as long as a few allocations and the driver take.
      *
      * @param layout what the memory will hold and how: a linear image. The size counts, since a small buffer proves nothing
      *     about a large one

@@ -234,13 +234,13 @@ final class V4l2Importer implements Importer {
         return Optional.empty();
     }
 
-    /** The sizes of a driver that has no list of them: by what it makes of the least, the most, and what is between. */
+    /** The sizes of a driver that has no list of them: by what it makes of the least, of the most, and of a little more than the least. */
     private ImageRange.Sizes sizes(Queue queue, PixelFormat format) throws CenallocException {
         Size least = nearest(queue, format, 1, 1);
         Size most = nearest(queue, format, LARGEST, LARGEST);
         int widthStep = most.width - least.width;
         int heightStep = most.height - least.height;
-        // Steps are small; whether a driver rounds up or down, one that is as large as the step tells it.
+        // The smallest growth that any of these leads to, whether the driver rounds up or down.
         for (int more = LARGEST_STEP; more > 0; more /= 2) {
             Size next = nearest(queue, format, least.width + more, least.height + more);
             widthStep = next.width > least.width ? Math.min(widthStep, next.width - least.width) : widthStep;

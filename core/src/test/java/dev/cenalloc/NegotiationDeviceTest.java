@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -31,22 +29,7 @@ class NegotiationDeviceTest {
     }
 
     private Probe find(String name) throws Exception {
-        for (String directory : List.of("/dev", "/dev/dri")) {
-            try (var nodes = Files.list(Path.of(directory))) {
-                for (Path node : nodes.filter(
-                                path -> path.getFileName().toString().matches("(video|card)\\d+"))
-                        .toList()) {
-                    Probe probe = cenalloc.probe(node);
-                    // A camera may have a node that takes images, too.
-                    boolean isOther =
-                            probe.driver().equals("vivid") && probe.produces().isEmpty();
-                    if (probe.name().startsWith(name) && !isOther) {
-                        return probe;
-                    }
-                }
-            }
-        }
-        throw new AssertionError("no device " + name);
+        return ProbeDeviceTest.find(cenalloc, name, false);
     }
 
     private static Set<String> names(List<Device> devices) {

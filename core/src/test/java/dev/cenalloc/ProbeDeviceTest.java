@@ -57,10 +57,11 @@ class ProbeDeviceTest {
 
     /** By the name that its driver gives it. */
     private Probe find(String name) throws Exception {
-        return find(name, false);
+        return find(cenalloc, name, false);
     }
 
-    private Probe find(String name, boolean isOutput) throws Exception {
+    /** @param isOutput which node of a camera that has two: the one that takes images */
+    static Probe find(Cenalloc cenalloc, String name, boolean isOutput) throws Exception {
         var seen = new ArrayList<String>();
         for (String directory : List.of("/dev", "/dev/dri")) {
             try (var nodes = Files.list(Path.of(directory))) {
@@ -152,7 +153,7 @@ class ProbeDeviceTest {
     @ParameterizedTest
     @ValueSource(strings = {"vivid platform:vivid-000", "vivid platform:vivid-002"})
     void anOutputTakesImages(String name) throws Exception {
-        Probe output = find(name, true);
+        Probe output = find(cenalloc, name, true);
         assertTrue(output.produces().isEmpty());
         Port port = output.consumes().orElseThrow();
         Agreement agreement =

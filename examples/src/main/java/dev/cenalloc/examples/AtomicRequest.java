@@ -7,11 +7,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 
 /**
  * A change of the display's state that happens as a whole or not at all ({@code DRM_IOCTL_MODE_ATOMIC}). Built once, in
@@ -20,26 +18,31 @@ import java.util.Objects;
  */
 final class AtomicRequest {
     private final MemorySegment request;
-    private final MemorySegment values;
-    /** Where each property's value is among the values. */
-    private final Map<String, Integer> places;
+    /** What {@link #set} changes: one of the values, or nothing. */
+    private final MemorySegment varying;
 
-    private AtomicRequest(MemorySegment request, MemorySegment values, Map<String, Integer> places) {
+    private AtomicRequest(MemorySegment request, MemorySegment varying) {
         this.request = request;
-        this.values = values;
-        this.places = Map.copyOf(places);
+        this.varying = varying;
     }
 
     /** Gathers properties by object. */
     static final class Builder {
-        private record Setting(String property, int id, long value) {}
+        private record Setting(int id, long value, boolean varies) {}
 
         private final Map<KmsObject, List<Setting>> properties = new LinkedHashMap<>();
 
         Builder set(KmsObject object, String property, long value) throws IOException {
-            properties
-                    .computeIfAbsent(object, key -> new ArrayList<>())
-                    .add(new Setting(property, object.propertyId(property), value));
+            return add(object, new Setting(object.propertyId(property), value, false));
+        }
+
+        /** A property whose value {@link AtomicRequest#set} gives, before each commit; one at most. */
+        Builder vary(KmsObject object, String property) throws IOException {
+            return add(object, new Setting(object.propertyId(property), 0, true));
+        }
+
+        private Builder add(KmsObject object, Setting setting) {
+            properties.computeIfAbsent(object, key -> new ArrayList<>()).add(setting);
             return this;
         }
 
@@ -49,7 +52,7 @@ final class AtomicRequest {
             MemorySegment counts = arena.allocate(ValueLayout.JAVA_INT, properties.size());
             MemorySegment ids = arena.allocate(ValueLayout.JAVA_INT, total);
             MemorySegment values = arena.allocate(ValueLayout.JAVA_LONG, total);
-            var places = new HashMap<String, Integer>();
+            MemorySegment varying = MemorySegment.NULL;
             int object = 0;
             int place = 0;
             for (var entry : properties.entrySet()) {
@@ -59,7 +62,8 @@ final class AtomicRequest {
                 for (Setting setting : entry.getValue()) {
                     ids.setAtIndex(ValueLayout.JAVA_INT, place, setting.id);
                     values.setAtIndex(ValueLayout.JAVA_LONG, place, setting.value);
-                    places.put(setting.property, place++);
+                    varying = setting.varies ? values.asSlice((long) place * Long.BYTES, Long.BYTES) : varying;
+                    place++;
                 }
             }
             MemorySegment request = drm_mode_atomic.allocate(arena);
@@ -70,13 +74,13 @@ final class AtomicRequest {
             drm_mode_atomic.props_ptr(request, ids.address());
             drm_mode_atomic.prop_values_ptr(request, values.address());
             drm_mode_atomic.user_data(request, userData);
-            return new AtomicRequest(request, values, places);
+            return new AtomicRequest(request, varying);
         }
     }
 
-    /** Changes the value of a property that only one of the objects is given. Allocates nothing. */
-    void set(String property, long value) {
-        values.setAtIndex(ValueLayout.JAVA_LONG, Objects.requireNonNull(places.get(property)), value);
+    /** Gives the property that varies its value. Allocates nothing. */
+    void set(long value) {
+        varying.set(ValueLayout.JAVA_LONG, 0, value);
     }
 
     /** Commits: 0, or {@code -errno}. */

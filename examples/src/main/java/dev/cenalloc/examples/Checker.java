@@ -2,16 +2,15 @@ package dev.cenalloc.examples;
 
 import dev.cenalloc.Direction;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Fence;
 import dev.cenalloc.Image;
 import dev.cenalloc.Layout;
 import dev.cenalloc.Mapping;
-import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -30,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 final class Checker implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(Checker.class);
     private static final int NONE = -1;
-    private static final int CAPTURE_MILLIS = 5_000;
+    private static final Duration CAPTURE_LIMIT = Duration.ofSeconds(5);
     private static final long WAIT_NANOS = 4_000_000;
     private static final long LOOK_NANOS = 500_000;
     /**
@@ -192,19 +191,9 @@ final class Checker implements AutoCloseable {
         }
     }
 
-    private boolean captureCompletes() {
-        int fd = fence;
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment poll = arena.allocate(Linux.POLLFD);
-            poll.set(ValueLayout.JAVA_INT, 0, fd);
-            poll.set(ValueLayout.JAVA_SHORT, 4, Linux.POLLIN);
-            int ready;
-            do {
-                ready = Linux.poll(poll, 1, CAPTURE_MILLIS);
-            } while (ready == -Errno.EINTR);
-            return ready == 1;
-        } finally {
-            Linux.close(fd);
+    private boolean captureCompletes() throws IOException {
+        try (Fence captureDone = Fence.adopt(fence)) {
+            return captureDone.await(CAPTURE_LIMIT);
         }
     }
 

@@ -173,8 +173,7 @@ final class Display implements AutoCloseable {
         var flip = new AtomicRequest.Builder().set(output.plane(), "FB_ID", framebuffer);
         return fences == null
                 ? flip
-                : flip.set(output.plane(), "IN_FENCE_FD", Fences.NONE)
-                        .set(output.crtc(), "OUT_FENCE_PTR", fences.shownPointer());
+                : flip.vary(output.plane(), "IN_FENCE_FD").set(output.crtc(), "OUT_FENCE_PTR", fences.shownPointer());
     }
 
     /**

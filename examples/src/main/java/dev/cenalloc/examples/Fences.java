@@ -14,11 +14,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * Explicit fences of a display: each commit is given what its buffer has to wait for, and gives one that is signalled when the
  * buffer is on the screen. A kernel that does not give fences of buffers out, older than 6.0, is waited for before the commit
- * instead. Three to four system calls more a frame than with events, and no Java objects. Closed by whoever made it. For one thread.
+ * instead. Three system calls more a frame than with events, and no Java objects. Closed by whoever made it. For one thread.
  */
 final class Fences implements AutoCloseable {
     /** What IN_FENCE_FD is set to if there is nothing to wait for; as for all properties, a number of 64 bits. */
-    static final long NONE = -1;
+    private static final long NONE = -1;
 
     private static final Duration LIMIT = Duration.ofSeconds(5);
 
@@ -44,6 +44,7 @@ final class Fences implements AutoCloseable {
         return pointer.address();
     }
 
+    /** @param request whose varying property is IN_FENCE_FD, and whose OUT_FENCE_PTR is {@link #shownPointer} */
     void commit(int index, AtomicRequest request) throws IOException {
         DmaBuf buffer = buffers.get(index);
         if (!exchanged) {
@@ -55,7 +56,7 @@ final class Fences implements AutoCloseable {
         } else {
             buffer.exportFence(Direction.READ, ready);
         }
-        request.set("IN_FENCE_FD", ready == null ? NONE : ready.fd());
+        request.set(ready == null ? NONE : ready.fd());
         request.commit(node);
         int fd = pointer.get(ValueLayout.JAVA_INT, 0);
         if (shown == null) {

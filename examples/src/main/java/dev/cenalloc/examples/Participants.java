@@ -120,13 +120,13 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
         var ports = new ArrayList<Port>();
         ports.add(
                 request.memory() == Pipeline.Memory.CAMERA
-                        ? camera.lends().orElseThrow()
-                        : port(request, camera, Probe::produces));
+                        ? port(camera, Probe::lends)
+                        : known(request, camera, Probe::produces));
         if (converter.isPresent()) {
-            ports.add(port(request, converter.get(), Probe::consumes));
-            ports.add(port(request, converter.get(), Probe::produces));
+            ports.add(known(request, converter.get(), Probe::consumes));
+            ports.add(known(request, converter.get(), Probe::produces));
         }
-        ports.add(port(request, display, Probe::consumes));
+        ports.add(known(request, display, Probe::consumes));
         if (request.draw()) {
             ports.add(painter());
         }
@@ -155,10 +155,14 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
         Optional<Port> of(Probe probe) throws CenallocException;
     }
 
-    /** A port of a device whose memory somebody may have written down; otherwise it is tried. */
-    private static Port port(Pipeline.Request request, Probe probe, Side side) throws CenallocException {
+    private static Port port(Probe probe, Side side) throws CenallocException {
         // It had one a moment ago.
-        Port tried = side.of(probe).orElseThrow(() -> new IllegalStateException(probe + " changed its ports"));
+        return side.of(probe).orElseThrow(() -> new IllegalStateException(probe + " changed its ports"));
+    }
+
+    /** A port of a device whose memory somebody may have written down; otherwise it is tried. */
+    private static Port known(Pipeline.Request request, Probe probe, Side side) throws CenallocException {
+        Port tried = port(probe, side);
         return request.profile()
                 .device(probe.name())
                 .or(() -> request.profile().device(probe.driver()))

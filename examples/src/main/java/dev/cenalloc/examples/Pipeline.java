@@ -89,10 +89,6 @@ final class Pipeline implements AutoCloseable {
             return new Request(camera, through, display, wish, profile, other, heap, draw, fences, check);
         }
 
-        Request from(String name) {
-            return new Request(camera, through, display, wish, profile, memory, name, draw, fences, check);
-        }
-
         Request drawing() {
             return new Request(camera, through, display, wish, profile, memory, heap, true, fences, check);
         }
