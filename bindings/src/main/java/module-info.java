@@ -10,14 +10,11 @@ module dev.cenalloc.bindings {
     requires static org.jspecify;
 
     exports dev.cenalloc.bindings to
-            dev.cenalloc,
-            dev.cenalloc.examples;
+            dev.cenalloc;
     exports dev.cenalloc.bindings.dmabuf to
             dev.cenalloc;
     exports dev.cenalloc.bindings.v4l2 to
-            dev.cenalloc,
-            dev.cenalloc.examples;
+            dev.cenalloc;
     exports dev.cenalloc.bindings.drm to
-            dev.cenalloc,
-            dev.cenalloc.examples;
+            dev.cenalloc;
 }

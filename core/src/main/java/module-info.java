@@ -9,6 +9,12 @@ module dev.cenalloc {
     requires static transitive org.jspecify;
     requires org.apache.logging.log4j;
     requires dev.cenalloc.bindings;
+    // Needed by programs that use dev.cenalloc.json alone.
+    requires static com.fasterxml.jackson.core;
 
     exports dev.cenalloc;
+    exports dev.cenalloc.device;
+    exports dev.cenalloc.image;
+    exports dev.cenalloc.json;
+    exports dev.cenalloc.plan;
 }

@@ -6,7 +6,7 @@ module dev.cenalloc.examples {
     requires static org.jspecify;
     requires dev.cenalloc;
     requires dev.cenalloc.bindings;
-    requires dev.cenalloc.json;
+    requires com.fasterxml.jackson.core;
     requires info.picocli;
     requires java.desktop;
     requires jdk.management;

@@ -1,5 +1,7 @@
 package dev.cenalloc;
 
+import dev.cenalloc.plan.Device;
+
 /** One device's stake in one buffer. Closing it detaches the device; closing the buffer ends it too. Thread-safe. */
 public final class Attachment implements AutoCloseable {
     private final SharedBuffer buffer;

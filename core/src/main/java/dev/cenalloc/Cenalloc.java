@@ -1,22 +1,33 @@
 package dev.cenalloc;
 
-import dev.cenalloc.HeapProperties.Trait;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.plan.Demand;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.Plan;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.WeakHashMap;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The context: knows the heaps of this machine and creates buffers, which outlive it. Closed by whoever opened it.
@@ -34,59 +45,59 @@ import java.util.stream.Collectors;
  */
 public final class Cenalloc implements AutoCloseable {
     private static final Path HEAPS = Path.of("/dev/dma_heap");
-    static final String REMEDY_FOR_NO_CONTIGUOUS_HEAP =
-            "there is no heap of contiguous memory: reserve some at boot (cma=128M on the kernel's command line) and"
-                    + " build the kernel with CONFIG_DMABUF_HEAPS_CMA";
+
+    static {
+        Seam.setKernels(context -> ((Cenalloc) context).kernel);
+    }
 
     private final Kernel kernel;
     private final String remedyForNoHeap;
     /** Replaced as a whole, so that a plan sees one state of it. */
+    private volatile Map<Heap, OpenHeap> open;
+    /** The keys of {@link #open}, in their order. */
     private volatile List<Heap> heaps;
-    /** Those that are open and not lost. */
+    /** Buffers that are open and not lost. */
     private final Set<SharedBuffer> buffers =
             Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
-    /** What {@link Probe} found out; its lock is held during a trial. */
-    final Map<Probe.Key, Device> probed = new ConcurrentHashMap<>();
-
-    /** What the answers to probes were for images of a class; guarded by {@link #probed}. */
-    final Map<Probe.ImageClass, List<Probe.Answer>> tried = new HashMap<>();
-
     private boolean closed;
 
-    private Cenalloc(Kernel kernel, List<Heap> heaps, String remedyForNoHeap) {
+    private Cenalloc(Kernel kernel, List<OpenHeap> heaps, String remedyForNoHeap) {
         this.kernel = kernel;
-        this.heaps = List.copyOf(heaps);
         this.remedyForNoHeap = remedyForNoHeap;
+        var map = new LinkedHashMap<Heap, OpenHeap>();
+        heaps.forEach(heap -> map.put(heap.heap(), heap));
+        this.open = map;
+        this.heaps = List.copyOf(map.keySet());
     }
 
     /**
-     * Lists the heaps of this machine, the nodes in {@code /dev/dma_heap} and udmabuf; opens none. That there are none is no
-     * error here: the first use of a buffer says so, with what to do about it.
+     * Lists the heaps of this machine: the nodes in {@code /dev/dma_heap} and udmabuf. Opens none. No heap is no error here:
+     * the first use of a buffer reports it, with a remedy.
      *
      * @return the context, which the caller closes
-     * @throws CenallocException ENODEV if {@code /dev/dma_heap} cannot be listed, for another reason than that it is not there
-     *     or that this user may not
+     * @throws CenallocException with the errno of the kernel if {@code /dev/dma_heap} cannot be listed, for another reason
+     *     than that it does not exist or that this user may not list it
      * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
      */
     public static Cenalloc open() throws CenallocException {
-        return open(new LinuxKernel(), HEAPS);
+        return open(LinuxKernel.instance(), HEAPS);
     }
 
     static Cenalloc open(Kernel kernel, Path directory) throws CenallocException {
-        var heaps = new ArrayList<Heap>();
+        var heaps = new ArrayList<OpenHeap>();
         String remedy =
                 "give the kernel a heap that does: CONFIG_DMABUF_HEAPS_SYSTEM, or CONFIG_UDMABUF for ordinary memory";
         try {
             for (String name : kernel.list(directory)) {
                 Path path = directory.resolve(name);
-                heaps.add(new Heap(kernel, name, path, HeapProperties.of(name), new DmaHeapSource(kernel, path)));
+                heaps.add(open(kernel, name, path, HeapProperties.of(name), new DmaHeapSource(kernel, path)));
             }
         } catch (NoSuchFileException e) {
             remedy =
                     directory + " does not exist: the kernel needs CONFIG_DMABUF_HEAPS (5.6 and later), and a container"
                             + " needs the directory from its host";
-        } catch (java.nio.file.AccessDeniedException e) {
+        } catch (AccessDeniedException e) {
             remedy = "let this user list " + directory;
         } catch (IOException e) {
             throw new CenallocException(
@@ -106,168 +117,234 @@ public final class Cenalloc implements AutoCloseable {
         return new Cenalloc(kernel, heaps, remedy);
     }
 
-    private static Heap udmabuf(Kernel kernel, String name, boolean huge) {
+    private static OpenHeap udmabuf(Kernel kernel, String name, boolean huge) {
         var source = new UdmabufSource(kernel, huge);
         // If its limit is below a page, the allocation says so.
         HeapProperties properties = HeapProperties.of(name).withMaxSize(Math.max(1, source.maxSize()));
-        return new Heap(kernel, name, UdmabufSource.PATH, properties, source);
+        return open(kernel, name, UdmabufSource.PATH, properties, source);
     }
 
-    /** {@return the heaps of this machine by name, udmabuf, and those that were registered} */
+    private static OpenHeap open(Kernel kernel, String name, Path node, HeapProperties properties, HeapSource source) {
+        Heap heap = Heap.of(name, properties)
+                .withNode(node, kernel.isReadable(node))
+                .withRefusal(source::refusal);
+        return new OpenHeap(kernel, heap, source, true);
+    }
+
+    // ---- heaps ----
+
+    /** {@return the heaps of this machine by name, udmabuf, and registered heaps} */
     public List<Heap> heaps() {
         return heaps;
     }
 
     /**
-     * Adds a heap of the program's own, for what the kernel has no node for.
+     * {@return the heap with a name}
+     *
+     * @param name of a node, {@code "udmabuf"}, or of a registered heap; any name of the default CMA pool finds that pool
+     * @throws MissingDeviceException ENOENT: there is no such heap; the message lists the heaps that there are
+     */
+    public Heap heap(String name) throws MissingDeviceException {
+        Objects.requireNonNull(name, "name");
+        List<Heap> all = heaps;
+        return all.stream()
+                .filter(heap -> heap.name().equals(name))
+                .findFirst()
+                .or(() -> all.stream()
+                        .filter(heap -> heap.pool().equals(HeapProperties.pool(name)))
+                        .findFirst())
+                .orElseThrow(() -> new MissingDeviceException(
+                        Errno.ENOENT,
+                        "heap",
+                        HEAPS.resolve(name),
+                        -1,
+                        all.isEmpty() ? remedyForNoHeap : "use one of " + all));
+    }
+
+    /**
+     * Allocates from a heap, ignoring constraints. {@link #create} is the way to let the devices decide. Blocks while the
+     * kernel finds and clears the memory.
+     *
+     * <p>The system heap has no limit: the kernel (6.12) meets a request for more memory than is free by killing processes.
+     * So more than the machine has is refused here, without asking.
+     *
+     * @param heap one of the {@link #heaps()}
+     * @param size in bytes, positive; the kernel rounds it up to whole pages
+     * @return a buffer that the caller closes, zeroed, readable and writable
+     * @throws IllegalArgumentException if the size is not positive or not countable in pages
+     * @throws IllegalStateException if this context is closed, or the heap is not one of its heaps
+     * @throws NoPermissionException EACCES, EPERM: this process may not open the node
+     * @throws MissingDeviceException ENOENT: the node is gone
+     * @throws CenallocException with the errno of the kernel: ENOMEM if there is not enough memory, EMFILE if the process
+     *     has too many files open; EINVAL for udmabuf beyond its limit; EPROTO if a registered heap gave less than it
+     *     was asked for, ENOTTY or EBADF if it gave no dma-buf
+     */
+    public DmaBuf allocate(Heap heap, long size) throws CenallocException {
+        return opened(heap).allocate(size);
+    }
+
+    private OpenHeap opened(Heap heap) {
+        OpenHeap opened = open.get(Objects.requireNonNull(heap, "heap"));
+        if (opened == null) {
+            throw new IllegalStateException("heap " + heap.name() + " is not one of " + heaps);
+        }
+        return opened;
+    }
+
+    /**
+     * {@return what this process holds of a heap: buffers allocated through this context that are open}
+     *
+     * @param heap one of the {@link #heaps()}
+     * @throws IllegalStateException if the heap is not one of its heaps
+     */
+    public HeapUsage usage(Heap heap) {
+        return opened(heap).usage();
+    }
+
+    /**
+     * Adds a heap of the program's own, for memory that the kernel has no node for.
      *
      * @param name an id, none that a heap has already
      * @param properties what is known of its memory; begin with {@link HeapProperties#UNKNOWN}
      * @param source where the memory comes from
      * @return the heap; {@link #unregister} or {@link #close} closes the source
-     * @throws IllegalArgumentException if the name is blank or taken, or if heaps would stand in for each other in a circle
-     * @throws NullPointerException if something is missing
+     * @throws IllegalArgumentException if the name is blank or taken, or if heaps would substitute each other in a circle
      * @throws IllegalStateException if closed
      */
-    public synchronized Heap register(String name, HeapProperties properties, Heap.Source source) {
+    public synchronized Heap register(String name, HeapProperties properties, HeapSource source) {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(properties, "properties");
+        Objects.requireNonNull(source, "source");
         if (closed) {
             throw new IllegalStateException("the Cenalloc is closed");
         }
-        if (name.isBlank()) {
-            throw new IllegalArgumentException("a heap has a name");
+        Heap heap = Heap.of(name, properties).withRefusal(source::refusal);
+        if (heaps.stream().anyMatch(other -> other.pool().equals(heap.pool()))) {
+            throw new IllegalArgumentException("there is a heap " + name + " already, or another name of its pool");
         }
-        if (heaps.stream().anyMatch(heap -> heap.pool().equals(HeapProperties.pool(name)))) {
-            throw new IllegalArgumentException("there is a heap " + name + ", or another name of its pool");
-        }
-        refuseCircle(name, properties);
-        var heap = new Heap(kernel, name, properties, source);
-        var more = new ArrayList<>(heaps);
-        more.add(heap);
-        heaps = List.copyOf(more);
+        refuseCircle(heap);
+        var more = new LinkedHashMap<>(open);
+        more.put(heap, new OpenHeap(kernel, heap, source, false));
+        setHeaps(more);
         return heap;
     }
 
-    private void refuseCircle(String name, HeapProperties properties) {
-        var all = new HashSet<String>();
-        var open = new ArrayList<String>(properties.standsInFor());
-        while (!open.isEmpty()) {
-            String pool = HeapProperties.pool(open.removeLast());
-            if (pool.equals(HeapProperties.pool(name))) {
-                throw new IllegalArgumentException(
-                        name + " would stand in for itself, through " + properties.standsInFor());
+    private void setHeaps(Map<Heap, OpenHeap> changed) {
+        open = changed;
+        heaps = List.copyOf(changed.keySet());
+    }
+
+    private void refuseCircle(Heap heap) {
+        var seen = new HashSet<String>();
+        var left = new ArrayList<String>(heap.properties().substitutes());
+        while (!left.isEmpty()) {
+            String pool = HeapProperties.pool(left.removeLast());
+            if (pool.equals(heap.pool())) {
+                throw new IllegalArgumentException(heap.name() + " would substitute itself, through "
+                        + heap.properties().substitutes());
             }
-            if (all.add(pool)) {
+            if (seen.add(pool)) {
                 heaps.stream()
-                        .filter(heap -> heap.pool().equals(pool))
-                        .forEach(heap -> open.addAll(heap.standsInFor()));
+                        .filter(other -> other.pool().equals(pool))
+                        .forEach(other -> left.addAll(other.properties().substitutes()));
             }
         }
     }
 
     /**
-     * Takes a registered heap away and closes its source.
+     * Takes a registered heap away and closes its source. Plans that were made before find it gone.
      *
      * @param heap what {@link #register} returned
-     * @throws IllegalArgumentException if it is not one that was registered here
+     * @throws IllegalArgumentException if it is not a registered heap of this context
      * @throws IllegalStateException if buffers of it are open; nothing has changed
      */
     public synchronized void unregister(Heap heap) {
-        if (!heaps.contains(heap) || heap.path().isPresent()) {
-            throw new IllegalArgumentException("heap " + heap.name() + " is not registered here");
+        Objects.requireNonNull(heap, "heap");
+        OpenHeap opened = open.get(heap);
+        if (opened == null || heap.path().isPresent()) {
+            throw new IllegalArgumentException(heap.name() + " is not a heap that was registered here");
         }
-        List<Heap> before = heaps;
-        // First, so that a first use that finds it closed finds another plan.
-        heaps = before.stream().filter(other -> !other.equals(heap)).toList();
+        Map<Heap, OpenHeap> before = open;
+        var fewer = new LinkedHashMap<>(before);
+        fewer.remove(heap);
+        setHeaps(fewer);
         try {
-            heap.closeIfUnused();
+            opened.closeIfUnused();
         } catch (IllegalStateException e) {
-            heaps = before;
+            setHeaps(before);
             throw e;
         }
     }
 
+    // ---- buffers ----
+
     /**
-     * Creates a buffer without memory: the devices that are attached to it decide where that will come from. No system
-     * call is made.
+     * Creates a buffer without memory: the devices that are attached to it decide where that will come from. Makes no system
+     * call.
      *
      * @param size in bytes, positive
      * @return the buffer, which the caller closes
      * @throws IllegalArgumentException if the size is not positive or not countable in pages
      */
     public SharedBuffer create(long size) {
-        return created(Extent.ofBytes(size, 1));
+        return create(Demand.ofBytes(size));
     }
 
     /**
-     * As {@link #create(long)}, with a size that is rounded up to a multiple. The memory begins at a page. That its address
-     * is a multiple of more than that cannot be asked of a heap; a device that would like it says
-     * {@link Constraints#baseAlignment}.
-     *
-     * @param size in bytes, positive
-     * @param alignment a power of two
-     * @return the buffer, which the caller closes
-     * @throws IllegalArgumentException if the size is not positive, the alignment no power of two, or the sum not countable
-     */
-    public SharedBuffer create(long size, long alignment) {
-        return created(Extent.ofBytes(size, alignment));
-    }
-
-    /**
-     * As {@link #create(long)}, for an image whose {@link Layout} the devices decide: the memory grows with what they say of
-     * pitch and of the planes' offsets.
+     * As {@link #create(long)}, for an image whose {@link SharedBuffer#layout layout} the devices decide: the memory grows
+     * with their constraints on pitches and offsets.
      *
      * @param image a linear one in a format of one buffer
-     * @return the buffer, which the caller closes; {@link SharedBuffer#layout} tells where the image lies
+     * @return the buffer, which the caller closes
      * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
      */
     public SharedBuffer create(Image image) {
-        checkOneBuffer(image);
-        return create(image, 0);
+        return create(Demand.ofImage(image));
     }
 
     /**
-     * As {@link #create(Image)}, for one of the buffers of an image whose planes have buffers of their own. Each has its own
-     * devices, which may ask for different things: see {@link Device#forUse}.
+     * As {@link #create(long)}, for any demand: an aligned number of bytes, or one of the buffers of an image whose planes have
+     * buffers of their own. Each of those has its own devices, with their own constraints: see {@link Device#forUse}.
      *
-     * @param image a linear one
-     * @param buffer which of the image's buffers, from 0; see {@link PixelFormat#buffers}
+     * @param demand what the buffer is for
      * @return the buffer, which the caller closes
-     * @throws IllegalArgumentException if the image is not linear, has no such buffer, or has more bytes than a buffer
      */
-    public SharedBuffer create(Image image, int buffer) {
-        return created(Extent.ofImage(image, buffer));
-    }
-
-    private static void checkOneBuffer(Image image) {
-        if (image.format().buffers() != 1) {
-            throw new IllegalArgumentException(
-                    image + " lies in " + image.format().buffers() + " buffers: say which of them");
-        }
-    }
-
-    private SharedBuffer created(Extent extent) {
-        var buffer = new SharedBuffer(this, extent);
+    public SharedBuffer create(Demand demand) {
+        var buffer = new SharedBuffer(this, Objects.requireNonNull(demand, "demand"));
         buffers.add(buffer);
         return buffer;
     }
 
     /**
-     * Takes over a descriptor that came from elsewhere, as a buffer that has its memory: a device that is attached is
-     * checked against what is known of that, from the exporter's name.
+     * Takes over a descriptor that came from elsewhere, as a buffer that has its memory. A device that is attached is checked
+     * against what is known of that memory from the exporter's name.
      *
      * @param fd the descriptor; it is this object's from now on, and closed if this method throws
      * @return the buffer, which the caller closes
      * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open, ENOENT if {@code /proc} is not mounted
      */
     public SharedBuffer adopt(int fd) throws CenallocException {
+        return adopt(fd, null);
+    }
+
+    /**
+     * As {@link #adopt(int)}, with what the caller knows of the memory.
+     *
+     * @param fd the descriptor; it is this object's from now on, and closed if this method throws
+     * @param known what is known of the memory, in place of what the exporter's name tells; null if nothing is
+     * @return the buffer, which the caller closes
+     * @throws CenallocException as {@link #adopt(int)}
+     */
+    public SharedBuffer adopt(int fd, @Nullable HeapProperties known) throws CenallocException {
         DmaBuf dmaBuf = DmaBuf.adopt(kernel, fd, null);
         boolean adopted = false;
         try {
             String exporter = dmaBuf.exporter();
+            HeapProperties properties = known == null ? HeapProperties.ofExporter(exporter) : known;
             Heap heap = heaps.stream()
-                    .filter(one -> one.name().equals(exporter))
+                    .filter(one -> known == null && one.name().equals(exporter))
                     .findFirst()
-                    .orElseGet(() -> new Heap(kernel, exporter, HeapProperties.of(exporter), NOTHING));
+                    .orElseGet(() -> Heap.of(exporter.isBlank() ? "unknown" : exporter, properties));
             var buffer = new SharedBuffer(this, dmaBuf, heap);
             buffers.add(buffer);
             adopted = true;
@@ -281,34 +358,17 @@ public final class Cenalloc implements AutoCloseable {
         }
     }
 
-    /** Of an exporter that is no heap. */
-    private static final Heap.Source NOTHING = size -> {
-        throw CenallocException.of(Errno.ENODEV, "allocate", size);
-    };
+    // ---- plans ----
 
     /**
-     * {@return what finds out which images a device gives and takes, and which memory for them} Opens the node, to ask for the
-     * driver's name, and closes it.
-     *
-     * @param node a V4L2 node that captures, shows or converts video, such as {@code /dev/video0}, or a DRM card, such as
-     *     {@code /dev/dri/card0}
-     * @throws AccessDeniedException EACCES, EPERM: this process may not open the node
-     * @throws MissingDeviceException ENOENT: there is no such node
-     * @throws CenallocException ENOTTY if it is neither; EINVAL if it has no video in buffers; else the errno of the driver
-     */
-    public Probe probe(Path node) throws CenallocException {
-        return Probe.of(this, kernel, node);
-    }
-
-    /**
-     * {@return which heaps suit these devices, best first, and why the others do not} Asks nothing of the kernel.
+     * {@return which heaps suit these devices, best first, and why the others do not} Makes no system call.
      *
      * @param size in bytes, positive
      * @param devices the participants, declared or real
      * @throws IllegalArgumentException if the size is not positive or not countable in pages
      */
     public Plan plan(long size, List<Device> devices) {
-        return Plan.solve(Extent.ofBytes(size, 1), List.copyOf(devices), heaps);
+        return plan(Demand.ofBytes(size), devices);
     }
 
     /**
@@ -320,56 +380,18 @@ public final class Cenalloc implements AutoCloseable {
      * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
      */
     public Plan plan(Image image, List<Device> devices) {
-        checkOneBuffer(image);
-        return plan(image, 0, devices);
+        return plan(Demand.ofImage(image), devices);
     }
 
     /**
-     * As {@link #plan(Image, List)}, for one of the buffers of an image whose planes have buffers of their own.
+     * As {@link #plan(long, List)}, for any demand.
      *
-     * @param image a linear one
-     * @param buffer which of the image's buffers, from 0; see {@link PixelFormat#buffers}
+     * @param demand what the buffer is for
      * @param devices the participants, declared or real
      * @return the plan
-     * @throws IllegalArgumentException if the image is not linear, has no such buffer, or has more bytes than a buffer
      */
-    public Plan plan(Image image, int buffer, List<Device> devices) {
-        return Plan.solve(Extent.ofImage(image, buffer), List.copyOf(devices), heaps);
-    }
-
-    /**
-     * Finds the best images that all of these devices have in common, for which there is memory that suits them all. The best
-     * is:
-     *
-     * <ol>
-     *   <li>The format that is wished for; else the one with the most bits of colour in a pixel, of these the one with the fewest
-     *       bytes, of these the one that the producer names first.
-     *   <li>The size that is wished for; else the largest area among the sizes at which the rate that is wished for is reached,
-     *       without a wish 29.97, which television calls 30; if it is reached at none, the largest area. Of equal areas the one that
-     *       the producer names first, then the wider.
-     *   <li>The rate that is wished for, or the nearest above it that all have, or if there is none, below; without a wish the highest
-     *       that all have, and if none of them sets a limit, the nearest to 30.
-     * </ol>
-     *
-     * <p>The size and the rate are chosen for each format, and then the memory is planned, in that order of formats: each device is
-     * asked what memory it takes for the {@link Layout}, and again if all of them together change it. The first format for which
-     * there is a heap wins.
-     *
-     * <p>Ports of declared devices ask nothing of the kernel. Others may try imports, and block for as long as {@link
-     * Probe#device} does.
-     *
-     * @param wish what the caller insists on; {@link Wish#ANYTHING} leaves it all to the devices
-     * @param ports all that take part, at least one; the first is the producer
-     * @return what they agree on; it holds nothing open, and no memory has been allocated for it
-     * @throws IllegalArgumentException if there is no port
-     * @throws NoCommonImageException EINVAL: there are no such images. It names the smallest set of ports that clash; if there are
-     *     images but no memory for them, it tells for each why
-     * @throws AccessDeniedException EACCES, EPERM: this process may not open the node of a device
-     * @throws MissingDeviceException ENOENT: the node of a device is gone
-     * @throws CenallocException ENODEV: a device was unplugged
-     */
-    public Agreement negotiate(Wish wish, List<Port> ports) throws CenallocException {
-        return new Negotiation(this, wish, ports).agree();
+    public Plan plan(Demand demand, List<Device> devices) {
+        return Plan.of(demand, devices, heaps);
     }
 
     /** {@return the buffers that are open: size, name, memory, references, and the devices with their constraints; totals} */
@@ -398,7 +420,7 @@ public final class Cenalloc implements AutoCloseable {
     String remedyForNoHeap(Plan plan) {
         boolean contiguous = heaps.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
         if (plan.constraints().isContiguous() && !contiguous && !heaps.isEmpty()) {
-            return REMEDY_FOR_NO_CONTIGUOUS_HEAP;
+            return NoSuitableHeapException.NO_CONTIGUOUS_HEAP;
         }
         var known = heaps.stream().map(Heap::pool).collect(Collectors.toSet());
         var missing = plan.devices().stream()
@@ -429,7 +451,7 @@ public final class Cenalloc implements AutoCloseable {
     public synchronized void close() {
         closed = true;
         RuntimeException failure = null;
-        for (Heap heap : heaps) {
+        for (OpenHeap heap : open.values()) {
             try {
                 heap.close();
             } catch (RuntimeException e) {

@@ -26,7 +26,18 @@ public class CenallocException extends IOException {
     /** What the caller or the user can do. */
     private final String remedy;
 
-    CenallocException(int errno, String call, @Nullable Path path, long requestedSize, String what, String remedy) {
+    /**
+     * An exception for a refusal. Prefer {@link #ofCall} for a failed system call: it knows the usual reasons.
+     *
+     * @param errno the error number, positive
+     * @param call what failed, by the kernel's name for it
+     * @param path the device node, or null
+     * @param requestedSize bytes asked for, or -1
+     * @param what what went wrong, in words
+     * @param remedy one thing that can be done, in words; empty if nothing is known
+     */
+    public CenallocException(
+            int errno, String call, @Nullable Path path, long requestedSize, String what, String remedy) {
         super(message(errno, call, path, requestedSize, what, remedy));
         this.errno = errno;
         this.call = call;
@@ -36,7 +47,7 @@ public class CenallocException extends IOException {
     }
 
     /**
-     * {@return the exception for a refusal, for a {@link Heap.Source} to throw: a subclass where there is one}
+     * {@return the exception for a refusal, for a {@link HeapSource} to throw: a subclass where there is one}
      *
      * @param errno the error number, positive
      * @param call what was refused, such as {@code "ioctl MY_ALLOC"}
@@ -46,11 +57,18 @@ public class CenallocException extends IOException {
         return ofCall(errno, call, null, size);
     }
 
-    /** The exception for a failed system call: a subclass where callers have use for one. */
-    static CenallocException ofCall(int errno, String call, @Nullable Path path, long requestedSize) {
+    /**
+     * {@return the exception for a failed system call: a subclass where there is one}
+     *
+     * @param errno the error number, positive
+     * @param call the call, by the kernel's name for it
+     * @param path the device node, or null
+     * @param requestedSize bytes asked for, or -1
+     */
+    public static CenallocException ofCall(int errno, String call, @Nullable Path path, long requestedSize) {
         return switch (errno) {
             case Errno.EACCES, Errno.EPERM ->
-                new AccessDeniedException(errno, call, path, requestedSize, remedyForPermission(path));
+                new NoPermissionException(errno, call, path, requestedSize, remedyForPermission(path));
             case Errno.ENOENT ->
                 new MissingDeviceException(
                         errno,

@@ -1,6 +1,8 @@
 package dev.cenalloc;
 
 import dev.cenalloc.MemoryExhaustedException.Attempt;
+import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.Plan;
 import java.util.List;
 
 /** How the memory of a buffer was found. Immutable. */
@@ -24,6 +26,11 @@ public final class Choice {
     /** Of a buffer that came with its memory: nobody chose. */
     static Choice adopted(Heap heap, Plan plan) {
         return new Choice(heap, plan, List.of(), true);
+    }
+
+    /** {@return whether the buffer came with its memory, so that nothing was chosen} */
+    public boolean isAdopted() {
+        return adopted;
     }
 
     /** {@return where the memory comes from} */

@@ -1,8 +1,16 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.plan.Direction;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -13,6 +21,10 @@ import java.util.concurrent.atomic.AtomicInteger;
  * bracket of somebody else, or throw if there is none. Keep the buffer reachable while one is open.
  */
 public final class CpuAccess implements AutoCloseable {
+    private static final Map<Direction, MemorySegment> START = arguments(dmabuf_h.DMA_BUF_SYNC_START());
+    /** END must carry the direction of its START (dma-buf.h). */
+    private static final Map<Direction, MemorySegment> END = arguments(dmabuf_h.DMA_BUF_SYNC_END());
+
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final Direction direction;
@@ -24,14 +36,31 @@ public final class CpuAccess implements AutoCloseable {
         this.direction = direction;
     }
 
+    /** The argument of a DMA_BUF_IOCTL_SYNC. The kernel only reads it, so all buffers and threads share it. */
+    private static Map<Direction, MemorySegment> arguments(long phase) {
+        var arguments = new EnumMap<Direction, MemorySegment>(Direction.class);
+        for (Direction direction : Direction.values()) {
+            MemorySegment sync = dma_buf_sync.allocate(Arena.global());
+            dma_buf_sync.flags(sync, flags(direction) | phase);
+            arguments.put(direction, sync.asReadOnly());
+        }
+        return arguments;
+    }
+
+    /** DMA_BUF_SYNC_READ, WRITE or both, which is also what the requests for fences take. */
+    static int flags(Direction direction) {
+        return switch (direction) {
+            case READ -> dmabuf_h.DMA_BUF_SYNC_READ();
+            case WRITE -> dmabuf_h.DMA_BUF_SYNC_WRITE();
+            case READ_WRITE -> dmabuf_h.DMA_BUF_SYNC_RW();
+        };
+    }
+
     CpuAccess begin() throws CenallocException {
         int fd = descriptor.hold();
         boolean begun = false;
         try {
-            int result = sync(kernel, fd, direction.start);
-            if (result < 0) {
-                throw failure(result);
-            }
+            start(fd);
             open.incrementAndGet();
             begun = true;
             return this;
@@ -56,26 +85,30 @@ public final class CpuAccess implements AutoCloseable {
         // Ours until the drop: what is held cannot be closed.
         int fd = descriptor.acquire();
         try {
-            int result = sync(kernel, fd, direction.end);
-            if (result < 0) {
-                throw failure(result);
-            }
+            end(fd);
         } finally {
             descriptor.release();
             descriptor.drop();
         }
     }
 
-    static int sync(Kernel kernel, int fd, MemorySegment flags) {
-        int result;
-        do {
-            result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), flags);
-            // Both mean: again (dma-buf.rst, CPU access).
-        } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
-        return result;
+    void start(int fd) throws CenallocException {
+        sync(fd, START);
     }
 
-    static CenallocException failure(int result) {
-        return CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
+    void end(int fd) throws CenallocException {
+        sync(fd, END);
+    }
+
+    private void sync(int fd, Map<Direction, MemorySegment> arguments) throws CenallocException {
+        MemorySegment argument = Objects.requireNonNull(arguments.get(direction));
+        int result;
+        do {
+            result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), argument);
+            // Both mean: again (dma-buf.rst, CPU access).
+        } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
+        if (result < 0) {
+            throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
+        }
     }
 }

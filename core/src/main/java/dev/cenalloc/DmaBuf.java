@@ -5,6 +5,13 @@ import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
 import dev.cenalloc.bindings.dmabuf.dma_buf_import_sync_file;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.kernel.Log;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.HeapProperties;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -17,9 +24,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.BiConsumer;
-import org.apache.logging.log4j.LogManager;
-import org.apache.logging.log4j.Logger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,8 +44,11 @@ public final class DmaBuf implements AutoCloseable {
      */
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
-    private static final Logger LOG = LogManager.getLogger(DmaBuf.class);
     static final Cleaner CLEANER = Cleaner.create();
+
+    static {
+        Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
+    }
 
     private final Kernel kernel;
     private final Held held;
@@ -65,20 +72,20 @@ public final class DmaBuf implements AutoCloseable {
                 return;
             }
             if (place == null) {
-                LOG.warn(
+                Log.warn(
                         "a DmaBuf of {} bytes was never closed; it is released now. Run with -D{}=true to learn where it"
                                 + " was allocated",
                         size,
                         TRACE);
             } else {
-                LOG.warn("a DmaBuf of {} bytes was never closed; it is released now. It was allocated", size, place);
+                Log.warn("a DmaBuf of {} bytes was never closed; it is released now. It was allocated", size, place);
             }
             descriptor.abandon();
             for (Arena mapping : mappings) {
                 try {
                     mapping.close();
                 } catch (IllegalStateException e) {
-                    LOG.warn("a mapping of it is in use at this moment, and stays", e);
+                    Log.warn("a mapping of it is in use at this moment, and stays", e);
                 }
             }
         }
@@ -104,11 +111,11 @@ public final class DmaBuf implements AutoCloseable {
      * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open, ENOENT if {@code /proc} is not mounted
      */
     public static DmaBuf adopt(int fd) throws CenallocException {
-        return adopt(new LinuxKernel(), fd, null);
+        return adopt(LinuxKernel.instance(), fd, null);
     }
 
     /** As {@link #adopt(int)}, for a heap to count, if it came from one. */
-    static DmaBuf adopt(Kernel kernel, int fd, @Nullable Heap heap) throws CenallocException {
+    static DmaBuf adopt(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
         DmaBuf adopted = own(kernel, fd, heap);
         boolean isDmaBuf = false;
         try {
@@ -145,7 +152,7 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /** For a descriptor that the kernel has just given as a dma-buf; the heap, if any, counts it until it ends. */
-    static DmaBuf own(Kernel kernel, int fd, @Nullable Heap heap) throws CenallocException {
+    static DmaBuf own(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
         // What is not open is nobody's.
         boolean ours = true;
         try (Arena arena = Arena.ofConfined()) {
@@ -229,10 +236,7 @@ public final class DmaBuf implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = arena.allocate(NAME_BYTES + 1);
             MemorySegment.copy(bytes, 0, text, ValueLayout.JAVA_BYTE, 0, length);
-            int result = ioctl(dmabuf_h.DMA_BUF_SET_NAME_B(), text);
-            if (result < 0) {
-                LOG.debug("DMA_BUF_SET_NAME gave {}", Errno.name(-result));
-            }
+            int _ = ioctl(dmabuf_h.DMA_BUF_SET_NAME_B(), text);
         }
     }
 
@@ -254,7 +258,7 @@ public final class DmaBuf implements AutoCloseable {
      * @param direction READ for a read-only mapping; the others can be read and written
      * @return a mapping that the caller closes, before this buffer
      * @throws IllegalStateException if closed
-     * @throws AccessDeniedException EACCES: the descriptor is for reading only
+     * @throws NoPermissionException EACCES: the descriptor is for reading only
      * @throws CenallocException with the errno of mmap: ENOMEM if there is no room, EINVAL for memory that the CPU cannot
      *     map, such as protected memory
      */
@@ -297,8 +301,8 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /** Maps for as long as the arena lives. */
-    private MemorySegment map(int fd, Direction direction, Arena arena) throws CenallocException {
-        long address = kernel.mmap(fd, size, direction.protection);
+    MemorySegment map(int fd, Direction direction, Arena arena) throws CenallocException {
+        long address = kernel.mmap(fd, size, protection(direction));
         if (address < 0) {
             throw cannotMap((int) -address);
         }
@@ -316,7 +320,7 @@ public final class DmaBuf implements AutoCloseable {
 
     private CenallocException cannotMap(int errno) {
         return errno == Errno.EACCES
-                ? new AccessDeniedException(
+                ? new NoPermissionException(
                         errno,
                         "mmap",
                         null,
@@ -330,6 +334,11 @@ public final class DmaBuf implements AutoCloseable {
                         size,
                         "the buffer cannot be mapped",
                         "let a device do the work: not all memory is for the CPU");
+    }
+
+    /** A mapping for writing can be read too. */
+    private static int protection(Direction direction) {
+        return direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
     }
 
     /** Static, since what the cleaner reaches must not reach the buffer. */
@@ -352,7 +361,16 @@ public final class DmaBuf implements AutoCloseable {
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_SYNC; EINTR and EAGAIN are retried
      */
     public CpuAccess access(Direction direction) throws CenallocException {
-        return Objects.requireNonNull(accesses.get(direction)).begin();
+        return accessOf(direction).begin();
+    }
+
+    CpuAccess accessOf(Direction direction) {
+        return Objects.requireNonNull(accesses.get(Objects.requireNonNull(direction, "direction")));
+    }
+
+    /** What poll tells of a dma-buf once such an access may begin (dma-buf.rst, implicit fence poll support). */
+    private static short ready(Direction access) {
+        return access == Direction.READ ? Linux.POLLIN : Linux.POLLOUT;
     }
 
     /**
@@ -372,7 +390,7 @@ public final class DmaBuf implements AutoCloseable {
     public boolean await(Direction access, Duration timeout) throws CenallocException {
         int fd = held.descriptor.acquire();
         try {
-            return Fence.await(kernel, fd, access.ready, timeout);
+            return Fence.await(kernel, fd, ready(access), timeout);
         } finally {
             held.descriptor.release();
         }
@@ -425,7 +443,7 @@ public final class DmaBuf implements AutoCloseable {
 
     private int exported(Direction access) throws CenallocException {
         MemorySegment argument = Fence.argument();
-        dma_buf_export_sync_file.flags(argument, access.flags);
+        dma_buf_export_sync_file.flags(argument, CpuAccess.flags(access));
         int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE(), argument);
         if (result == -Errno.ENOTTY) {
             throw noExchange("DMA_BUF_IOCTL_EXPORT_SYNC_FILE", "wait with DmaBuf.await, which every kernel has");
@@ -450,7 +468,7 @@ public final class DmaBuf implements AutoCloseable {
         int fd = fence.acquire();
         try {
             MemorySegment argument = Fence.argument();
-            dma_buf_import_sync_file.flags(argument, access.flags);
+            dma_buf_import_sync_file.flags(argument, CpuAccess.flags(access));
             dma_buf_import_sync_file.fd(argument, fd);
             int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_IMPORT_SYNC_FILE(), argument);
             if (result == -Errno.ENOTTY) {
@@ -482,7 +500,7 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public HeapProperties properties() throws IOException {
-        return HeapProperties.of(exporter());
+        return HeapProperties.ofExporter(exporter());
     }
 
     int ioctl(long request, MemorySegment argument) {
@@ -505,15 +523,13 @@ public final class DmaBuf implements AutoCloseable {
      */
     @Override
     public void close() {
-        if (shared) {
-            LOG.debug("not closed, since it belongs to a SharedBuffer: {}", this);
-        } else {
+        if (!shared) {
             release();
         }
     }
 
     /** From now on only {@link #release} closes it. */
-    DmaBuf belongingToAnother() {
+    DmaBuf ownedByBuffer() {
         shared = true;
         return this;
     }
@@ -523,14 +539,13 @@ public final class DmaBuf implements AutoCloseable {
         cleanable.clean();
     }
 
-    /**
-     * Takes the buffer from everybody, if nobody uses it: until {@link #finishSeized} or {@link #reopenSeized} it is as if
-     * closed, and its memory is still there.
-     *
-     * @return the descriptor's number, or -1 if something is mapped, in CPU access, or a call is under way
-     */
-    int seize() {
-        return held.descriptor.seize();
+    Descriptor descriptor() {
+        return held.descriptor;
+    }
+
+    /** After its descriptor was finished by other means. */
+    void forget() {
+        cleanable.clean();
     }
 
     boolean isOpen() {
@@ -543,34 +558,6 @@ public final class DmaBuf implements AutoCloseable {
             return ", " + info("count:") + " references";
         } catch (IOException | IllegalStateException e) {
             return "";
-        }
-    }
-
-    void finishSeized() {
-        held.descriptor.finish();
-        cleanable.clean();
-    }
-
-    void reopenSeized() {
-        held.descriptor.reopen();
-    }
-
-    /** Copies what a seized buffer holds. */
-    void copySeized(int fd, DmaBuf target, BiConsumer<MemorySegment, MemorySegment> copy) throws CenallocException {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment from = map(fd, Direction.READ, arena);
-            try (Mapping to = target.map(Direction.WRITE);
-                    var _ = target.access(Direction.WRITE)) {
-                int result = CpuAccess.sync(kernel, fd, Direction.READ.start);
-                if (result < 0) {
-                    throw CpuAccess.failure(result);
-                }
-                try {
-                    copy.accept(from, to.segment());
-                } finally {
-                    CpuAccess.sync(kernel, fd, Direction.READ.end);
-                }
-            }
         }
     }
 

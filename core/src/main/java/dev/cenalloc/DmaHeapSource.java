@@ -4,21 +4,23 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 
-/** Memory from a node in {@code /dev/dma_heap}. Closed by its {@link Heap}. Thread-safe. */
-final class DmaHeapSource implements Heap.Source {
+/** Memory from a node in {@code /dev/dma_heap}. Closed by its {@link OpenHeap}. Thread-safe. */
+final class DmaHeapSource implements HeapSource {
     private final Kernel kernel;
     private final Path path;
-    private final Node node;
+    private final HeapNode node;
     private final long memoryTotal;
 
     DmaHeapSource(Kernel kernel, Path path) {
         this.kernel = kernel;
         this.path = path;
-        this.node = new Node(kernel, path);
+        this.node = new HeapNode(kernel, path);
         this.memoryTotal = kernel.meminfo("MemTotal").orElse(Long.MAX_VALUE);
     }
 

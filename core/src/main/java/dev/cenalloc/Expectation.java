@@ -1,37 +1,75 @@
 package dev.cenalloc;
 
-import dev.cenalloc.SharedBuffer.Strictness;
+import dev.cenalloc.plan.Device;
 import java.util.Collection;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Who is to be attached to a buffer before its first use.
- *
- * @param strictness what an earlier one does
- * @param names of devices, if they are known by name
- * @param count how many, if not; 0 for nobody
- * @param untilSealed whether somebody has to say that all have come
+ * Which devices are to be attached to a buffer before its first use. A first use before that logs a warning that names the
+ * missing devices, or throws if the expectation is {@link #strict}. Immutable.
  */
-record Expectation(Strictness strictness, Set<String> names, int count, boolean untilSealed) {
-    static final Expectation NONE = new Expectation(Strictness.LENIENT, Set.of(), 0, false);
+public final class Expectation {
+    /** No device is expected. */
+    public static final Expectation NONE = new Expectation(Set.of(), 0, false, false);
 
-    static Expectation of(Strictness strictness, Collection<String> names) {
-        return new Expectation(strictness, Set.copyOf(names), 0, names.isEmpty());
+    private final Set<String> names;
+    private final int count;
+    private final boolean untilComplete;
+    private final boolean strict;
+
+    private Expectation(Set<String> names, int count, boolean untilComplete, boolean strict) {
+        this.names = names;
+        this.count = count;
+        this.untilComplete = untilComplete;
+        this.strict = strict;
     }
 
-    static Expectation of(Strictness strictness, int count) {
-        if (count < 1) {
-            throw new IllegalArgumentException("at least 1 participant, not " + count);
+    /**
+     * {@return an expectation of devices by name}
+     *
+     * @param names of the devices, at least one
+     * @throws IllegalArgumentException if there is no name
+     */
+    public static Expectation ofDevices(Collection<String> names) {
+        if (names.isEmpty()) {
+            throw new IllegalArgumentException("names must not be empty");
         }
-        return new Expectation(strictness, Set.of(), count, false);
+        return new Expectation(Set.copyOf(names), 0, false, false);
     }
 
-    /** Who has not come, in words; empty if all have. */
+    /**
+     * {@return an expectation of a number of devices}
+     *
+     * @param count at least 1
+     * @throws IllegalArgumentException if the count is below 1
+     */
+    public static Expectation ofCount(int count) {
+        if (count < 1) {
+            throw new IllegalArgumentException("count must be at least 1, not " + count);
+        }
+        return new Expectation(Set.of(), count, false, false);
+    }
+
+    /** {@return the expectation that {@link SharedBuffer#complete} is called} */
+    public static Expectation ofCompletion() {
+        return new Expectation(Set.of(), 0, true, false);
+    }
+
+    /** {@return this expectation, with an exception in place of the warning} */
+    public Expectation strict() {
+        return new Expectation(names, count, untilComplete, true);
+    }
+
+    boolean isStrict() {
+        return strict;
+    }
+
+    /** Names the missing devices; empty if none is missing. */
     String missing(List<Device> attached) {
-        if (untilSealed) {
-            return "the call of seal()";
+        if (untilComplete) {
+            return "the call of complete()";
         }
         if (count > attached.size()) {
             return count - attached.size() + " of " + count + " devices";
@@ -42,5 +80,11 @@ record Expectation(Strictness strictness, Set<String> names, int count, boolean 
             absent.remove(device.baseName());
         });
         return String.join(", ", absent);
+    }
+
+    @Override
+    public String toString() {
+        String what = untilComplete ? "until complete" : count > 0 ? count + " devices" : names.toString();
+        return (equals(NONE) ? "nothing" : what) + (strict ? ", strictly" : "");
     }
 }

@@ -5,14 +5,16 @@ import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.bindings.dmabuf.sync_file_info;
 import dev.cenalloc.bindings.dmabuf.sync_merge_data;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.kernel.Log;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
-import org.apache.logging.log4j.LogManager;
-import org.apache.logging.log4j.Logger;
 
 /**
  * The end of something that a device does, as the descriptor of a sync file, closed by whoever exported, merged or adopted it.
@@ -36,8 +38,6 @@ import org.apache.logging.log4j.Logger;
  * <p>Source: the kernel's dma-buf.rst and sync_file.h.
  */
 public final class Fence implements AutoCloseable {
-    private static final Logger LOG = LogManager.getLogger(Fence.class);
-
     /** Room for the argument of any call on fences: a piece a thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> ARGUMENT =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(sync_file_info.layout()));
@@ -51,7 +51,7 @@ public final class Fence implements AutoCloseable {
         @Override
         public void run() {
             if (descriptor.isOpen()) {
-                LOG.warn("a Fence was never closed; it is released now");
+                Log.warn("a Fence was never closed; it is released now");
                 descriptor.abandon();
             }
         }
@@ -71,7 +71,7 @@ public final class Fence implements AutoCloseable {
      * @throws CenallocException ENOTTY or EINVAL if it is not a sync file, EBADF if it is not open
      */
     public static Fence adopt(int fd) throws CenallocException {
-        return adopt(new LinuxKernel(), fd);
+        return adopt(LinuxKernel.instance(), fd);
     }
 
     static Fence adopt(Kernel kernel, int fd) throws CenallocException {

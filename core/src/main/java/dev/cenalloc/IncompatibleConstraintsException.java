@@ -1,36 +1,40 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
-import java.util.Optional;
+import dev.cenalloc.plan.Conflict;
+import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Devices that cannot share any memory (EINVAL, as in the RFC): what the one needs the other excludes, on any machine. The
- * buffer is as it was before the attempt. {@link #conflict()} tells who is to blame.
+ * Devices that cannot share any memory (EINVAL, as in the RFC): one device needs what another excludes, on any machine. The
+ * buffer is as it was before the attempt. {@link #conflicts()} tells which statements conflict.
  */
 public final class IncompatibleConstraintsException extends CenallocException {
     private static final long serialVersionUID = 1;
 
     /** Not serialised. */
-    private final transient @Nullable Conflict conflict;
+    private final transient @Nullable List<Conflict> conflicts;
 
-    IncompatibleConstraintsException(long size, Conflict conflict, boolean endedEarly) {
+    IncompatibleConstraintsException(long size, List<Conflict> conflicts) {
         super(
                 Errno.EINVAL,
                 "attach",
                 null,
                 size,
-                "these cannot share any memory: " + conflict
-                        + (endedEarly
-                                ? " (with what each prefers; of their alternatives, " + Plan.COMBINATIONS
-                                        + " combinations were tried)"
-                                : ""),
+                "no memory satisfies these together: "
+                        + conflicts.stream()
+                                .map(Conflict::toString)
+                                .collect(Collectors.joining("; and apart from that: "))
+                        + (conflicts.stream().allMatch(Conflict::isExhaustive)
+                                ? ""
+                                : " (with the first alternative of each device; there are more combinations than were tried)"),
                 "leave one of the devices out, or copy between two buffers");
-        this.conflict = conflict;
+        this.conflicts = List.copyOf(conflicts);
     }
 
-    /** {@return the smallest set of statements that clash; empty in a copy that was serialised} */
-    public Optional<Conflict> conflict() {
-        return Optional.ofNullable(conflict);
+    /** {@return the independent conflicts, each the smallest; empty in a copy that was serialised} */
+    public List<Conflict> conflicts() {
+        return conflicts == null ? List.of() : conflicts;
     }
 }

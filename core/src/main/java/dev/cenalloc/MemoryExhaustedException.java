@@ -1,7 +1,8 @@
 package dev.cenalloc;
 
-import dev.cenalloc.HeapProperties.Trait;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.Plan;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Optional;

@@ -1,22 +1,21 @@
 package dev.cenalloc;
 
-import dev.cenalloc.HeapProperties.Trait;
-import dev.cenalloc.MemoryExhaustedException.Attempt;
-import dev.cenalloc.Plan.Cause;
-import dev.cenalloc.Plan.Rejection;
 import dev.cenalloc.bindings.Errno;
-import java.io.IOException;
-import java.lang.foreign.MemorySegment;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.Log;
+import dev.cenalloc.plan.Conflict;
+import dev.cenalloc.plan.Demand;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.Objection;
+import dev.cenalloc.plan.Plan;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BiConsumer;
-import org.apache.logging.log4j.LogManager;
-import org.apache.logging.log4j.Logger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,25 +32,13 @@ import org.jspecify.annotations.Nullable;
  * an attach after the first use is checked against the storage.
  */
 public final class SharedBuffer implements AutoCloseable {
-    private static final Logger LOG = LogManager.getLogger(SharedBuffer.class);
-
-    /** What happens at a first use before everyone who is expected has been attached. */
-    public enum Strictness {
-        /** It throws. */
-        STRICT,
-        /** It goes on, after a warning that names who is missing. */
-        LENIENT
-    }
-
-    private record Storage(DmaBuf dmaBuf, Choice choice) {}
-
     private final Cenalloc cenalloc;
-    private final Extent extent;
+    private final Demand demand;
     private final List<Attachment> attachments = new ArrayList<>();
     private String name = "";
 
     private Expectation expectation = Expectation.NONE;
-    private boolean sealed;
+    private boolean complete;
 
     /** Null until the first use. Written under the lock, read without. */
     private volatile @Nullable Storage storage;
@@ -60,16 +47,16 @@ public final class SharedBuffer implements AutoCloseable {
 
     private volatile boolean closed;
 
-    SharedBuffer(Cenalloc cenalloc, Extent extent) {
+    SharedBuffer(Cenalloc cenalloc, Demand demand) {
         this.cenalloc = cenalloc;
-        this.extent = extent;
+        this.demand = demand;
     }
 
     /** A buffer that has its storage already. */
     SharedBuffer(Cenalloc cenalloc, DmaBuf dmaBuf, Heap heap) {
-        this(cenalloc, Extent.ofBytes(dmaBuf.size(), 1));
-        Plan plan = Plan.solve(extent, List.of(), cenalloc.heaps());
-        this.storage = new Storage(dmaBuf.belongingToAnother(), Choice.adopted(heap, plan));
+        this(cenalloc, Demand.ofBytes(dmaBuf.size()));
+        Plan plan = cenalloc.plan(demand, List.of());
+        this.storage = new Storage(dmaBuf.ownedByBuffer(), Choice.adopted(heap, plan));
         this.handedOut = true;
     }
 
@@ -77,8 +64,8 @@ public final class SharedBuffer implements AutoCloseable {
      * {@return the size that was asked for, in bytes; of an image, its smallest size} The storage has at least that;
      * {@link Plan#size} tells what the devices make of it.
      */
-    public long size() {
-        return extent.bytes();
+    public long requestedSize() {
+        return demand.bytes();
     }
 
     /**
@@ -89,7 +76,7 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public Optional<Layout> layout() {
         Storage existing = storage;
-        return existing == null ? plan().layout() : existing.choice.plan().layout();
+        return existing == null ? plan().layout() : existing.choice().plan().layout();
     }
 
     /**
@@ -102,7 +89,7 @@ public final class SharedBuffer implements AutoCloseable {
         name = Objects.requireNonNull(text);
         Storage existing = storage;
         if (existing != null && !closed) {
-            existing.dmaBuf.name(text);
+            existing.dmaBuf().name(text);
         }
     }
 
@@ -125,24 +112,36 @@ public final class SharedBuffer implements AutoCloseable {
         if (existing == null) {
             checkPossible(with(device));
         } else {
-            String mismatch = mismatch(existing, device);
-            if (!mismatch.isEmpty() && device.isOptional()) {
-                LOG.info("{} is left out: {}", device.name(), mismatch);
-            } else if (!mismatch.isEmpty()) {
-                throw new BufferBusyException(
-                        "attach",
-                        size(),
-                        device.name() + " cannot use the memory, which comes from heap "
-                                + existing.choice.heap().name() + ": " + mismatch,
-                        "attach every device before the first use of the buffer, or move it with relocate");
+            Objection objection = existing.objection(device).orElse(null);
+            if (objection != null && device.isOptional()) {
+                Log.info("{} is left out: {}", device.name(), objection);
+            } else if (objection != null) {
+                throw busy(existing, device, objection);
             }
         }
         return add(device);
     }
 
+    private BufferBusyException busy(Storage existing, Device device, Objection objection) {
+        String remedy = handedOut
+                ? "create another buffer, attach every device before its first use, and copy; the memory of this one"
+                        + " cannot move, since its descriptor is known"
+                : "attach every device before the first use of the buffer, or move it with relocate";
+        return new BufferBusyException(
+                "attach",
+                requestedSize(),
+                device.name() + " cannot use the memory, which comes from "
+                        + existing.choice().heap().name() + ": " + objection,
+                existing.choice().isAdopted()
+                        ? "tell adopt what is known of the memory if that is wrong, or copy to a buffer that suits every"
+                                + " device"
+                        : remedy);
+    }
+
     /** Two devices may be described alike, two displays say: only the very same one is an error. */
     @SuppressWarnings("ReferenceEquality")
     private void checkNew(Device device) {
+        Objects.requireNonNull(device, "device");
         checkOpen();
         if (devices().stream().anyMatch(attached -> attached == device)) {
             throw new IllegalArgumentException(device.name() + " is attached already");
@@ -151,7 +150,7 @@ public final class SharedBuffer implements AutoCloseable {
 
     private Attachment add(Device device) {
         if (device.declared().isEmpty()) {
-            LOG.warn(
+            Log.warn(
                     "{} declares no constraints: it is taken to accept any memory ({})",
                     device.name(),
                     device.detail());
@@ -163,35 +162,10 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     private void checkPossible(List<Device> devices) throws IncompatibleConstraintsException {
-        var combinations = new Combinations(devices);
-        List<Device> first = null;
-        while (combinations.hasNext()) {
-            combinations.next();
-            List<Device> chosen = combinations.devices();
-            if (Plan.merge(chosen, cenalloc.heaps()).contradiction(extent) == null) {
-                return;
-            }
-            first = first == null ? chosen : first;
+        List<Conflict> conflicts = Plan.contradictions(demand, devices, cenalloc.heaps());
+        if (!conflicts.isEmpty()) {
+            throw new IncompatibleConstraintsException(requestedSize(), conflicts);
         }
-        // Of those that were tried: there may be too many ways for devices with alternatives to take part.
-        throw new IncompatibleConstraintsException(
-                size(),
-                Conflict.onAnyMachine(extent, first == null ? devices : first, cenalloc.heaps()),
-                combinations.endedEarly());
-    }
-
-    /** Why none of the alternatives suits; empty if one does. */
-    private static String mismatch(Storage existing, Device device) {
-        String first = "";
-        for (int i = 0; i < Math.max(1, device.alternatives().size()); i++) {
-            Choice choice = existing.choice;
-            String mismatch = choice.plan().mismatch(choice.heap(), device.choosing(i), existing.dmaBuf.size());
-            if (mismatch.isEmpty()) {
-                return "";
-            }
-            first = first.isEmpty() ? mismatch : first;
-        }
-        return first;
     }
 
     /**
@@ -217,7 +191,7 @@ public final class SharedBuffer implements AutoCloseable {
         Storage existing = storage;
         return existing == null
                 ? plan().leftOut().contains(device)
-                : !mismatch(existing, device).isEmpty();
+                : existing.objection(device).isPresent();
     }
 
     private List<Device> devices() {
@@ -240,74 +214,57 @@ public final class SharedBuffer implements AutoCloseable {
     /**
      * Says which devices are to be attached before the first use.
      *
-     * @param kind what an early first use does
-     * @param names of the devices; none: only {@link #seal} ends the waiting
-     * @throws IllegalStateException if closed or sealed, or after the first use
+     * @param expected replaces what was expected before
+     * @throws IllegalStateException if closed or {@link #complete}, or after the first use
      */
-    public synchronized void expect(Strictness kind, Collection<String> names) {
-        checkUnused();
-        expectation = Expectation.of(kind, names);
-    }
-
-    /**
-     * Says how many devices are to be attached before the first use.
-     *
-     * @param kind what an early first use does
-     * @param count at least 1
-     * @throws IllegalStateException if closed or sealed, or after the first use
-     */
-    public synchronized void participants(Strictness kind, int count) {
-        checkUnused();
-        expectation = Expectation.of(kind, count);
-    }
-
-    private void checkUnused() {
+    public synchronized void expect(Expectation expected) {
+        Objects.requireNonNull(expected, "expected");
         checkOpen();
-        if (storage != null || sealed) {
-            throw new IllegalStateException("the buffer is sealed, or has its memory already");
+        if (storage != null || complete) {
+            throw new IllegalStateException("the buffer is complete, or has its memory already");
         }
-    }
-
-    /**
-     * Says that all devices have been attached, whoever was expected. One that comes later is still accepted if it suits.
-     *
-     * @throws IllegalStateException if closed
-     */
-    public synchronized void seal() {
-        checkOpen();
-        sealed = true;
+        expectation = expected;
         notifyAll();
     }
 
     /**
-     * {@return whether all that are expected have been attached} Always, if nobody is expected.
+     * Says that all devices have been attached, whatever was expected. A device that comes later is still accepted if the
+     * memory suits it.
+     *
+     * @throws IllegalStateException if closed
      */
-    public synchronized boolean isSealed() {
+    public synchronized void complete() {
+        checkOpen();
+        complete = true;
+        notifyAll();
+    }
+
+    /** {@return whether every expected device has been attached; true if none is expected} */
+    public synchronized boolean isComplete() {
         return missing().isEmpty();
     }
 
-    /** Who has not come, in words; empty if all have, or nobody was expected. */
+    /** Names the missing devices; empty if none is missing. */
     private String missing() {
-        return sealed ? "" : expectation.missing(devices());
+        return complete ? "" : expectation.missing(devices());
     }
 
     /**
-     * Waits until all that are expected have been attached. If they have not when the time is over, a warning names who is
-     * missing.
+     * Waits until every expected device has been attached. If the time ends before, a warning names the missing devices.
      *
      * @param timeout how long to wait at most
-     * @return whether all are there
+     * @return whether all are attached
      * @throws InterruptedException if the thread is interrupted
      * @throws IllegalStateException if closed, before or meanwhile
      */
-    public synchronized boolean awaitSealed(Duration timeout) throws InterruptedException {
+    public synchronized boolean awaitComplete(Duration timeout) throws InterruptedException {
         // Saturates: what is longer than 292 years is for ever.
         long deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
         checkOpen();
-        while (!isSealed()) {
+        while (!isComplete()) {
             long left = deadline - System.nanoTime();
             if (left <= 0) {
-                LOG.warn("after {} the buffer of {} still waits for {}", timeout, extent, missing());
+                Log.warn("after {} the buffer of {} still waits for {}", timeout, demand, missing());
                 return false;
             }
             wait(left / 1_000_000, (int) (left % 1_000_000));
@@ -325,7 +282,7 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized Plan plan() {
         checkOpen();
-        return Plan.solve(extent, devices(), cenalloc.heaps());
+        return cenalloc.plan(demand, devices());
     }
 
     /** {@return where the memory came from and why; empty before the first use} */
@@ -343,8 +300,8 @@ public final class SharedBuffer implements AutoCloseable {
         if (existing == null) {
             return plan().explain();
         }
-        var text = new StringBuilder(existing.choice.explain());
-        List<Device> planned = existing.choice.plan().attached();
+        var text = new StringBuilder(existing.choice().explain());
+        List<Device> planned = existing.choice().plan().attached();
         for (Attachment attachment : attachments()) {
             if (!planned.contains(attachment.device())) {
                 text.append("\nAttached later: ").append(attachment.device());
@@ -361,7 +318,7 @@ public final class SharedBuffer implements AutoCloseable {
      * @return the buffer, which belongs to this object and is closed with it
      * @throws NoSuitableHeapException ENODEV: no heap here satisfies the devices
      * @throws MemoryExhaustedException ENOMEM: those that do have no memory
-     * @throws AccessDeniedException EACCES, EPERM: the heap's node may not be opened
+     * @throws NoPermissionException EACCES, EPERM: the heap's node may not be opened
      * @throws MissingDeviceException ENOENT: the heap's node is gone
      * @throws CenallocException any other errno of the kernel
      * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
@@ -369,7 +326,7 @@ public final class SharedBuffer implements AutoCloseable {
     public DmaBuf dmaBuf() throws CenallocException {
         checkOpen();
         Storage existing = storage;
-        return existing != null && handedOut ? existing.dmaBuf : handOut();
+        return existing != null && handedOut ? existing.dmaBuf() : handOut();
     }
 
     private synchronized DmaBuf handOut() throws CenallocException {
@@ -380,7 +337,7 @@ public final class SharedBuffer implements AutoCloseable {
 
     private DmaBuf storage(@Nullable Direction cpu) throws CenallocException {
         Storage existing = storage;
-        return existing != null ? existing.dmaBuf : firstUse(cpu);
+        return existing != null ? existing.dmaBuf() : firstUse(cpu);
     }
 
     /** If it is the CPU's, that is a participant like any other. */
@@ -388,93 +345,25 @@ public final class SharedBuffer implements AutoCloseable {
         checkOpen();
         Storage existing = storage;
         if (existing == null) {
-            checkSealed();
-            existing = allocate(cpu == null ? devices() : with(Device.cpu(cpu)));
+            checkComplete();
+            existing = allocation().run(cenalloc.plan(demand, cpu == null ? devices() : with(Device.cpu(cpu))));
             storage = existing;
-            LOG.debug("{} from heap {}", existing.dmaBuf, existing.choice);
         }
-        return existing.dmaBuf;
+        return existing.dmaBuf();
     }
 
-    private void checkSealed() {
+    private void checkComplete() {
         String missing = missing();
         if (!missing.isEmpty()) {
-            if (expectation.strictness() == Strictness.STRICT) {
+            if (expectation.isStrict()) {
                 throw new IllegalStateException("first use before all are attached; missing: " + missing);
             }
-            LOG.warn("first use of the buffer of {} before all are attached; missing: {}", extent, missing);
+            Log.warn("first use of the buffer of {} before all are attached; missing: {}", demand, missing);
         }
     }
 
-    private Storage allocate(List<Device> devices) throws CenallocException {
-        Storage fresh = allocate(Plan.solve(extent, devices, cenalloc.heaps()), new ArrayList<>(), null);
-        return Objects.requireNonNull(fresh);
-    }
-
-    /** From the first candidate that has memory; if that is as far down as {@code enough}, null. */
-    private @Nullable Storage allocate(Plan plan, List<Attempt> failed, @Nullable Heap enough)
-            throws CenallocException {
-        if (plan.candidates().isEmpty()) {
-            throw noHeap(plan);
-        }
-        plan.leftOut().forEach(device -> LOG.info("{} is left out: there is no memory for all with it", device.name()));
-        for (Heap heap : plan.candidates()) {
-            if (heap.equals(enough)) {
-                return null;
-            }
-            if (failed.stream().anyMatch(attempt -> attempt.heap().equals(heap.name()))) {
-                continue;
-            }
-            try {
-                return new Storage(allocate(plan, heap), new Choice(heap, plan, failed));
-            } catch (IllegalStateException e) {
-                // Unregistered since the plan was made: then there is another plan. If not, the Cenalloc is closed.
-                if (cenalloc.heaps().contains(heap)) {
-                    throw e;
-                }
-                return allocate(Plan.solve(extent, plan.attached(), cenalloc.heaps()), failed, enough);
-            } catch (CenallocException e) {
-                if (e.errno() != Errno.ENOMEM) {
-                    failed.forEach(attempt -> e.addSuppressed(new IOException("before it " + attempt)));
-                    throw e;
-                }
-                failed.add(new Attempt(heap.name(), e.errno()));
-            }
-        }
-        throw new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
-    }
-
-    /** Allocates, and checks what can be known of the memory only now. */
-    private DmaBuf allocate(Plan plan, Heap heap) throws CenallocException {
-        DmaBuf dmaBuf = heap.allocate(plan.requestedSize()).belongingToAnother();
-        boolean suits = false;
-        try {
-            Constraints constraints = plan.constraints();
-            boolean cpu = constraints.flag(Field.CPU_READ) || constraints.flag(Field.CPU_WRITE);
-            if (cpu && heap.properties().cpuMappable() != Trait.YES) {
-                dmaBuf.map(constraints.flag(Field.CPU_WRITE) ? Direction.WRITE : Direction.READ)
-                        .close();
-            }
-            if (!name.isEmpty()) {
-                dmaBuf.name(name);
-            }
-            suits = true;
-            return dmaBuf;
-        } finally {
-            if (!suits) {
-                dmaBuf.release();
-            }
-        }
-    }
-
-    private CenallocException noHeap(Plan plan) {
-        for (Rejection rejection : plan.rejected()) {
-            if (rejection.cause() == Cause.NO_PERMISSION) {
-                return CenallocException.ofCall(
-                        Errno.EACCES, "open", rejection.heap().path().orElse(null), plan.requestedSize());
-            }
-        }
-        return new NoSuitableHeapException(plan, cenalloc.remedyForNoHeap(plan));
+    private Allocation allocation() {
+        return new Allocation(cenalloc, name);
     }
 
     /**
@@ -483,7 +372,7 @@ public final class SharedBuffer implements AutoCloseable {
      *
      * @param direction what the CPU will do
      * @return a mapping that the caller closes, before this buffer
-     * @throws AccessDeniedException EACCES: the memory is protected, or the descriptor for reading only
+     * @throws NoPermissionException EACCES: the memory is protected, or the descriptor for reading only
      * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#map}
      * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
      */
@@ -504,7 +393,7 @@ public final class SharedBuffer implements AutoCloseable {
      *
      * @param direction what the CPU will do
      * @return the bracket, to be closed once
-     * @throws AccessDeniedException EACCES: the memory is protected
+     * @throws NoPermissionException EACCES: the memory is protected
      * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#access}
      * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
      */
@@ -523,12 +412,12 @@ public final class SharedBuffer implements AutoCloseable {
         checkOpen();
         DmaBuf dmaBuf = storage(direction);
         Storage existing = storage;
-        if (existing != null && existing.choice.heap().properties().isProtected()) {
-            throw new AccessDeniedException(
+        if (existing != null && existing.choice().heap().properties().isProtected()) {
+            throw new NoPermissionException(
                     Errno.EACCES,
                     call,
                     null,
-                    size(),
+                    requestedSize(),
                     "the memory is protected: let a device that accepts it do the work, or copy to another buffer");
         }
         return dmaBuf;
@@ -537,7 +426,7 @@ public final class SharedBuffer implements AutoCloseable {
     /** A move shuts the old storage while it copies: wait for its end. If there was none, the buffer was closed. */
     private synchronized void retryIfMoved(DmaBuf dmaBuf, IllegalStateException shut) {
         Storage existing = storage;
-        if (closed || existing == null || (existing.dmaBuf == dmaBuf && !dmaBuf.isOpen())) {
+        if (closed || existing == null || (existing.dmaBuf() == dmaBuf && !dmaBuf.isOpen())) {
             throw shut;
         }
     }
@@ -559,10 +448,10 @@ public final class SharedBuffer implements AutoCloseable {
             return;
         }
         Plan plan = planForMoving(devices());
-        boolean suits = old.choice.plan().suits(plan, old.choice.heap(), old.dmaBuf.size());
-        Heap enough = suits ? old.choice.heap() : null;
+        boolean suits = old.suits(plan);
+        Heap enough = suits ? old.choice().heap() : null;
         if (!suits || !plan.candidates().getFirst().equals(enough)) {
-            move(old, plan, enough);
+            move(old, devices(), enough);
         }
     }
 
@@ -581,8 +470,8 @@ public final class SharedBuffer implements AutoCloseable {
         checkNew(newcomer);
         checkPossible(with(newcomer));
         Storage existing = storage;
-        if (existing != null && !mismatch(existing, newcomer).isEmpty()) {
-            move(existing, planForMoving(with(newcomer)), null);
+        if (existing != null && existing.objection(newcomer).isPresent()) {
+            move(existing, with(newcomer), null);
         }
         return add(newcomer);
     }
@@ -591,49 +480,29 @@ public final class SharedBuffer implements AutoCloseable {
     private Plan planForMoving(List<Device> devices) {
         var all = new ArrayList<>(devices);
         all.add(Device.cpu(Direction.READ_WRITE));
-        return Plan.solve(extent, all, cenalloc.heaps());
+        return cenalloc.plan(demand, all);
     }
 
-    /** To the plan's first heap that has memory, unless that is no better than {@code enough}. */
-    private void move(Storage old, Plan plan, @Nullable Heap enough) throws CenallocException {
-        int fd = handedOut ? -1 : old.dmaBuf.seize();
-        if (fd < 0) {
+    /** To the first heap of the plan that has memory, unless that is no better than {@code enough}. */
+    private void move(Storage old, List<Device> devices, @Nullable Heap enough) throws CenallocException {
+        var move = handedOut ? null : Relocation.begin(old.dmaBuf());
+        if (move == null) {
             throw new BufferBusyException(
                     "relocate",
-                    size(),
+                    requestedSize(),
                     handedOut
                             ? "the memory cannot be moved, its descriptor was handed out"
                             : "the memory cannot be moved while it is mapped or in CPU access",
                     handedOut ? "create another buffer and copy" : "close the mappings and accesses first");
         }
-        Storage fresh = null;
-        boolean moved = false;
-        try {
-            fresh = allocate(plan, new ArrayList<>(), enough);
+        try (move) {
+            Storage fresh = allocation().run(planForMoving(devices), enough).orElse(null);
             if (fresh != null) {
-                old.dmaBuf.copySeized(fd, fresh.dmaBuf, contents(old, fresh));
-                storage = fresh;
-                moved = true;
-            }
-        } finally {
-            if (moved) {
-                old.dmaBuf.finishSeized();
-            } else {
-                old.dmaBuf.reopenSeized();
-                if (fresh != null) {
-                    fresh.dmaBuf.release();
-                }
+                // The copy needed the CPU; the plan that is kept lists only the devices.
+                move.to(old, fresh);
+                storage = fresh.withPlan(cenalloc.plan(demand, devices));
             }
         }
-    }
-
-    /** How what one memory holds gets into the other: an image whose lines lie elsewhere there, line by line. */
-    private static BiConsumer<MemorySegment, MemorySegment> contents(Storage old, Storage fresh) {
-        Layout before = old.choice.plan().layout().orElse(null);
-        Layout after = fresh.choice.plan().layout().orElse(null);
-        return before == null || after == null || before.planes().equals(after.planes())
-                ? (from, to) -> MemorySegment.copy(from, 0, to, 0, Math.min(from.byteSize(), to.byteSize()))
-                : (from, to) -> before.copy(from, after, to);
     }
 
     /**
@@ -645,7 +514,7 @@ public final class SharedBuffer implements AutoCloseable {
     public synchronized void close() {
         Storage existing = storage;
         if (existing != null) {
-            existing.dmaBuf.release();
+            existing.dmaBuf().release();
         }
         attachments.clear();
         closed = true;
@@ -662,16 +531,17 @@ public final class SharedBuffer implements AutoCloseable {
     /** Size, name, memory and devices, in lines (RFC 1/4, what bufinfo shows). */
     synchronized String dump() {
         Storage existing = storage;
-        var text = new StringBuilder(extent.toString());
+        var text = new StringBuilder(demand.toString());
         if (!name.isEmpty()) {
             text.append(" \"").append(name).append('"');
         }
         text.append(
                 existing == null
                         ? ", no memory yet"
-                        : ": " + existing.dmaBuf + " from heap "
-                                + existing.choice.heap().name() + existing.dmaBuf.references());
-        text.append(", constraints: ").append(Plan.merge(devices(), cenalloc.heaps()));
+                        : ": " + existing.dmaBuf() + " from heap "
+                                + existing.choice().heap().name()
+                                + existing.dmaBuf().references());
+        text.append(", constraints: ").append(cenalloc.plan(demand, devices()).constraints());
         for (Attachment attachment : attachments) {
             text.append("\n  ").append(attachment.device());
         }
@@ -681,11 +551,11 @@ public final class SharedBuffer implements AutoCloseable {
     /** The bytes of memory it holds now. */
     long storageSize() {
         Storage existing = storage;
-        return existing == null || closed ? 0 : existing.dmaBuf.size();
+        return existing == null || closed ? 0 : existing.dmaBuf().size();
     }
 
     @Override
     public String toString() {
-        return "buffer of " + extent;
+        return "buffer of " + demand;
     }
 }

@@ -4,6 +4,9 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.bindings.dmabuf.udmabuf_create;
+import dev.cenalloc.image.Arithmetic;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -11,17 +14,17 @@ import java.util.function.IntSupplier;
 
 /**
  * Memory of an anonymous file, made a dma-buf by {@code /dev/udmabuf}: what a desktop grants its users, where heaps are
- * root's. Some importers refuse it, and each maps it page by page. Closed by its {@link Heap}. Thread-safe.
+ * root's. Some importers refuse it, and each maps it page by page. Closed by its {@link OpenHeap}. Thread-safe.
  *
  * <p>Source: {@code drivers/dma-buf/udmabuf.c}: the file must be sealed against shrinking and must not be against
  * writing; the size is limited by a parameter of the module. ({@code list_limit}, the other one, is about buffers of many
  * files, made by another request.)
  */
-final class UdmabufSource implements Heap.Source {
+final class UdmabufSource implements HeapSource {
     static final Path PATH = Path.of("/dev/udmabuf");
 
     private final Kernel kernel;
-    private final Node node;
+    private final HeapNode node;
     private final boolean huge;
     /** Bytes in a page of this kind. */
     private final long page;
@@ -30,7 +33,7 @@ final class UdmabufSource implements Heap.Source {
 
     UdmabufSource(Kernel kernel, boolean huge) {
         this.kernel = kernel;
-        this.node = new Node(kernel, PATH);
+        this.node = new HeapNode(kernel, PATH);
         this.huge = huge;
         this.page = huge ? kernel.meminfo("Hugepagesize").orElse(2 << 20) : kernel.pageSize();
         this.maxSize = (kernel.moduleParameter("udmabuf", "size_limit_mb").orElse(64) << 20) & -page;
@@ -48,7 +51,7 @@ final class UdmabufSource implements Heap.Source {
 
     @Override
     public int allocate(long size) throws CenallocException {
-        long length = Extent.roundUp(size, page);
+        long length = Arithmetic.roundUp(size, page);
         if (length < 0 || length > maxSize) {
             throw new CenallocException(
                     Errno.EINVAL,

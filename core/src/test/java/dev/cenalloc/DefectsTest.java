@@ -7,6 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Plan;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

@@ -6,6 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Plan;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.ObjectInputStream;
@@ -102,7 +107,7 @@ class ErrorsTest {
         kernel.refuse(HEAPS.resolve("reserved"), Errno.EACCES);
         try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
-            var e = checked(assertThrows(AccessDeniedException.class, buffer::dmaBuf), Errno.EACCES, "open", 100);
+            var e = checked(assertThrows(NoPermissionException.class, buffer::dmaBuf), Errno.EACCES, "open", 100);
             assertEquals(HEAPS.resolve("reserved"), e.path().orElseThrow());
         }
     }

@@ -6,6 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.device.FaultsTest;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.plan.Direction;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.List;

@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.HeapProperties;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;

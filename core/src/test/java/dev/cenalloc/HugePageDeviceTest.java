@@ -5,9 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.cenalloc.Plan.Cause;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Plan.Cause;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;

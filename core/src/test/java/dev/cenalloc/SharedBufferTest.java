@@ -8,6 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Plan;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -232,7 +237,7 @@ class SharedBufferTest {
     void aForbiddenNodeIsAnErrorWithARemedyNotAReasonToTakeAnother() throws Exception {
         kernel.refuse(HEAPS.resolve("system"), Errno.EACCES);
         try (var buffer = cenalloc.create(100)) {
-            var e = assertThrows(AccessDeniedException.class, buffer::dmaBuf);
+            var e = assertThrows(NoPermissionException.class, buffer::dmaBuf);
             assertEquals("EACCES", e.errnoName());
             assertEquals(HEAPS.resolve("system"), e.path().orElseThrow());
             assertTrue(e.remedy().contains("udev"), e.remedy());

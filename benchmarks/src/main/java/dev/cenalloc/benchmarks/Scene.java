@@ -2,12 +2,12 @@ package dev.cenalloc.benchmarks;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Constraints;
-import dev.cenalloc.Device;
-import dev.cenalloc.Field;
-import dev.cenalloc.HeapProperties;
-import dev.cenalloc.HeapProperties.Trait;
-import dev.cenalloc.Usage;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Field;
+import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Usage;
+import dev.cenalloc.plan.HeapProperties.Trait;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

@@ -2,9 +2,9 @@ package dev.cenalloc.benchmarks;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Conflict;
-import dev.cenalloc.Device;
-import dev.cenalloc.Plan;
+import dev.cenalloc.plan.Conflict;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Plan;
 import dev.cenalloc.SharedBuffer;
 import java.util.List;
 import java.util.Optional;

@@ -1,9 +1,9 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Layout;
-import dev.cenalloc.Probe;
-import dev.cenalloc.Rate;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.device.Probe;
 import dev.cenalloc.bindings.v4l2.v4l2_captureparm;
 import dev.cenalloc.bindings.v4l2.v4l2_fract;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
@@ -35,12 +35,12 @@ final class Camera implements Source, AutoCloseable {
     }
 
     /** Sets format and rate. The rate may come out as another. */
-    void configure(Layout layout, Rate rate) throws IOException {
+    void configure(Layout layout, FrameRate rate) throws IOException {
         configure(List.of(layout), rate);
     }
 
-    /** As {@link #configure(Layout, Rate)}, of an image in several buffers: where it lies in each. */
-    void configure(List<Layout> layouts, Rate rate) throws IOException {
+    /** As {@link #configure(Layout, FrameRate)}, of an image in several buffers: where it lies in each. */
+    void configure(List<Layout> layouts, FrameRate rate) throws IOException {
         queue.configure(layouts);
         try (Arena call = Arena.ofConfined()) {
             MemorySegment parameters = v4l2_streamparm.allocate(call);

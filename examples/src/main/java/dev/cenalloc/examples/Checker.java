@@ -1,10 +1,10 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Direction;
+import dev.cenalloc.plan.Direction;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Fence;
-import dev.cenalloc.Image;
-import dev.cenalloc.Layout;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.bindings.Linux;
 import java.awt.image.BufferedImage;

@@ -1,6 +1,6 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.PixelFormat;
+import dev.cenalloc.image.PixelFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;

@@ -1,8 +1,8 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Layout;
-import dev.cenalloc.Probe;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.device.Probe;
 import java.io.IOException;
 import java.util.List;
 

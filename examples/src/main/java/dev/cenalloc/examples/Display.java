@@ -1,11 +1,11 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Constraints;
+import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Image;
-import dev.cenalloc.Layout;
-import dev.cenalloc.Probe;
-import dev.cenalloc.Rate;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.device.Probe;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_event;
 import dev.cenalloc.bindings.drm.drm_event_vblank;
@@ -81,7 +81,7 @@ final class Display implements AutoCloseable {
      * @param rate how often they change
      * @param readBack whether what it puts out is to be read back, where it can be
      */
-    static Display open(Probe probe, DeviceNode.Opener nodes, Layout layout, Rate rate, boolean readBack)
+    static Display open(Probe probe, DeviceNode.Opener nodes, Layout layout, FrameRate rate, boolean readBack)
             throws IOException {
         try (var opened = new Undo()) {
             DeviceNode node = opened.add(nodes.open(probe.node()));

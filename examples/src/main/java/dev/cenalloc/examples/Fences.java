@@ -1,6 +1,6 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Direction;
+import dev.cenalloc.plan.Direction;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Fence;
 import java.io.IOException;

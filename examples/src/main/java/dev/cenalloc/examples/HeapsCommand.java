@@ -1,8 +1,8 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.Cenalloc;
-import dev.cenalloc.Heap;
-import dev.cenalloc.HeapProperties;
+import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;

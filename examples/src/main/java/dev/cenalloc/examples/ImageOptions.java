@@ -1,8 +1,8 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.PixelFormat;
-import dev.cenalloc.Rate;
-import dev.cenalloc.Wish;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.image.PixelFormat;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -24,10 +24,10 @@ final class ImageOptions {
     private @Nullable Size size;
 
     @Option(names = "--fps", converter = RateConverter.class, description = "Frames a second; by default the most.")
-    private @Nullable Rate rate;
+    private @Nullable FrameRate rate;
 
-    Wish wish() {
-        Wish wish = Wish.ANYTHING;
+    ImageRequest wish() {
+        ImageRequest wish = ImageRequest.ANYTHING;
         wish = format == null ? wish : wish.format(format);
         wish = size == null ? wish : wish.size(size.width, size.height);
         return rate == null ? wish : wish.rate(rate);
@@ -45,15 +45,15 @@ final class ImageOptions {
         }
     }
 
-    private static final class RateConverter implements ITypeConverter<Rate> {
+    private static final class RateConverter implements ITypeConverter<FrameRate> {
         @Override
-        public Rate convert(String text) {
+        public FrameRate convert(String text) {
             if (!text.matches("[1-9]\\d{0,5}(/[1-9]\\d{0,5})?")) {
                 throw new TypeConversionException(
                         "a rate is a number of frames a second, such as 30 or 30000/1001, not '" + text + "'");
             }
             String[] parts = text.split("/", -1);
-            return new Rate(Long.parseLong(parts[0]), parts.length == 1 ? 1 : Long.parseLong(parts[1]));
+            return new FrameRate(Long.parseLong(parts[0]), parts.length == 1 ? 1 : Long.parseLong(parts[1]));
         }
     }
 }

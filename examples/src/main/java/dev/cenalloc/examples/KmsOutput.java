@@ -1,10 +1,10 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Image;
-import dev.cenalloc.PixelFormat;
-import dev.cenalloc.Probe;
-import dev.cenalloc.Rate;
-import dev.cenalloc.Scanout;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.device.Probe;
+import dev.cenalloc.node.drm.Scanout;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_card_res;
@@ -50,7 +50,7 @@ record KmsOutput(
      * @param rate how often it changes
      * @param readBack whether what goes out is wanted back, where that can be
      */
-    static KmsOutput of(DeviceNode node, Probe display, Image image, Rate rate, boolean readBack) throws IOException {
+    static KmsOutput of(DeviceNode node, Probe display, Image image, FrameRate rate, boolean readBack) throws IOException {
         Scanout scanout = display.scanouts().stream()
                 .filter(one -> one.shows(image))
                 .findFirst()

@@ -1,8 +1,8 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Direction;
+import dev.cenalloc.plan.Direction;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Layout;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.Mapping;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

@@ -1,15 +1,15 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Agreement;
+import dev.cenalloc.device.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Constraints;
-import dev.cenalloc.Device;
-import dev.cenalloc.Direction;
-import dev.cenalloc.ImageRange;
-import dev.cenalloc.PixelFormat;
-import dev.cenalloc.Port;
-import dev.cenalloc.Probe;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.device.Port;
+import dev.cenalloc.device.Probe;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

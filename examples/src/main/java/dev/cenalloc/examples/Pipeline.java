@@ -1,17 +1,17 @@
 package dev.cenalloc.examples;
 
-import static dev.cenalloc.examples.VideoQueue.NONE;
-
-import dev.cenalloc.Agreement;
+import dev.cenalloc.device.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Choice;
-import dev.cenalloc.Device;
+import dev.cenalloc.plan.Device;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Layout;
-import dev.cenalloc.Rate;
-import dev.cenalloc.SharedBuffer;
-import dev.cenalloc.Wish;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.json.Profile;
+import dev.cenalloc.SharedBuffer;
+import static dev.cenalloc.examples.VideoQueue.NONE;
+
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -50,7 +50,7 @@ final class Pipeline implements AutoCloseable {
             String camera,
             Optional<String> through,
             String display,
-            Wish wish,
+            ImageRequest wish,
             Profile profile,
             Memory memory,
             String heap,
@@ -63,7 +63,7 @@ final class Pipeline implements AutoCloseable {
                     camera,
                     Optional.empty(),
                     display,
-                    Wish.ANYTHING.size(640, 480).rate(Rate.of(30)),
+                    ImageRequest.ANYTHING.size(640, 480).rate(FrameRate.of(30)),
                     Profile.empty("none"),
                     Memory.HEAPS,
                     "auto",
@@ -77,7 +77,7 @@ final class Pipeline implements AutoCloseable {
                     camera, Optional.of(converter), display, wish, profile, memory, heap, draw, fences, check);
         }
 
-        Request wishing(Wish other) {
+        Request wishing(ImageRequest other) {
             return new Request(camera, through, display, other, profile, memory, heap, draw, fences, check);
         }
 

@@ -1,12 +1,12 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Agreement;
+import dev.cenalloc.device.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Device;
-import dev.cenalloc.ImageRange;
-import dev.cenalloc.Port;
-import dev.cenalloc.Probe;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.device.Port;
+import dev.cenalloc.device.Probe;
 import dev.cenalloc.json.Profile;
 import java.io.PrintWriter;
 import java.nio.file.Files;

@@ -1,6 +1,6 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Probe;
+import dev.cenalloc.device.Probe;
 import dev.cenalloc.bindings.v4l2.v4l2_capability;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import java.io.IOException;

@@ -1,9 +1,9 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Image;
-import dev.cenalloc.Layout;
-import dev.cenalloc.PixelFormat;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;

@@ -1,14 +1,14 @@
 package dev.cenalloc.examples;
 
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Fence;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.sun.management.ThreadMXBean;
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.Constraints;
-import dev.cenalloc.Device;
-import dev.cenalloc.Direction;
-import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Fence;
 import dev.cenalloc.bindings.Linux;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,16 +1,16 @@
 package dev.cenalloc.examples;
 
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.Mapping;
+import dev.cenalloc.SharedBuffer;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.Direction;
-import dev.cenalloc.Mapping;
-import dev.cenalloc.Rate;
-import dev.cenalloc.SharedBuffer;
-import dev.cenalloc.Wish;
 import dev.cenalloc.examples.MainTest.Outcome;
 import java.io.File;
 import java.nio.file.Files;
@@ -227,7 +227,7 @@ class PipelineDeviceTest {
     void aFrameCostsWhatItCostsInC() throws Exception {
         Measurement costs;
         var request = Pipeline.Request.of(ANY_MEMORY, "vkms")
-                .wishing(Wish.ANYTHING.size(640, 480).rate(Rate.of(60)));
+                .wishing(ImageRequest.ANYTHING.size(640, 480).rate(FrameRate.of(60)));
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.check(false);
             pipeline.start();

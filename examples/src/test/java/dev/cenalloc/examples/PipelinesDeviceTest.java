@@ -1,27 +1,27 @@
 package dev.cenalloc.examples;
 
+import dev.cenalloc.device.Agreement;
+import dev.cenalloc.Attachment;
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.Mapping;
+import dev.cenalloc.device.NoCommonImageException;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.device.Probe;
+import dev.cenalloc.SharedBuffer;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Agreement;
-import dev.cenalloc.Attachment;
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.CenallocException;
-import dev.cenalloc.Device;
-import dev.cenalloc.Direction;
-import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Image;
-import dev.cenalloc.Layout;
-import dev.cenalloc.Mapping;
-import dev.cenalloc.NoCommonImageException;
-import dev.cenalloc.PixelFormat;
-import dev.cenalloc.Probe;
-import dev.cenalloc.Rate;
-import dev.cenalloc.SharedBuffer;
-import dev.cenalloc.Wish;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.examples.MainTest.Outcome;
@@ -71,8 +71,8 @@ class PipelinesDeviceTest {
         return Request.of(camera, "vkms").wishing(vga(format, 20));
     }
 
-    private static Wish vga(PixelFormat format, int rate) {
-        return Wish.ANYTHING.format(format).size(640, 480).rate(Rate.of(rate));
+    private static ImageRequest vga(PixelFormat format, int rate) {
+        return ImageRequest.ANYTHING.format(format).size(640, 480).rate(FrameRate.of(rate));
     }
 
     /** Shows frames: a picture of what the display put out last, which was what it was given, each time. */
@@ -528,7 +528,7 @@ class PipelinesDeviceTest {
 
     @Test
     void aSizeThatTheConverterDoesNotHaveIsRefused() {
-        var request = request("vivid-000", PixelFormat.RG16).through("vim2m").wishing(Wish.ANYTHING.size(1280, 720));
+        var request = request("vivid-000", PixelFormat.RG16).through("vim2m").wishing(ImageRequest.ANYTHING.size(1280, 720));
         var e = assertThrows(NoCommonImageException.class, () -> Pipeline.open(request));
         assertTrue(e.toString().contains("no size in common: 1280x720 is wished; vim2m platform:vim2m"), e.toString());
     }

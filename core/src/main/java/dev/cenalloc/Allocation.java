@@ -1,0 +1,102 @@
+package dev.cenalloc;
+
+import dev.cenalloc.MemoryExhaustedException.Attempt;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.Log;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Field;
+import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.HeapRejection;
+import dev.cenalloc.plan.Objection.Cause;
+import dev.cenalloc.plan.Plan;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** Turns a plan into memory: tries the candidates in order, each at most once. For one thread. */
+final class Allocation {
+    private final Cenalloc cenalloc;
+    private final String bufferName;
+    private final List<Attempt> failed = new ArrayList<>();
+
+    /** @param bufferName what the kernel's lists will call the buffer; empty for no name */
+    Allocation(Cenalloc cenalloc, String bufferName) {
+        this.cenalloc = cenalloc;
+        this.bufferName = bufferName;
+    }
+
+    /** Memory from the first candidate that has some. */
+    Storage run(Plan plan) throws CenallocException {
+        return run(plan, null).orElseThrow();
+    }
+
+    /** As {@link #run(Plan)}; empty if no candidate before {@code enough} has memory. */
+    Optional<Storage> run(Plan plan, @Nullable Heap enough) throws CenallocException {
+        if (plan.candidates().isEmpty()) {
+            throw noHeap(plan);
+        }
+        plan.leftOut()
+                .forEach(device -> Log.info("{} is left out: no memory suits all devices with it", device.name()));
+        for (Heap heap : plan.candidates()) {
+            if (heap.equals(enough)) {
+                return Optional.empty();
+            }
+            if (failed.stream().anyMatch(attempt -> attempt.heap().equals(heap.name()))) {
+                continue;
+            }
+            try {
+                return Optional.of(new Storage(allocate(plan, heap), new Choice(heap, plan, failed)));
+            } catch (IllegalStateException e) {
+                // Unregistered since the plan was made: then there is another plan. If not, the Cenalloc is closed.
+                if (cenalloc.heaps().contains(heap)) {
+                    throw e;
+                }
+                return run(cenalloc.plan(plan.demand(), plan.attached()), enough);
+            } catch (CenallocException e) {
+                if (e.errno() != Errno.ENOMEM) {
+                    failed.forEach(attempt -> e.addSuppressed(new IOException("before it " + attempt)));
+                    throw e;
+                }
+                failed.add(new Attempt(heap.name(), e.errno()));
+            }
+        }
+        throw new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+    }
+
+    /** Allocates, and checks what can be known of the memory only now. */
+    private DmaBuf allocate(Plan plan, Heap heap) throws CenallocException {
+        DmaBuf dmaBuf = cenalloc.allocate(heap, plan.requestedSize()).ownedByBuffer();
+        boolean suits = false;
+        try {
+            Constraints constraints = plan.constraints();
+            boolean cpu = constraints.flag(Field.CPU_READ) || constraints.flag(Field.CPU_WRITE);
+            if (cpu && heap.properties().cpuMappable() != Trait.YES) {
+                dmaBuf.map(constraints.flag(Field.CPU_WRITE) ? Direction.WRITE : Direction.READ)
+                        .close();
+            }
+            if (!bufferName.isEmpty()) {
+                dmaBuf.name(bufferName);
+            }
+            suits = true;
+            return dmaBuf;
+        } finally {
+            if (!suits) {
+                dmaBuf.release();
+            }
+        }
+    }
+
+    private CenallocException noHeap(Plan plan) {
+        for (HeapRejection rejection : plan.rejected()) {
+            if (rejection.cause() == Cause.NO_PERMISSION) {
+                return CenallocException.ofCall(
+                        Errno.EACCES, "open", rejection.heap().path().orElse(null), plan.requestedSize());
+            }
+        }
+        return new NoSuitableHeapException(plan, cenalloc.remedyForNoHeap(plan));
+    }
+}

@@ -1,0 +1,48 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Kernel;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A device node that memory comes from. Opened at the first use and kept, so that an allocation is one system call.
+ * Closed by its {@link HeapSource}. Thread-safe.
+ */
+final class HeapNode {
+    private final Kernel kernel;
+    private final Path path;
+    private @Nullable Descriptor descriptor;
+    private boolean closed;
+
+    HeapNode(Kernel kernel, Path path) {
+        this.kernel = kernel;
+        this.path = path;
+    }
+
+    /** The open node, for an allocation of so many bytes. */
+    synchronized Descriptor open(long size) throws CenallocException {
+        if (closed) {
+            throw new IllegalStateException("the Cenalloc of " + path + " is closed");
+        }
+        Descriptor open = descriptor;
+        if (open == null) {
+            // Read-only is enough to allocate, and all that a careful udev rule grants.
+            int fd = kernel.open(path, Linux.O_RDONLY | Linux.O_CLOEXEC);
+            if (fd < 0) {
+                throw CenallocException.ofCall(-fd, "open", path, size);
+            }
+            open = new Descriptor(kernel, fd);
+            descriptor = open;
+        }
+        return open;
+    }
+
+    synchronized void close() {
+        closed = true;
+        if (descriptor != null) {
+            descriptor.close();
+        }
+    }
+}

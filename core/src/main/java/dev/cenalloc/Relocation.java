@@ -1,0 +1,77 @@
+package dev.cenalloc;
+
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.plan.Direction;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One move of a buffer's content to other memory. While it lasts, the old memory is as if closed for all others. Closing it
+ * without {@link #to} leaves everything as it was. For one thread.
+ */
+final class Relocation implements AutoCloseable {
+    private final DmaBuf from;
+    private final int fd;
+    private boolean moved;
+
+    private Relocation(DmaBuf from, int fd) {
+        this.from = from;
+        this.fd = fd;
+    }
+
+    /** Takes the memory from all others; null if it is mapped, in CPU access, or in a call. */
+    static @Nullable Relocation begin(DmaBuf from) {
+        int fd = from.descriptor().seize();
+        return fd < 0 ? null : new Relocation(from, fd);
+    }
+
+    /** Copies the content; if that fails, the new memory is released. */
+    void to(Storage old, Storage fresh) throws CenallocException {
+        try {
+            copy(old, fresh);
+            moved = true;
+        } finally {
+            if (!moved) {
+                fresh.dmaBuf().release();
+            }
+        }
+    }
+
+    private void copy(Storage old, Storage fresh) throws CenallocException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment source = from.map(fd, Direction.READ, arena);
+            try (Mapping target = fresh.dmaBuf().map(Direction.WRITE);
+                    var _ = fresh.dmaBuf().access(Direction.WRITE)) {
+                CpuAccess reading = from.accessOf(Direction.READ);
+                reading.start(fd);
+                try {
+                    copy(old, source, fresh, target.segment());
+                } finally {
+                    reading.end(fd);
+                }
+            }
+        }
+    }
+
+    /** An image whose planes lie elsewhere in the new memory is copied line by line. */
+    private static void copy(Storage old, MemorySegment source, Storage fresh, MemorySegment target) {
+        Layout before = old.choice().plan().layout().orElse(null);
+        Layout after = fresh.choice().plan().layout().orElse(null);
+        if (before == null || after == null || before.planes().equals(after.planes())) {
+            MemorySegment.copy(source, 0, target, 0, Math.min(source.byteSize(), target.byteSize()));
+        } else {
+            before.copy(source, after, target);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (moved) {
+            from.descriptor().finish();
+            from.forget();
+        } else {
+            from.descriptor().reopen();
+        }
+    }
+}

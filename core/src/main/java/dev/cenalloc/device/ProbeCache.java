@@ -1,0 +1,66 @@
+package dev.cenalloc.device;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Heap;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
+import org.jspecify.annotations.Nullable;
+
+/** What trials showed, for as long as the {@link Cenalloc} lives. Bounded: the oldest results go first. Thread-safe. */
+final class ProbeCache {
+    private static final int MOST = 256;
+
+    private static final Map<Cenalloc, ProbeCache> CACHES = Collections.synchronizedMap(new WeakHashMap<>());
+
+    /** The heaps belong to the key, since one more may be registered. */
+    record Key(long number, String name, Layout layout, List<Heap> heaps) {}
+
+    /** Images so alike that memory for one is likely to do for another: of one format, between two powers of two in size. */
+    record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
+
+    private final Map<Key, Device> devices = bounded();
+    private final Map<ImageClass, List<Probe.Answer>> answers = bounded();
+    private final Map<Long, Object> locks = Collections.synchronizedMap(new LinkedHashMap<>());
+
+    private static <K, V> Map<K, V> bounded() {
+        return Collections.synchronizedMap(new LinkedHashMap<>() {
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
+                return size() > MOST;
+            }
+        });
+    }
+
+    static ProbeCache of(Cenalloc cenalloc) {
+        return CACHES.computeIfAbsent(cenalloc, _ -> new ProbeCache());
+    }
+
+    /** Held during a trial of the device with this number. */
+    Object lock(long number) {
+        return locks.computeIfAbsent(number, _ -> new Object());
+    }
+
+    @Nullable
+    Device device(Key key) {
+        return devices.get(key);
+    }
+
+    void put(Key key, Device device) {
+        devices.put(key, device);
+    }
+
+    @Nullable
+    List<Probe.Answer> answers(ImageClass like) {
+        return answers.get(like);
+    }
+
+    void put(ImageClass like, List<Probe.Answer> found) {
+        answers.put(like, found);
+    }
+}

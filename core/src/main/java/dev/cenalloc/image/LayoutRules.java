@@ -1,0 +1,27 @@
+package dev.cenalloc.image;
+
+/**
+ * What a {@link Layout} keeps to. A value.
+ *
+ * @param pitchAlignment the pitch of each plane is a multiple of this, in bytes, at least 1
+ * @param minPitch the smallest pitch of any plane, in bytes; 0 for no limit
+ * @param maxPitch the largest pitch of any plane, in bytes; {@link Long#MAX_VALUE} for no limit
+ * @param offsetAlignment each plane begins at a multiple of this, in bytes, at least 1
+ */
+public record LayoutRules(long pitchAlignment, long minPitch, long maxPitch, long offsetAlignment) {
+    /** No rules: the tightest layout. */
+    public static final LayoutRules NONE = new LayoutRules(1, 0, Long.MAX_VALUE, 1);
+
+    /**
+     * Checks the numbers.
+     *
+     * @throws IllegalArgumentException if an alignment is below 1, or a pitch is negative
+     */
+    public LayoutRules {
+        if (pitchAlignment < 1 || offsetAlignment < 1 || minPitch < 0 || maxPitch < 0) {
+            throw new IllegalArgumentException("alignments are at least 1 and pitches at least 0, not pitchAlignment "
+                    + pitchAlignment + ", minPitch " + minPitch + ", maxPitch " + maxPitch + ", offsetAlignment "
+                    + offsetAlignment);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+package dev.cenalloc.json;
+
+import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Field;
+import dev.cenalloc.plan.Field.Rule;
+import dev.cenalloc.plan.Usage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * Reads one document, in two passes: the first sees that all of it is JSON of a version that is known, the second what it
+ * means. So a newer document is refused for its version, wherever in it that is, and not for what is new in it.
+ */
+final class ConstraintsReader {
+    /** Of what {@link Constraints} copies with each addition. */
+    private static final int MOST_ENTRIES = 1024;
+
+    private static final String UNLIMITED = "unlimited";
+
+    private static final Map<String, Field> FIELDS =
+            Arrays.stream(Field.values()).collect(Collectors.toUnmodifiableMap(Field::key, Function.identity()));
+
+    private final String text;
+    private final JsonParser parser;
+    /** Whether this is part of a profile, which has the version, and a device, of which more may be said. */
+    private final boolean nested;
+
+    private boolean iommu;
+    private final EnumSet<Field> withdrawn = EnumSet.noneOf(Field.class);
+    private Constraints constraints = Constraints.NONE;
+
+    private ConstraintsReader(String text, JsonParser parser, boolean nested) {
+        this.text = text;
+        this.parser = parser;
+        this.nested = nested;
+    }
+
+    /** What a profile says of one device. */
+    record Described(Constraints constraints, boolean behindIommu) {}
+
+    static Constraints read(String text) throws ConstraintsFormatException {
+        if (text.length() > Json.LARGEST_DOCUMENT) {
+            throw tooLong();
+        }
+        pass(text, false, ConstraintsReader::checkVersion);
+        return pass(text, false, ConstraintsReader::interpret).constraints;
+    }
+
+    /** As {@link #read}, for the object of one device in a profile, which is known to be JSON. */
+    static Described readDevice(String text) throws ConstraintsFormatException {
+        ConstraintsReader reader = pass(text, true, ConstraintsReader::interpret);
+        return new Described(reader.constraints, reader.iommu);
+    }
+
+    static ConstraintsFormatException tooLong() {
+        return new ConstraintsFormatException(
+                "a document has at most " + Json.LARGEST_DOCUMENT + " characters: leave some out", "", 1, 1);
+    }
+
+    @FunctionalInterface
+    private interface Pass {
+        void run(ConstraintsReader reader) throws IOException;
+    }
+
+    private static ConstraintsReader pass(String text, boolean nested, Pass pass) throws ConstraintsFormatException {
+        try (JsonParser parser = Json.FACTORY.createParser(text)) {
+            var reader = new ConstraintsReader(text, parser, nested);
+            try {
+                pass.run(reader);
+                return reader;
+            } catch (JacksonException e) {
+                // Limits that are exceeded have no place.
+                JsonLocation place = e.getLocation() == null ? parser.currentLocation() : e.getLocation();
+                throw reader.refusal("this is not JSON, or too much of it: " + e.getOriginalMessage(), place);
+            }
+        } catch (ConstraintsFormatException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new UncheckedIOException("a string cannot fail", e);
+        }
+    }
+
+    private ConstraintsFormatException refusal(String reason) {
+        return refusal(reason, parser.currentTokenLocation());
+    }
+
+    private ConstraintsFormatException refusal(String reason, JsonLocation place) {
+        return new ConstraintsFormatException(
+                reason,
+                parser.getParsingContext().pathAsPointer().toString(),
+                Math.max(1, place.getLineNr()),
+                Math.max(1, place.getColumnNr()));
+    }
+
+    // ---- the passes ----
+
+    private void checkVersion() throws IOException {
+        boolean found = false;
+        if (parser.nextToken() != JsonToken.START_OBJECT) {
+            throw refusal(
+                    "a constraint set is an object: write {\"version\": 1, \"require\": {...}, \"advise\": {...}}");
+        }
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            boolean isVersion = parser.currentName().equals("version");
+            JsonToken value = parser.nextToken();
+            if (isVersion) {
+                found = true;
+                if (value != JsonToken.VALUE_NUMBER_INT
+                        || !parser.getText().equals(String.valueOf(ConstraintsJson.VERSION))) {
+                    throw refusal(
+                            "the version is not " + ConstraintsJson.VERSION
+                                    + ", the only one that is known here: write the constraints in that, or use a newer library");
+                }
+            }
+            parser.skipChildren();
+        }
+        if (parser.nextToken() != null) {
+            throw refusal("something follows the constraint set: a document has one");
+        }
+        if (!found) {
+            throw refusal("the version is missing: write \"version\": " + ConstraintsJson.VERSION);
+        }
+    }
+
+    private void interpret() throws IOException {
+        if (parser.nextToken() != JsonToken.START_OBJECT) {
+            throw refusal("here belongs an object with require and advise");
+        }
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            String key = parser.currentName();
+            parser.nextToken();
+            if (key.equals("require") || key.equals("advise")) {
+                section(key.equals("advise"));
+            } else if (nested && key.equals("iommu")) {
+                iommu = parser.currentToken() == JsonToken.VALUE_TRUE;
+                if (!iommu) {
+                    expect(JsonToken.VALUE_FALSE, "true or false");
+                }
+            } else if (nested || !key.equals("version")) { // that was checked
+                throw refusal("there is no \"" + key + "\" beside require and advise, and fields are in those");
+            }
+        }
+        if (!withdrawn.isEmpty()) {
+            constraints = constraints.and(consents());
+            if (constraints.isImpossible()) {
+                throw refusal("protected memory is required and not accepted: leave acceptsProtected out");
+            }
+        }
+    }
+
+    /** Consents to all but what was withdrawn, and says nothing else: merged with it, other constraints lose just that. */
+    private Constraints consents() {
+        Constraints given = Constraints.NONE;
+        for (Field field : Field.values()) {
+            if (field.rule() == Rule.AND && !withdrawn.contains(field)) {
+                given = given.with(field);
+            }
+        }
+        return given;
+    }
+
+    // ---- the fields ----
+
+    private void section(boolean advisory) throws IOException {
+        expect(JsonToken.START_OBJECT, "an object with fields");
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            String key = parser.currentName();
+            Field field = FIELDS.get(key);
+            if (field == null && !advisory) {
+                throw refusal("no required field is called \"" + key
+                        + "\", and a requirement that is not understood cannot be kept: correct the name, or if it is only"
+                        + " advice, write it in advise");
+            }
+            if (field != null && field.isAdvisory() != advisory) {
+                throw refusal(
+                        key + (advisory ? " is required: write it in require" : " is advice: write it in advise"));
+            }
+            parser.nextToken();
+            try {
+                constraints = field == null ? unknown(key) : stated(field);
+            } catch (IllegalArgumentException e) {
+                throw refusal(String.valueOf(e.getMessage()));
+            }
+        }
+    }
+
+    private Constraints unknown(String key) throws IOException {
+        if (constraints.unknown().size() >= MOST_ENTRIES) {
+            throw refusal("more than " + MOST_ENTRIES + " unknown fields: leave some out");
+        }
+        long start = parser.currentTokenLocation().getCharOffset();
+        parser.skipChildren();
+        // Strings are read only when somebody asks for them.
+        parser.finishToken();
+        long end = parser.currentLocation().getCharOffset();
+        return constraints.withUnknown(key, text.substring((int) start, (int) end));
+    }
+
+    private Constraints stated(Field field) throws IOException {
+        return switch (field) {
+            case HEAPS -> constraints.onlyHeaps(atLeastOne(strings()));
+            case NEAR -> near(strings());
+            case USAGE -> usage();
+            case HIGHEST_ADDRESS -> highestAddresses();
+            default ->
+                switch (field.rule()) {
+                    case OR, AND -> flag(field);
+                    case MIN -> isUnlimited() ? constraints : constraints.with(field, number(" or \"unlimited\""));
+                    default -> constraints.with(field, number(""));
+                };
+        };
+    }
+
+    private Constraints flag(Field field) throws IOException {
+        if (parser.currentToken() == JsonToken.VALUE_TRUE) {
+            return constraints.with(field);
+        }
+        expect(JsonToken.VALUE_FALSE, "true or false");
+        if (field.rule() == Rule.AND) {
+            withdrawn.add(field);
+        }
+        return constraints;
+    }
+
+    private Constraints highestAddresses() throws IOException {
+        expect(
+                JsonToken.START_OBJECT,
+                "an object with an address for each address space, such as {\"pci\": 4294967295}");
+        Constraints limited = constraints;
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            if (limited.highestAddresses().size() >= MOST_ENTRIES) {
+                throw refusal("more than " + MOST_ENTRIES + " address spaces: leave some out");
+            }
+            String space = parser.currentName();
+            parser.nextToken();
+            if (isUnlimited()) {
+                continue;
+            }
+            try {
+                limited = limited.highestAddress(space, number(" or \"unlimited\""));
+            } catch (IllegalArgumentException e) {
+                // Here and not where the others are: of this place.
+                throw refusal(String.valueOf(e.getMessage()));
+            }
+        }
+        return limited;
+    }
+
+    private Constraints near(List<String> places) {
+        // Of advice that contradicts itself nothing is left; that is not the same as no advice.
+        return places.isEmpty() ? constraints.near(List.of("here")).near(List.of("there")) : constraints.near(places);
+    }
+
+    private Constraints usage() throws IOException {
+        Constraints used = constraints;
+        for (String name : atLeastOne(strings())) {
+            used = used.usage(Arrays.stream(Usage.values())
+                    .filter(usage -> usage.name().equals(name))
+                    .findFirst()
+                    .orElseThrow(() -> refusal(
+                            "no usage is called \"" + name + "\": write some of " + Arrays.toString(Usage.values()))));
+        }
+        return used;
+    }
+
+    // ---- values ----
+
+    private void expect(JsonToken token, String what) throws IOException {
+        if (parser.currentToken() != token) {
+            throw refusal("here belongs " + what);
+        }
+    }
+
+    private boolean isUnlimited() throws IOException {
+        return parser.currentToken() == JsonToken.VALUE_STRING
+                && parser.getText().equals(UNLIMITED);
+    }
+
+    private long number(String orElse) throws IOException {
+        String wanted = "an integer from 1 to " + Long.MAX_VALUE + ", in digits only" + orElse;
+        expect(JsonToken.VALUE_NUMBER_INT, wanted);
+        try {
+            return Long.parseLong(parser.getText());
+        } catch (NumberFormatException e) {
+            throw refusal("here belongs " + wanted);
+        }
+    }
+
+    private List<String> strings() throws IOException {
+        expect(JsonToken.START_ARRAY, "a list of strings");
+        var strings = new ArrayList<String>();
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+            expect(JsonToken.VALUE_STRING, "a string");
+            strings.add(parser.getText());
+        }
+        return strings;
+    }
+
+    private List<String> atLeastOne(List<String> strings) throws IOException {
+        if (strings.isEmpty()) {
+            throw refusal("this list is empty: name at least one, or leave the field out");
+        }
+        return strings;
+    }
+}

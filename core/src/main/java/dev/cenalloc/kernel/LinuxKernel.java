@@ -1,0 +1,186 @@
+package dev.cenalloc.kernel;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.Platform;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+
+/** The kernel under this process. Stateless, safe for any number of threads. */
+public final class LinuxKernel implements Kernel {
+    // inode(7)
+    private static final int FILE_TYPE = 0xF000;
+    private static final int CHARACTER_DEVICE = 0x2000;
+
+    /** Made at the first use, since a platform that is not supported throws. */
+    private static final class Holder {
+        static final LinuxKernel INSTANCE = new LinuxKernel();
+    }
+
+    private LinuxKernel() {}
+
+    /**
+     * The one instance.
+     *
+     * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
+     */
+    public static LinuxKernel instance() {
+        Platform.requireUsable();
+        return Holder.INSTANCE;
+    }
+
+    @Override
+    public List<String> list(Path directory) throws IOException {
+        try (var entries = Files.list(directory)) {
+            return entries.map(entry -> String.valueOf(entry.getFileName()))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    @Override
+    public int open(Path path, int flags) {
+        return Linux.open(path.toString(), flags);
+    }
+
+    @Override
+    public int close(int fd) {
+        return Linux.close(fd);
+    }
+
+    @Override
+    public int ioctl(int fd, long request, MemorySegment argument) {
+        return Linux.ioctl(fd, request, argument);
+    }
+
+    @Override
+    public int repeatableIoctl(int fd, long request, MemorySegment argument) {
+        return Linux.repeatableIoctl(fd, request, argument);
+    }
+
+    @Override
+    public int poll(MemorySegment fds, long count, int timeoutMillis) {
+        return Linux.poll(fds, count, timeoutMillis);
+    }
+
+    @Override
+    public long read(int fd, MemorySegment target) {
+        return Linux.read(fd, target);
+    }
+
+    @Override
+    public int memfdCreate(String name, int flags) {
+        return Linux.memfdCreate(name, flags);
+    }
+
+    @Override
+    public int ftruncate(int fd, long length) {
+        return Linux.ftruncate(fd, length);
+    }
+
+    @Override
+    public int fallocate(int fd, long length) {
+        return Linux.fallocate(fd, length);
+    }
+
+    @Override
+    public int addSeals(int fd, int seals) {
+        return Linux.addSeals(fd, seals);
+    }
+
+    @Override
+    public int fstat(int fd, MemorySegment stat) {
+        return Linux.fstat(fd, stat);
+    }
+
+    @Override
+    public long mmap(int fd, long length, int protection) {
+        return Linux.mmap(fd, 0, length, protection);
+    }
+
+    @Override
+    public int munmap(long address, long length) {
+        return Linux.munmap(address, length);
+    }
+
+    @Override
+    public MemorySegment view(long address, long length, Arena arena, Runnable release) {
+        return Linux.view(address, length, arena, release);
+    }
+
+    @Override
+    public long deviceNumber(Path node) {
+        try {
+            Map<String, Object> status = Files.readAttributes(node, "unix:mode,rdev");
+            return status.get("mode") instanceof Integer mode
+                            && (mode & FILE_TYPE) == CHARACTER_DEVICE
+                            && status.get("rdev") instanceof Long number
+                    ? number
+                    : 0;
+        } catch (java.nio.file.AccessDeniedException e) {
+            return -Errno.EACCES;
+        } catch (IOException e) {
+            return -Errno.ENOENT;
+        }
+    }
+
+    @Override
+    public Path sysfs(long number) {
+        return Path.of("/sys/dev/char", Kernel.major(number) + ":" + minor(number), "device");
+    }
+
+    private static int minor(long number) {
+        return (int) ((number & 0xFF) | (number >> 12 & ~0xFF));
+    }
+
+    @Override
+    public List<String> fdinfo(int fd) throws IOException {
+        // A name may be any bytes; in Latin-1 they all pass.
+        return Files.readAllLines(Path.of("/proc/self/fdinfo", Integer.toString(fd)), StandardCharsets.ISO_8859_1);
+    }
+
+    @Override
+    public boolean isReadable(Path path) {
+        return Files.isReadable(path);
+    }
+
+    @Override
+    public boolean exists(Path path) {
+        return Files.exists(path);
+    }
+
+    @Override
+    public long pageSize() {
+        return Linux.pageSize();
+    }
+
+    @Override
+    public OptionalLong meminfo(String key) {
+        try {
+            return Files.readAllLines(Path.of("/proc/meminfo")).stream()
+                    .filter(line -> line.startsWith(key + ":"))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * (line.endsWith("kB") ? 1024 : 1))
+                    .findFirst();
+        } catch (IOException | NumberFormatException e) {
+            // A kernel that lost count prints what is no long (HugePages_Rsvd: 18446744073709551600).
+            return OptionalLong.empty();
+        }
+    }
+
+    @Override
+    public OptionalLong moduleParameter(String module, String parameter) {
+        try {
+            String value = Files.readString(Path.of("/sys/module", module, "parameters", parameter));
+            return OptionalLong.of(Long.parseLong(value.strip()));
+        } catch (IOException | NumberFormatException e) {
+            return OptionalLong.empty();
+        }
+    }
+}

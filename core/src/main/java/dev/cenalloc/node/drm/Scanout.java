@@ -1,0 +1,100 @@
+package dev.cenalloc.node.drm;
+
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRange;
+import java.lang.foreign.MemorySegment;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A way from memory to a screen: the plane that scans out, the CRTC that times it, the connector with the screen, by the
+ * kernel's numbers for them. A value, as it was when {@code Probe.scanouts} read it; holds nothing open. Immutable.
+ *
+ * <p>Source: {@code Documentation/gpu/drm-kms.rst}.
+ *
+ * @param plane the CRTC's primary plane
+ * @param crtc the first that reaches the connector
+ * @param connector with a screen that is connected
+ * @param isVirtual whether the screen exists in the driver only
+ * @param modes of the screen, at least one, in the driver's order
+ * @param images that the plane takes, in sizes and at rates that one of the modes has
+ */
+public record Scanout(
+        int plane, int crtc, int connector, boolean isVirtual, List<Mode> modes, List<ImageRange> images) {
+    /** Makes it immutable. */
+    public Scanout {
+        modes = List.copyOf(modes);
+        images = List.copyOf(images);
+    }
+
+    /**
+     * One size and rate of a screen. Immutable.
+     *
+     * @param width in pixels
+     * @param height in lines
+     * @param refresh how often a second, as the driver rounds it
+     * @param isPreferred whether the screen would rather have this than another
+     * @param info the {@code drm_mode_modeinfo}, to be made a blob of and set; read-only, never freed before it is collected
+     */
+    public record Mode(int width, int height, FrameRate refresh, boolean isPreferred, MemorySegment info) {
+        private boolean holds(Image image) {
+            return image.width() <= width && image.height() <= height;
+        }
+
+        private boolean isOfSizeOf(Image image) {
+            return image.width() == width && image.height() == height;
+        }
+
+        /** {@return whether everything is equal, by content} */
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Mode mode && info.mismatch(mode.info) < 0;
+        }
+
+        @Override
+        public int hashCode() {
+            return Objects.hash(width, height, refresh);
+        }
+
+        @Override
+        public String toString() {
+            return width + "x" + height + " at " + refresh + " Hz";
+        }
+    }
+
+    /**
+     * {@return whether the plane has such images, and a mode is large enough}
+     *
+     * @param image any
+     */
+    public boolean shows(Image image) {
+        return mode(image).isPresent()
+                && images.stream()
+                        .anyMatch(range -> range.format() == image.format() && range.modifier() == image.modifier());
+    }
+
+    /**
+     * {@return the mode for images that come at a rate} One that refreshes as often, if there is one; of these, one of the image's
+     * very size; else the preferred one, or else the smallest, of those that are larger. Empty if the image is larger than every mode.
+     *
+     * @param image to be shown
+     * @param rate at which it changes
+     */
+    public Optional<Mode> mode(Image image, FrameRate rate) {
+        return modes.stream()
+                .filter(mode -> mode.holds(image))
+                .min(Comparator.comparing((Mode mode) -> mode.refresh().compareTo(rate) < 0)
+                        .thenComparing(mode -> !mode.isOfSizeOf(image))
+                        .thenComparing(mode -> !mode.isPreferred())
+                        .thenComparingLong(mode -> (long) mode.width() * mode.height()));
+    }
+
+    /** The mode for images that stay. */
+    Optional<Mode> mode(Image image) {
+        return mode(image, new FrameRate(1, Long.MAX_VALUE));
+    }
+}

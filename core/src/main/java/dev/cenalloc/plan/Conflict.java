@@ -1,0 +1,276 @@
+package dev.cenalloc.plan;
+
+import dev.cenalloc.plan.Field.Rule;
+import dev.cenalloc.plan.HeapProperties.Trait;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The smallest set of statements that no memory satisfies together: take any one of them back and the rest can be
+ * satisfied. Immutable.
+ */
+public final class Conflict {
+    /** What can contradict another field, beside the heaps: only these need to be tried together. */
+    private static final Set<Field> ENTANGLED = EnumSet.of(
+            Field.CONTIGUOUS,
+            Field.MAX_SEGMENTS,
+            Field.MAX_SEGMENT_SIZE,
+            Field.SEGMENT_BOUNDARY,
+            Field.OFFSET_ALIGNMENT,
+            Field.PITCH_ALIGNMENT,
+            Field.MIN_PITCH,
+            Field.MAX_PITCH,
+            Field.MIN_SIZE,
+            Field.MAX_SIZE,
+            Field.PROTECTED,
+            Field.ACCEPTS_PROTECTED,
+            Field.CPU_READ,
+            Field.CPU_WRITE);
+
+    /** How many times constraints are merged and tried; enough for what people build, and an end for what they do not. */
+    private static final int TRIALS = 200_000;
+
+    /** How many independent conflicts are looked for. */
+    private static final int MOST = 8;
+
+    private final List<Statement> statements;
+    private final boolean smallest;
+
+    private final boolean exhaustive;
+
+    private Conflict(List<Statement> statements, boolean smallest, boolean exhaustive) {
+        this.statements = List.copyOf(statements);
+        this.smallest = smallest;
+        this.exhaustive = exhaustive;
+    }
+
+    /** The same, of devices with more combinations of alternatives than were tried. */
+    Conflict endedEarly() {
+        return new Conflict(statements, smallest, false);
+    }
+
+    /**
+     * {@return whether every combination of the devices' alternatives was tried} Of very many devices with alternatives only
+     * the first 1024 combinations are.
+     */
+    public boolean isExhaustive() {
+        return exhaustive;
+    }
+
+    /** {@return who says what; empty if the heaps lack memory for anyone} */
+    public List<Statement> statements() {
+        return statements;
+    }
+
+    /**
+     * {@return whether no smaller set clashes} Always, but where very much is said by very many, and the search ends early; then
+     * still none of the statements can be spared.
+     */
+    public boolean isSmallest() {
+        return smallest;
+    }
+
+    @Override
+    public String toString() {
+        return statements.isEmpty()
+                ? "no device is to blame"
+                : statements.stream().map(Statement::toString).collect(Collectors.joining("; "));
+    }
+
+    /** What clashes on any machine. */
+    static List<Conflict> onAnyMachine(Demand demand, List<Device> devices, List<Heap> known) {
+        // A heap of each name that is mentioned, and one that nobody mentions, each as good as can be.
+        var names = new TreeSet<String>();
+        devices.forEach(device ->
+                Substitutes.allow(device.constraints(), known).allowedHeaps().ifPresent(names::addAll));
+        var heaps = new ArrayList<Predicate<Constraints>>();
+        heaps.add(merged -> merged.says(Field.HEAPS));
+        for (String name : names) {
+            boolean scattered = HeapProperties.of(name).contiguous() == Trait.NO;
+            heaps.add(merged -> !merged.allowsPool(name) || (scattered && merged.isContiguous()));
+        }
+        return new Search(demand, devices, known, heaps).all();
+    }
+
+    /** What clashes with these heaps. */
+    static List<Conflict> among(Demand demand, List<Device> devices, List<Heap> known, List<Heap> heaps) {
+        var unsuitable = new ArrayList<Predicate<Constraints>>();
+        for (Heap heap : heaps) {
+            unsuitable.add(merged ->
+                    Suitability.objection(merged, demand.size(merged), heap).isPresent());
+        }
+        return new Search(demand, devices, known, unsuitable).all();
+    }
+
+    /** One statement with what it says as constraints of its own. */
+    private record Element(Statement statement, Constraints constraints) {}
+
+    /** Elements, and what they say together. */
+    private record Chosen(List<Element> elements, Constraints merged) {
+        Chosen and(Element one) {
+            var more = new ArrayList<>(elements);
+            more.add(one);
+            return new Chosen(more, merged.and(one.constraints));
+        }
+    }
+
+    /** What is chosen must rule out every heap, so take a heap that it does not yet rule out and branch over what would. */
+    private static final class Search {
+        private final Demand demand;
+        private final List<Predicate<Constraints>> heaps;
+        private List<Element> elements;
+        private List<Element> entangled;
+        private @Nullable List<Element> found;
+        private int trials;
+
+        Search(Demand demand, List<Device> devices, List<Heap> known, List<Predicate<Constraints>> heaps) {
+            this.demand = demand;
+            this.heaps = heaps;
+            this.elements = elements(devices, known);
+            this.entangled = entangled(elements);
+        }
+
+        private static List<Element> entangled(List<Element> elements) {
+            return elements.stream()
+                    .filter(element -> ENTANGLED.contains(element.statement.field()))
+                    .toList();
+        }
+
+        /** Conflicts without a statement in common, until the rest can be satisfied. */
+        List<Conflict> all() {
+            var conflicts = new ArrayList<Conflict>();
+            while (firstSuitable(together(elements)) == null && conflicts.size() < MOST) {
+                Conflict conflict = run();
+                if (conflict.statements.isEmpty()) {
+                    break; // no statement is responsible
+                }
+                conflicts.add(conflict);
+                elements = elements.stream()
+                        .filter(element -> !conflict.statements.contains(element.statement))
+                        .toList();
+                entangled = entangled(elements);
+            }
+            return List.copyOf(conflicts);
+        }
+
+        private static Constraints together(List<Element> elements) {
+            Constraints merged = Constraints.NEUTRAL;
+            for (Element element : elements) {
+                merged = merged.and(element.constraints);
+            }
+            return merged;
+        }
+
+        /** Of statements that are equal, or of which one says more, one is enough. */
+        private static List<Element> elements(List<Device> devices, List<Heap> known) {
+            Constraints merged =
+                    Constraints.merge(devices.stream().map(Device::constraints).toList());
+            var seen = new HashSet<Constraints>();
+            var elements = new ArrayList<Element>();
+            for (Device device : devices) {
+                Constraints constraints = device.constraints();
+                for (Field field : Field.values()) {
+                    boolean decides = (field.rule() != Rule.MIN && field.rule() != Rule.MAX)
+                            || constraints.raw(field) == merged.raw(field);
+                    Constraints alone = Substitutes.allow(constraints.only(field), known);
+                    if (constraints.limits(field) && decides && !field.isAdvisory() && seen.add(alone)) {
+                        elements.add(new Element(Statement.of(device, field), alone));
+                    }
+                }
+            }
+            return elements;
+        }
+
+        private Conflict run() {
+            found = null;
+            trials = 0;
+            // By size, so that the first that is found is the smallest; most clashes are of one, two or three.
+            for (int size = 0; found == null && size <= elements.size() && trials < TRIALS; size++) {
+                branch(new Chosen(List.of(), Constraints.NEUTRAL), size);
+            }
+            List<Element> clash = found == null ? withoutTheSuperfluous(elements) : found;
+            // In the order of attaching, whatever the order of the search.
+            return new Conflict(
+                    elements.stream()
+                            .filter(clash::contains)
+                            .map(Element::statement)
+                            .toList(),
+                    found != null,
+                    true);
+        }
+
+        private void branch(Chosen chosen, int left) {
+            Predicate<Constraints> suitable = firstSuitable(chosen.merged);
+            if (suitable == null) {
+                found = chosen.elements;
+                return;
+            }
+            if (left < 1) {
+                return;
+            }
+            for (Element one : elements) {
+                follow(chosen.and(one), left - 1, suitable);
+            }
+            entangle(chosen, 0, left, suitable);
+        }
+
+        /** Branches over sets of entangled elements that rule the heap out together, and not without the last of them. */
+        private void entangle(Chosen chosen, int from, int left, Predicate<Constraints> heap) {
+            for (int i = from; i < entangled.size() && found == null; i++) {
+                Chosen more = chosen.and(entangled.get(i));
+                if (!follow(more, left - 1, heap) && left > 1) {
+                    entangle(more, i + 1, left - 1, heap);
+                }
+            }
+        }
+
+        /** Goes on with what rules the heap out, and returns whether that is so. */
+        private boolean follow(Chosen chosen, int left, Predicate<Constraints> heap) {
+            if (found != null || trials >= TRIALS) {
+                return false;
+            }
+            boolean rulesOut = rulesOut(chosen, heap);
+            if (rulesOut) {
+                branch(chosen, left);
+            }
+            return rulesOut;
+        }
+
+        private boolean rulesOut(Chosen chosen, Predicate<Constraints> heap) {
+            trials++;
+            return Suitability.contradiction(chosen.merged, demand).isPresent() || heap.test(chosen.merged);
+        }
+
+        /** A heap that still does; null if none. */
+        private @Nullable Predicate<Constraints> firstSuitable(Constraints merged) {
+            if (Suitability.contradiction(merged, demand).isPresent()) {
+                return null;
+            }
+            for (Predicate<Constraints> heap : heaps) {
+                if (!heap.test(merged)) {
+                    return heap;
+                }
+            }
+            return null;
+        }
+
+        private List<Element> withoutTheSuperfluous(List<Element> all) {
+            List<Element> needed = new ArrayList<>(all);
+            for (Element element : all) {
+                var fewer = new ArrayList<>(needed);
+                fewer.remove(element);
+                if (firstSuitable(together(fewer)) == null) {
+                    needed = fewer;
+                }
+            }
+            return needed;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+package dev.cenalloc.plan;
+
+import dev.cenalloc.image.Arithmetic;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.LayoutRules;
+import dev.cenalloc.image.PixelFormat;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a buffer is for, before its devices are known: a number of bytes, or an image, whose layout the devices decide. A
+ * value.
+ */
+public final class Demand {
+    /** The smallest page of the supported architectures. */
+    static final long PAGE = 4096;
+
+    /** The largest page of the supported architectures: rounding up to it must not overflow. */
+    private static final long LARGEST_PAGE = 65_536;
+
+    static final Demand LEAST = new Demand(1, 1, null, 0);
+
+    /** Without an image, pitch constraints are still checked against each other, with this one. */
+    private static final Image ONE_PIXEL = new Image(PixelFormat.R8, 1, 1);
+
+    private final long bytes;
+    private final long alignment;
+    private final @Nullable Image image;
+    private final int buffer;
+
+    private Demand(long bytes, long alignment, @Nullable Image image, int buffer) {
+        this.bytes = bytes;
+        this.alignment = alignment;
+        this.image = image;
+        this.buffer = buffer;
+    }
+
+    /**
+     * {@return a demand for bytes}
+     *
+     * @param size in bytes, from 1 to 2^63-65536
+     * @throws IllegalArgumentException if the size is out of this range
+     */
+    public static Demand ofBytes(long size) {
+        return ofBytes(size, 1);
+    }
+
+    /**
+     * {@return a demand for bytes, rounded up to a multiple}
+     *
+     * @param size in bytes, from 1 to 2^63-65536
+     * @param alignment of the size in bytes, a power of two
+     * @throws IllegalArgumentException if the size is out of this range, also when it is rounded up, or the alignment is not
+     *     a power of two
+     */
+    public static Demand ofBytes(long size, long alignment) {
+        checkSize(size);
+        if (Long.bitCount(alignment) != 1 || alignment <= 0) {
+            throw new IllegalArgumentException("alignment must be a power of two, not " + alignment);
+        }
+        var demand = new Demand(size, alignment, null, 0);
+        if (demand.size(Constraints.NONE) < 0) {
+            throw new IllegalArgumentException(size + " bytes cannot be rounded up to a multiple of " + alignment);
+        }
+        return demand;
+    }
+
+    /**
+     * {@return a demand for an image that lies in one buffer}
+     *
+     * @param image a linear one in a format of one buffer
+     * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
+     */
+    public static Demand ofImage(Image image) {
+        if (image.format().buffers() != 1) {
+            throw new IllegalArgumentException(
+                    image + " lies in " + image.format().buffers() + " buffers: give the number of one of them");
+        }
+        return ofImage(image, 0);
+    }
+
+    /**
+     * {@return a demand for what one buffer holds of an image}
+     *
+     * @param image a linear one
+     * @param buffer which of the image's buffers, from 0; see {@link PixelFormat#buffers}
+     * @throws IllegalArgumentException if the image is not linear, has no such buffer, or has more bytes than a buffer
+     */
+    public static Demand ofImage(Image image, int buffer) {
+        Layout tightest = Layout.of(image, buffer, LayoutRules.NONE)
+                .filter(layout -> layout.size() <= Long.MAX_VALUE - LARGEST_PAGE + 1)
+                .orElseThrow(() -> new IllegalArgumentException(image + " has more than 2^63-65536 bytes"));
+        return new Demand(tightest.size(), 1, image, buffer);
+    }
+
+    /**
+     * Checks the size of a buffer.
+     *
+     * @param size in bytes
+     * @throws IllegalArgumentException if it is not from 1 to 2^63-65536
+     */
+    public static void checkSize(long size) {
+        if (size <= 0 || size > Long.MAX_VALUE - LARGEST_PAGE + 1) {
+            throw new IllegalArgumentException("size must be from 1 to 2^63-65536 bytes, not " + size);
+        }
+    }
+
+    /** {@return the bytes; of an image, those of its tightest layout} */
+    public long bytes() {
+        return bytes;
+    }
+
+    /** {@return the image that the buffer holds; empty if the demand is for bytes} */
+    public Optional<Image> image() {
+        return Optional.ofNullable(image);
+    }
+
+    /** {@return which of the image's buffers it is, from 0} */
+    public int buffer() {
+        return buffer;
+    }
+
+    /**
+     * {@return where the image lies if these constraints are kept; empty if there is no image, or no layout keeps them}
+     *
+     * @param merged the constraints of all devices
+     */
+    public Optional<Layout> layout(Constraints merged) {
+        if (image == null) {
+            return Optional.empty();
+        }
+        return Layout.of(image, buffer, rules(merged)).flatMap(layout -> {
+            long size = grown(layout.size(), merged);
+            return size < 0 ? Optional.empty() : Optional.of(layout.withSize(size));
+        });
+    }
+
+    private static LayoutRules rules(Constraints merged) {
+        return new LayoutRules(
+                merged.raw(Field.PITCH_ALIGNMENT),
+                merged.raw(Field.MIN_PITCH),
+                merged.raw(Field.MAX_PITCH),
+                merged.raw(Field.OFFSET_ALIGNMENT));
+    }
+
+    /** The bytes to ask for; -1 if there is no such number. */
+    long size(Constraints merged) {
+        return image == null
+                ? grown(bytes, merged)
+                : layout(merged).map(Layout::size).orElse(Arithmetic.NO_RESULT);
+    }
+
+    private long grown(long least, Constraints merged) {
+        long size = Math.max(least, merged.raw(Field.MIN_SIZE));
+        size = Arithmetic.roundUp(size, alignment);
+        return size > Long.MAX_VALUE - LARGEST_PAGE + 1 ? Arithmetic.NO_RESULT : size;
+    }
+
+    /** Why no memory of this demand can keep the constraints; empty if some can. */
+    Optional<String> contradiction(Constraints merged) {
+        if (Layout.of(image == null ? ONE_PIXEL : image, buffer, rules(merged)).isEmpty()) {
+            return Optional.of(
+                    image == null
+                            ? "no pitch suits every device"
+                            : "no pitch, or no offset of a plane, suits every device");
+        }
+        long size = size(merged);
+        if (size < 0) {
+            return Optional.of("no size is a multiple of what every device needs");
+        }
+        if (size > merged.raw(Field.MAX_SIZE)) {
+            return Optional.of(size + " bytes are needed, and at most " + merged.raw(Field.MAX_SIZE) + " are accepted");
+        }
+        long segment = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), merged.raw(Field.SEGMENT_BOUNDARY));
+        if (merged.isContiguous() && segment < size) {
+            return Optional.of("one segment of " + size + " bytes is longer than the limit of " + segment + " bytes");
+        }
+        // By division, which cannot overflow (review of RFCv3).
+        if (merged.raw(Field.MAX_SEGMENTS) < segments(merged, size, Constraints.UNLIMITED)) {
+            return Optional.of(size + " bytes do not fit into " + merged.raw(Field.MAX_SEGMENTS) + " segments of "
+                    + segment + " bytes");
+        }
+        return Optional.empty();
+    }
+
+    /** Into how many segments so many bytes fall if each may be as long as is accepted, and no longer than {@code longest}. */
+    static long segments(Constraints merged, long size, long longest) {
+        long segment = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), longest);
+        long boundary = merged.raw(Field.SEGMENT_BOUNDARY);
+        // Between two boundaries a last, short one is left over each time. The product is at most the size: no
+        // overflow.
+        return size / boundary * Math.ceilDiv(boundary, Math.min(segment, boundary))
+                + Math.ceilDiv(size % boundary, Math.min(segment, boundary));
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Demand that
+                && bytes == that.bytes
+                && alignment == that.alignment
+                && Objects.equals(image, that.image)
+                && buffer == that.buffer;
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(bytes, alignment, image, buffer);
+    }
+
+    @Override
+    public String toString() {
+        return image == null ? bytes + " bytes" : image + (image.format().buffers() == 1 ? "" : ", buffer " + buffer);
+    }
+}

@@ -1,0 +1,137 @@
+package dev.cenalloc.plan;
+
+import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.Objection.Cause;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** A plan in words. */
+final class Explanation {
+    private final Plan plan;
+
+    Explanation(Plan plan) {
+        this.plan = plan;
+    }
+
+    /** All of it, in lines. */
+    String text() {
+        var text = new StringBuilder();
+        text.append(plan.demand());
+        if (plan.size().isPresent()
+                && (plan.size().getAsLong() != plan.demand().bytes()
+                        || plan.demand().image().isPresent())) {
+            text.append(", which makes ").append(plan.size().getAsLong()).append(" bytes");
+        }
+        text.append(" for ").append(plan.devices().isEmpty() ? "no device (unconstrained)" : names(plan.devices()));
+        plan.layout()
+                .ifPresent(layout -> layout.planes()
+                        .forEach(plane -> text.append("\n  plane: ").append(plane)));
+        for (Device device : plan.devices()) {
+            text.append("\n  ").append(device);
+        }
+        for (Device device : plan.leftOut()) {
+            text.append("\n  left out: ").append(device);
+        }
+        text.append("\nTogether: ").append(together()).append('.');
+        text.append("\nTo try: ");
+        text.append(
+                plan.candidates().isEmpty()
+                        ? "no heap."
+                        : plan.candidates().stream()
+                                .map(heap -> heap.name() + " (score " + plan.score(heap) + ")")
+                                .collect(Collectors.joining(", ", "", ".")));
+        if (!plan.candidates().isEmpty()) {
+            describeAssurances(text, plan.candidates().getFirst());
+        }
+        for (HeapRejection rejection : plan.rejected()) {
+            text.append("\n  not ").append(rejection.heap().name()).append(": ").append(rejection.reason());
+        }
+        plan.conflict().ifPresent(conflict -> {
+            text.append("\nThese clash:");
+            conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
+        });
+        return text.toString();
+    }
+
+    /** The merged constraints, each with who narrowed it. */
+    private String together() {
+        String together = plan.constraints().fields().stream()
+                .map(field -> Wording.of(plan.constraints(), field) + " (" + who(plan.narrowing(field)) + ")")
+                .collect(Collectors.joining(", "));
+        return together.isEmpty() ? plan.constraints().toString() : together;
+    }
+
+    private static String who(List<Statement> statements) {
+        return statements.stream()
+                .map(statement -> statement.device().name())
+                .distinct()
+                .collect(Collectors.joining(", "));
+    }
+
+    private void describeAssurances(StringBuilder text, Heap heap) {
+        Map<Field, Assurance> assurances = plan.assurances(heap);
+        for (Assurance assurance : Assurance.values()) {
+            String fields = assurances.entrySet().stream()
+                    .filter(entry -> entry.getValue() == assurance)
+                    .map(entry -> entry.getKey().key())
+                    .collect(Collectors.joining(", "));
+            if (!fields.isEmpty()) {
+                text.append("\n  with ")
+                        .append(heap.name())
+                        .append(
+                                switch (assurance) {
+                                    case ENFORCED -> ", guaranteed: ";
+                                    case CHECKED -> ", checked after the allocation: ";
+                                    case ADVISORY -> ", only advice: ";
+                                })
+                        .append(fields);
+            }
+        }
+    }
+
+    private static String names(List<Device> devices) {
+        return devices.stream().map(Device::name).collect(Collectors.joining(", "));
+    }
+
+    /** Why a candidate would be chosen, in one sentence. */
+    String reason(Heap heap) {
+        String needs = plan.rejected().stream()
+                .filter(rejection -> rejection.cause() == Cause.CONSTRAINT)
+                .flatMap(rejection -> rejection.statements().stream())
+                .distinct()
+                .map(Statement::toString)
+                .collect(Collectors.joining("; "));
+        if (!needs.isEmpty()) {
+            return needs;
+        }
+        return heap.properties().scarce() == Trait.NO
+                ? "no device rules a heap out, and this is plentiful"
+                : "no device rules a heap out, and there is no plentiful kind here";
+    }
+
+    /** Why memory of a heap is not what these statements ask for. */
+    static String of(Heap heap, long size, Field objection, Constraints merged, List<Statement> statements) {
+        String who = who(statements);
+        HeapProperties properties = heap.properties();
+        return switch (objection) {
+            case HEAPS ->
+                statements.isEmpty() ? "no heap is allowed by all" : "not among the heaps that " + who + " allows";
+            case CONTIGUOUS ->
+                (properties.contiguous() == Trait.NO ? "its memory is scattered" : "may give scattered memory")
+                        + " and " + who + " needs it contiguous";
+            case MAX_SEGMENTS ->
+                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and " + who
+                        + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
+            case PROTECTED -> "its memory is not protected and " + who + " needs it to be";
+            case ACCEPTS_PROTECTED -> "its memory is protected and " + who + " does not accept that";
+            case ACCEPTS_DECRYPTED -> "the host can read its memory and " + who + " does not accept that";
+            case CPU_READ, CPU_WRITE -> "the CPU cannot map its memory and " + who + " needs that";
+            case PAGES ->
+                (properties.pages() == Trait.NO ? "its memory has no pages" : "its memory may have no pages") + " and "
+                        + who + " needs them";
+            case HIGHEST_ADDRESS -> "its memory may lie beyond what " + who + " reaches";
+            default -> objection.key() + " of " + who;
+        };
+    }
+}

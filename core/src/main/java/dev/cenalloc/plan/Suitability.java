@@ -1,0 +1,161 @@
+package dev.cenalloc.plan;
+
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.plan.HeapProperties.Trait;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/** Whether a heap's memory is what constraints say: the one place where the two meet. */
+final class Suitability {
+    private Suitability() {}
+
+    /** Why no memory for this demand can satisfy the constraints, whatever heaps there are; empty if some can. */
+    static Optional<String> contradiction(Constraints merged, Demand demand) {
+        Set<String> heaps = merged.allowedHeaps().orElse(null);
+        if (heaps != null && heaps.isEmpty()) {
+            return Optional.of("no heap is allowed by every device");
+        }
+        if (merged.isContiguous()
+                && heaps != null
+                && heaps.stream().allMatch(name -> HeapProperties.of(name).contiguous() == Trait.NO)) {
+            return Optional.of("the allowed heaps give scattered memory, and it must be contiguous");
+        }
+        if (merged.flag(Field.PROTECTED)) {
+            if (!merged.flag(Field.ACCEPTS_PROTECTED)) {
+                return Optional.of("the memory must be protected, and not every device accepts that");
+            }
+            if (merged.flag(Field.CPU_READ) || merged.flag(Field.CPU_WRITE)) {
+                return Optional.of("the memory must be protected, and the CPU cannot access protected memory");
+            }
+        }
+        return demand.contradiction(merged);
+    }
+
+    /**
+     * The first field that memory of this heap does not satisfy; empty if it satisfies all. What is unknown of a heap does
+     * not satisfy what is required, but for addresses, that no heap tells: those count in the order only.
+     *
+     * @param merged what all say, {@linkplain Substitutes with substitutes}
+     * @param size the bytes that will be asked for
+     */
+    static Optional<Field> objection(Constraints merged, long size, Heap heap) {
+        HeapProperties properties = heap.properties();
+        if (!merged.allowsPool(heap.pool())) {
+            return Optional.of(Field.HEAPS);
+        }
+        if (merged.flag(Field.CONTIGUOUS) && properties.contiguous() != Trait.YES) {
+            return Optional.of(Field.CONTIGUOUS);
+        }
+        if (merged.raw(Field.MAX_SEGMENTS) < segments(merged, size, properties)) {
+            return Optional.of(Field.MAX_SEGMENTS);
+        }
+        if (merged.flag(Field.PROTECTED) && !properties.isProtected()) {
+            return Optional.of(Field.PROTECTED);
+        }
+        if (properties.isProtected() && !merged.flag(Field.ACCEPTS_PROTECTED)) {
+            return Optional.of(Field.ACCEPTS_PROTECTED);
+        }
+        if (properties.isDecrypted() && !merged.flag(Field.ACCEPTS_DECRYPTED)) {
+            return Optional.of(Field.ACCEPTS_DECRYPTED);
+        }
+        // Of an unknown heap the mapping will tell; protected memory is never for the CPU.
+        boolean hidden = properties.isProtected() || properties.cpuMappable() == Trait.NO;
+        if (merged.flag(Field.CPU_READ) && hidden) {
+            return Optional.of(Field.CPU_READ);
+        }
+        if (merged.flag(Field.CPU_WRITE) && hidden) {
+            return Optional.of(Field.CPU_WRITE);
+        }
+        if (merged.flag(Field.PAGES) && properties.pages() != Trait.YES) {
+            return Optional.of(Field.PAGES);
+        }
+        if (!merged.highestAddresses().isEmpty() && isBelow(merged, properties) == Trait.NO) {
+            return Optional.of(Field.HIGHEST_ADDRESS);
+        }
+        return Optional.empty();
+    }
+
+    /** What of a layout these constraints do not allow, in words; empty if they allow all of it. */
+    static Optional<String> objection(Constraints merged, Layout layout) {
+        for (Layout.Plane plane : layout.planes()) {
+            if (plane.pitch() % merged.raw(Field.PITCH_ALIGNMENT) != 0
+                    || plane.pitch() < merged.raw(Field.MIN_PITCH)
+                    || plane.pitch() > merged.raw(Field.MAX_PITCH)) {
+                return Optional.of("it has a pitch of " + plane.pitch() + " bytes");
+            }
+            if (plane.offset() % merged.raw(Field.OFFSET_ALIGNMENT) != 0) {
+                return Optional.of("it has a plane at byte " + plane.offset());
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** Whether some device asks for this heap by name. */
+    static boolean isNamed(Constraints merged, Heap heap) {
+        return merged.says(Field.HEAPS) && merged.allowsPool(heap.pool());
+    }
+
+    /** Into how many segments the memory may fall at worst, as far as it is known: scattered memory, into single pages. */
+    static long segments(Constraints merged, long size, HeapProperties properties) {
+        return Demand.segments(merged, size, properties.contiguous() == Trait.YES ? size : Demand.PAGE);
+    }
+
+    private static Trait isBelow(Constraints merged, HeapProperties properties) {
+        String space = properties.addressSpace().orElse(null);
+        Long limit = space == null ? null : merged.highestAddresses().get(space);
+        OptionalLong highest = properties.highestAddress();
+        if (limit == null || highest.isEmpty()) {
+            return Trait.UNKNOWN;
+        }
+        return highest.getAsLong() <= limit ? Trait.YES : Trait.NO;
+    }
+
+    /** Of the things that are only advice, how many this heap is known to follow. */
+    static int advicesFollowed(Constraints merged, HeapProperties properties) {
+        int followed = 0;
+        if (merged.flag(Field.COHERENT) && properties.coherent() == Trait.YES) {
+            followed++;
+        }
+        if (!merged.highestAddresses().isEmpty() && isBelow(merged, properties) == Trait.YES) {
+            followed++;
+        }
+        var near = merged.near().orElse(null);
+        if (near != null
+                && properties.place().isPresent()
+                && near.contains(properties.place().get())) {
+            followed++;
+        }
+        return followed;
+    }
+
+    /** Whether the heap is of the kind that the hints ask for. Both hints cancel each other out. */
+    static boolean isAsHinted(Constraints merged, HeapProperties properties) {
+        boolean heavy = merged.usage().contains(Usage.CPU_HEAVY);
+        boolean hardly = merged.usage().contains(Usage.DEVICE_ONLY);
+        return heavy != hardly && properties.cached() == (heavy ? Trait.YES : Trait.NO);
+    }
+
+    /** How far what is said about a field is kept for memory of this heap. */
+    static Assurance assurance(Field field, Constraints merged, Demand demand, HeapProperties properties) {
+        return switch (field) {
+            case HEAPS, PROTECTED, ACCEPTS_PROTECTED, ACCEPTS_DECRYPTED, CONTIGUOUS, PAGES -> Assurance.ENFORCED;
+            // Scattered memory is counted at its worst. Where boundaries lie in contiguous memory nobody knows.
+            case MAX_SEGMENTS -> merged.says(Field.SEGMENT_BOUNDARY) ? Assurance.ADVISORY : Assurance.ENFORCED;
+            // Heaps hand out segments as they come, up to the whole buffer in one; drivers may cut them, or refuse.
+            case MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY -> Assurance.ADVISORY;
+            case HIGHEST_ADDRESS -> isBelow(merged, properties) == Trait.YES ? Assurance.ENFORCED : Assurance.ADVISORY;
+            // A heap can be asked for nothing but a size (dma-heap.h); memory begins at a page.
+            case BASE_ALIGNMENT ->
+                merged.raw(Field.BASE_ALIGNMENT) <= Demand.PAGE ? Assurance.ENFORCED : Assurance.ADVISORY;
+            // Who lays out the planes keeps it: this library, if it knows of planes.
+            case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, MIN_PITCH, MAX_PITCH ->
+                demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;
+            // Of the bytes that are asked for; whole pages come.
+            case MAX_SIZE -> Assurance.ENFORCED;
+            case MIN_SIZE -> Assurance.CHECKED;
+            case CPU_READ, CPU_WRITE -> properties.cpuMappable() == Trait.YES ? Assurance.ENFORCED : Assurance.CHECKED;
+            case BUFFERS, COHERENT, NEAR, USAGE -> Assurance.ADVISORY;
+        };
+    }
+}

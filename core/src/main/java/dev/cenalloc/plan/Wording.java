@@ -1,0 +1,55 @@
+package dev.cenalloc.plan;
+
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+/** Constraints in words. Stateless. */
+final class Wording {
+    private Wording() {}
+
+    /** What constraints say of a field, in words that follow the device's name. */
+    static String of(Constraints constraints, Field field) {
+        return switch (field) {
+            case HEAPS -> "only heaps " + sorted(constraints.allowedHeaps().orElse(Set.of()));
+            case CONTIGUOUS -> "contiguous memory";
+            case MAX_SEGMENTS -> {
+                long segments = constraints.raw(field);
+                yield "at most " + segments + (segments == 1 ? " segment" : " segments");
+            }
+            case MAX_SEGMENT_SIZE -> "segments of at most " + constraints.raw(field) + " bytes";
+            case SEGMENT_BOUNDARY -> "no segment across a multiple of " + constraints.raw(field) + " bytes";
+            case HIGHEST_ADDRESS ->
+                constraints.highestAddresses().entrySet().stream()
+                        .map(limit ->
+                                "addresses up to 0x" + Long.toHexString(limit.getValue()) + " in " + limit.getKey())
+                        .collect(Collectors.joining(" and "));
+            case BASE_ALIGNMENT -> "a start at a multiple of " + constraints.raw(field) + " bytes";
+            case OFFSET_ALIGNMENT -> "planes at multiples of " + constraints.raw(field) + " bytes";
+            case PITCH_ALIGNMENT -> "a pitch in multiples of " + constraints.raw(field) + " bytes";
+            case MIN_PITCH -> "a pitch of at least " + constraints.raw(field) + " bytes";
+            case MAX_PITCH -> "a pitch of at most " + constraints.raw(field) + " bytes";
+            case MIN_SIZE -> "at least " + constraints.raw(field) + " bytes";
+            case MAX_SIZE -> "at most " + constraints.raw(field) + " bytes";
+            case BUFFERS -> "at least " + constraints.raw(field) + " buffers";
+            case PROTECTED -> "protected memory";
+            case ACCEPTS_PROTECTED ->
+                constraints.flag(field) ? "accepts protected memory" : "does not accept protected memory";
+            case CPU_READ -> "memory that the CPU can read";
+            case CPU_WRITE -> "memory that the CPU can write";
+            case COHERENT -> "coherent memory if possible";
+            case ACCEPTS_DECRYPTED ->
+                constraints.flag(field) ? "accepts decrypted memory" : "does not accept decrypted memory";
+            case PAGES -> "memory with pages";
+            case NEAR -> "memory near " + sorted(constraints.near().orElse(Set.of())) + " if possible";
+            case USAGE ->
+                constraints.usage().stream()
+                        .map(how -> how == Usage.CPU_HEAVY ? "much used by the CPU" : "hardly used by the CPU")
+                        .collect(Collectors.joining(", "));
+        };
+    }
+
+    private static String sorted(Set<String> names) {
+        return new TreeSet<>(names).stream().collect(Collectors.joining(", ", "{", "}"));
+    }
+}

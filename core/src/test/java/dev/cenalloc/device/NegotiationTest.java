@@ -1,0 +1,723 @@
+package dev.cenalloc.device;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.NoSuitableHeapException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.device.ImageConflict.Aspect;
+import dev.cenalloc.device.NoCommonImageException.Rejection;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.ImageRange.Rates;
+import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Conflict;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Plan;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class NegotiationTest {
+    private static final Constraints NONE = Constraints.NONE;
+    private static final Sizes VGA = Sizes.of(640, 480);
+    private static final Sizes HD = Sizes.of(1280, 720);
+    private static final Sizes SCREEN = Sizes.upTo(1920, 1080);
+    private static final FrameRate NTSC = new FrameRate(30_000, 1_001);
+
+    private static ImageRange range(PixelFormat format, Sizes sizes, Rates... rates) {
+        return rates.length == 0 ? new ImageRange(format, sizes) : new ImageRange(format, sizes, rates);
+    }
+
+    private static Rates at(long rate) {
+        return Rates.of(FrameRate.of(rate));
+    }
+
+    private static Rates upTo(long rate) {
+        return Rates.upTo(FrameRate.of(rate));
+    }
+
+    private static Port port(String name, ImageRange... images) {
+        return port(Device.of(name, NONE, "test"), images);
+    }
+
+    private static Port port(Device device, ImageRange... images) {
+        return Port.of(device, List.of(images));
+    }
+
+    private static Port port(String name, PixelFormat... formats) {
+        return port(
+                name,
+                Arrays.stream(formats).map(format -> range(format, VGA, at(30))).toArray(ImageRange[]::new));
+    }
+
+    private static Cenalloc open(String... heaps) {
+        var kernel = new FakeKernel();
+        for (String heap : heaps) {
+            kernel.heap(heap, 64 << 20);
+        }
+        return kernel.open();
+    }
+
+    private static Agreement agree(ImageRequest wish, Port... ports) throws CenallocException {
+        var kernel = new FakeKernel().heap("system", 64 << 20).heap("reserved", 64 << 20);
+        try (var cenalloc = kernel.open()) {
+            Agreement agreement = cenalloc.negotiate(wish, List.of(ports));
+            assertEquals(List.of(), kernel.calls, "declared devices ask nothing of the kernel");
+            return agreement;
+        }
+    }
+
+    private static String images(ImageRequest wish, Port... ports) throws CenallocException {
+        Agreement agreement = agree(wish, ports);
+        return agreement.image() + " at " + agreement.rate();
+    }
+
+    private static String images(Port... ports) throws CenallocException {
+        return images(ImageRequest.ANYTHING, ports);
+    }
+
+    private static NoCommonImageException refusal(ImageRequest wish, Port... ports) {
+        return assertThrows(NoCommonImageException.class, () -> agree(wish, ports));
+    }
+
+    private static ImageConflict clash(ImageRequest wish, Port... ports) {
+        NoCommonImageException e = refusal(wish, ports);
+        ImageConflict clash = e.clash().orElseThrow();
+        assertEquals(Errno.EINVAL, e.errno());
+        assertEquals(List.of(), e.rejected());
+        assertTrue(
+                String.valueOf(e.getMessage()).startsWith(clash + ": negotiate gave EINVAL. To do: "), e::getMessage);
+        return clash;
+    }
+
+    private static ImageConflict clash(Port... ports) {
+        return clash(ImageRequest.ANYTHING, ports);
+    }
+
+    // ---- formats ----
+
+    @Test
+    void theMostColourThenTheFewestBytesThenTheProducersOrder() throws Exception {
+        PixelFormat[] all = PixelFormat.values();
+        var order = new ArrayList<PixelFormat>();
+        // In the producer's order: as they are declared, but UYVY before YUYV.
+        var left = new ArrayList<>(List.of(all));
+        left.remove(PixelFormat.UYVY);
+        left.add(left.indexOf(PixelFormat.YUYV), PixelFormat.UYVY);
+        while (!left.isEmpty()) {
+            PixelFormat best = agree(
+                            ImageRequest.ANYTHING,
+                            port("camera", left.toArray(PixelFormat[]::new)),
+                            port("display", all))
+                    .image()
+                    .format();
+            order.add(best);
+            left.remove(best);
+        }
+        assertEquals(
+                List.of(
+                        PixelFormat.RG24,
+                        PixelFormat.XR24,
+                        PixelFormat.XB24,
+                        PixelFormat.RG16,
+                        PixelFormat.UYVY,
+                        PixelFormat.YUYV,
+                        PixelFormat.NV16,
+                        PixelFormat.NV16M,
+                        PixelFormat.NV12,
+                        PixelFormat.YUV420,
+                        PixelFormat.NV12M,
+                        PixelFormat.YUV420M,
+                        PixelFormat.R8),
+                order);
+    }
+
+    @Test
+    void aWishedFormatIsTheOnlyOne() throws Exception {
+        Port camera = port("camera", PixelFormat.XR24, PixelFormat.R8);
+        Port display = port("display", PixelFormat.XR24, PixelFormat.R8, PixelFormat.NV12);
+        assertEquals("R8 640x480 at 30", images(ImageRequest.ANYTHING.format(PixelFormat.R8), camera, display));
+        ImageConflict clash = clash(ImageRequest.ANYTHING.format(PixelFormat.NV12), camera, display);
+        assertEquals("no format in common: NV12 is wished; camera gives XR24, R8", clash.toString());
+        assertEquals(Aspect.FORMAT, clash.aspect());
+        assertEquals(List.of(camera), clash.ports());
+        assertEquals(PixelFormat.NV12, clash.wish().orElseThrow().format().orElseThrow());
+    }
+
+    @Test
+    void aModifierMatchesOnlyItsEqual() {
+        Port linear = port("camera", PixelFormat.XR24);
+        Port tiled = port("gpu", new ImageRange(PixelFormat.XR24, 0x101, VGA, List.of(at(30))));
+        Port other = port("display", new ImageRange(PixelFormat.XR24, 0x102, VGA, List.of(at(30))));
+        ImageConflict clash = clash(linear, tiled);
+        assertEquals(
+                "no modifier in common: camera gives XR24 linear; gpu takes XR24 with modifier 0x101",
+                clash.toString());
+        assertEquals(Aspect.MODIFIER, clash.aspect());
+        assertEquals(Aspect.MODIFIER, clash(tiled, other).aspect());
+        // Equal ones match, and this library cannot lay them out.
+        Rejection rejection =
+                refusal(ImageRequest.ANYTHING, tiled, tiled).rejected().getFirst();
+        assertEquals(0x101, rejection.image().modifier());
+        assertTrue(rejection.reason().contains("known to the devices"), rejection::reason);
+    }
+
+    @Test
+    void aLinearArrangementComesBeforeOthersOfTheFormat() throws Exception {
+        var tiled = new ImageRange(PixelFormat.XR24, 0x101, HD, List.of(at(30)));
+        Port camera = port("camera", tiled, range(PixelFormat.XR24, VGA, at(30)));
+        assertEquals("XR24 640x480 at 30", images(camera, camera));
+    }
+
+    @Test
+    void planesInBuffersOfTheirOwnHaveAPlanEach() throws Exception {
+        Device encoder = Device.of("encoder", NONE.pitchAlignment(128).contiguous(), "test");
+        Agreement agreement = agree(
+                ImageRequest.ANYTHING,
+                port("camera", PixelFormat.YUV420M),
+                port(encoder, range(PixelFormat.YUV420M, SCREEN)));
+        assertEquals(3, agreement.plans().size());
+        assertEquals(640, agreement.layout(0).planes().getFirst().pitch());
+        assertEquals(384, agreement.layout(2).planes().getFirst().pitch());
+        assertEquals(encoder, agreement.devices(1).getLast());
+        for (Plan plan : agreement.plans()) {
+            assertEquals("reserved", plan.candidates().getFirst().name());
+        }
+        assertThrows(IllegalStateException.class, agreement::layout);
+        assertThrows(IllegalStateException.class, agreement::devices);
+        assertThrows(IndexOutOfBoundsException.class, () -> agreement.layout(3));
+        // NV12 and NV12M are not the same.
+        assertEquals(
+                Aspect.FORMAT,
+                clash(port("a", PixelFormat.NV12), port("b", PixelFormat.NV12M)).aspect());
+    }
+
+    @Test
+    void whatOneBufferCannotHaveIsSaidOfThatBuffer() {
+        Device half = Device.of("half", NONE.maxPitch(320), "test");
+        Rejection rejection = refusal(ImageRequest.ANYTHING, port(half, range(PixelFormat.YUV420M, VGA)))
+                .rejected()
+                .getFirst();
+        assertEquals("buffer 0: half needs a pitch of at most 320 bytes (test)", rejection.reason());
+        assertEquals(1, rejection.plans().size());
+    }
+
+    // ---- sizes ----
+
+    @Test
+    void theLargestCommonSize() throws Exception {
+        assertEquals(
+                "XR24 1280x720 at 30",
+                images(
+                        port(
+                                "camera",
+                                range(PixelFormat.XR24, VGA, at(30)),
+                                range(PixelFormat.XR24, Sizes.of(3840, 2160), at(30)),
+                                range(PixelFormat.XR24, HD, at(30))),
+                        port("display", range(PixelFormat.XR24, SCREEN, upTo(60)))));
+    }
+
+    @Test
+    void aSizeAtTheRateComesBeforeALargerOne() throws Exception {
+        Port camera = port(
+                "camera",
+                range(PixelFormat.XR24, HD, at(10)),
+                range(PixelFormat.XR24, VGA, at(30)),
+                range(PixelFormat.XR24, Sizes.of(320, 240), at(60)));
+        Port display = port("display", range(PixelFormat.XR24, SCREEN, upTo(75)));
+        assertEquals("XR24 640x480 at 30", images(camera, display));
+        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANYTHING.rate(FrameRate.of(5)), camera, display));
+        assertEquals("XR24 320x240 at 60", images(ImageRequest.ANYTHING.rate(FrameRate.of(31)), camera, display));
+        // None reaches it.
+        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANYTHING.rate(FrameRate.of(61)), camera, display));
+        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANYTHING.size(1280, 720), camera, display));
+    }
+
+    @Test
+    void stepsAreKept() throws Exception {
+        // 16 + 32k and 24k meet at 48, 144 and so on; heights at multiples of 6.
+        assertEquals(
+                "R8 624x480 at 30",
+                images(
+                        port("a", range(PixelFormat.R8, new Sizes(16, 640, 32, 2, 480, 2))),
+                        port("b", range(PixelFormat.R8, new Sizes(24, 800, 24, 3, 600, 3)))));
+        ImageConflict clash = clash(
+                port("a", range(PixelFormat.R8, new Sizes(16, 640, 16, 16, 480, 16))),
+                port("b", range(PixelFormat.R8, new Sizes(8, 640, 16, 16, 480, 16))));
+        assertEquals(
+                "no size in common: a gives R8 16x16 to 640x480 in steps of 16x16;"
+                        + " b takes R8 8x16 to 632x480 in steps of 16x16",
+                clash.toString());
+        assertEquals(Aspect.SIZE, clash.aspect());
+    }
+
+    @Test
+    void ofEqualAreasTheProducersFirstThenTheWider() throws Exception {
+        Sizes upright = Sizes.of(480, 640);
+        Port any = port("any", range(PixelFormat.R8, SCREEN));
+        assertEquals(
+                "R8 480x640 at 30",
+                images(port("a", range(PixelFormat.R8, upright, at(30)), range(PixelFormat.R8, VGA, at(30))), any));
+        assertEquals(
+                "R8 640x480 at 30",
+                images(any, port("a", range(PixelFormat.R8, upright, at(30)), range(PixelFormat.R8, VGA, at(30)))));
+    }
+
+    @Test
+    void aWishedSizeIsTheOnlyOne() throws Exception {
+        Port camera = port("camera", range(PixelFormat.XR24, VGA, at(30)));
+        Port display = port("display", range(PixelFormat.XR24, SCREEN));
+        assertEquals("XR24 640x480 at 30", images(ImageRequest.ANYTHING.size(640, 480), camera, display));
+        assertEquals("XR24 320x200 at 30", images(ImageRequest.ANYTHING.size(320, 200), display));
+        assertEquals(
+                "no size in common: 641x480 is wished; camera gives XR24 640x480",
+                clash(ImageRequest.ANYTHING.size(641, 480), camera, display).toString());
+        assertThrows(IllegalArgumentException.class, () -> ImageRequest.ANYTHING.size(0, 480));
+    }
+
+    @Test
+    void aSizeThatNobodyLimitsHasToBeWished() throws Exception {
+        Port any = port("any", range(PixelFormat.R8, Sizes.ANY));
+        Rejection rejection =
+                refusal(ImageRequest.ANYTHING, any, any).rejected().getFirst();
+        assertEquals("no device sets a limit to the size, so one has to be wished for", rejection.reason());
+        assertEquals("R8 64x64 at 30", images(ImageRequest.ANYTHING.size(64, 64), any, any));
+        // More than 2^63 bytes.
+        int most = Integer.MAX_VALUE - 65_536;
+        rejection = refusal(ImageRequest.ANYTHING, port("huge", range(PixelFormat.XR24, Sizes.of(most, most))))
+                .rejected()
+                .getFirst();
+        assertTrue(rejection.reason().contains("more than 2^63"), rejection::reason);
+    }
+
+    // ---- rates ----
+
+    @Test
+    void theNearestRateAboveThenBelow() throws Exception {
+        Port camera = port(
+                "camera",
+                range(PixelFormat.R8, VGA, at(15), Rates.of(NTSC), new Rates(FrameRate.of(40), FrameRate.of(50))));
+        Port display = port("display", range(PixelFormat.R8, SCREEN, upTo(60)));
+        assertEquals("R8 640x480 at 50", images(camera, display));
+        assertEquals("R8 640x480 at 15", images(ImageRequest.ANYTHING.rate(FrameRate.of(15)), camera, display));
+        assertEquals("R8 640x480 at 29.97", images(ImageRequest.ANYTHING.rate(FrameRate.of(16)), camera, display));
+        assertEquals("R8 640x480 at 29.97", images(ImageRequest.ANYTHING.rate(NTSC), camera, display));
+        assertEquals("R8 640x480 at 40", images(ImageRequest.ANYTHING.rate(FrameRate.of(30)), camera, display));
+        assertEquals("R8 640x480 at 45", images(ImageRequest.ANYTHING.rate(FrameRate.of(45)), camera, display));
+        assertEquals("R8 640x480 at 50", images(ImageRequest.ANYTHING.rate(FrameRate.of(60)), camera, display));
+    }
+
+    @Test
+    void televisionReaches30UnlessExactly30IsWished() throws Exception {
+        Port camera = port("camera", range(PixelFormat.R8, HD, Rates.of(NTSC)), range(PixelFormat.R8, VGA, at(30)));
+        assertEquals("R8 1280x720 at 29.97", images(camera));
+        assertEquals("R8 640x480 at 30", images(ImageRequest.ANYTHING.rate(FrameRate.of(30)), camera));
+        ImageConflict clash = clash(
+                port("camera", range(PixelFormat.R8, VGA, Rates.of(NTSC))),
+                port("sink", range(PixelFormat.R8, VGA, Rates.of(new FrameRate(2_997, 100)))));
+        assertEquals(
+                "no rate in common: camera gives R8 640x480 at 29.97 (30000/1001); sink takes R8 640x480 at 29.97",
+                clash.toString());
+        assertEquals(Aspect.RATE, clash.aspect());
+    }
+
+    @Test
+    void withoutAnyLimitItIs30OrTheNearest() throws Exception {
+        assertEquals("R8 640x480 at 30", images(port("a", range(PixelFormat.R8, VGA))));
+        Rates fast = new Rates(FrameRate.of(50), Rates.ANY.max());
+        assertEquals("R8 640x480 at 50", images(port("a", range(PixelFormat.R8, VGA, fast))));
+    }
+
+    @Test
+    void aRateCountsOnlyAtItsSize() {
+        Port camera = port("camera", range(PixelFormat.R8, VGA, at(30)), range(PixelFormat.R8, HD, at(10)));
+        Port sink = port("sink", range(PixelFormat.R8, VGA, at(10)), range(PixelFormat.R8, HD, at(30)));
+        assertEquals(
+                "no rate in common: camera gives R8 640x480 at 30, 1280x720 at 10;"
+                        + " sink takes R8 640x480 at 10, 1280x720 at 30",
+                clash(camera, sink).toString());
+    }
+
+    // ---- who clashes ----
+
+    @Test
+    void bystandersAreNotNamed() {
+        Port camera = port("vivid-000", PixelFormat.YUYV, PixelFormat.NV12);
+        Port scaler = port("scaler", PixelFormat.values());
+        Port display = port("vkms", PixelFormat.XR24, PixelFormat.RG16);
+        ImageConflict clash = clash(scaler, camera, scaler, display);
+        assertEquals("no format in common: vivid-000 takes YUYV, NV12; vkms takes XR24, RG16", clash.toString());
+        assertEquals(List.of(camera, display), clash.ports());
+        assertTrue(clash.wish().isEmpty());
+        assertEquals(
+                "no format in common: vivid-000 gives YUYV, NV12; vkms takes XR24, RG16",
+                clash(ImageRequest.ANYTHING.format(PixelFormat.NV16), camera, scaler, display)
+                        .toString());
+    }
+
+    @Test
+    void threeMayBeNeeded() {
+        assertEquals(
+                "no format in common: a gives R8, NV12; b takes NV12, XR24; c takes XR24, R8",
+                clash(
+                                port("a", PixelFormat.R8, PixelFormat.NV12),
+                                port("b", PixelFormat.NV12, PixelFormat.XR24),
+                                port("c", PixelFormat.XR24, PixelFormat.R8))
+                        .toString());
+    }
+
+    @Test
+    void onlyFormatsInCommonAreNamedIfTheSizesClash() {
+        assertEquals(
+                "no size in common: a gives XR24 640x480; b takes XR24 1280x720",
+                clash(
+                                port(
+                                        "a",
+                                        range(PixelFormat.YUYV, HD),
+                                        range(PixelFormat.XR24, VGA, at(30), at(15)),
+                                        range(PixelFormat.XR24, VGA, at(60))),
+                                port("b", range(PixelFormat.XR24, HD), range(PixelFormat.NV12, HD)))
+                        .toString());
+    }
+
+    @Test
+    void aDeviceWithoutFormatsIsNamed() {
+        Port silent = port("silent", new ImageRange[0]);
+        ImageConflict clash = clash(port("camera", PixelFormat.XR24), silent, port("display", PixelFormat.R8));
+        assertEquals("silent offers no format", clash.toString());
+        assertEquals(List.of(silent), clash.ports());
+        assertEquals(
+                "silent offers no format",
+                clash(ImageRequest.ANYTHING.format(PixelFormat.R8), silent).toString());
+    }
+
+    @Test
+    void nobodyIsNoNegotiation() {
+        assertThrows(IllegalArgumentException.class, () -> agree(ImageRequest.ANYTHING));
+    }
+
+    // ---- memory ----
+
+    @Test
+    void theFirstFormatWithMemoryWins() throws Exception {
+        // XR24 has lines of 2560 bytes, YUYV of 1280.
+        Device display = Device.of("display", NONE.maxPitch(2000), "its data sheet");
+        Agreement agreement = agree(
+                ImageRequest.ANYTHING,
+                port("camera", PixelFormat.XR24, PixelFormat.YUYV, PixelFormat.R8),
+                port(
+                        display,
+                        range(PixelFormat.XR24, SCREEN, upTo(60)),
+                        range(PixelFormat.YUYV, SCREEN),
+                        range(PixelFormat.RG24, SCREEN),
+                        range(PixelFormat.R8, SCREEN)));
+        assertEquals("""
+                YUYV 640x480 at 30 frames a second, from camera to display
+                  format: more colour than R8
+                  size: the only one in common
+                  rate: the only one in common at this size
+                  not RG24 (not of camera)
+                  not XR24 640x480 at 30 (display needs a pitch of at most 2000 bytes (its data sheet))""", agreement.explain());
+        assertEquals(agreement.explain(), agreement.toString());
+        assertEquals(display, agreement.devices().getLast());
+        assertEquals(1280, agreement.layout().planes().getFirst().pitch());
+        assertEquals(
+                "system", agreement.plans().getFirst().candidates().getFirst().name());
+    }
+
+    @Test
+    void withoutMemoryEveryReasonIsKept() throws Exception {
+        Device camera = Device.of("camera", NONE.contiguous(), "its data sheet");
+        Device display = Device.of("display", NONE.onlyHeaps(Set.of("system")), "its driver");
+        ImageRange[] images = {range(PixelFormat.R8, VGA, at(30)), range(PixelFormat.XR24, VGA, at(30))};
+        NoCommonImageException e = refusal(ImageRequest.ANYTHING, port(camera, images), port(display, images));
+        assertEquals(
+                "no memory suits the images in common:"
+                        + " XR24 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only heaps"
+                        + " {system} (its driver)),"
+                        + " R8 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only heaps"
+                        + " {system} (its driver)): negotiate gave EINVAL. To do: leave one of the devices out, or copy"
+                        + " between two buffers",
+                e.getMessage());
+        assertTrue(e.clash().isEmpty());
+        assertEquals(
+                List.of(PixelFormat.XR24, PixelFormat.R8),
+                e.rejected().stream().map(one -> one.image().format()).toList());
+        Conflict conflict = e.rejected().getFirst().plans().getLast().conflict().orElseThrow();
+        assertEquals(2, conflict.statements().size());
+        try (var none = open()) {
+            var without = assertThrows(
+                    NoCommonImageException.class,
+                    () -> none.negotiate(ImageRequest.ANYTHING, List.of(port("a", images))));
+            assertEquals("there is no heap", without.rejected().getFirst().reason());
+        }
+        try (var vendor = open("vendor")) {
+            var unasked = assertThrows(
+                    NoCommonImageException.class,
+                    () -> vendor.negotiate(ImageRequest.ANYTHING, List.of(port("a", images))));
+            assertEquals(
+                    "not vendor (used only when a device names it)",
+                    unasked.rejected().getFirst().reason());
+        }
+    }
+
+    @Test
+    void aConverterTakesPartTwiceAndIsAttachedOnce() throws Exception {
+        Device converter = Device.of("vim2m", NONE.contiguous(), "test");
+        Agreement agreement = agree(
+                ImageRequest.ANYTHING,
+                port("camera", PixelFormat.XR24),
+                port(converter, range(PixelFormat.XR24, SCREEN)),
+                // The same, said again.
+                port(Device.of("vim2m", NONE.contiguous(), "test"), range(PixelFormat.XR24, SCREEN)),
+                port("display", PixelFormat.XR24));
+        assertEquals(
+                List.of("camera", "vim2m", "display"),
+                agreement.devices().stream().map(Device::name).toList());
+        assertTrue(
+                agreement.explain().startsWith("XR24 640x480 at 30 frames a second, from camera to vim2m, display\n"));
+        // What it needs at both ends counts, if that is not the same.
+        Agreement both = agree(
+                ImageRequest.ANYTHING,
+                port(converter, range(PixelFormat.XR24, VGA)),
+                port(Device.of("vim2m", NONE.pitchAlignment(1024), "test"), range(PixelFormat.XR24, VGA)));
+        assertEquals("reserved", both.plans().getFirst().candidates().getFirst().name());
+        assertEquals(3072, both.layout().planes().getFirst().pitch());
+        assertEquals(2, both.devices().size());
+    }
+
+    @Test
+    void theDevicesOfAnAgreementCanBeAttached() throws Exception {
+        var kernel = new FakeKernel().heap("system", 64 << 20);
+        Port port = port("camera", PixelFormat.XR24);
+        try (var cenalloc = kernel.open()) {
+            Agreement agreement =
+                    cenalloc.negotiate(ImageRequest.ANYTHING, List.of(port, port, port("display", PixelFormat.XR24)));
+            try (var buffer = cenalloc.create(agreement.image())) {
+                for (Device device : agreement.devices()) {
+                    buffer.attach(device);
+                }
+                assertEquals(agreement.layout(), buffer.layout().orElseThrow());
+            }
+        }
+    }
+
+    // ---- devices that are asked ----
+
+    private static Port asked(String name, Port.Terms terms, PixelFormat... formats) {
+        return Port.of(
+                name,
+                Arrays.stream(formats).map(format -> range(format, VGA, at(30))).toList(),
+                terms);
+    }
+
+    @Test
+    void theyAreAskedAgainIfTheirAnswersChangeTheLayout() throws Exception {
+        var pitches = new ArrayList<Long>();
+        Port camera = asked(
+                "camera",
+                layout -> {
+                    pitches.add(layout.planes().getFirst().pitch());
+                    return Device.of("camera", NONE, "asked " + pitches.size() + " times");
+                },
+                PixelFormat.XR24);
+        Port display = port(Device.of("display", NONE.pitchAlignment(1024), "test"), range(PixelFormat.XR24, VGA));
+        Agreement agreement = agree(ImageRequest.ANYTHING, camera, display);
+        assertEquals(List.of(2560L, 3072L), pitches);
+        assertEquals(3072, agreement.layout().planes().getFirst().pitch());
+        // The last answer counts.
+        assertEquals("asked 2 times", agreement.devices().getFirst().detail());
+        // If nothing changes, once is enough.
+        pitches.clear();
+        agree(ImageRequest.ANYTHING, camera);
+        assertEquals(List.of(2560L), pitches);
+    }
+
+    @Test
+    void itIsTheLastLayoutThatMemoryIsSoughtFor() throws Exception {
+        // Of lines without padding it takes no memory that is here, but of others.
+        Port picky = asked(
+                "picky",
+                layout -> Device.of(
+                        "picky",
+                        layout.planes().getFirst().pitch() == 2560 ? NONE.onlyHeaps(Set.of("elsewhere")) : NONE,
+                        "test"),
+                PixelFormat.XR24);
+        Port display = port(Device.of("display", NONE.pitchAlignment(1024), "test"), range(PixelFormat.XR24, VGA));
+        assertEquals("XR24 640x480 at 30", images(picky, display));
+    }
+
+    @Test
+    void answersThatNeverSettleAreSaidToBeSuch() {
+        Port greedy = asked(
+                "greedy",
+                layout -> Device.of(
+                        "greedy", NONE.minPitch(layout.planes().getFirst().pitch() + 1), "test"),
+                PixelFormat.XR24);
+        Rejection rejection = refusal(ImageRequest.ANYTHING, greedy).rejected().getFirst();
+        assertEquals(
+                "the devices ask for another layout each time that they are asked, 4 times, at last XR24 640x480:"
+                        + " 480 lines at a pitch of 2564 bytes from byte 0",
+                rejection.reason());
+        assertEquals(List.of(), rejection.plans());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EINVAL, Errno.EBUSY, Errno.ENOMEM, Errno.ENOTTY})
+    void aRefusalRulesTheFormatOut(int errno) throws Exception {
+        Port camera = asked(
+                "camera",
+                layout -> {
+                    if (layout.image().format() == PixelFormat.XR24) {
+                        throw CenallocException.of(errno, "VIDIOC_S_FMT", layout.size());
+                    }
+                    return Device.undeclared("camera");
+                },
+                PixelFormat.XR24,
+                PixelFormat.R8);
+        Agreement agreement = agree(ImageRequest.ANYTHING, camera);
+        assertEquals(PixelFormat.R8, agreement.image().format());
+        assertTrue(
+                agreement.explain().contains("\n  format: the only one in common with memory that suits all\n")
+                        && agreement.explain().contains("\n  not XR24 640x480 at 30 (camera refuses: ")
+                        && agreement.explain().contains("VIDIOC_S_FMT"),
+                agreement::explain);
+    }
+
+    @Test
+    void aDeviceThatTakesNoHeapsMemoryIsNotGone() throws Exception {
+        Port camera = asked(
+                "camera",
+                layout -> {
+                    if (layout.image().format() == PixelFormat.XR24) {
+                        throw new NoSuitableHeapException(
+                                "trial import", Path.of("/dev/video0"), 1, "it takes none", "");
+                    }
+                    return Device.undeclared("camera");
+                },
+                PixelFormat.XR24,
+                PixelFormat.R8);
+        assertEquals("R8 640x480 at 30", images(camera));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EACCES, Errno.EPERM, Errno.ENOENT, Errno.ENODEV})
+    void aDeviceOutOfReachEndsIt(int errno) {
+        var gone = CenallocException.of(errno, "open", -1);
+        Port camera = asked(
+                "camera",
+                _ -> {
+                    throw gone;
+                },
+                PixelFormat.XR24,
+                PixelFormat.R8);
+        assertSame(gone, assertThrows(CenallocException.class, () -> agree(ImageRequest.ANYTHING, camera)));
+    }
+
+    // ---- explanations ----
+
+    @Test
+    void aCameraAndADisplay() throws Exception {
+        Port camera = port(
+                "vivid-000",
+                range(PixelFormat.YUYV, HD, at(30)),
+                range(PixelFormat.XB24, HD, at(10)),
+                range(PixelFormat.XB24, VGA, at(30), at(15)),
+                range(PixelFormat.XR24, HD, at(10)),
+                range(PixelFormat.XR24, VGA, at(30), at(15)));
+        Port display = port(
+                "vkms",
+                range(PixelFormat.RG24, VGA, upTo(60)),
+                range(PixelFormat.XR24, SCREEN, upTo(60)),
+                range(PixelFormat.XB24, SCREEN, upTo(60)),
+                range(PixelFormat.YUYV, SCREEN, upTo(60)));
+        assertEquals("""
+                XB24 640x480 at 30 frames a second, from vivid-000 to vkms
+                  format: more colour than YUYV, named before XR24 by vivid-000
+                  size: the largest in common at which the rate reaches 29.97, as it does not at 1280x720
+                  rate: the highest in common at this size
+                  not RG24 (not of vivid-000)""", agree(ImageRequest.ANYTHING, camera, display).explain());
+        assertEquals(
+                """
+                XR24 1280x720 at 10 frames a second, from vivid-000 to vkms
+                  format: as wished
+                  size: as wished
+                  rate: the nearest to the 25 wished for, which is not reached at this size""",
+                agree(
+                                ImageRequest.ANYTHING
+                                        .format(PixelFormat.XR24)
+                                        .size(1280, 720)
+                                        .rate(FrameRate.of(25)),
+                                camera,
+                                display)
+                        .explain());
+        assertEquals(
+                """
+                YUYV 1280x720 at 30 frames a second, from vivid-000
+                  format: as wished
+                  size: the only one in common
+                  rate: the nearest above the 25 wished for, which not all have at this size""",
+                agree(ImageRequest.ANYTHING.format(PixelFormat.YUYV).rate(FrameRate.of(25)), camera)
+                        .explain());
+    }
+
+    @Test
+    void formatsThatAllHaveWithoutASizeInCommon() throws Exception {
+        assertEquals(
+                """
+                XR24 640x480 at 30 frames a second, from a to b
+                  format: more colour than R8
+                  size: the largest in common
+                  rate: no device sets a limit, and this is nearest to the usual 30
+                  not RG24 (no size in common: a gives RG24 1280x720; b takes RG24 up to 640x480)""",
+                agree(
+                                ImageRequest.ANYTHING,
+                                port(
+                                        "a",
+                                        range(PixelFormat.RG24, HD),
+                                        range(PixelFormat.XR24, SCREEN),
+                                        range(PixelFormat.R8, SCREEN)),
+                                port(
+                                        "b",
+                                        range(PixelFormat.RG24, Sizes.upTo(640, 480)),
+                                        range(PixelFormat.XR24, Sizes.upTo(640, 480)),
+                                        range(PixelFormat.R8, SCREEN)))
+                        .explain());
+        assertEquals(
+                """
+                R8 1280x720 at 15 frames a second, from a
+                  format: the only one in common
+                  size: the largest in common; at none the rate reaches 29.97
+                  rate: the only one in common at this size""",
+                agree(
+                                ImageRequest.ANYTHING,
+                                port("a", range(PixelFormat.R8, VGA, at(20)), range(PixelFormat.R8, HD, at(15))))
+                        .explain());
+    }
+
+    @Test
+    void aWishIsAValueThatReadsWell() {
+        ImageRequest wish =
+                ImageRequest.ANYTHING.format(PixelFormat.XR24).size(640, 480).rate(NTSC);
+        assertEquals("XR24 640x480 at 29.97 (30000/1001)", wish.toString());
+        assertEquals("anything", ImageRequest.ANYTHING.toString());
+        assertEquals(
+                "anything at 30", ImageRequest.ANYTHING.rate(FrameRate.of(30)).toString());
+        assertEquals(VGA, wish.size().orElseThrow());
+        assertTrue(ImageRequest.ANYTHING.format().isEmpty()
+                && ImageRequest.ANYTHING.rate().isEmpty());
+    }
+}

@@ -1,0 +1,181 @@
+package dev.cenalloc.json;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Device.Source;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What somebody knows of a board's devices, from a file. */
+class ProfileTest {
+    private static final String BOARD = """
+            {
+              "version": 1,
+              "devices": {
+                "camera": {"require": {"contiguous": true}},
+                "display": {
+                  "require": {"pitchAlignment": 64, "maxSegments": 1},
+                  "advise": {"coherent": true, "sparkle": [1]},
+                  "iommu": true
+                }
+              },
+              "uses": {"camera": ["reserved"], "ui": ["system", "udmabuf"]}
+            }
+            """;
+
+    private static ConstraintsFormatException refused(String json) {
+        return assertThrows(ConstraintsFormatException.class, () -> Profile.read("test", json), json);
+    }
+
+    @Test
+    void devicesAndUsesAreRead() throws Exception {
+        Profile board = Profile.read("board.json", BOARD);
+        Device camera = board.device("camera").orElseThrow();
+        assertEquals(Constraints.NONE.contiguous(), camera.constraints());
+        assertEquals(Source.PROFILE, camera.source());
+        assertEquals("profile board.json", camera.detail());
+        Device display = board.device("display").orElseThrow();
+        assertTrue(display.isBehindIommu());
+        assertEquals(
+                Set.of("sparkle"), display.declared().orElseThrow().unknown().keySet());
+        assertTrue(board.device("npu").isEmpty());
+        assertEquals(
+                Set.of("default_cma_region"),
+                board.use("camera").orElseThrow().constraints().allowedHeaps().orElseThrow());
+        assertTrue(board.use("npu").isEmpty());
+        assertEquals(List.of("camera", "display"), board.devices());
+        assertEquals(List.of("camera", "ui"), board.uses());
+    }
+
+    @Test
+    void whatIsStatedGoesBeforeIt() throws Exception {
+        Device profile = Profile.read("board.json", BOARD).device("camera").orElseThrow();
+        Device stated = Device.of("camera", Constraints.NONE, "its data sheet");
+        Device unknown = Device.undeclared("camera");
+        assertEquals(stated, Device.mostTrusted(List.of(unknown, profile, stated)));
+        assertEquals(profile, Device.mostTrusted(List.of(unknown, profile)));
+    }
+
+    @Test
+    void itTakesPartInAPlan() throws Exception {
+        Profile board = Profile.read("board.json", BOARD);
+        try (var cenalloc = Cenalloc.open()) {
+            String explained = cenalloc.plan(100, List.of(board.device("camera").orElseThrow()))
+                    .explain();
+            assertTrue(explained.contains("contiguous memory (profile board.json)"), explained);
+        }
+    }
+
+    @Test
+    void whatIsWrittenIsReadAgain() throws Exception {
+        var random = new SplittableRandom(11);
+        for (int i = 0; i < 300; i++) {
+            Profile profile = Profile.empty("test").withUse("use " + i, List.of("system", "x"));
+            for (int n = random.nextInt(4); n >= 0; n--) {
+                Device device = Device.of("d \"" + n, JsonConstraints.next(random), "test");
+                profile = profile.with(random.nextBoolean() ? device.behindIommu() : device);
+            }
+            Profile again = Profile.read("test", profile.write());
+            assertEquals(profile.devices(), again.devices());
+            assertEquals(profile.uses(), again.uses());
+            for (String device : profile.devices()) {
+                assertEquals(profile.device(device), again.device(device), profile.write());
+            }
+            assertEquals(profile.write(), again.write());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "[] | '' | a profile is an object",
+                "{} | '' | version is missing",
+                "{\"version\": 2} | /version | not 1",
+                "{\"version\": 1, \"x\": 1} | /x | no \"x\"",
+                "{\"version\": 1, \"devices\": []} | /devices | an object",
+                "{\"version\": 1, \"devices\": {\"d\": 1}} | /devices/d | an object",
+                "{\"version\": 1, \"devices\": {\"d\": {\"version\": 1}}} | /devices/d/version | no \"version\"",
+                "{\"version\": 1, \"devices\": {\"d\": {\"iommu\": 1}}} | /devices/d/iommu | true or false",
+                "{\"version\": 1, \"devices\": {\"d\": {\"require\": {\"maxSize\": 0}}}} | /devices/d/require/maxSize | 1",
+                "{\"version\": 1, \"devices\": {\"d\": {\"require\": {\"sparkle\": 1}}}} | /devices/d/require/sparkle | sparkle",
+                "{\"version\": 1, \"uses\": {\"u\": []}} | /uses/u | at least one heap",
+                "{\"version\": 1, \"uses\": {\"u\": [1]}} | /uses/u/0 | name of a heap",
+                "{\"version\": 1, \"uses\": {\"u\": \"system\"}} | /uses/u | list of heaps",
+                "{\"version\": 1, \"version\": 1} | '' | JSON",
+                "{\"version\": 1} {} | '' | follows",
+                "{\"version\": 1 | '' | JSON"
+            })
+    void whatIsNoProfileIsRefusedAtItsPlace(String json, String pointer, String words) {
+        ConstraintsFormatException e = refused(json);
+        String message = String.valueOf(e.getMessage());
+        assertTrue(message.contains(words), message);
+        assertTrue(e.pointer().startsWith(pointer), () -> e.pointer() + " for " + json);
+    }
+
+    @Test
+    void thePlaceIsThatInTheFile() {
+        var e = refused(
+                "{\n \"version\": 1,\n \"devices\": {\n  \"d\": {\n   \"require\": {\"maxSize\": 0}\n  }\n }\n}");
+        assertEquals(5, e.line());
+    }
+
+    @Test
+    void aProfileThatEndsEarlyIsRefused() {
+        String whole = BOARD.strip();
+        for (int end = 0; end < whole.length(); end++) {
+            refused(whole.substring(0, end));
+        }
+    }
+
+    @Test
+    void whateverTheTextIsOnlyOneExceptionComesOut() {
+        var random = new SplittableRandom(12);
+        String alphabet = "{}[]\",:01truefalsn \\\n";
+        int read = 0;
+        for (int i = 0; i < 20_000; i++) {
+            var text = new StringBuilder(BOARD);
+            for (int n = random.nextInt(3); n >= 0; n--) {
+                text.setCharAt(random.nextInt(text.length()), alphabet.charAt(random.nextInt(alphabet.length())));
+            }
+            try {
+                Profile.read("test", text.toString());
+                read++;
+            } catch (ConstraintsFormatException e) {
+                assertFalse(e.line() < 1);
+            }
+        }
+        assertTrue(read > 0);
+    }
+
+    @Test
+    void streamsAreUtf8() throws Exception {
+        byte[] bytes = BOARD.replace("camera", "caméra").getBytes(StandardCharsets.UTF_8);
+        Profile board = Profile.read("board.json", new ByteArrayInputStream(bytes));
+        assertTrue(board.device("caméra").isPresent());
+        byte[] latin = BOARD.replace("camera", "caméra").getBytes(StandardCharsets.ISO_8859_1);
+        assertThrows(
+                ConstraintsFormatException.class, () -> Profile.read("board.json", new ByteArrayInputStream(latin)));
+    }
+
+    @Test
+    void onlyWhatIsDeclaredOnceIsDescribed() {
+        Profile profile = Profile.empty("test");
+        assertThrows(IllegalArgumentException.class, () -> profile.with(Device.undeclared("x")));
+        Device two = Device.of("x", Constraints.NONE, "test").or(Constraints.NONE.contiguous());
+        assertThrows(IllegalArgumentException.class, () -> profile.with(two));
+        assertThrows(IllegalArgumentException.class, () -> profile.withUse("u", List.of()));
+    }
+}

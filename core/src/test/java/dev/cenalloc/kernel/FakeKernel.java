@@ -1,0 +1,647 @@
+package dev.cenalloc.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
+import dev.cenalloc.bindings.dmabuf.dma_buf_import_sync_file;
+import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
+import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
+import dev.cenalloc.bindings.dmabuf.dmabuf_h;
+import dev.cenalloc.bindings.dmabuf.sync_file_info;
+import dev.cenalloc.bindings.dmabuf.sync_merge_data;
+import dev.cenalloc.bindings.dmabuf.udmabuf_create;
+import dev.cenalloc.plan.Device;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A small kernel: keeps descriptors and mappings, checks what the real one checks, and fails the n-th call on demand.
+ * {@link KernelContract} runs against both.
+ */
+final class FakeKernel implements Kernel {
+    private static final long PAGE = 4096;
+    private static final long HUGE_PAGE = 2 << 20;
+    private static final long UDMABUF_LIMIT = 64L << 20;
+    private static final Path UDMABUF = Path.of("/dev/udmabuf");
+
+    private enum Kind {
+        NODE,
+        MEMFD,
+        DMA_BUF,
+        SYNC_FILE,
+        DEVICE
+    }
+
+    /** A camera or a display. Called with the kernel's lock held. */
+    interface Device {
+        long number();
+
+        int ioctl(int fd, long request, MemorySegment argument);
+
+        /** A descriptor of it has been closed. */
+        void closed(int fd);
+    }
+
+    /** What a device does: 0 until it is done, then 1, or {@code -errno} if it failed. */
+    static final class Work {
+        int status;
+
+        boolean isPending() {
+            return status == 0;
+        }
+    }
+
+    private static final class File {
+        final Kind kind;
+        /** The heap that a node stands for, or that memory came from. */
+        final String heap;
+
+        final long inode;
+        long size;
+        /** Of a dma-buf, once it is mapped. */
+        @Nullable
+        MemorySegment memory;
+        /** What a node stands for, if it is no heap. */
+        @Nullable
+        Device device;
+
+        boolean readOnly;
+        boolean huge;
+        /** Of a file: whether it has its memory. */
+        boolean filled;
+
+        int seals;
+        boolean synced;
+        /** Of a sync file: all that it stands for; of a dma-buf: those who write. */
+        final Set<Work> writers = new HashSet<>();
+        /** Of a dma-buf. */
+        final Set<Work> readers = new HashSet<>();
+
+        String name = "";
+
+        File(Kind kind, String heap, long inode, long size) {
+            this.kind = kind;
+            this.heap = heap;
+            this.inode = inode;
+            this.size = size;
+        }
+    }
+
+    /** Free bytes, by the name of the heap; {@code udmabuf} if that is there. */
+    final Map<String, Long> heaps = new TreeMap<>();
+
+    final List<String> calls = new ArrayList<>();
+    /** What was asked of directories, /proc and /sys. */
+    final List<String> queries = new ArrayList<>();
+
+    /** The flags of the syncs that succeeded. */
+    final List<Long> syncs = new ArrayList<>();
+
+    private final Map<Integer, File> files = new HashMap<>();
+    private final Map<Long, File> mappings = new HashMap<>();
+    private final Map<Path, Integer> refusals = new HashMap<>();
+    private final Map<Path, Device> devices = new HashMap<>();
+    /** Where sysfs is. */
+    Path sysfs = Path.of("/nowhere");
+    /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
+    final Map<String, Long> numbers = new HashMap<>(
+            Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
+
+    /** Whether it is 6.0 or later. */
+    boolean exchangesFences = true;
+    /** Runs when a poll would wait. */
+    Runnable whileWaiting = () -> {};
+    /** How long the polls were to wait. */
+    final List<Integer> timeouts = new ArrayList<>();
+
+    private long inodes = 100;
+    private int failAt = Integer.MAX_VALUE;
+    private int failWith;
+
+    FakeKernel heap(String name, long free) {
+        heaps.put(name, free);
+        return this;
+    }
+
+    FakeKernel device(String node, Device device) {
+        devices.put(Path.of(node), device);
+        return this;
+    }
+
+    /** The heap that a dma-buf is from, or null if it is none. */
+    @Nullable
+    String heapOf(int fd) {
+        File file = files.get(fd);
+        return file == null || file.kind != Kind.DMA_BUF ? null : file.heap;
+    }
+
+    long sizeOf(int fd) {
+        return Objects.requireNonNull(files.get(fd)).size;
+    }
+
+    /** All heaps of this machine. */
+    Cenalloc open() {
+        try {
+            return Cenalloc.open(this, Path.of("/dev/dma_heap"));
+        } catch (CenallocException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Makes opening a node fail. */
+    synchronized void refuse(Path node, int errno) {
+        refusals.put(node, errno);
+    }
+
+    /** Makes the call that is the n-th from now, from 0 on, fail; close and munmap cannot. */
+    synchronized void failCall(int n, int errno) {
+        failAt = calls.size() + n;
+        failWith = errno;
+    }
+
+    synchronized void failNoCall() {
+        failAt = Integer.MAX_VALUE;
+    }
+
+    synchronized int openFiles() {
+        return files.size();
+    }
+
+    synchronized int openMappings() {
+        return mappings.size();
+    }
+
+    synchronized long free() {
+        return heaps.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** A dma-buf of another exporter, as it comes from a driver or another process. */
+    synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
+        File file = new File(Kind.DMA_BUF, exporter, inodes++, size);
+        file.readOnly = readOnly;
+        return add(file);
+    }
+
+    /** A sync file, as a driver gives it. */
+    synchronized int fence(Work work) {
+        return syncFile(Set.of(work));
+    }
+
+    private int syncFile(Collection<Work> works) {
+        File file = new File(Kind.SYNC_FILE, "", inodes++, 0);
+        file.writers.addAll(works);
+        return add(file);
+    }
+
+    private int enter(String call) {
+        calls.add(call);
+        return calls.size() - 1 == failAt ? -failWith : 0;
+    }
+
+    private int add(File file) {
+        int fd = 3;
+        while (files.containsKey(fd)) {
+            fd++;
+        }
+        files.put(fd, file);
+        return fd;
+    }
+
+    @Override
+    public synchronized List<String> list(Path directory) throws IOException {
+        queries.add("list " + directory);
+        var names =
+                heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList();
+        if (names.isEmpty()) {
+            throw new NoSuchFileException(directory.toString());
+        }
+        return names;
+    }
+
+    @Override
+    public synchronized int open(Path path, int flags) {
+        int result = enter("open");
+        if (result < 0) {
+            return result;
+        }
+        Integer refusal = refusals.get(path);
+        if (refusal != null) {
+            return -refusal;
+        }
+        Device device = devices.get(path);
+        if (device != null) {
+            File file = new File(Kind.DEVICE, "", inodes++, 0);
+            file.device = device;
+            return add(file);
+        }
+        String name = String.valueOf(path.getFileName());
+        if (!heaps.containsKey(name)) {
+            return -Errno.ENOENT;
+        }
+        return add(new File(Kind.NODE, name, inodes++, 0));
+    }
+
+    @Override
+    public synchronized int close(int fd) {
+        calls.add("close");
+        File file = files.remove(fd);
+        if (file == null) {
+            throw new AssertionError("close of descriptor " + fd + ", which is not open");
+        }
+        if (file.kind == Kind.DMA_BUF) {
+            heaps.computeIfPresent(file.heap, (_, free) -> free + file.size);
+        }
+        if (file.device != null) {
+            file.device.closed(fd);
+        }
+        return 0;
+    }
+
+    @Override
+    public synchronized int ioctl(int fd, long request, MemorySegment argument) {
+        int result = enter(
+                request == dmabuf_h.DMA_HEAP_IOCTL_ALLOC() || request == dmabuf_h.UDMABUF_CREATE() ? "alloc" : "ioctl");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null) {
+            return -Errno.EBADF;
+        }
+        return switch (file.kind) {
+            case NODE -> file.heap.equals("udmabuf") ? udmabuf(request, argument) : heap(file, request, argument);
+            case MEMFD -> -Errno.ENOTTY;
+            case DMA_BUF -> dmaBuf(file, request, argument);
+            case SYNC_FILE -> syncFile(file, request, argument);
+            case DEVICE -> Objects.requireNonNull(file.device).ioctl(fd, request, argument);
+        };
+    }
+
+    @Override
+    public int repeatableIoctl(int fd, long request, MemorySegment argument) {
+        return ioctl(fd, request, argument);
+    }
+
+    private int heap(File node, long request, MemorySegment argument) {
+        if (request != dmabuf_h.DMA_HEAP_IOCTL_ALLOC()) {
+            return -Errno.EINVAL;
+        }
+        long size = (dma_heap_allocation_data.len(argument) + PAGE - 1) & -PAGE;
+        if (dma_heap_allocation_data.fd(argument) != 0
+                || dma_heap_allocation_data.heap_flags(argument) != 0
+                || (dma_heap_allocation_data.fd_flags(argument) & ~(Linux.O_CLOEXEC | 3)) != 0
+                || size == 0) {
+            return -Errno.EINVAL;
+        }
+        int fd = allocate(node.heap, size);
+        if (fd < 0) {
+            return fd;
+        }
+        dma_heap_allocation_data.fd(argument, fd);
+        return 0;
+    }
+
+    private int udmabuf(long request, MemorySegment argument) {
+        if (request != dmabuf_h.UDMABUF_CREATE()) {
+            return -Errno.ENOTTY;
+        }
+        long size = udmabuf_create.size(argument);
+        if (size == 0 || size % PAGE != 0 || udmabuf_create.offset(argument) % PAGE != 0 || size > UDMABUF_LIMIT) {
+            return -Errno.EINVAL;
+        }
+        File memfd = files.get(udmabuf_create.memfd(argument));
+        if (memfd == null || memfd.kind != Kind.MEMFD) {
+            return -Errno.EBADFD;
+        }
+        boolean sealedRight = (memfd.seals & Linux.F_SEAL_SHRINK) != 0 && (memfd.seals & F_SEAL_WRITE) == 0;
+        if (!sealedRight || udmabuf_create.offset(argument) + size > memfd.size) {
+            return -Errno.EINVAL;
+        }
+        if (memfd.huge && !memfd.filled) {
+            throw new AssertionError("the kernel would take pages that others have reserved");
+        }
+        return allocate("udmabuf", size);
+    }
+
+    private static final int F_SEAL_WRITE = 8;
+
+    private int allocate(String heap, long size) {
+        long free = heaps.getOrDefault(heap, 0L);
+        if (size > free) {
+            return -Errno.ENOMEM;
+        }
+        heaps.put(heap, free - size);
+        return add(new File(Kind.DMA_BUF, heap, inodes++, size));
+    }
+
+    private int dmaBuf(File file, long request, MemorySegment argument) {
+        if (request == dmabuf_h.DMA_BUF_IOCTL_SYNC()) {
+            long flags = dma_buf_sync.flags(argument);
+            boolean known = (flags & ~(long) dmabuf_h.DMA_BUF_SYNC_VALID_FLAGS_MASK()) == 0;
+            if (!known || (flags & dmabuf_h.DMA_BUF_SYNC_RW()) == 0) {
+                return -Errno.EINVAL;
+            }
+            boolean end = (flags & dmabuf_h.DMA_BUF_SYNC_END()) != 0;
+            if (end && !file.synced && file.heap.equals("udmabuf")) {
+                return -Errno.EINVAL;
+            }
+            file.synced = true;
+            syncs.add(flags);
+            return 0;
+        }
+        if (request == dmabuf_h.DMA_BUF_SET_NAME_B()) {
+            byte[] bytes = argument.toArray(ValueLayout.JAVA_BYTE);
+            int length = 0;
+            while (bytes[length] != 0) {
+                length++;
+            }
+            if (length >= dmabuf_h.DMA_BUF_NAME_LEN()) {
+                return -Errno.EINVAL;
+            }
+            file.name = new String(bytes, 0, length, StandardCharsets.UTF_8);
+            return 0;
+        }
+        if (exchangesFences && request == dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE()) {
+            int flags = dma_buf_export_sync_file.flags(argument);
+            if (flags < 1 || flags > dmabuf_h.DMA_BUF_SYNC_RW()) {
+                return -Errno.EINVAL;
+            }
+            var works = new HashSet<>(pending(file.writers));
+            if ((flags & dmabuf_h.DMA_BUF_SYNC_WRITE()) != 0) {
+                works.addAll(pending(file.readers));
+            }
+            dma_buf_export_sync_file.fd(argument, syncFile(works));
+            return 0;
+        }
+        if (exchangesFences && request == dmabuf_h.DMA_BUF_IOCTL_IMPORT_SYNC_FILE()) {
+            int flags = dma_buf_import_sync_file.flags(argument);
+            File fence = files.get(dma_buf_import_sync_file.fd(argument));
+            if (flags < 1 || flags > dmabuf_h.DMA_BUF_SYNC_RW() || fence == null || fence.kind != Kind.SYNC_FILE) {
+                return -Errno.EINVAL;
+            }
+            boolean writes = (flags & dmabuf_h.DMA_BUF_SYNC_WRITE()) != 0;
+            (writes ? file.writers : file.readers).addAll(fence.writers);
+            return 0;
+        }
+        return -Errno.ENOTTY;
+    }
+
+    private int syncFile(File file, long request, MemorySegment argument) {
+        if (request == dmabuf_h.SYNC_IOC_FILE_INFO()) {
+            if (sync_file_info.flags(argument) != 0 || sync_file_info.pad(argument) != 0) {
+                return -Errno.EINVAL;
+            }
+            // 0 if one is pending, else the first error, else 1.
+            int status = pending(file.writers).isEmpty()
+                    ? file.writers.stream().mapToInt(work -> work.status).min().orElse(1)
+                    : 0;
+            sync_file_info.status(argument, status);
+            return 0;
+        }
+        if (request == dmabuf_h.SYNC_IOC_MERGE()) {
+            if (sync_merge_data.flags(argument) != 0 || sync_merge_data.pad(argument) != 0) {
+                return -Errno.EINVAL;
+            }
+            File other = files.get(sync_merge_data.fd2(argument));
+            if (other == null || other.kind != Kind.SYNC_FILE) {
+                return -Errno.ENOENT;
+            }
+            var works = new HashSet<>(pending(file.writers));
+            works.addAll(pending(other.writers));
+            sync_merge_data.fence(argument, syncFile(works));
+            return 0;
+        }
+        return -Errno.ENOTTY;
+    }
+
+    /** What is over is forgotten, whether it went well or not. */
+    private static List<Work> pending(Set<Work> works) {
+        return works.stream().filter(Work::isPending).toList();
+    }
+
+    /** Time passes at once. */
+    @Override
+    public synchronized int poll(MemorySegment fds, long count, int timeoutMillis) {
+        assertEquals(1, count);
+        timeouts.add(timeoutMillis);
+        int result = enter("poll");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fds.get(ValueLayout.JAVA_INT, 0));
+        short events = fds.get(ValueLayout.JAVA_SHORT, 4);
+        int ready = file == null ? Linux.POLLNVAL : ready(file) & events;
+        if (ready == 0 && timeoutMillis != 0) {
+            whileWaiting.run();
+            ready = ready(Objects.requireNonNull(file)) & events;
+        }
+        fds.set(ValueLayout.JAVA_SHORT, 6, (short) ready);
+        return ready == 0 ? 0 : 1;
+    }
+
+    private static int ready(File file) {
+        int readable = pending(file.writers).isEmpty() ? Linux.POLLIN : 0;
+        return switch (file.kind) {
+            case SYNC_FILE -> readable;
+            case DMA_BUF -> readable | (readable != 0 && pending(file.readers).isEmpty() ? Linux.POLLOUT : 0);
+            // What drivers do not say.
+            case NODE, MEMFD, DEVICE -> Linux.POLLIN | Linux.POLLOUT;
+        };
+    }
+
+    @Override
+    public synchronized int memfdCreate(String name, int flags) {
+        int result = enter("memfd_create");
+        if (result < 0) {
+            return result;
+        }
+        File file = new File(Kind.MEMFD, "", inodes++, 0);
+        file.huge = (flags & Linux.MFD_HUGETLB) != 0;
+        return add(file);
+    }
+
+    @Override
+    public synchronized int ftruncate(int fd, long length) {
+        int result = enter("ftruncate");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.kind != Kind.MEMFD || (file.huge && length % HUGE_PAGE != 0)) {
+            return -Errno.EINVAL;
+        }
+        file.size = length;
+        return 0;
+    }
+
+    @Override
+    public synchronized int fallocate(int fd, long length) {
+        int result = enter("fallocate");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.kind != Kind.MEMFD) {
+            return -Errno.EBADF;
+        }
+        if (length > heaps.getOrDefault("udmabuf", 0L)) {
+            return -Errno.ENOSPC;
+        }
+        file.filled = true;
+        return 0;
+    }
+
+    @Override
+    public synchronized int addSeals(int fd, int seals) {
+        int result = enter("fcntl");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.kind != Kind.MEMFD) {
+            return -Errno.EINVAL;
+        }
+        file.seals |= seals;
+        return 0;
+    }
+
+    @Override
+    public synchronized int fstat(int fd, MemorySegment stat) {
+        int result = enter("fstat");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null) {
+            return -Errno.EBADF;
+        }
+        stat.set(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE, file.size);
+        stat.set(ValueLayout.JAVA_LONG, Linux.STAT_INO, file.inode);
+        return 0;
+    }
+
+    @Override
+    public synchronized long mmap(int fd, long length, int protection) {
+        int result = enter("mmap");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null) {
+            return -Errno.EBADF;
+        }
+        if (file.kind != Kind.DMA_BUF || length > file.size) {
+            return -Errno.EINVAL;
+        }
+        if (file.readOnly && (protection & Linux.PROT_WRITE) != 0) {
+            return -Errno.EACCES;
+        }
+        if (file.memory == null) {
+            file.memory = Arena.ofAuto().allocate(file.size, PAGE);
+        }
+        // An address of its own for each mapping; the memory is found by it again.
+        long address = (1L << 40) + (inodes++ << 20);
+        mappings.put(address, file);
+        return address;
+    }
+
+    @Override
+    public synchronized int munmap(long address, long length) {
+        calls.add("munmap");
+        if (mappings.remove(address) == null) {
+            throw new AssertionError("munmap of what is not mapped");
+        }
+        return 0;
+    }
+
+    @Override
+    public synchronized MemorySegment view(long address, long length, Arena scope, Runnable release) {
+        File file = mappings.get(address);
+        if (file == null || file.memory == null) {
+            throw new AssertionError("view of what is not mapped");
+        }
+        return Linux.view(file.memory.address(), length, scope, release);
+    }
+
+    @Override
+    public synchronized long deviceNumber(Path node) {
+        int result = enter("stat");
+        if (result < 0) {
+            return result;
+        }
+        Device device = devices.get(node);
+        return device == null ? -Errno.ENOENT : device.number();
+    }
+
+    @Override
+    public synchronized Path sysfs(long number) {
+        return sysfs;
+    }
+
+    @Override
+    public synchronized List<String> fdinfo(int fd) throws IOException {
+        if (enter("fdinfo") < 0) {
+            throw new IOException(Errno.name(failWith));
+        }
+        File file = files.get(fd);
+        if (file == null) {
+            throw new NoSuchFileException("/proc/self/fdinfo/" + fd);
+        }
+        return file.kind == Kind.DMA_BUF
+                ? List.of("pos:\t0", "count:\t1", "exp_name:\t" + file.heap, "name:\t" + file.name)
+                : List.of("pos:\t0", "flags:\t0");
+    }
+
+    @Override
+    public synchronized boolean isReadable(Path path) {
+        queries.add("isReadable " + path);
+        return !refusals.containsKey(path);
+    }
+
+    @Override
+    public synchronized boolean exists(Path path) {
+        queries.add("exists " + path);
+        return path.equals(UDMABUF) && heaps.containsKey("udmabuf");
+    }
+
+    @Override
+    public long pageSize() {
+        return PAGE;
+    }
+
+    @Override
+    public synchronized OptionalLong meminfo(String key) {
+        return number(key);
+    }
+
+    @Override
+    public synchronized OptionalLong moduleParameter(String module, String parameter) {
+        return number(module + " " + parameter);
+    }
+
+    private OptionalLong number(String key) {
+        queries.add(key);
+        Long number = numbers.get(key);
+        return number == null ? OptionalLong.empty() : OptionalLong.of(number);
+    }
+}

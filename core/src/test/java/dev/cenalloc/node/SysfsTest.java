@@ -1,0 +1,85 @@
+package dev.cenalloc.node;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.MissingDeviceException;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Device.Source;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What sysfs tells of a device, and which of several descriptions counts. */
+class SysfsTest {
+    @TempDir
+    private Path sysfs = Path.of("");
+
+    private void file(String name, String content) throws Exception {
+        Files.writeString(sysfs.resolve(name), content + "\n");
+    }
+
+    @Test
+    void aDeviceTellsItsReachItsNodeAndItsIommu() throws Exception {
+        Path bus = Files.createDirectory(sysfs.resolve("pci"));
+        Files.createSymbolicLink(sysfs.resolve("subsystem"), bus);
+        file("dma_mask_bits", "32");
+        file("numa_node", "1");
+        Device device = Device.ofSysfs("gpu", sysfs);
+        assertEquals(Map.of("pci", 0xffff_ffffL), device.constraints().highestAddresses());
+        assertEquals(Set.of("numa1"), device.constraints().near().orElseThrow());
+        assertEquals(Source.SYSFS, device.source());
+        assertFalse(device.isBehindIommu());
+
+        Files.createDirectory(sysfs.resolve("iommu_group"));
+        file("iommu_group/type", "identity");
+        assertFalse(Device.ofSysfs("gpu", sysfs).isBehindIommu(), "it lets addresses pass as they are");
+        file("iommu_group/type", "DMA-FQ");
+        Device behind = Device.ofSysfs("gpu", sysfs);
+        assertTrue(behind.isBehindIommu());
+        assertEquals(Map.of(), behind.constraints().highestAddresses());
+        assertTrue(behind.toString().contains("not needed behind its IOMMU"), behind::toString);
+    }
+
+    @Test
+    void linksToHeapsAreFollowed() throws Exception {
+        Files.createSymbolicLink(sysfs.resolve("dma_heap"), Path.of("../../virtual/dma_heap/system"));
+        Files.createSymbolicLink(sysfs.resolve("dma_heap1"), Path.of("../../virtual/dma_heap/reserved"));
+        assertEquals(
+                Set.of("system", "default_cma_region"),
+                Device.ofSysfs("camera", sysfs).constraints().allowedHeaps().orElseThrow());
+    }
+
+    @Test
+    void nothingKnownIsNothingDeclared() throws Exception {
+        file("dma_mask_bits", "64");
+        file("numa_node", "-1");
+        assertTrue(Device.ofSysfs("x", sysfs).declared().isEmpty());
+        file("dma_mask_bits", "rubbish");
+        assertTrue(Device.ofSysfs("x", sysfs).declared().isEmpty());
+        assertThrows(MissingDeviceException.class, () -> Device.ofSysfs("x", sysfs.resolve("no such")));
+    }
+
+    @Test
+    void theMostTrustedSourceCounts() {
+        Device unknown = Device.undeclared("camera");
+        Device kernel = Device.of("camera", Constraints.NONE.near(List.of("numa0")), Source.SYSFS, "sysfs");
+        Device trial = Device.of("camera", Constraints.NONE, Source.TRIAL_IMPORT, "it took scattered memory");
+        // A table of uses, as an administrator writes it, is a profile.
+        Device profile = Device.of("camera", Constraints.NONE.onlyHeaps(Set.of("reserved")), Source.PROFILE, "table");
+        Device stated = Device.of("camera", Constraints.NONE.contiguous(), "its data sheet");
+        assertEquals(stated, Device.mostTrusted(List.of(unknown, kernel, trial, profile, stated)));
+        assertEquals(profile, Device.mostTrusted(List.of(unknown, kernel, trial, profile)));
+        assertEquals(trial, Device.mostTrusted(List.of(unknown, kernel, trial)));
+        assertEquals(kernel, Device.mostTrusted(List.of(unknown, kernel)));
+        assertEquals(unknown, Device.mostTrusted(List.of(unknown)));
+        assertThrows(IllegalArgumentException.class, () -> Device.mostTrusted(List.of()));
+    }
+}

@@ -1,0 +1,338 @@
+package dev.cenalloc.plan;
+
+import static dev.cenalloc.Constraints.NONE;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.Layout.Plane;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.FakeKernel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class LayoutTest {
+    private static final PixelFormat[] FORMATS = PixelFormat.values();
+
+    /**
+     * Sizes by the kernel's documents. Planar: pixfmt-yuv-planar.rst, "the chroma plane contains half the number of lines" and
+     * its 4x4 samples, whose bytes can be counted (24 of NV12 and YUV420, 32 of NV16). Packed: pixfmt-packed-yuv.rst, two pixels
+     * in 32 bits; pixfmt-rgb.rst. Odd sizes: pixfmt-v4l2.rst, rounded up to a multiple of the scale factor.
+     */
+    @ParameterizedTest
+    @CsvSource({
+        "XR24, 640, 480, 1228800, 0/2560/480",
+        "XB24, 640, 480, 1228800, 0/2560/480",
+        "RG16, 640, 480, 614400, 0/1280/480",
+        "RG24, 641, 3, 5769, 0/1923/3",
+        "R8, 1000, 480, 480000, 0/1000/480",
+        "YUYV, 640, 480, 614400, 0/1280/480",
+        "UYVY, 640, 480, 614400, 0/1280/480",
+        "NV12, 4, 4, 24, 0/4/4 16/4/2",
+        "NV16, 4, 4, 32, 0/4/4 16/4/4",
+        "YUV420, 4, 4, 24, 0/4/4 16/2/2 20/2/2",
+        "NV12, 640, 480, 460800, 0/640/480 307200/640/240",
+        "NV16, 640, 480, 614400, 0/640/480 307200/640/480",
+        "YUV420, 640, 480, 460800, 0/640/480 307200/320/240 384000/320/240",
+        "NV12, 1920, 1080, 3110400, 0/1920/1080 2073600/1920/540",
+        // Odd ones.
+        "XR24, 3, 3, 36, 0/12/3",
+        "YUYV, 3, 3, 24, 0/8/3",
+        "NV12, 3, 3, 24, 0/4/4 16/4/2",
+        "NV16, 3, 3, 24, 0/4/3 12/4/3",
+        "YUV420, 3, 3, 24, 0/4/4 16/2/2 20/2/2",
+        "YUV420, 1, 1, 6, 0/2/2 4/1/1 5/1/1",
+    })
+    void asTheKernelsDocumentsHaveIt(PixelFormat format, int width, int height, long size, String planes) {
+        Layout layout = Layout.of(new Image(format, width, height), 0, NONE);
+        assertEquals(planes, planes(layout));
+        assertEquals(size, layout.size());
+        assertTrue(layout.isGapless());
+    }
+
+    private static String planes(Layout layout) {
+        var text = new ArrayList<String>();
+        layout.planes().forEach(plane -> text.add(plane.offset() + "/" + plane.pitch() + "/" + plane.lines()));
+        return String.join(" ", text);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "NV12M, 0, 3, 3, 0/4/4",
+        "NV12M, 1, 640, 480, 0/640/240",
+        "NV16M, 1, 640, 480, 0/640/480",
+        "YUV420M, 0, 640, 480, 0/640/480",
+        "YUV420M, 1, 640, 480, 0/320/240",
+        "YUV420M, 2, 640, 480, 0/320/240",
+    })
+    void planesInBuffersOfTheirOwnBeginAtZero(PixelFormat format, int buffer, int width, int height, String plane) {
+        Layout layout = Layout.of(new Image(format, width, height), buffer, NONE);
+        assertEquals(plane, planes(layout));
+        assertEquals(buffer, layout.buffer());
+        assertEquals(layout.planes().getFirst().size(), layout.size());
+    }
+
+    @Test
+    void theFirstPlaneMakesTheOthersAligned() {
+        // Alone, a luma pitch of 640 would do; half of it is no multiple of 128.
+        Constraints aligned = NONE.pitchAlignment(128);
+        assertEquals("0/640/480 307200/640/240", planes(Layout.of(new Image(PixelFormat.NV12, 640, 480), 0, aligned)));
+        assertEquals(
+                "0/768/480 368640/384/240 460800/384/240",
+                planes(Layout.of(new Image(PixelFormat.YUV420, 640, 480), 0, aligned)));
+        // In a buffer of its own, the chroma plane follows no other.
+        assertEquals("0/384/240", planes(Layout.of(new Image(PixelFormat.YUV420M, 640, 480), 1, aligned)));
+        assertEquals("0/640/480", planes(Layout.of(new Image(PixelFormat.YUV420M, 640, 480), 0, aligned)));
+        // Alignments need not be powers of two, and chroma comes in pairs: not 645.
+        assertEquals(
+                "0/660/480 316800/660/240",
+                planes(Layout.of(new Image(PixelFormat.NV12, 640, 480), 0, NONE.pitchAlignment(15))));
+    }
+
+    @Test
+    void limitsCountForEveryPlane() {
+        var image = new Image(PixelFormat.YUV420, 640, 480);
+        assertEquals(
+                1024,
+                Layout.of(image, 0, NONE.minPitch(512)).planes().getFirst().pitch());
+        assertThrows(IllegalArgumentException.class, () -> Layout.of(image, 0, NONE.maxPitch(639)));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> Layout.of(image, 0, NONE.minPitch(512).maxPitch(1023)));
+        assertThrows(IllegalArgumentException.class, () -> Layout.of(image, 0, NONE.maxSize(460_799)));
+        assertEquals(460_800, Layout.of(image, 0, NONE.maxSize(460_800)).size());
+        assertEquals(500_000, Layout.of(image, 0, NONE.minSize(500_000)).size());
+        // Where the memory begins is another matter than how long it is.
+        assertEquals(
+                500_000,
+                Layout.of(image, 0, NONE.baseAlignment(65_536).minSize(500_000)).size());
+    }
+
+    @Test
+    void alignedOffsetsLeaveGapsThatAreTold() {
+        Layout layout = Layout.of(new Image(PixelFormat.YUV420, 100, 10), 0, NONE.offsetAlignment(4096));
+        assertEquals("0/100/10 4096/50/5 8192/50/5", planes(layout));
+        assertEquals(8442, layout.size());
+        assertFalse(layout.isGapless());
+        assertFalse(
+                new Layout(layout.image(), 0, List.of(new Plane(1, 1, 1), new Plane(2, 1, 1), new Plane(3, 1, 1)), 9)
+                        .isGapless());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 1", "1, 0", "-1, 1", "1, -1", "-2147483648, -2147483648"})
+    void anImageHasPixels(int width, int height) {
+        assertThrows(IllegalArgumentException.class, () -> new Image(PixelFormat.NV12, width, height));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theLargestImagesAreCountedOrRefused(PixelFormat format) {
+        int most = Integer.MAX_VALUE;
+        Layout line = Layout.of(new Image(format, most, 1), 0, NONE);
+        assertTrue(line.planes().getFirst().pitch() >= most, line::toString);
+        Layout column = Layout.of(new Image(format, 1, most), 0, NONE);
+        assertTrue(column.planes().getFirst().lines() >= most, column::toString);
+        // 2^62 pixels: of one byte and a half they have less than 2^63, of two no more.
+        var image = new Image(format, most, most);
+        if (format.buffers() > 1
+                || List.of(PixelFormat.R8, PixelFormat.NV12, PixelFormat.YUV420).contains(format)) {
+            assertTrue(Layout.of(image, 0, NONE).size() > 1L << 61);
+        } else if (List.of(PixelFormat.XR24, PixelFormat.XB24, PixelFormat.RG24).contains(format)) {
+            assertThrows(IllegalArgumentException.class, () -> Layout.of(image, 0, NONE));
+        }
+        Constraints huge = NONE.pitchAlignment(1L << 62);
+        assertThrows(IllegalArgumentException.class, () -> Layout.of(new Image(format, 1, 3), 0, huge));
+    }
+
+    @Test
+    void whatCannotBeLaidOutIsRefused() throws Exception {
+        var tiled = new Image(PixelFormat.XR24, 64, 64, 0x0100_0000_0000_0001L);
+        assertTrue(tiled.toString().endsWith("with modifier 0x100000000000001"), tiled::toString);
+        var apart = new Image(PixelFormat.NV12M, 64, 64);
+        try (var cenalloc = Cenalloc.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
+            for (var refused : List.of(
+                    assertThrows(IllegalArgumentException.class, () -> Layout.of(tiled, 0, NONE)),
+                    assertThrows(IllegalArgumentException.class, () -> cenalloc.create(tiled)),
+                    assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(tiled, List.of())))) {
+                assertTrue(String.valueOf(refused.getMessage()).contains("0x100000000000001"), refused::toString);
+            }
+            assertThrows(IllegalArgumentException.class, () -> cenalloc.create(apart));
+            assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(apart, List.of()));
+            for (int buffer : new int[] {-1, 2, Integer.MAX_VALUE}) {
+                assertThrows(IllegalArgumentException.class, () -> cenalloc.create(apart, buffer));
+                assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(apart, buffer, List.of()));
+                assertThrows(IllegalArgumentException.class, () -> Layout.of(apart, buffer, NONE));
+            }
+            try (var chroma = cenalloc.create(apart, 1)) {
+                assertEquals("0/64/32", planes(chroma.layout().orElseThrow()));
+                assertEquals(64 * 32, chroma.size());
+            }
+            try (var bytes = cenalloc.create(100)) {
+                assertTrue(bytes.layout().isEmpty());
+            }
+        }
+    }
+
+    @Test
+    void aLayoutFromElsewhereIsChecked() {
+        var image = new Image(PixelFormat.NV12, 4, 4);
+        var luma = new Plane(0, 4, 4);
+        var chroma = new Plane(16, 4, 2);
+        assertEquals(Layout.of(image, 0, NONE), new Layout(image, 0, List.of(luma, chroma), 24));
+        for (List<Plane> planes : List.of(
+                List.<Plane>of(),
+                List.of(luma),
+                List.of(luma, chroma, new Plane(24, 1, 1)),
+                List.of(chroma, luma),
+                List.of(luma, new Plane(15, 4, 2)),
+                List.of(luma, new Plane(17, 4, 2)))) {
+            assertThrows(IllegalArgumentException.class, () -> new Layout(image, 0, planes, 24), planes::toString);
+        }
+        assertThrows(IllegalArgumentException.class, () -> new Layout(image, 1, List.of(luma, chroma), 24));
+        // A modifier may add planes, of compression for instance.
+        var tiled = new Image(PixelFormat.NV12, 4, 4, 1L << 56);
+        assertEquals(
+                3,
+                new Layout(tiled, 0, List.of(luma, chroma, new Plane(24, 1, 1)), 25)
+                        .planes()
+                        .size());
+        assertThrows(IllegalArgumentException.class, () -> new Plane(-1, 1, 1));
+        assertThrows(IllegalArgumentException.class, () -> new Plane(0, 0, 1));
+        assertThrows(IllegalArgumentException.class, () -> new Plane(0, 1, 0));
+        assertThrows(IllegalArgumentException.class, () -> new Plane(0, 1L << 32, 1L << 31));
+        assertThrows(IllegalArgumentException.class, () -> new Plane(0, 1L << 40, 1L << 40));
+        assertThrows(IllegalArgumentException.class, () -> new Plane(1, 1, Long.MAX_VALUE));
+    }
+
+    @Test
+    void offsetsClashWithALimitOfTheSize() throws Exception {
+        var kernel = new FakeKernel();
+        kernel.heap("system", 1 << 30);
+        try (var cenalloc = Cenalloc.open(kernel, Path.of("/dev/dma_heap"))) {
+            var devices = List.of(
+                    Device.of("bystander", NONE.pitchAlignment(64), "test"),
+                    Device.of("pages", NONE.offsetAlignment(1 << 20), "test"),
+                    Device.of("small", NONE.maxSize(500_000), "test"));
+            Plan clash = cenalloc.plan(new Image(PixelFormat.NV12, 640, 480), devices);
+            assertEquals(
+                    List.of("pages", "small"),
+                    clash.conflict().orElseThrow().statements().stream()
+                            .map(statement -> statement.device().name())
+                            .toList());
+            assertTrue(cenalloc.plan(460_800, devices).isSatisfiable(), "bytes have no planes");
+        }
+    }
+
+    // ---- of any layout ----
+
+    private record Case(Image image, int buffer, List<Device> devices) {
+        static Case next(SplittableRandom random) {
+            PixelFormat format = FORMATS[random.nextInt(FORMATS.length)];
+            var image = new Image(format, random.nextInt(1, 3000), random.nextInt(1, 2000));
+            var devices = new ArrayList<Device>();
+            for (int n = random.nextInt(1, 5); n > 0; n--) {
+                Constraints said = NONE;
+                for (Field field : List.of(
+                        Field.PITCH_ALIGNMENT,
+                        Field.OFFSET_ALIGNMENT,
+                        Field.MIN_PITCH,
+                        Field.MIN_SIZE,
+                        Field.BASE_ALIGNMENT)) {
+                    if (random.nextInt(3) == 0) {
+                        boolean any = field == Field.PITCH_ALIGNMENT || field == Field.MIN_PITCH;
+                        said = said.with(field, any ? random.nextInt(1, 2000) : 1L << random.nextInt(16));
+                    }
+                }
+                devices.add(Device.of("device" + n, said, "test"));
+            }
+            return new Case(image, random.nextInt(format.buffers()), devices);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 20261123})
+    void everyPlaneSuitsEveryDevice(long seed) throws Exception {
+        var random = new SplittableRandom(seed);
+        try (var cenalloc = Cenalloc.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
+            for (int i = 0; i < 3_000; i++) {
+                Case one = Case.next(random);
+                Plan plan = cenalloc.plan(one.image, one.buffer, one.devices);
+                Layout layout = plan.layout().orElseThrow();
+                assertEquals(plan.size().orElseThrow(), layout.size());
+                assertEquals(layout, Layout.of(one.image, one.buffer, plan.constraints()));
+                long end = 0;
+                for (int p = 0; p < layout.planes().size(); p++) {
+                    Plane plane = layout.planes().get(p);
+                    var sampling = one.image.format().planes(one.buffer).get(p);
+                    assertTrue(plane.offset() >= end, one::toString);
+                    end = plane.end();
+                    assertTrue(
+                            plane.pitch() / sampling.bytes() * sampling.horizontal() >= one.image.width(),
+                            one::toString);
+                    assertTrue(plane.lines() * sampling.vertical() >= one.image.height(), one::toString);
+                    for (Device device : one.devices) {
+                        Constraints said = device.constraints();
+                        assertEquals(0, plane.pitch() % said.raw(Field.PITCH_ALIGNMENT), one::toString);
+                        assertEquals(0, plane.offset() % said.raw(Field.OFFSET_ALIGNMENT), one::toString);
+                        assertTrue(plane.pitch() >= said.raw(Field.MIN_PITCH), one::toString);
+                        assertEquals("", layout.mismatch(said), one::toString);
+                    }
+                }
+                assertTrue(layout.size() >= end, one::toString);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {3, 4})
+    void aFurtherDeviceShrinksNothingAndTheOrderDoesNotMatter(long seed) throws Exception {
+        var random = new SplittableRandom(seed);
+        try (var cenalloc = Cenalloc.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
+            for (int i = 0; i < 3_000; i++) {
+                Case one = Case.next(random);
+                Layout before =
+                        cenalloc.plan(one.image, one.buffer, List.of()).layout().orElseThrow();
+                for (int n = 1; n <= one.devices.size(); n++) {
+                    Layout after = cenalloc.plan(one.image, one.buffer, one.devices.subList(0, n))
+                            .layout()
+                            .orElseThrow();
+                    assertTrue(after.size() >= before.size(), one::toString);
+                    for (int p = 0; p < after.planes().size(); p++) {
+                        assertTrue(
+                                after.planes().get(p).pitch()
+                                        >= before.planes().get(p).pitch(),
+                                one::toString);
+                        assertTrue(
+                                after.planes().get(p).offset()
+                                        >= before.planes().get(p).offset(),
+                                one::toString);
+                        assertEquals(
+                                before.planes().get(p).lines(),
+                                after.planes().get(p).lines());
+                    }
+                    before = after;
+                }
+                var shuffled = new ArrayList<>(one.devices);
+                Collections.shuffle(shuffled, new Random(random.nextLong()));
+                assertEquals(
+                        before,
+                        cenalloc.plan(one.image, one.buffer, shuffled).layout().orElseThrow(),
+                        one::toString);
+            }
+        }
+    }
+}

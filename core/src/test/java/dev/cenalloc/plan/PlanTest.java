@@ -1,0 +1,105 @@
+package dev.cenalloc.plan;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.kernel.FakeKernel;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class PlanTest {
+    private static final Device ANY = Device.of("display", Constraints.NONE, "test");
+    private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "its data sheet");
+
+    private static Plan plan(List<Device> devices, String... heaps) throws Exception {
+        var kernel = new FakeKernel();
+        for (String heap : heaps) {
+            kernel.heap(heap, 1 << 20);
+        }
+        try (var cenalloc = Cenalloc.open(kernel, Path.of("/dev/dma_heap"))) {
+            Plan plan = cenalloc.plan(1000, devices);
+            assertEquals(List.of(), kernel.calls, "solving asks nothing of the kernel");
+            return plan;
+        }
+    }
+
+    private static List<String> names(Plan plan) {
+        return plan.candidates().stream().map(Heap::name).toList();
+    }
+
+    @Test
+    void plentifulMemoryComesFirst() throws Exception {
+        assertEquals(List.of("system", "reserved"), names(plan(List.of(ANY), "reserved", "system")));
+    }
+
+    @Test
+    void aRequiredPropertyIsNeverCrossed() throws Exception {
+        Plan plan = plan(List.of(ANY, CONTIGUOUS), "reserved", "system");
+        assertEquals(List.of("reserved"), names(plan));
+        assertEquals("system", plan.rejected().getFirst().heap().name());
+        assertTrue(plan.rejected().getFirst().reason().contains("camera"), plan::explain);
+    }
+
+    @Test
+    void onePoolIsTriedOnceUnderItsBestName() throws Exception {
+        Plan plan = plan(List.of(CONTIGUOUS), "default-pool", "reserved", "linux,cma", "default_cma_region");
+        assertEquals(List.of("default_cma_region"), names(plan));
+        assertEquals(3, plan.rejected().size());
+        assertTrue(plan.rejected().getFirst().reason().contains("pool of default_cma_region"));
+    }
+
+    @Test
+    void specialHeapsAreUsedOnlyWhenNamed() throws Exception {
+        String[] heaps = {"carveout", "protected,secure-video", "system_cc_shared"};
+        Plan unasked = plan(List.of(ANY), heaps);
+        assertEquals(List.of(), names(unasked));
+        Device any = Device.of("any", Constraints.NONE.acceptsProtected().acceptsDecrypted(), "test");
+        assertTrue(plan(List.of(any), heaps).isSatisfiable());
+        for (String heap : heaps) {
+            Device names = Device.of("decoder", Constraints.NONE.onlyHeaps(Set.of(heap)), "test");
+            assertEquals(List.of(heap), names(plan(List.of(any, names), heaps)));
+        }
+        Device both =
+                Device.of("d", Constraints.NONE.onlyHeaps(Set.of("carveout")).contiguous(), "test");
+        assertTrue(plan(List.of(both), heaps).rejected().stream()
+                .anyMatch(rejection -> rejection.reason().contains("may give scattered memory")));
+    }
+
+    @Test
+    void anAliasMeansTheNodeThatIsHere() throws Exception {
+        Device asksForOldName = Device.of("app", Constraints.NONE.onlyHeaps(Set.of("linux,cma")), "test");
+        assertEquals(List.of("reserved"), names(plan(List.of(asksForOldName), "reserved", "system")));
+    }
+
+    @Test
+    void everyHeapIsACandidateOrRejectedWithAReason() throws Exception {
+        Plan plan = plan(List.of(CONTIGUOUS), "system", "reserved", "linux,cma", "x", "protected,y");
+        assertEquals(5, plan.candidates().size() + plan.rejected().size());
+        plan.rejected().forEach(rejection -> assertTrue(plan.explain().contains(rejection.reason())));
+    }
+
+    @Test
+    void successIsExplainedToo() throws Exception {
+        Plan plan = plan(List.of(ANY, CONTIGUOUS), "reserved", "system");
+        assertEquals(
+                "camera needs contiguous memory (its data sheet)",
+                plan.reason(plan.candidates().getFirst()));
+        Plan free = plan(List.of(ANY), "reserved", "system");
+        assertTrue(free.reason(free.candidates().getFirst()).contains("plentiful"));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> plan.reason(plan.rejected().getFirst().heap()));
+    }
+
+    @Test
+    void aPlanIsAValue() throws Exception {
+        Plan plan = plan(List.of(ANY), "system");
+        assertThrows(UnsupportedOperationException.class, () -> plan.devices().clear());
+        assertThrows(
+                UnsupportedOperationException.class, () -> plan.candidates().clear());
+    }
+}
