@@ -17,4 +17,5 @@ module dev.cenalloc {
     exports dev.cenalloc.image;
     exports dev.cenalloc.json;
     exports dev.cenalloc.plan;
+    exports dev.cenalloc.stream;
 }

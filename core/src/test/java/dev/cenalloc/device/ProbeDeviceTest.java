@@ -30,6 +30,8 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Source;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Port;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -171,8 +173,8 @@ class ProbeDeviceTest {
         Probe output = find(cenalloc, name, true);
         assertTrue(output.produces().isEmpty());
         Port port = output.consumes().orElseThrow();
-        Agreement agreement = cenalloc.negotiate(
-                ImageRequest.ANYTHING.format(PixelFormat.XR24).size(640, 480), List.of(port));
+        Agreement agreement =
+                cenalloc.negotiate(ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(port));
         System.out.println(agreement);
         Device device = ask(output, agreement.layout());
         assertEquals(Constraints.NONE, device.declared().orElseThrow(), device::toString);

@@ -27,6 +27,9 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Source;
 import dev.cenalloc.plan.Field;
 import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.NoCommonImageException;
+import dev.cenalloc.stream.Port;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -373,7 +376,7 @@ class ProbeTest {
             Port display = Port.of(
                     Device.of("display", Constraints.NONE.pitchAlignment(1024), "test"),
                     List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.of(640, 480))));
-            Layout agreed = cenalloc.negotiate(ImageRequest.ANYTHING, List.of(camera, display))
+            Layout agreed = cenalloc.negotiate(ImageRequest.ANY, List.of(camera, display))
                     .layout();
             assertEquals(3072, agreed.planes().getFirst().pitch());
             assertEquals(3072 * 480 + 8192, agreed.size());
@@ -416,8 +419,8 @@ class ProbeTest {
         String before = camera.state();
         try (var cenalloc = kernel.open()) {
             Port lender = cenalloc.probe(NODE).lends().orElseThrow();
-            Agreement agreement = cenalloc.negotiate(
-                    ImageRequest.ANYTHING.format(PixelFormat.XR24).size(640, 480), List.of(lender));
+            Agreement agreement =
+                    cenalloc.negotiate(ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(lender));
             assertEquals(3072, agreement.layout().planes().getFirst().pitch());
             assertEquals(0, camera.held);
         }
@@ -494,7 +497,7 @@ class ProbeTest {
             try (var cenalloc = kernel.open()) {
                 Port port = cenalloc.probe(NODE).produces().orElseThrow();
                 var e = assertThrows(
-                        NoCommonImageException.class, () -> cenalloc.negotiate(ImageRequest.ANYTHING, List.of(port)));
+                        NoCommonImageException.class, () -> cenalloc.negotiate(ImageRequest.ANY, List.of(port)));
                 assertTrue(e.toString().contains("fake platform:fake offers no format"), e.toString());
             }
         }

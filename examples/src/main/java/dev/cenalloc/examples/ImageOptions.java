@@ -1,7 +1,7 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.image.FrameRate;
-import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
@@ -27,7 +27,7 @@ final class ImageOptions {
     private @Nullable FrameRate rate;
 
     ImageRequest wish() {
-        ImageRequest wish = ImageRequest.ANYTHING;
+        ImageRequest wish = ImageRequest.ANY;
         wish = format == null ? wish : wish.format(format);
         wish = size == null ? wish : wish.size(size.width, size.height);
         return rate == null ? wish : wish.rate(rate);

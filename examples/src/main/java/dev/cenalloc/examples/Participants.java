@@ -1,6 +1,6 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.device.Agreement;
+import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.plan.Constraints;
@@ -8,7 +8,7 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.PixelFormat;
-import dev.cenalloc.device.Port;
+import dev.cenalloc.stream.Port;
 import dev.cenalloc.device.Probe;
 import java.io.IOException;
 import java.nio.file.Path;

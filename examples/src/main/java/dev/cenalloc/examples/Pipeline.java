@@ -1,12 +1,12 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.device.Agreement;
+import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Choice;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.image.FrameRate;
-import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.SharedBuffer;
@@ -63,7 +63,7 @@ final class Pipeline implements AutoCloseable {
                     camera,
                     Optional.empty(),
                     display,
-                    ImageRequest.ANYTHING.size(640, 480).rate(FrameRate.of(30)),
+                    ImageRequest.ANY.size(640, 480).rate(FrameRate.of(30)),
                     Profile.empty("none"),
                     Memory.HEAPS,
                     "auto",

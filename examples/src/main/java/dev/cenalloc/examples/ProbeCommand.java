@@ -1,11 +1,11 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.device.Agreement;
+import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.image.ImageRange;
-import dev.cenalloc.device.Port;
+import dev.cenalloc.stream.Port;
 import dev.cenalloc.device.Probe;
 import dev.cenalloc.json.Profile;
 import java.io.PrintWriter;

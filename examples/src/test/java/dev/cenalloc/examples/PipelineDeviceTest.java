@@ -3,7 +3,7 @@ package dev.cenalloc.examples;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.image.FrameRate;
-import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.SharedBuffer;
 import static org.junit.jupiter.api.Assertions.assertAll;
@@ -227,7 +227,7 @@ class PipelineDeviceTest {
     void aFrameCostsWhatItCostsInC() throws Exception {
         Measurement costs;
         var request = Pipeline.Request.of(ANY_MEMORY, "vkms")
-                .wishing(ImageRequest.ANYTHING.size(640, 480).rate(FrameRate.of(60)));
+                .wishing(ImageRequest.ANY.size(640, 480).rate(FrameRate.of(60)));
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.check(false);
             pipeline.start();

@@ -1,6 +1,6 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.device.Agreement;
+import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Attachment;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
@@ -9,10 +9,10 @@ import dev.cenalloc.plan.Direction;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
-import dev.cenalloc.device.ImageRequest;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.Mapping;
-import dev.cenalloc.device.NoCommonImageException;
+import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.device.Probe;
 import dev.cenalloc.SharedBuffer;
@@ -72,7 +72,7 @@ class PipelinesDeviceTest {
     }
 
     private static ImageRequest vga(PixelFormat format, int rate) {
-        return ImageRequest.ANYTHING.format(format).size(640, 480).rate(FrameRate.of(rate));
+        return ImageRequest.ANY.format(format).size(640, 480).rate(FrameRate.of(rate));
     }
 
     /** Shows frames: a picture of what the display put out last, which was what it was given, each time. */
@@ -528,7 +528,7 @@ class PipelinesDeviceTest {
 
     @Test
     void aSizeThatTheConverterDoesNotHaveIsRefused() {
-        var request = request("vivid-000", PixelFormat.RG16).through("vim2m").wishing(ImageRequest.ANYTHING.size(1280, 720));
+        var request = request("vivid-000", PixelFormat.RG16).through("vim2m").wishing(ImageRequest.ANY.size(1280, 720));
         var e = assertThrows(NoCommonImageException.class, () -> Pipeline.open(request));
         assertTrue(e.toString().contains("no size in common: 1280x720 is wished; vim2m platform:vim2m"), e.toString());
     }

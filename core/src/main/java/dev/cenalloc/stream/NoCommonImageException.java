@@ -1,4 +1,4 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;

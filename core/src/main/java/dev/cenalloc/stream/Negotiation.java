@@ -1,16 +1,16 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.device.Overlap.Kind;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Conflict;
@@ -18,6 +18,7 @@ import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.stream.Overlap.Kind;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;

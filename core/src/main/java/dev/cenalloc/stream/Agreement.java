@@ -1,4 +1,4 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
@@ -6,6 +6,7 @@ import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
@@ -20,12 +21,14 @@ public final class Agreement {
     private final Image image;
     private final FrameRate rate;
     private final List<Plan> plans;
+    private final List<Layout> layouts;
     private final String explanation;
 
     Agreement(Image image, FrameRate rate, List<Plan> plans, String explanation) {
         this.image = image;
         this.rate = rate;
         this.plans = List.copyOf(plans);
+        this.layouts = plans.stream().map(plan -> plan.layout().orElseThrow()).toList();
         this.explanation = explanation;
     }
 
@@ -51,7 +54,7 @@ public final class Agreement {
      * Probe#device} does.
      *
      * @param cenalloc whose heaps the memory may come from
-     * @param wish what the caller insists on; {@link ImageRequest#ANYTHING} leaves it all to the devices
+     * @param wish what the caller insists on; {@link ImageRequest#ANY} leaves it all to the devices
      * @param ports all that take part, at least one; the first is the producer
      * @return what they agree on; it holds nothing open, and no memory has been allocated for it
      * @throws IllegalArgumentException if there is no port
@@ -117,7 +120,12 @@ public final class Agreement {
      * @throws IndexOutOfBoundsException if there is no such buffer
      */
     public Layout layout(int buffer) {
-        return plans.get(buffer).layout().orElseThrow();
+        return layouts.get(buffer);
+    }
+
+    /** {@return where the image lies in each of its buffers} */
+    public List<Layout> layouts() {
+        return layouts;
     }
 
     private int onlyBuffer() {

@@ -1,4 +1,4 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -9,17 +9,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.device.ImageConflict.Aspect;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.stream.ImageConflict.Aspect;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -209,8 +210,7 @@ class NegotiationAgainstBruteForceTest {
 
     private static boolean clash(ImageRequest wish, List<Port> ports) {
         return pictures(wish, ports).stream()
-                .allMatch(
-                        picture -> rates(ImageRequest.ANYTHING, ports, picture).isEmpty());
+                .allMatch(picture -> rates(ImageRequest.ANY, ports, picture).isEmpty());
     }
 
     /** How many it takes to clash, the wish included. */
@@ -223,7 +223,7 @@ class NegotiationAgainstBruteForceTest {
                     few.add(one.ports.get(i));
                 }
             }
-            if (clash(ImageRequest.ANYTHING, few)) {
+            if (clash(ImageRequest.ANY, few)) {
                 smallest = Math.min(smallest, few.size());
             } else if (clash(one.wish, few)) {
                 smallest = Math.min(smallest, few.size() + 1);
@@ -335,7 +335,7 @@ class NegotiationAgainstBruteForceTest {
                 return device;
             }));
         }
-        ImageRequest wish = ImageRequest.ANYTHING;
+        ImageRequest wish = ImageRequest.ANY;
         if (random.nextInt(4) == 0) {
             wish = wish.format(formats.getLast());
         }
@@ -431,7 +431,7 @@ class NegotiationAgainstBruteForceTest {
             return;
         }
         assertNotNull(clash, one::toString);
-        ImageRequest wish = clash.wish().orElse(ImageRequest.ANYTHING);
+        ImageRequest wish = clash.wish().orElse(ImageRequest.ANY);
         assertTrue(clash(wish, clash.ports()), () -> one + "\n" + clash);
         assertEquals(
                 smallestClash(one),

@@ -1,4 +1,4 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;

@@ -1,11 +1,12 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.device.Overlap.Kind;
 import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.stream.Overlap.Kind;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
@@ -19,14 +20,21 @@ import java.util.stream.Collectors;
  */
 public final class Port {
     /** What a device asks of memory, known once the layout is. */
-    interface Terms {
+    public interface Terms {
         /**
          * {@return the device, with what memory it takes for such a layout} May try it out.
          *
+         * @param layout where the image would lie
          * @throws CenallocException EINVAL or the like if it takes no such images or no memory for them, which rules them out;
          *     EACCES, EPERM, ENOENT, ENODEV, EMFILE if the device is out of reach, which ends the negotiation
          */
-        Device device(Layout layout) throws CenallocException;
+        /**
+         * {@return the device, with what memory it takes for a layout}
+         *
+         * @param layout where the image would lie
+         * @throws CenallocException as {@link Terms#device}
+         */
+        public Device device(Layout layout) throws CenallocException;
     }
 
     private final String name;
@@ -49,7 +57,14 @@ public final class Port {
         return of(declared.name(), images, _ -> declared);
     }
 
-    static Port of(String name, List<ImageRange> images, Terms terms) {
+    /**
+     * {@return a port of a device whose constraints depend on the layout}
+     *
+     * @param name what explanations call the device
+     * @param images what it gives or takes, in its own order of preference; with none, no negotiation succeeds
+     * @param terms asked for the device during a negotiation
+     */
+    public static Port of(String name, List<ImageRange> images, Terms terms) {
         return new Port(name, images, terms);
     }
 
@@ -77,7 +92,13 @@ public final class Port {
                 name, images.stream().filter(range -> range.format() == format).toList(), terms);
     }
 
-    Device device(Layout layout) throws CenallocException {
+    /**
+     * {@return the device, with what memory it takes for a layout}
+     *
+     * @param layout where the image would lie
+     * @throws CenallocException as {@link Terms#device}
+     */
+    public Device device(Layout layout) throws CenallocException {
         return terms.device(layout);
     }
 

@@ -1,11 +1,12 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
-import dev.cenalloc.device.Overlap.Kind;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.stream.Overlap.Kind;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
@@ -78,7 +79,7 @@ public final class ImageConflict {
                 .filter(place -> place < ports.size())
                 .map(ports::get)
                 .toList();
-        ImageRequest insisted = places.contains(ports.size()) ? wish : ImageRequest.ANYTHING;
+        ImageRequest insisted = places.contains(ports.size()) ? wish : ImageRequest.ANY;
         Aspect aspect = aspect(insisted, clashing);
         var words = new ArrayList<String>();
         if (insisted.insists()) {
@@ -204,9 +205,8 @@ public final class ImageConflict {
                     .filter(place -> place < ports.size())
                     .map(ports::get)
                     .toList();
-            Witness witness = few.isEmpty()
-                    ? null
-                    : Witness.of(chosen.contains(ports.size()) ? wish : ImageRequest.ANYTHING, few);
+            Witness witness =
+                    few.isEmpty() ? null : Witness.of(chosen.contains(ports.size()) ? wish : ImageRequest.ANY, few);
             if (witness == null && !few.isEmpty()) {
                 return chosen;
             }

@@ -1,8 +1,6 @@
-package dev.cenalloc.device;
+package dev.cenalloc.image;
 
-import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRange.Sizes;
-import dev.cenalloc.image.PixelFormat;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -10,16 +8,16 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the caller of a negotiation wants. Format and size are insisted on; the rate is the one to come near to. Immutable:
- * each method returns a changed copy.
+ * Which images a caller requests of a negotiation. Format and size must be met; the rate is approached. Immutable: each method
+ * returns a changed copy.
  *
  * {@snippet :
- * var wish = ImageRequest.ANYTHING.format(PixelFormat.XR24).rate(FrameRate.of(30));
+ * var request = ImageRequest.ANY.format(PixelFormat.XR24).rate(30);
  * }
  */
 public final class ImageRequest {
-    /** No wish at all: the best there is. */
-    public static final ImageRequest ANYTHING = new ImageRequest(null, null, null);
+    /** Any image: the devices choose the best that they have in common. */
+    public static final ImageRequest ANY = new ImageRequest(null, null, null);
 
     private final @Nullable PixelFormat format;
     private final @Nullable Sizes size;
@@ -32,7 +30,7 @@ public final class ImageRequest {
     }
 
     /**
-     * {@return this wish, with a format}
+     * {@return this request, with a format}
      *
      * @param exact this one and no other
      */
@@ -41,7 +39,7 @@ public final class ImageRequest {
     }
 
     /**
-     * {@return this wish, with a size}
+     * {@return this request, with a size}
      *
      * @param width in pixels, at least 1: this one and no other
      * @param height in lines, at least 1: this one and no other
@@ -52,7 +50,7 @@ public final class ImageRequest {
     }
 
     /**
-     * {@return this wish, with a rate}
+     * {@return this request, with a rate}
      *
      * @param nearest if not all devices have it, the nearest above that they have, or if there is none, below
      */
@@ -60,37 +58,52 @@ public final class ImageRequest {
         return new ImageRequest(format, size, Objects.requireNonNull(nearest));
     }
 
-    /** {@return the only format that will do, if one is wished} */
+    /**
+     * {@return this request, with a rate}
+     *
+     * @param framesPerSecond at least 1; approached as in {@link #rate(FrameRate)}
+     * @throws IllegalArgumentException if it is not positive
+     */
+    public ImageRequest rate(long framesPerSecond) {
+        return rate(FrameRate.of(framesPerSecond));
+    }
+
+    /** {@return the only format that satisfies it, if one is requested} */
     public Optional<PixelFormat> format() {
         return Optional.ofNullable(format);
     }
 
-    /** {@return the only size that will do, if one is wished} */
+    /** {@return the only size that satisfies it, if one is requested} */
     public Optional<Sizes> size() {
         return Optional.ofNullable(size);
     }
 
-    /** {@return the rate to come near to, if one is wished} */
+    /** {@return the rate to come near to, if one is requested} */
     public Optional<FrameRate> rate() {
         return Optional.ofNullable(rate);
     }
 
-    /** Whether it rules any image out. */
-    boolean insists() {
+    /** {@return whether it rules any image out: whether a format or a size is requested} */
+    public boolean insists() {
         return format != null || size != null;
     }
 
-    boolean allows(PixelFormat other) {
+    /**
+     * {@return whether a format satisfies the request}
+     *
+     * @param other any format
+     */
+    public boolean allows(PixelFormat other) {
         return format == null || format == other;
     }
 
-    /** The sizes that it allows. */
-    Sizes sizes() {
+    /** {@return the sizes that satisfy the request} */
+    public Sizes sizes() {
         return size == null ? Sizes.ANY : size;
     }
 
-    /** The images that are insisted on, in words. */
-    String images() {
+    /** {@return the requested format and size, in words} */
+    public String images() {
         return Stream.of(format(), size())
                 .flatMap(Optional::stream)
                 .map(Object::toString)
@@ -100,6 +113,6 @@ public final class ImageRequest {
     @Override
     public String toString() {
         return (insists() ? images() : "anything")
-                + rate().map(wished -> " at " + wished.exact()).orElse("");
+                + rate().map(asked -> " at " + asked.exact()).orElse("");
     }
 }

@@ -1,9 +1,10 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import java.util.ArrayList;
 import java.util.List;

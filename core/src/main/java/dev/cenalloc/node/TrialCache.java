@@ -1,4 +1,4 @@
-package dev.cenalloc.device;
+package dev.cenalloc.node;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.image.Layout;
@@ -13,10 +13,10 @@ import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 
 /** What trials showed, for as long as the {@link Cenalloc} lives. Bounded: the oldest results go first. Thread-safe. */
-final class ProbeCache {
+final class TrialCache {
     private static final int MOST = 256;
 
-    private static final Map<Cenalloc, ProbeCache> CACHES = Collections.synchronizedMap(new WeakHashMap<>());
+    private static final Map<Cenalloc, TrialCache> CACHES = Collections.synchronizedMap(new WeakHashMap<>());
 
     /** The heaps belong to the key, since one more may be registered. */
     record Key(long number, String name, Layout layout, List<Heap> heaps) {}
@@ -25,7 +25,7 @@ final class ProbeCache {
     record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
 
     private final Map<Key, Device> devices = bounded();
-    private final Map<ImageClass, List<Probe.Answer>> answers = bounded();
+    private final Map<ImageClass, List<Trial.Answer>> answers = bounded();
     private final Map<Long, Object> locks = Collections.synchronizedMap(new LinkedHashMap<>());
 
     private static <K, V> Map<K, V> bounded() {
@@ -37,8 +37,8 @@ final class ProbeCache {
         });
     }
 
-    static ProbeCache of(Cenalloc cenalloc) {
-        return CACHES.computeIfAbsent(cenalloc, _ -> new ProbeCache());
+    static TrialCache of(Cenalloc cenalloc) {
+        return CACHES.computeIfAbsent(cenalloc, _ -> new TrialCache());
     }
 
     /** Held during a trial of the device with this number. */
@@ -56,11 +56,11 @@ final class ProbeCache {
     }
 
     @Nullable
-    List<Probe.Answer> answers(ImageClass like) {
+    List<Trial.Answer> answers(ImageClass like) {
         return answers.get(like);
     }
 
-    void put(ImageClass like, List<Probe.Answer> found) {
+    void put(ImageClass like, List<Trial.Answer> found) {
         answers.put(like, found);
     }
 }

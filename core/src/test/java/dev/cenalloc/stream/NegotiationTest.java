@@ -1,4 +1,4 @@
-package dev.cenalloc.device;
+package dev.cenalloc.stream;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -9,18 +9,19 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.device.ImageConflict.Aspect;
-import dev.cenalloc.device.NoCommonImageException.Rejection;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.stream.ImageConflict.Aspect;
+import dev.cenalloc.stream.NoCommonImageException.Rejection;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -86,7 +87,7 @@ class NegotiationTest {
     }
 
     private static String images(Port... ports) throws CenallocException {
-        return images(ImageRequest.ANYTHING, ports);
+        return images(ImageRequest.ANY, ports);
     }
 
     private static NoCommonImageException refusal(ImageRequest wish, Port... ports) {
@@ -104,7 +105,7 @@ class NegotiationTest {
     }
 
     private static ImageConflict clash(Port... ports) {
-        return clash(ImageRequest.ANYTHING, ports);
+        return clash(ImageRequest.ANY, ports);
     }
 
     // ---- formats ----
@@ -119,9 +120,7 @@ class NegotiationTest {
         left.add(left.indexOf(PixelFormat.YUYV), PixelFormat.UYVY);
         while (!left.isEmpty()) {
             PixelFormat best = agree(
-                            ImageRequest.ANYTHING,
-                            port("camera", left.toArray(PixelFormat[]::new)),
-                            port("display", all))
+                            ImageRequest.ANY, port("camera", left.toArray(PixelFormat[]::new)), port("display", all))
                     .image()
                     .format();
             order.add(best);
@@ -149,8 +148,8 @@ class NegotiationTest {
     void aWishedFormatIsTheOnlyOne() throws Exception {
         Port camera = port("camera", PixelFormat.XR24, PixelFormat.R8);
         Port display = port("display", PixelFormat.XR24, PixelFormat.R8, PixelFormat.NV12);
-        assertEquals("R8 640x480 at 30", images(ImageRequest.ANYTHING.format(PixelFormat.R8), camera, display));
-        ImageConflict clash = clash(ImageRequest.ANYTHING.format(PixelFormat.NV12), camera, display);
+        assertEquals("R8 640x480 at 30", images(ImageRequest.ANY.format(PixelFormat.R8), camera, display));
+        ImageConflict clash = clash(ImageRequest.ANY.format(PixelFormat.NV12), camera, display);
         assertEquals("no format in common: NV12 is wished; camera gives XR24, R8", clash.toString());
         assertEquals(Aspect.FORMAT, clash.aspect());
         assertEquals(List.of(camera), clash.ports());
@@ -169,8 +168,7 @@ class NegotiationTest {
         assertEquals(Aspect.MODIFIER, clash.aspect());
         assertEquals(Aspect.MODIFIER, clash(tiled, other).aspect());
         // Equal ones match, and this library cannot lay them out.
-        Rejection rejection =
-                refusal(ImageRequest.ANYTHING, tiled, tiled).rejected().getFirst();
+        Rejection rejection = refusal(ImageRequest.ANY, tiled, tiled).rejected().getFirst();
         assertEquals(0x101, rejection.image().modifier());
         assertTrue(rejection.reason().contains("known to the devices"), rejection::reason);
     }
@@ -186,7 +184,7 @@ class NegotiationTest {
     void planesInBuffersOfTheirOwnHaveAPlanEach() throws Exception {
         Device encoder = Device.of("encoder", NONE.pitchAlignment(128).contiguous(), "test");
         Agreement agreement = agree(
-                ImageRequest.ANYTHING,
+                ImageRequest.ANY,
                 port("camera", PixelFormat.YUV420M),
                 port(encoder, range(PixelFormat.YUV420M, SCREEN)));
         assertEquals(3, agreement.plans().size());
@@ -208,7 +206,7 @@ class NegotiationTest {
     @Test
     void whatOneBufferCannotHaveIsSaidOfThatBuffer() {
         Device half = Device.of("half", NONE.maxPitch(320), "test");
-        Rejection rejection = refusal(ImageRequest.ANYTHING, port(half, range(PixelFormat.YUV420M, VGA)))
+        Rejection rejection = refusal(ImageRequest.ANY, port(half, range(PixelFormat.YUV420M, VGA)))
                 .rejected()
                 .getFirst();
         assertEquals("buffer 0: half needs a pitch of at most 320 bytes (test)", rejection.reason());
@@ -239,11 +237,11 @@ class NegotiationTest {
                 range(PixelFormat.XR24, Sizes.of(320, 240), at(60)));
         Port display = port("display", range(PixelFormat.XR24, SCREEN, upTo(75)));
         assertEquals("XR24 640x480 at 30", images(camera, display));
-        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANYTHING.rate(FrameRate.of(5)), camera, display));
-        assertEquals("XR24 320x240 at 60", images(ImageRequest.ANYTHING.rate(FrameRate.of(31)), camera, display));
+        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANY.rate(FrameRate.of(5)), camera, display));
+        assertEquals("XR24 320x240 at 60", images(ImageRequest.ANY.rate(FrameRate.of(31)), camera, display));
         // None reaches it.
-        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANYTHING.rate(FrameRate.of(61)), camera, display));
-        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANYTHING.size(1280, 720), camera, display));
+        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANY.rate(FrameRate.of(61)), camera, display));
+        assertEquals("XR24 1280x720 at 10", images(ImageRequest.ANY.size(1280, 720), camera, display));
     }
 
     @Test
@@ -280,24 +278,23 @@ class NegotiationTest {
     void aWishedSizeIsTheOnlyOne() throws Exception {
         Port camera = port("camera", range(PixelFormat.XR24, VGA, at(30)));
         Port display = port("display", range(PixelFormat.XR24, SCREEN));
-        assertEquals("XR24 640x480 at 30", images(ImageRequest.ANYTHING.size(640, 480), camera, display));
-        assertEquals("XR24 320x200 at 30", images(ImageRequest.ANYTHING.size(320, 200), display));
+        assertEquals("XR24 640x480 at 30", images(ImageRequest.ANY.size(640, 480), camera, display));
+        assertEquals("XR24 320x200 at 30", images(ImageRequest.ANY.size(320, 200), display));
         assertEquals(
                 "no size in common: 641x480 is wished; camera gives XR24 640x480",
-                clash(ImageRequest.ANYTHING.size(641, 480), camera, display).toString());
-        assertThrows(IllegalArgumentException.class, () -> ImageRequest.ANYTHING.size(0, 480));
+                clash(ImageRequest.ANY.size(641, 480), camera, display).toString());
+        assertThrows(IllegalArgumentException.class, () -> ImageRequest.ANY.size(0, 480));
     }
 
     @Test
     void aSizeThatNobodyLimitsHasToBeWished() throws Exception {
         Port any = port("any", range(PixelFormat.R8, Sizes.ANY));
-        Rejection rejection =
-                refusal(ImageRequest.ANYTHING, any, any).rejected().getFirst();
+        Rejection rejection = refusal(ImageRequest.ANY, any, any).rejected().getFirst();
         assertEquals("no device sets a limit to the size, so one has to be wished for", rejection.reason());
-        assertEquals("R8 64x64 at 30", images(ImageRequest.ANYTHING.size(64, 64), any, any));
+        assertEquals("R8 64x64 at 30", images(ImageRequest.ANY.size(64, 64), any, any));
         // More than 2^63 bytes.
         int most = Integer.MAX_VALUE - 65_536;
-        rejection = refusal(ImageRequest.ANYTHING, port("huge", range(PixelFormat.XR24, Sizes.of(most, most))))
+        rejection = refusal(ImageRequest.ANY, port("huge", range(PixelFormat.XR24, Sizes.of(most, most))))
                 .rejected()
                 .getFirst();
         assertTrue(rejection.reason().contains("more than 2^63"), rejection::reason);
@@ -312,19 +309,19 @@ class NegotiationTest {
                 range(PixelFormat.R8, VGA, at(15), Rates.of(NTSC), new Rates(FrameRate.of(40), FrameRate.of(50))));
         Port display = port("display", range(PixelFormat.R8, SCREEN, upTo(60)));
         assertEquals("R8 640x480 at 50", images(camera, display));
-        assertEquals("R8 640x480 at 15", images(ImageRequest.ANYTHING.rate(FrameRate.of(15)), camera, display));
-        assertEquals("R8 640x480 at 29.97", images(ImageRequest.ANYTHING.rate(FrameRate.of(16)), camera, display));
-        assertEquals("R8 640x480 at 29.97", images(ImageRequest.ANYTHING.rate(NTSC), camera, display));
-        assertEquals("R8 640x480 at 40", images(ImageRequest.ANYTHING.rate(FrameRate.of(30)), camera, display));
-        assertEquals("R8 640x480 at 45", images(ImageRequest.ANYTHING.rate(FrameRate.of(45)), camera, display));
-        assertEquals("R8 640x480 at 50", images(ImageRequest.ANYTHING.rate(FrameRate.of(60)), camera, display));
+        assertEquals("R8 640x480 at 15", images(ImageRequest.ANY.rate(FrameRate.of(15)), camera, display));
+        assertEquals("R8 640x480 at 29.97", images(ImageRequest.ANY.rate(FrameRate.of(16)), camera, display));
+        assertEquals("R8 640x480 at 29.97", images(ImageRequest.ANY.rate(NTSC), camera, display));
+        assertEquals("R8 640x480 at 40", images(ImageRequest.ANY.rate(FrameRate.of(30)), camera, display));
+        assertEquals("R8 640x480 at 45", images(ImageRequest.ANY.rate(FrameRate.of(45)), camera, display));
+        assertEquals("R8 640x480 at 50", images(ImageRequest.ANY.rate(FrameRate.of(60)), camera, display));
     }
 
     @Test
     void televisionReaches30UnlessExactly30IsWished() throws Exception {
         Port camera = port("camera", range(PixelFormat.R8, HD, Rates.of(NTSC)), range(PixelFormat.R8, VGA, at(30)));
         assertEquals("R8 1280x720 at 29.97", images(camera));
-        assertEquals("R8 640x480 at 30", images(ImageRequest.ANYTHING.rate(FrameRate.of(30)), camera));
+        assertEquals("R8 640x480 at 30", images(ImageRequest.ANY.rate(FrameRate.of(30)), camera));
         ImageConflict clash = clash(
                 port("camera", range(PixelFormat.R8, VGA, Rates.of(NTSC))),
                 port("sink", range(PixelFormat.R8, VGA, Rates.of(new FrameRate(2_997, 100)))));
@@ -364,7 +361,7 @@ class NegotiationTest {
         assertTrue(clash.wish().isEmpty());
         assertEquals(
                 "no format in common: vivid-000 gives YUYV, NV12; vkms takes XR24, RG16",
-                clash(ImageRequest.ANYTHING.format(PixelFormat.NV16), camera, scaler, display)
+                clash(ImageRequest.ANY.format(PixelFormat.NV16), camera, scaler, display)
                         .toString());
     }
 
@@ -401,12 +398,12 @@ class NegotiationTest {
         assertEquals(List.of(silent), clash.ports());
         assertEquals(
                 "silent offers no format",
-                clash(ImageRequest.ANYTHING.format(PixelFormat.R8), silent).toString());
+                clash(ImageRequest.ANY.format(PixelFormat.R8), silent).toString());
     }
 
     @Test
     void nobodyIsNoNegotiation() {
-        assertThrows(IllegalArgumentException.class, () -> agree(ImageRequest.ANYTHING));
+        assertThrows(IllegalArgumentException.class, () -> agree(ImageRequest.ANY));
     }
 
     // ---- memory ----
@@ -416,7 +413,7 @@ class NegotiationTest {
         // XR24 has lines of 2560 bytes, YUYV of 1280.
         Device display = Device.of("display", NONE.maxPitch(2000), "its data sheet");
         Agreement agreement = agree(
-                ImageRequest.ANYTHING,
+                ImageRequest.ANY,
                 port("camera", PixelFormat.XR24, PixelFormat.YUYV, PixelFormat.R8),
                 port(
                         display,
@@ -443,7 +440,7 @@ class NegotiationTest {
         Device camera = Device.of("camera", NONE.contiguous(), "its data sheet");
         Device display = Device.of("display", NONE.onlyHeaps(Set.of("system")), "its driver");
         ImageRange[] images = {range(PixelFormat.R8, VGA, at(30)), range(PixelFormat.XR24, VGA, at(30))};
-        NoCommonImageException e = refusal(ImageRequest.ANYTHING, port(camera, images), port(display, images));
+        NoCommonImageException e = refusal(ImageRequest.ANY, port(camera, images), port(display, images));
         assertEquals(
                 "no memory suits the images in common:"
                         + " XR24 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only heaps"
@@ -460,14 +457,12 @@ class NegotiationTest {
         assertEquals(2, conflict.statements().size());
         try (var none = open()) {
             var without = assertThrows(
-                    NoCommonImageException.class,
-                    () -> none.negotiate(ImageRequest.ANYTHING, List.of(port("a", images))));
+                    NoCommonImageException.class, () -> none.negotiate(ImageRequest.ANY, List.of(port("a", images))));
             assertEquals("there is no heap", without.rejected().getFirst().reason());
         }
         try (var vendor = open("vendor")) {
             var unasked = assertThrows(
-                    NoCommonImageException.class,
-                    () -> vendor.negotiate(ImageRequest.ANYTHING, List.of(port("a", images))));
+                    NoCommonImageException.class, () -> vendor.negotiate(ImageRequest.ANY, List.of(port("a", images))));
             assertEquals(
                     "not vendor (used only when a device names it)",
                     unasked.rejected().getFirst().reason());
@@ -478,7 +473,7 @@ class NegotiationTest {
     void aConverterTakesPartTwiceAndIsAttachedOnce() throws Exception {
         Device converter = Device.of("vim2m", NONE.contiguous(), "test");
         Agreement agreement = agree(
-                ImageRequest.ANYTHING,
+                ImageRequest.ANY,
                 port("camera", PixelFormat.XR24),
                 port(converter, range(PixelFormat.XR24, SCREEN)),
                 // The same, said again.
@@ -491,7 +486,7 @@ class NegotiationTest {
                 agreement.explain().startsWith("XR24 640x480 at 30 frames a second, from camera to vim2m, display\n"));
         // What it needs at both ends counts, if that is not the same.
         Agreement both = agree(
-                ImageRequest.ANYTHING,
+                ImageRequest.ANY,
                 port(converter, range(PixelFormat.XR24, VGA)),
                 port(Device.of("vim2m", NONE.pitchAlignment(1024), "test"), range(PixelFormat.XR24, VGA)));
         assertEquals("reserved", both.plans().getFirst().candidates().getFirst().name());
@@ -505,7 +500,7 @@ class NegotiationTest {
         Port port = port("camera", PixelFormat.XR24);
         try (var cenalloc = kernel.open()) {
             Agreement agreement =
-                    cenalloc.negotiate(ImageRequest.ANYTHING, List.of(port, port, port("display", PixelFormat.XR24)));
+                    cenalloc.negotiate(ImageRequest.ANY, List.of(port, port, port("display", PixelFormat.XR24)));
             try (var buffer = cenalloc.create(agreement.image())) {
                 for (Device device : agreement.devices()) {
                     buffer.attach(device);
@@ -535,14 +530,14 @@ class NegotiationTest {
                 },
                 PixelFormat.XR24);
         Port display = port(Device.of("display", NONE.pitchAlignment(1024), "test"), range(PixelFormat.XR24, VGA));
-        Agreement agreement = agree(ImageRequest.ANYTHING, camera, display);
+        Agreement agreement = agree(ImageRequest.ANY, camera, display);
         assertEquals(List.of(2560L, 3072L), pitches);
         assertEquals(3072, agreement.layout().planes().getFirst().pitch());
         // The last answer counts.
         assertEquals("asked 2 times", agreement.devices().getFirst().detail());
         // If nothing changes, once is enough.
         pitches.clear();
-        agree(ImageRequest.ANYTHING, camera);
+        agree(ImageRequest.ANY, camera);
         assertEquals(List.of(2560L), pitches);
     }
 
@@ -567,7 +562,7 @@ class NegotiationTest {
                 layout -> Device.of(
                         "greedy", NONE.minPitch(layout.planes().getFirst().pitch() + 1), "test"),
                 PixelFormat.XR24);
-        Rejection rejection = refusal(ImageRequest.ANYTHING, greedy).rejected().getFirst();
+        Rejection rejection = refusal(ImageRequest.ANY, greedy).rejected().getFirst();
         assertEquals(
                 "the devices ask for another layout each time that they are asked, 4 times, at last XR24 640x480:"
                         + " 480 lines at a pitch of 2564 bytes from byte 0",
@@ -588,7 +583,7 @@ class NegotiationTest {
                 },
                 PixelFormat.XR24,
                 PixelFormat.R8);
-        Agreement agreement = agree(ImageRequest.ANYTHING, camera);
+        Agreement agreement = agree(ImageRequest.ANY, camera);
         assertEquals(PixelFormat.R8, agreement.image().format());
         assertTrue(
                 agreement.explain().contains("\n  format: the only one in common with memory that suits all\n")
@@ -624,7 +619,7 @@ class NegotiationTest {
                 },
                 PixelFormat.XR24,
                 PixelFormat.R8);
-        assertSame(gone, assertThrows(CenallocException.class, () -> agree(ImageRequest.ANYTHING, camera)));
+        assertSame(gone, assertThrows(CenallocException.class, () -> agree(ImageRequest.ANY, camera)));
     }
 
     // ---- explanations ----
@@ -649,20 +644,14 @@ class NegotiationTest {
                   format: more colour than YUYV, named before XR24 by vivid-000
                   size: the largest in common at which the rate reaches 29.97, as it does not at 1280x720
                   rate: the highest in common at this size
-                  not RG24 (not of vivid-000)""", agree(ImageRequest.ANYTHING, camera, display).explain());
+                  not RG24 (not of vivid-000)""", agree(ImageRequest.ANY, camera, display).explain());
         assertEquals(
                 """
                 XR24 1280x720 at 10 frames a second, from vivid-000 to vkms
                   format: as wished
                   size: as wished
                   rate: the nearest to the 25 wished for, which is not reached at this size""",
-                agree(
-                                ImageRequest.ANYTHING
-                                        .format(PixelFormat.XR24)
-                                        .size(1280, 720)
-                                        .rate(FrameRate.of(25)),
-                                camera,
-                                display)
+                agree(ImageRequest.ANY.format(PixelFormat.XR24).size(1280, 720).rate(FrameRate.of(25)), camera, display)
                         .explain());
         assertEquals(
                 """
@@ -670,7 +659,7 @@ class NegotiationTest {
                   format: as wished
                   size: the only one in common
                   rate: the nearest above the 25 wished for, which not all have at this size""",
-                agree(ImageRequest.ANYTHING.format(PixelFormat.YUYV).rate(FrameRate.of(25)), camera)
+                agree(ImageRequest.ANY.format(PixelFormat.YUYV).rate(FrameRate.of(25)), camera)
                         .explain());
     }
 
@@ -684,7 +673,7 @@ class NegotiationTest {
                   rate: no device sets a limit, and this is nearest to the usual 30
                   not RG24 (no size in common: a gives RG24 1280x720; b takes RG24 up to 640x480)""",
                 agree(
-                                ImageRequest.ANYTHING,
+                                ImageRequest.ANY,
                                 port(
                                         "a",
                                         range(PixelFormat.RG24, HD),
@@ -703,7 +692,7 @@ class NegotiationTest {
                   size: the largest in common; at none the rate reaches 29.97
                   rate: the only one in common at this size""",
                 agree(
-                                ImageRequest.ANYTHING,
+                                ImageRequest.ANY,
                                 port("a", range(PixelFormat.R8, VGA, at(20)), range(PixelFormat.R8, HD, at(15))))
                         .explain());
     }
@@ -711,13 +700,12 @@ class NegotiationTest {
     @Test
     void aWishIsAValueThatReadsWell() {
         ImageRequest wish =
-                ImageRequest.ANYTHING.format(PixelFormat.XR24).size(640, 480).rate(NTSC);
+                ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480).rate(NTSC);
         assertEquals("XR24 640x480 at 29.97 (30000/1001)", wish.toString());
-        assertEquals("anything", ImageRequest.ANYTHING.toString());
-        assertEquals(
-                "anything at 30", ImageRequest.ANYTHING.rate(FrameRate.of(30)).toString());
+        assertEquals("anything", ImageRequest.ANY.toString());
+        assertEquals("anything at 30", ImageRequest.ANY.rate(FrameRate.of(30)).toString());
         assertEquals(VGA, wish.size().orElseThrow());
-        assertTrue(ImageRequest.ANYTHING.format().isEmpty()
-                && ImageRequest.ANYTHING.rate().isEmpty());
+        assertTrue(
+                ImageRequest.ANY.format().isEmpty() && ImageRequest.ANY.rate().isEmpty());
     }
 }

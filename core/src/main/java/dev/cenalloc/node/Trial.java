@@ -1,0 +1,343 @@
+package dev.cenalloc.node;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.MissingDeviceException;
+import dev.cenalloc.NoSuitableHeapException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Device.Origin;
+import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.HeapRejection;
+import dev.cenalloc.plan.Objection;
+import dev.cenalloc.plan.Plan;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Finds out what memory a device takes, by offering it some. Every heap that this process may use and whose memory is known is
+ * tried, in the order of a {@link Plan}, with several buffers at a time. Memory from the system heap may be contiguous by
+ * luck (up to 1 MiB is one piece of it), so memory that is not known to be contiguous is offered in large buffers, whatever
+ * the size of the image. Holds nothing open. Thread-safe.
+ */
+public final class Trial {
+    /** How the device is opened for a trial; the trial closes the importer. */
+    public interface Opener {
+        Importer open() throws CenallocException;
+    }
+
+    /** Held at a time, so that one lucky piece of memory decides nothing. */
+    private static final int BUFFERS = 3;
+
+    /**
+     * Bytes that are hardly ever contiguous by luck. The system heap puts pieces of up to 1 MiB together; taken one after
+     * the other from free memory, those lie side by side up to the largest piece that the kernel keeps, 4 MiB.
+     */
+    private static final long LARGE = 16 << 20;
+
+    enum Verdict {
+        TAKEN,
+        REFUSED,
+        /** Taken as memory, but the display would not show the image in it. */
+        NOT_SHOWN,
+        /** Taken in small buffers only, which may be luck. */
+        DOUBTFUL,
+        NOT_TRIED,
+        /** Not tried for want of memory, of which there may be more the next time. */
+        NO_MEMORY
+    }
+
+    /** What a trial showed, and whether the next would show the same. */
+    private record Result(Device device, boolean isLasting) {}
+
+    record Answer(Heap heap, Verdict verdict, String reason) {
+        boolean isContiguous() {
+            return heap.properties().contiguous() == Trait.YES;
+        }
+
+        @Override
+        public String toString() {
+            return heap + (reason.isEmpty() ? "" : " (" + reason + ")");
+        }
+    }
+
+    private final Cenalloc cenalloc;
+    private final TrialCache cache;
+    private final Path node;
+    private final long number;
+    private final String name;
+    private final Device sysfs;
+
+    /**
+     * A trial of one device.
+     *
+     * @param node for messages
+     * @param number the device number of the node
+     * @param name what explanations call the device
+     */
+    public Trial(Cenalloc cenalloc, Path node, long number, String name) {
+        Kernel kernel = Seam.kernel(cenalloc);
+        this.cenalloc = cenalloc;
+        this.cache = TrialCache.of(cenalloc);
+        this.node = node;
+        this.number = number;
+        this.name = name;
+        this.sysfs = ofSysfs(name, kernel.sysfs(number));
+    }
+
+    private static Device ofSysfs(String name, Path directory) {
+        try {
+            return Sysfs.device(name, directory);
+        } catch (MissingDeviceException e) {
+            // A device that stands for no hardware has none.
+            return Device.undeclared(name);
+        }
+    }
+
+    /**
+     * The device, with what it was found to take for a layout.
+     *
+     * @throws CenallocException with the errno of the driver
+     */
+    public Device device(Layout layout, Opener opener) throws CenallocException {
+        var key = new TrialCache.Key(number, name, layout, cenalloc.heaps());
+        Device known = cache.device(key);
+        if (known != null) {
+            return known;
+        }
+        // One trial of a device at a time: two would find each other using it.
+        synchronized (cache.lock(number)) {
+            known = cache.device(key);
+            if (known != null) {
+                return known;
+            }
+            Result result = tried(opener, layout);
+            Device found = withSysfs(result.device);
+            if (result.isLasting) {
+                cache.put(key, found);
+            }
+            return found;
+        }
+    }
+
+    private Device withSysfs(Device trial) {
+        Device found = Device.mostTrusted(List.of(trial, sysfs));
+        if (found.origin() == Origin.SYSFS) {
+            found = found.withDetail(sysfs.detail() + "; " + trial.detail());
+        }
+        return sysfs.isBehindIommu()
+                ? found.withDetail(found.detail() + "; behind an IOMMU").behindIommu()
+                : found;
+    }
+
+    private Result tried(Opener opener, Layout layout) throws CenallocException {
+        Importer opened;
+        try {
+            opened = opener.open();
+        } catch (CenallocException e) {
+            return inUse(e);
+        }
+        try (Importer importer = opened) {
+            try {
+                return trial(importer, layout);
+            } catch (CenallocException e) {
+                return inUse(e);
+            }
+        }
+    }
+
+    private Result inUse(CenallocException e) throws CenallocException {
+        if (e.errno() != Errno.EBUSY) {
+            throw e;
+        }
+        return new Result(Device.undeclared(name, "nothing is known: " + e.getMessage()), false);
+    }
+
+    private Result trial(Importer importer, Layout layout) throws CenallocException {
+        long size = importer.prepare(layout);
+        var like = new TrialCache.ImageClass(
+                number,
+                name,
+                layout.image().format(),
+                layout.buffer(),
+                Long.SIZE - Long.numberOfLeadingZeros(size - 1),
+                cenalloc.heaps());
+        List<Answer> answers = cache.answers(like);
+        if (answers == null || !isConfirmed(importer, answers, size)) {
+            answers = answers(importer, size);
+        }
+        Device device = conclude(importer, layout, size, answers);
+        boolean isLasting = device.origin() == Origin.TRIAL_IMPORT
+                && having(answers, Verdict.NO_MEMORY).isEmpty()
+                && importer.omitted().isEmpty();
+        if (isLasting) {
+            cache.put(like, answers);
+        }
+        return new Result(device, isLasting);
+    }
+
+    /** Whether a buffer of memory that was taken for images of the same class is taken for this one. */
+    private boolean isConfirmed(Importer importer, List<Answer> answers, long size) throws CenallocException {
+        List<Answer> taken = having(answers, Verdict.TAKEN);
+        return !taken.isEmpty()
+                && offer(importer, taken.getFirst().heap(), size, 1).verdict() == Verdict.TAKEN;
+    }
+
+    private List<Answer> answers(Importer importer, long size) throws CenallocException {
+        var answers = new ArrayList<Answer>();
+        Plan plan = cenalloc.plan(size, List.of());
+        for (Heap heap : plan.candidates()) {
+            answers.add(offer(importer, heap, size));
+        }
+        for (HeapRejection rejection : plan.rejected()) {
+            if (rejection.cause() == Objection.Cause.NO_PERMISSION || rejection.cause() == Objection.Cause.REFUSED) {
+                answers.add(new Answer(rejection.heap(), Verdict.NOT_TRIED, rejection.reason()));
+            }
+        }
+        return List.copyOf(answers);
+    }
+
+    private Answer offer(Importer importer, Heap heap, long size) throws CenallocException {
+        if (heap.properties().contiguous() == Trait.YES) {
+            return offer(importer, heap, size, 1);
+        }
+        long large = Math.max(size, Math.min(LARGE, heap.properties().maxSize().orElse(LARGE)));
+        Answer answer = offer(importer, heap, large, BUFFERS);
+        if (answer.verdict() == Verdict.TAKEN) {
+            return large >= LARGE ? answer : new Answer(heap, Verdict.DOUBTFUL, "in no more than " + large + " bytes");
+        }
+        if (large == size) {
+            return answer;
+        }
+        Answer small = offer(importer, heap, size, BUFFERS);
+        return small.verdict() == Verdict.TAKEN
+                ? new Answer(
+                        heap, Verdict.DOUBTFUL, "in " + size + " bytes, but in " + large + " bytes: " + answer.reason())
+                : small;
+    }
+
+    private Answer offer(Importer importer, Heap heap, long size, int count) throws CenallocException {
+        var buffers = new ArrayList<DmaBuf>();
+        try {
+            try {
+                for (int i = 0; i < count; i++) {
+                    buffers.add(cenalloc.allocate(heap, size));
+                }
+            } catch (CenallocException e) {
+                return notTried(heap, e);
+            } catch (IllegalStateException e) {
+                // Unregistered since the plan was made; if not, the Cenalloc is closed.
+                if (cenalloc.heaps().contains(heap)) {
+                    throw e;
+                }
+                return new Answer(heap, Verdict.NOT_TRIED, "it was unregistered meanwhile");
+            }
+            return importer.offer(buffers)
+                    .map(refusal -> new Answer(
+                            heap, refusal.ofImage() ? Verdict.NOT_SHOWN : Verdict.REFUSED, refusal.toString()))
+                    .orElseGet(() -> new Answer(heap, Verdict.TAKEN, ""));
+        } catch (CenallocException e) {
+            if (e.errno() == Errno.ENOMEM || e.errno() == Errno.EMFILE) {
+                return notTried(heap, e);
+            }
+            throw e;
+        } finally {
+            buffers.forEach(DmaBuf::close);
+        }
+    }
+
+    private static Answer notTried(Heap heap, CenallocException why) {
+        Verdict verdict =
+                why.errno() == Errno.ENOMEM || why.errno() == Errno.EMFILE ? Verdict.NO_MEMORY : Verdict.NOT_TRIED;
+        return new Answer(heap, verdict, why.call() + " gave " + why.errnoName());
+    }
+
+    private Device conclude(Importer importer, Layout layout, long size, List<Answer> answers)
+            throws CenallocException {
+        List<Answer> taken = having(answers, Verdict.TAKEN);
+        List<Answer> notShown = having(answers, Verdict.NOT_SHOWN);
+        var refused = new ArrayList<>(having(answers, Verdict.REFUSED));
+        refused.addAll(notShown);
+        List<Answer> doubtful = having(answers, Verdict.DOUBTFUL);
+        var notTried = new ArrayList<>(having(answers, Verdict.NOT_TRIED));
+        notTried.addAll(having(answers, Verdict.NO_MEMORY));
+        var said = new ArrayList<String>();
+        tell(said, "took ", taken);
+        tell(said, "refused ", refused);
+        tell(said, "took, perhaps by luck, ", doubtful);
+        tell(said, "not tried: ", notTried);
+        if (said.isEmpty()) {
+            said.add("there is no heap to try");
+        }
+        Constraints needs = importer.needs();
+        if (!needs.equals(Constraints.NONE)) {
+            said.add("the driver lays it out with " + needs);
+        }
+        if (!importer.omitted().isEmpty()) {
+            said.add(importer.omitted());
+        }
+        String detail = "on trial with " + layout.image() + " in " + size + " bytes: " + String.join("; ", said);
+        if (taken.isEmpty() && refused.isEmpty()) {
+            return Device.undeclared(name, "nothing is known: " + detail);
+        }
+        // What was not refused may do, if nothing was taken.
+        var possible = new ArrayList<Answer>(taken.isEmpty() ? doubtful : taken);
+        var impossible = new ArrayList<Answer>(refused);
+        if (taken.isEmpty()) {
+            possible.addAll(notTried);
+        } else {
+            impossible.addAll(doubtful);
+        }
+        if (possible.isEmpty() && refused.equals(notShown)) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "DRM_IOCTL_MODE_ATOMIC",
+                    node,
+                    size,
+                    name + " takes the memory, but would not show " + layout.image() + "; " + detail,
+                    "take another size, best that of a mode of the screen, or another format");
+        }
+        if (possible.isEmpty()) {
+            boolean contiguous = answers.stream().anyMatch(Answer::isContiguous);
+            throw new NoSuitableHeapException(
+                    "trial import",
+                    node,
+                    size,
+                    name + " takes no memory of any heap; " + detail,
+                    contiguous
+                            ? "it has memory of its own: let it export that, and the others import it"
+                            : NoSuitableHeapException.NO_CONTIGUOUS_HEAP);
+        }
+        return Device.of(name, difference(possible, impossible).and(needs), Origin.TRIAL_IMPORT, detail);
+    }
+
+    private static List<Answer> having(List<Answer> answers, Verdict verdict) {
+        return answers.stream().filter(answer -> answer.verdict() == verdict).toList();
+    }
+
+    private static void tell(List<String> said, String what, List<Answer> answers) {
+        if (!answers.isEmpty()) {
+            said.add(what
+                    + String.join(", ", answers.stream().map(Answer::toString).toList()));
+        }
+    }
+
+    /** What memory of the first has and memory of the others lacks. */
+    private static Constraints difference(List<Answer> possible, List<Answer> impossible) {
+        if (impossible.isEmpty()) {
+            return Constraints.NONE;
+        }
+        return possible.stream().allMatch(Answer::isContiguous)
+                        && impossible.stream().noneMatch(Answer::isContiguous)
+                ? Constraints.NONE.contiguous()
+                : Constraints.NONE.onlyHeaps(
+                        possible.stream().map(answer -> answer.heap().name()).toList());
+    }
+}

@@ -1,0 +1,153 @@
+package dev.cenalloc.stream;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.plan.Direction;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * One image of a stream, in the buffers of a {@link Ring}. Borrowed from the stream: {@link #close} gives it back. A stream has
+ * one object for each frame of its ring and hands it out again and again, so that it allocates nothing; keep no frame after
+ * giving it back. For one thread at a time.
+ */
+public abstract class Frame implements AutoCloseable {
+    private final Ring ring;
+    private final int index;
+    private final FrameAccess reading = new FrameAccess(this, Direction.READ);
+    private final FrameAccess writing = new FrameAccess(this, Direction.WRITE);
+    private final FrameAccess both = new FrameAccess(this, Direction.READ_WRITE);
+    private boolean lent;
+
+    /**
+     * A frame that is not lent yet.
+     *
+     * @param ring whose buffers it has
+     * @param index which of them
+     */
+    protected Frame(Ring ring, int index) {
+        this.ring = Objects.requireNonNull(ring, "ring");
+        this.index = Objects.checkIndex(index, ring.size());
+    }
+
+    /** {@return the ring whose buffers it has} */
+    public final Ring ring() {
+        return ring;
+    }
+
+    /** {@return its number in the ring} */
+    public final int index() {
+        return index;
+    }
+
+    /** {@return its buffers, closed by the ring; one, unless the planes of the format have buffers of their own} */
+    public final List<DmaBuf> buffers() {
+        return ring.buffers(index);
+    }
+
+    /** {@return where the image lies in each buffer} */
+    public final List<Layout> layouts() {
+        return ring.layouts();
+    }
+
+    /**
+     * {@return where the image lies}
+     *
+     * @throws IllegalStateException if it lies in several buffers; see {@link #layouts}
+     */
+    public final Layout layout() {
+        return ring.agreement().layout();
+    }
+
+    /** {@return the number of the image in the stream, from 0; a gap is an image that was lost} */
+    public abstract long sequence();
+
+    /** {@return when the image was made or shown, in nanoseconds of the monotonic clock; 0 if the device does not tell} */
+    public abstract long timestampNanos();
+
+    /** {@return whether the device says that the image is damaged} */
+    public abstract boolean isDamaged();
+
+    /**
+     * Begins an access of the CPU to the image: {@code try (var pixels = frame.access(READ)) { … }}. The first access of a
+     * frame maps its buffers, which costs one mmap each; the mapping is kept until {@link #unmap}. An access in steady state
+     * makes two system calls for each buffer and allocates nothing.
+     *
+     * @param direction what the CPU will do
+     * @return the access, closed by the caller; the same object for each access of a direction, one at a time
+     * @throws IllegalStateException if the frame is not lent, or an access of this direction is open
+     * @throws CenallocException as {@link DmaBuf#map} and {@link DmaBuf#access}
+     */
+    public final FrameAccess access(Direction direction) throws CenallocException {
+        Objects.requireNonNull(direction, "direction");
+        checkLent();
+        FrameAccess access = switch (direction) {
+            case READ -> reading;
+            case WRITE -> writing;
+            case READ_WRITE -> both;
+        };
+        access.begin();
+        return access;
+    }
+
+    /**
+     * Unmaps what {@link #access} mapped. The stream calls it when it ends.
+     *
+     * @throws IllegalStateException if an access is open
+     */
+    public final void unmap() {
+        reading.unmap();
+        writing.unmap();
+        both.unmap();
+    }
+
+    /** {@return whether it is lent, and not given back yet} */
+    public final boolean isLent() {
+        return lent;
+    }
+
+    /** Marks the frame as lent. For the stream. */
+    protected final void lend() {
+        lent = true;
+    }
+
+    /** Marks the frame as given back, whatever became of it: its stream has ended. For the stream. */
+    protected final void revoke() {
+        lent = false;
+    }
+
+    private void checkLent() {
+        if (!lent) {
+            throw new IllegalStateException("frame " + index + " was given back, or its stream has ended");
+        }
+    }
+
+    /**
+     * Gives the frame back to its stream: a camera fills it again. One system call; allocates nothing.
+     *
+     * @throws IllegalStateException if it was given back before, or its stream has ended, or a CPU access is open
+     * @throws CenallocException with the errno of the driver
+     */
+    @Override
+    public final void close() throws CenallocException {
+        checkLent();
+        if (reading.isOpen() || writing.isOpen() || both.isOpen()) {
+            throw new IllegalStateException("a CPU access to frame " + index + " is open: close it first");
+        }
+        lent = false;
+        giveBack();
+    }
+
+    /**
+     * Gives the frame back. For the stream.
+     *
+     * @throws CenallocException with the errno of the driver
+     */
+    protected abstract void giveBack() throws CenallocException;
+
+    @Override
+    public String toString() {
+        return "frame " + index + ", number " + sequence() + " of the stream";
+    }
+}
