@@ -28,13 +28,7 @@ public final class Port {
          * @throws CenallocException EINVAL or the like if it takes no such images or no memory for them, which rules them out;
          *     EACCES, EPERM, ENOENT, ENODEV, EMFILE if the device is out of reach, which ends the negotiation
          */
-        /**
-         * {@return the device, with what memory it takes for a layout}
-         *
-         * @param layout where the image would lie
-         * @throws CenallocException as {@link Terms#device}
-         */
-        public Device device(Layout layout) throws CenallocException;
+        Device device(Layout layout) throws CenallocException;
     }
 
     private final String name;
