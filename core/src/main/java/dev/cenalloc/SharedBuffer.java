@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  * thread allocates or moves the memory, the other methods wait, except the lookups after the first use.
  *
  * <p>The first use is the first of {@link #dmaBuf}, {@link #map} and {@link #access}. A program whose devices are attached
- * in different places can say whom it expects, with {@link #expect} or {@link #participants}: then a first use before all of
- * them have come, or {@link #seal} was called, is a fault that is reported.
+ * in different places can {@link #expect} them: then a first use before all of them are attached, or before {@link #complete}
+ * is called, is reported.
  *
  * <p>Source: cenalloc RFC 2/4, with the corrections of its review: a refused attach leaves no trace, detach forgets, and
  * an attach after the first use is checked against the storage.

@@ -15,9 +15,9 @@ import java.util.Objects;
 public abstract class Frame implements AutoCloseable {
     private final Ring ring;
     private final int index;
-    private final FrameAccess reading = new FrameAccess(this, Direction.READ);
-    private final FrameAccess writing = new FrameAccess(this, Direction.WRITE);
-    private final FrameAccess both = new FrameAccess(this, Direction.READ_WRITE);
+    private final FrameAccess reading;
+    private final FrameAccess writing;
+    private final FrameAccess both;
     private boolean lent;
 
     /**
@@ -29,6 +29,9 @@ public abstract class Frame implements AutoCloseable {
     protected Frame(Ring ring, int index) {
         this.ring = Objects.requireNonNull(ring, "ring");
         this.index = Objects.checkIndex(index, ring.size());
+        this.reading = new FrameAccess(ring, index, Direction.READ);
+        this.writing = new FrameAccess(ring, index, Direction.WRITE);
+        this.both = new FrameAccess(ring, index, Direction.READ_WRITE);
     }
 
     /** {@return the ring whose buffers it has} */

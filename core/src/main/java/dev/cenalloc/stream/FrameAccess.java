@@ -15,7 +15,8 @@ import java.util.List;
  * caller that began it. For one thread at a time.
  */
 public final class FrameAccess implements AutoCloseable {
-    private final Frame frame;
+    private final Ring ring;
+    private final int index;
     private final Direction direction;
     /** One for each buffer, made at the first access. */
     private final List<Mapping> mappings = new ArrayList<>();
@@ -24,8 +25,9 @@ public final class FrameAccess implements AutoCloseable {
 
     private boolean open;
 
-    FrameAccess(Frame frame, Direction direction) {
-        this.frame = frame;
+    FrameAccess(Ring ring, int index, Direction direction) {
+        this.ring = ring;
+        this.index = index;
         this.direction = direction;
     }
 
@@ -35,9 +37,9 @@ public final class FrameAccess implements AutoCloseable {
 
     void begin() throws CenallocException {
         if (open) {
-            throw new IllegalStateException("an access to frame " + frame.index() + " is open already");
+            throw new IllegalStateException("an access to frame " + index + " is open already");
         }
-        List<DmaBuf> buffers = frame.buffers();
+        List<DmaBuf> buffers = ring.buffers(index);
         while (mappings.size() < buffers.size()) {
             mappings.add(buffers.get(mappings.size()).map(direction));
         }
@@ -72,7 +74,7 @@ public final class FrameAccess implements AutoCloseable {
      */
     public MemorySegment segment(int buffer) {
         if (!open) {
-            throw new IllegalStateException("the access to frame " + frame.index() + " is closed");
+            throw new IllegalStateException("the access to frame " + index + " is closed");
         }
         return mappings.get(buffer).segment();
     }
@@ -83,7 +85,7 @@ public final class FrameAccess implements AutoCloseable {
      * @throws IllegalStateException if it lies in several buffers
      */
     public Layout layout() {
-        return frame.layout();
+        return ring.agreement().layout();
     }
 
     /**
@@ -116,7 +118,7 @@ public final class FrameAccess implements AutoCloseable {
 
     void unmap() {
         if (open) {
-            throw new IllegalStateException("an access to frame " + frame.index() + " is open: close it first");
+            throw new IllegalStateException("an access to frame " + index + " is open: close it first");
         }
         mappings.forEach(Mapping::close);
         mappings.clear();
