@@ -50,20 +50,35 @@ public final class CpuAccess implements AutoCloseable {
      */
     @Override
     public void close() throws CenallocException {
-        if (open.getAndUpdate(n -> Math.max(0, n - 1)) == 0) {
-            throw new IllegalStateException("no CPU access to end");
-        }
-        // Ours until the drop: what is held cannot be closed.
+        // An overflow of the stack comes here, before anything has changed, or not before the system call.
         int fd = descriptor.acquire();
         try {
-            int result = sync(kernel, fd, direction.end);
-            if (result < 0) {
-                throw failure(result);
+            if (!end()) {
+                throw new IllegalStateException("no CPU access to end");
+            }
+            try {
+                int result = sync(kernel, fd, direction.end);
+                if (result < 0) {
+                    throw failure(result);
+                }
+            } finally {
+                descriptor.drop();
             }
         } finally {
             descriptor.release();
-            descriptor.drop();
         }
+    }
+
+    /** Whether there was one. */
+    private boolean end() {
+        int before;
+        do {
+            before = open.get();
+            if (before == 0) {
+                return false;
+            }
+        } while (!open.compareAndSet(before, before - 1));
+        return true;
     }
 
     static int sync(Kernel kernel, int fd, MemorySegment flags) {

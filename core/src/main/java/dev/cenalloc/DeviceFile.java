@@ -26,7 +26,15 @@ final class DeviceFile {
         if (fd < 0) {
             throw CenallocException.ofCall(-fd, "open", path, -1);
         }
-        return new DeviceFile(kernel, path, fd);
+        DeviceFile file = null;
+        try {
+            file = new DeviceFile(kernel, path, fd);
+            return file;
+        } finally {
+            if (file == null) {
+                kernel.close(fd);
+            }
+        }
     }
 
     Path path() {

@@ -56,14 +56,29 @@ public final class DmaBuf implements AutoCloseable {
     /** What the kernel holds for a buffer; apart from it, so that the cleaner does not keep the buffer alive. */
     private record Held(
             Descriptor descriptor,
-            Set<Arena> mappings,
+            Set<MappedPages> mappings,
             long size,
             @Nullable Throwable place) implements Runnable {
         @Override
         public void run() {
-            if (!descriptor.isOpen()) {
-                return;
+            try {
+                if (descriptor.isOpen()) {
+                    warn();
+                }
+            } finally {
+                // Closed or not: an error may have come between.
+                descriptor.abandon();
+                for (MappedPages mapping : mappings) {
+                    try {
+                        mapping.close();
+                    } catch (IllegalStateException e) {
+                        LOG.warn("a mapping of it is in use at this moment, and stays", e);
+                    }
+                }
             }
+        }
+
+        private void warn() {
             if (place == null) {
                 LOG.warn(
                         "a DmaBuf of {} bytes was never closed; it is released now. Run with -D{}=true to learn where it"
@@ -72,14 +87,6 @@ public final class DmaBuf implements AutoCloseable {
                         TRACE);
             } else {
                 LOG.warn("a DmaBuf of {} bytes was never closed; it is released now. It was allocated", size, place);
-            }
-            descriptor.abandon();
-            for (Arena mapping : mappings) {
-                try {
-                    mapping.close();
-                } catch (IllegalStateException e) {
-                    LOG.warn("a mapping of it is in use at this moment, and stays", e);
-                }
             }
         }
     }
@@ -148,6 +155,7 @@ public final class DmaBuf implements AutoCloseable {
     static DmaBuf own(Kernel kernel, int fd, @Nullable Heap heap) throws CenallocException {
         // What is not open is nobody's.
         boolean ours = true;
+        Descriptor descriptor = null;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment stat = arena.allocate(Linux.STAT_SIZE, Long.BYTES);
             int result = kernel.fstat(fd, stat);
@@ -157,16 +165,16 @@ public final class DmaBuf implements AutoCloseable {
             }
             long size = stat.get(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE);
             Runnable ended = heap == null ? () -> {} : () -> heap.left(size);
-            var descriptor = new Descriptor(kernel, fd, ended);
-            var owned = new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
+            descriptor = new Descriptor(kernel, fd, ended);
             if (heap != null) {
                 heap.gave(size);
             }
+            var owned = new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
             ours = false;
             return owned;
         } finally {
             if (ours) {
-                kernel.close(fd);
+                Descriptor.close(kernel, fd, descriptor);
             }
         }
     }
@@ -260,61 +268,38 @@ public final class DmaBuf implements AutoCloseable {
      */
     @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
     public Mapping map(Direction direction) throws CenallocException {
-        // Held until it is unmapped: a mapping keeps its buffer from being closed.
-        int fd = held.descriptor.hold();
-        Mapping mapping = null;
+        StackRoom.require();
+        // They hold the descriptor until they are unmapped: a mapping keeps its buffer from being closed.
+        var pages = new MappedPages(kernel, held.descriptor, size, Arena.ofShared());
+        held.mappings.add(pages);
         boolean kept = false;
         try {
-            mapping = map(fd, direction);
-            held.mappings.add(mapping.arena());
+            MemorySegment segment = pages.map(direction);
+            var mapping = new Mapping(this, pages, direction == Direction.READ ? segment.asReadOnly() : segment);
             kept = true;
             return mapping;
         } finally {
             if (!kept) {
-                if (mapping != null) {
-                    mapping.arena().close();
-                }
-                held.descriptor.drop();
+                unmap(pages);
             }
         }
     }
 
-    /** The mapping, or nothing mapped. */
-    @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
-    private Mapping map(int fd, Direction direction) throws CenallocException {
-        Arena arena = Arena.ofShared();
-        boolean mapped = false;
-        try {
-            MemorySegment segment = map(fd, direction, arena);
-            var mapping = new Mapping(this, arena, direction == Direction.READ ? segment.asReadOnly() : segment);
-            mapped = true;
-            return mapping;
-        } finally {
-            if (!mapped) {
-                arena.close();
-            }
-        }
+    void unmap(MappedPages pages) {
+        pages.close();
+        held.mappings.remove(pages);
     }
 
-    /** Maps for as long as the arena lives. */
-    private MemorySegment map(int fd, Direction direction, Arena arena) throws CenallocException {
+    /** The address of the whole buffer. */
+    static long mapped(Kernel kernel, int fd, long size, Direction direction) throws CenallocException {
         long address = kernel.mmap(fd, size, direction.protection);
         if (address < 0) {
-            throw cannotMap((int) -address);
+            throw cannotMap((int) -address, size);
         }
-        boolean viewed = false;
-        try {
-            MemorySegment segment = kernel.view(address, size, arena, unmap(kernel, address, size));
-            viewed = true;
-            return segment;
-        } finally {
-            if (!viewed) {
-                kernel.munmap(address, size);
-            }
-        }
+        return address;
     }
 
-    private CenallocException cannotMap(int errno) {
+    private static CenallocException cannotMap(int errno, long size) {
         return errno == Errno.EACCES
                 ? new AccessDeniedException(
                         errno,
@@ -330,16 +315,6 @@ public final class DmaBuf implements AutoCloseable {
                         size,
                         "the buffer cannot be mapped",
                         "let a device do the work: not all memory is for the CPU");
-    }
-
-    /** Static, since what the cleaner reaches must not reach the buffer. */
-    private static Runnable unmap(Kernel kernel, long address, long size) {
-        return () -> kernel.munmap(address, size);
-    }
-
-    void unmapped(Arena arena) {
-        held.mappings.remove(arena);
-        held.descriptor.drop();
     }
 
     /**
@@ -407,7 +382,7 @@ public final class DmaBuf implements AutoCloseable {
      *     are open; ENOMEM
      */
     public Fence exportFence(Direction access) throws CenallocException {
-        return new Fence(kernel, exported(access));
+        return Fence.own(kernel, exported(access));
     }
 
     /**
@@ -519,8 +494,17 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     void release() {
+        StackRoom.require();
+        held.mappings.forEach(MappedPages::finish);
         held.descriptor.close();
-        cleanable.clean();
+        clean();
+    }
+
+    /** As long as the number has not gone back, because of a call under way or an error, the cleaner sees to it. */
+    private void clean() {
+        if (held.descriptor.isGone()) {
+            cleanable.clean();
+        }
     }
 
     /**
@@ -548,7 +532,7 @@ public final class DmaBuf implements AutoCloseable {
 
     void finishSeized() {
         held.descriptor.finish();
-        cleanable.clean();
+        clean();
     }
 
     void reopenSeized() {
@@ -557,8 +541,9 @@ public final class DmaBuf implements AutoCloseable {
 
     /** Copies what a seized buffer holds. */
     void copySeized(int fd, DmaBuf target, BiConsumer<MemorySegment, MemorySegment> copy) throws CenallocException {
+        long address = mapped(kernel, fd, size, Direction.READ);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment from = map(fd, Direction.READ, arena);
+            MemorySegment from = kernel.view(address, size, arena);
             try (Mapping to = target.map(Direction.WRITE);
                     var _ = target.access(Direction.WRITE)) {
                 int result = CpuAccess.sync(kernel, fd, Direction.READ.start);
@@ -571,6 +556,9 @@ public final class DmaBuf implements AutoCloseable {
                     CpuAccess.sync(kernel, fd, Direction.READ.end);
                 }
             }
+        } finally {
+            // By now the arena is closed, and it is this thread's.
+            kernel.munmap(address, size);
         }
     }
 

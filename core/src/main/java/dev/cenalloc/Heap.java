@@ -132,8 +132,9 @@ public final class Heap {
      * Allocates from this very heap, whatever suits whom. {@link Cenalloc#create} is the way to let the devices decide.
      * Blocks while the kernel finds and clears the memory.
      *
-     * <p>The system heap knows no limit: the kernel (6.12) meets a request for more memory than is free by killing processes,
-     * and this one has good prospects. So more than the machine has is refused here, without asking.
+     * <p>The system heap and udmabuf know no limit: the kernel (6.12) meets a request for more memory than is free by killing
+     * processes, and this one has good prospects. So more than is available on the machine, or than this process's cgroup may
+     * have beside what it has, is refused here, without asking. What was available may be gone by the time it is taken.
      *
      * @param size in bytes, positive; the kernel rounds it up to whole pages
      * @return a buffer that the caller closes, zeroed, readable and writable
@@ -147,17 +148,30 @@ public final class Heap {
      */
     public DmaBuf allocate(long size) throws CenallocException {
         Extent.checkSize(size);
-        enter();
-        DmaBuf buffer;
+        StackRoom.require();
+        DmaBuf buffer = null;
+        boolean kept = false;
         try {
-            int fd = source.allocate(size);
-            buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : adopt(fd, size);
+            enter();
+            try {
+                int fd = source.allocate(size);
+                buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : adopt(fd, size);
+            } finally {
+                leave();
+            }
+            checkGiven(buffer.size(), size);
+            kept = true;
+            return buffer;
         } finally {
-            leave();
+            // Closing the source may have thrown, too.
+            if (!kept && buffer != null) {
+                buffer.close();
+            }
         }
-        if (buffer.size() < size) {
-            long given = buffer.size();
-            buffer.close();
+    }
+
+    private void checkGiven(long given, long size) throws CenallocException {
+        if (given < size) {
             throw new CenallocException(
                     Errno.EPROTO,
                     "allocate",
@@ -166,7 +180,6 @@ public final class Heap {
                     "heap " + name + " gave only " + given + " bytes",
                     "it is a fault of the heap's source");
         }
-        return buffer;
     }
 
     private DmaBuf adopt(int fd, long size) throws CenallocException {
@@ -228,6 +241,7 @@ public final class Heap {
     /** No allocation begins any more; the source is closed when the last one has ended. */
     synchronized void close() {
         if (!closed) {
+            StackRoom.require();
             closed = true;
             if (calls == 0) {
                 source.close();

@@ -31,8 +31,14 @@ final class Node {
             if (fd < 0) {
                 throw CenallocException.ofCall(-fd, "open", path, size);
             }
-            open = new Descriptor(kernel, fd);
-            descriptor = open;
+            try {
+                open = new Descriptor(kernel, fd);
+                descriptor = open;
+            } finally {
+                if (descriptor == null) {
+                    kernel.close(fd);
+                }
+            }
         }
         return open;
     }

@@ -418,6 +418,7 @@ public final class SharedBuffer implements AutoCloseable {
             throw noHeap(plan);
         }
         plan.leftOut().forEach(device -> LOG.info("{} is left out: there is no memory for all with it", device.name()));
+        var refusals = new ArrayList<CenallocException>();
         for (Heap heap : plan.candidates()) {
             if (heap.equals(enough)) {
                 return null;
@@ -426,7 +427,9 @@ public final class SharedBuffer implements AutoCloseable {
                 continue;
             }
             try {
-                return new Storage(allocate(plan, heap), new Choice(heap, plan, failed));
+                // First, so that nothing but the record is made while the memory is nobody's.
+                var choice = new Choice(heap, plan, failed);
+                return new Storage(allocate(plan, heap), choice);
             } catch (IllegalStateException e) {
                 // Unregistered since the plan was made: then there is another plan. If not, the Cenalloc is closed.
                 if (cenalloc.heaps().contains(heap)) {
@@ -439,16 +442,20 @@ public final class SharedBuffer implements AutoCloseable {
                     throw e;
                 }
                 failed.add(new Attempt(heap.name(), e.errno()));
+                refusals.add(e);
             }
         }
-        throw new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+        refusals.forEach(exhausted::addSuppressed);
+        throw exhausted;
     }
 
     /** Allocates, and checks what can be known of the memory only now. */
     private DmaBuf allocate(Plan plan, Heap heap) throws CenallocException {
-        DmaBuf dmaBuf = heap.allocate(plan.requestedSize()).belongingToAnother();
+        DmaBuf dmaBuf = heap.allocate(plan.requestedSize());
         boolean suits = false;
         try {
+            dmaBuf.belongingToAnother();
             Constraints constraints = plan.constraints();
             boolean cpu = constraints.flag(Field.CPU_READ) || constraints.flag(Field.CPU_WRITE);
             if (cpu && heap.properties().cpuMappable() != Trait.YES) {
@@ -596,6 +603,7 @@ public final class SharedBuffer implements AutoCloseable {
 
     /** To the plan's first heap that has memory, unless that is no better than {@code enough}. */
     private void move(Storage old, Plan plan, @Nullable Heap enough) throws CenallocException {
+        StackRoom.require();
         int fd = handedOut ? -1 : old.dmaBuf.seize();
         if (fd < 0) {
             throw new BufferBusyException(

@@ -1,0 +1,104 @@
+package dev.cenalloc;
+
+import dev.cenalloc.bindings.Errno;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.OptionalLong;
+
+/**
+ * The memory that everybody shares. The kernel (6.12) meets a request for more of it than there is by killing processes, and
+ * the one that asks has good prospects. So the request is refused here, with ENOMEM, and the next heap is tried. What is
+ * there may be gone a moment later: no promise, but no refusal of what would go well either. Stateless.
+ */
+final class OrdinaryMemory {
+    private OrdinaryMemory() {}
+
+    static void check(Kernel kernel, Path path, long size) throws CenallocException {
+        OptionalLong available = available(kernel);
+        if (available.isPresent() && size > available.getAsLong()) {
+            throw refusal(
+                    path, size, "this machine has only " + available.getAsLong() + " bytes of memory available now");
+        }
+        OptionalLong allowed = kernel.groupMemory();
+        if (allowed.isPresent() && size > allowed.getAsLong()) {
+            throw refusal(
+                    path,
+                    size,
+                    "this process's group (cgroup) may have only " + allowed.getAsLong() + " bytes of memory more");
+        }
+    }
+
+    static CenallocException refusal(Path path, long size, String what) {
+        return new CenallocException(Errno.ENOMEM, "allocate", path, size, what, "free buffers, or ask for less");
+    }
+
+    private static OptionalLong available(Kernel kernel) {
+        OptionalLong available = kernel.meminfo("MemAvailable");
+        if (available.isEmpty()) {
+            return kernel.freeMemory();
+        }
+        // The free part of the contiguous pools is counted, but what stays where it is cannot lie in them.
+        return OptionalLong.of(
+                Math.max(0, available.getAsLong() - kernel.meminfo("CmaFree").orElse(0)));
+    }
+
+    /**
+     * How much more memory the group of a process may have, of its own limits (cgroup v2) and those of all groups that it is
+     * in; empty if none is known.
+     *
+     * @param membership {@code /proc/self/cgroup}
+     * @param root where the tree of groups is mounted
+     */
+    static OptionalLong groupMemory(Path membership, Path root) {
+        String own;
+        try {
+            // The line of the one tree of version 2.
+            own = Files.readAllLines(membership).stream()
+                    .filter(line -> line.startsWith("0::/"))
+                    .map(line -> line.substring("0::/".length()))
+                    .findFirst()
+                    .orElse("");
+        } catch (IOException e) {
+            return OptionalLong.empty();
+        }
+        OptionalLong least = OptionalLong.empty();
+        // In a container the name may be one of outside: then the tree begins at the container's own group.
+        Path top = root.normalize();
+        for (Path group = top.resolve(own).normalize();
+                group != null && group.startsWith(top);
+                group = group.getParent()) {
+            OptionalLong left = left(group);
+            if (left.isPresent() && (least.isEmpty() || left.getAsLong() < least.getAsLong())) {
+                least = left;
+            }
+        }
+        return least;
+    }
+
+    /** Of one group. */
+    private static OptionalLong left(Path group) {
+        try {
+            // "max" is no number.
+            long most =
+                    Long.parseLong(Files.readString(group.resolve("memory.max")).strip());
+            long used = Long.parseLong(
+                    Files.readString(group.resolve("memory.current")).strip());
+            return OptionalLong.of(Math.max(0, most - used + cached(group)));
+        } catch (IOException | NumberFormatException e) {
+            return OptionalLong.empty();
+        }
+    }
+
+    /** What the group has of files, which the kernel drops before it kills. */
+    private static long cached(Path group) {
+        try {
+            return Files.readAllLines(group.resolve("memory.stat")).stream()
+                    .filter(line -> line.startsWith("inactive_file ") || line.startsWith("active_file "))
+                    .mapToLong(line -> Long.parseLong(line.substring(line.indexOf(' ') + 1)))
+                    .sum();
+        } catch (IOException | NumberFormatException e) {
+            return 0;
+        }
+    }
+}
