@@ -13,25 +13,25 @@ final class DmaHeapSource implements Heap.Source {
     private final Kernel kernel;
     private final Path path;
     private final Node node;
+    /** Whether it takes ordinary pages: the kernel's names for such heaps begin so. Others have pools of their own. */
+    private final boolean ordinary;
+
     private final long memoryTotal;
 
     DmaHeapSource(Kernel kernel, Path path) {
         this.kernel = kernel;
         this.path = path;
         this.node = new Node(kernel, path);
+        this.ordinary = String.valueOf(path.getFileName()).startsWith(HeapProperties.SYSTEM);
         this.memoryTotal = kernel.meminfo("MemTotal").orElse(Long.MAX_VALUE);
     }
 
     @Override
     public int allocate(long size) throws CenallocException {
-        if (size > memoryTotal) {
-            throw new CenallocException(
-                    Errno.ENOMEM,
-                    "allocate",
-                    path,
-                    size,
-                    "this machine has only " + memoryTotal + " bytes of memory",
-                    "ask for less");
+        if (ordinary) {
+            OrdinaryMemory.check(kernel, path, size);
+        } else if (size > memoryTotal) {
+            throw OrdinaryMemory.refusal(path, size, "this machine has only " + memoryTotal + " bytes of memory");
         }
         Descriptor open = node.open(size);
         int fd = open.acquire();

@@ -58,6 +58,9 @@ final class UdmabufSource implements Heap.Source {
                     "udmabuf gives at most " + maxSize + " bytes in one buffer",
                     "raise /sys/module/udmabuf/parameters/size_limit_mb and start again, or use a dma-heap");
         }
+        if (!huge) { // Those are set aside, and there are too few or there are not.
+            OrdinaryMemory.check(kernel, PATH, size);
+        }
         Descriptor open = node.open(size);
         int flags = Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING | (huge ? Linux.MFD_HUGETLB : 0);
         int file = succeeded(createFile(flags), "memfd_create", size);
