@@ -123,9 +123,18 @@ final class FakeKernel implements Kernel {
     private final Map<Path, Device> devices = new HashMap<>();
     /** Where sysfs is. */
     Path sysfs = Path.of("/nowhere");
-    /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
-    final Map<String, Long> numbers = new HashMap<>(
-            Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
+    /** What is in {@code /proc/meminfo} and {@code /sys/module}; what {@code sysinfo} and {@code cgroup} leave free. */
+    final Map<String, Long> numbers = new HashMap<>(Map.of(
+            "MemTotal",
+            1L << 32,
+            "MemAvailable",
+            1L << 32,
+            "CmaFree",
+            12_345L,
+            "CmaTotal",
+            1L << 16,
+            "Hugepagesize",
+            HUGE_PAGE));
 
     /** Whether it is 6.0 or later. */
     boolean exchangesFences = true;
@@ -137,6 +146,7 @@ final class FakeKernel implements Kernel {
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
+    private @Nullable Error closeError;
 
     FakeKernel heap(String name, long free) {
         heaps.put(name, free);
@@ -177,6 +187,11 @@ final class FakeKernel implements Kernel {
     synchronized void failCall(int n, int errno) {
         failAt = calls.size() + n;
         failWith = errno;
+    }
+
+    /** Makes the next close end before it has begun: there was no stack, or no heap, left for it. */
+    synchronized void failClose(Error with) {
+        closeError = with;
     }
 
     synchronized void failNoCall() {
@@ -263,6 +278,11 @@ final class FakeKernel implements Kernel {
 
     @Override
     public synchronized int close(int fd) {
+        Error error = closeError;
+        if (error != null) {
+            closeError = null;
+            throw error;
+        }
         calls.add("close");
         File file = files.remove(fd);
         if (file == null) {
@@ -575,12 +595,21 @@ final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized MemorySegment view(long address, long length, Arena scope, Runnable release) {
+    public synchronized int coverPages(long address, long length) {
+        calls.add("cover");
+        if (mappings.remove(address) == null) {
+            throw new AssertionError("covering of what is not mapped");
+        }
+        return 0;
+    }
+
+    @Override
+    public synchronized MemorySegment view(long address, long length, Arena scope) {
         File file = mappings.get(address);
         if (file == null || file.memory == null) {
             throw new AssertionError("view of what is not mapped");
         }
-        return Linux.view(file.memory.address(), length, scope, release);
+        return Linux.view(file.memory.address(), length, scope);
     }
 
     @Override
@@ -632,6 +661,16 @@ final class FakeKernel implements Kernel {
     @Override
     public synchronized OptionalLong meminfo(String key) {
         return number(key);
+    }
+
+    @Override
+    public synchronized OptionalLong freeMemory() {
+        return number("sysinfo");
+    }
+
+    @Override
+    public synchronized OptionalLong groupMemory() {
+        return number("cgroup");
     }
 
     @Override
