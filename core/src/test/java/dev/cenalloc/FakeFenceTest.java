@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Direction;
 import java.time.Duration;
