@@ -6,6 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -354,34 +360,34 @@ class ErrorsHalfWayTest {
             assertThrows(OutOfMemoryError.class, buffer::close);
             buffer.close();
             assertEquals(files - 1, kernel.openFiles());
-            assertEquals(0, cenalloc.heaps().getFirst().buffers());
+            assertEquals(0, cenalloc.usage(cenalloc.heaps().getFirst()).buffers());
         }
     }
 
     @Test
     void aSourceThatCannotBeClosedCostsNoBuffer() throws Exception {
         FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
-        var heap = new AtomicReference<@Nullable Heap>();
-        var registered = new Heap(kernel, "sram", HeapProperties.UNKNOWN, new Closed(kernel, heap));
+        var heap = new AtomicReference<@Nullable OpenHeap>();
+        var registered = new OpenHeap(kernel, Heap.of("sram"), new Closed(kernel, heap), false);
         heap.set(registered);
         assertThrows(AssertionError.class, () -> registered.allocate(1));
-        assertEquals(0, registered.buffers());
+        assertEquals(0, registered.usage().buffers());
         assertEquals(0, kernel.openFiles());
     }
 
     /** Its heap is closed while it allocates; and its own close throws. */
-    private static final class Closed implements Heap.Source {
+    private static final class Closed implements HeapSource {
         private final DmaHeapSource source;
-        private final AtomicReference<@Nullable Heap> heap;
+        private final AtomicReference<@Nullable OpenHeap> heap;
 
-        Closed(FakeKernel kernel, AtomicReference<@Nullable Heap> heap) {
+        Closed(FakeKernel kernel, AtomicReference<@Nullable OpenHeap> heap) {
             this.source = new DmaHeapSource(kernel, Path.of("/dev/dma_heap/system"));
             this.heap = heap;
         }
 
         @Override
         public int allocate(long size) throws CenallocException {
-            Heap own = heap.get();
+            OpenHeap own = heap.get();
             assertNotNull(own);
             own.close();
             return source.allocate(size);
@@ -399,7 +405,7 @@ class ErrorsHalfWayTest {
         FakeKernel kernel = new FakeKernel().heap("reserved", 1 << 20).heap("system", 1 << 20);
         Cenalloc cenalloc = kernel.open();
         for (Heap heap : cenalloc.heaps()) {
-            heap.allocate(1).close();
+            cenalloc.allocate(heap, 1).close();
         }
         assertEquals(2, kernel.openFiles());
         kernel.failClose(new OutOfMemoryError("test"));
@@ -413,20 +419,20 @@ class ErrorsHalfWayTest {
         FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
         try (var cenalloc = kernel.open()) {
             Heap heap = cenalloc.heaps().getFirst();
-            failToClose(kernel, heap);
-            for (int i = 0; i < 500 && heap.buffers() > 0; i++) {
+            failToClose(kernel, cenalloc);
+            for (int i = 0; i < 500 && cenalloc.usage(heap).buffers() > 0; i++) {
                 System.gc();
                 Thread.sleep(Duration.ofMillis(10));
             }
-            assertEquals(0, heap.buffers());
+            assertEquals(0, cenalloc.usage(heap).buffers());
             assertEquals(1, kernel.openFiles(), "the node");
         }
     }
 
-    private static void failToClose(FakeKernel kernel, Heap heap) throws Exception {
-        DmaBuf buffer = heap.allocate(1);
+    private static void failToClose(FakeKernel kernel, Cenalloc cenalloc) throws Exception {
+        DmaBuf buffer = cenalloc.allocate(cenalloc.heaps().getFirst(), 1);
         kernel.failClose(new OutOfMemoryError("test"));
         assertThrows(OutOfMemoryError.class, buffer::close);
-        assertEquals(1, heap.buffers());
+        assertEquals(1, cenalloc.usage(cenalloc.heaps().getFirst()).buffers());
     }
 }

@@ -54,6 +54,8 @@ public final class Linux {
 
     public static final short POLLIN = 0x1;
     public static final short POLLOUT = 0x4;
+    public static final short POLLERR = 0x8;
+    public static final short POLLHUP = 0x10;
     public static final short POLLNVAL = 0x20;
 
     /** {@code struct pollfd}: int fd at 0, short events at 4, short revents at 6. */

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.OptionalLong;
 
 /** Memory limits of the control groups of this process (cgroup v2). Stateless. */
-final class ControlGroups {
+public final class ControlGroups {
     private ControlGroups() {}
 
     /**
@@ -16,7 +16,7 @@ final class ControlGroups {
      * @param membership {@code /proc/self/cgroup}
      * @param root where the tree of groups is mounted
      */
-    static OptionalLong memory(Path membership, Path root) {
+    public static OptionalLong memory(Path membership, Path root) {
         String own;
         try {
             // The line of the one tree of version 2.

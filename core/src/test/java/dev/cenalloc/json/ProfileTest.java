@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Device.Source;
+import dev.cenalloc.plan.Device.Origin;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -47,7 +47,7 @@ class ProfileTest {
         Profile board = Profile.read("board.json", BOARD);
         Device camera = board.device("camera").orElseThrow();
         assertEquals(Constraints.NONE.contiguous(), camera.constraints());
-        assertEquals(Source.PROFILE, camera.source());
+        assertEquals(Origin.PROFILE, camera.origin());
         assertEquals("profile board.json", camera.detail());
         Device display = board.device("display").orElseThrow();
         assertTrue(display.isBehindIommu());

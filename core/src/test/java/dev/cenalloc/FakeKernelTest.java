@@ -1,4 +1,7 @@
-package dev.cenalloc.kernel;
+package dev.cenalloc;
+
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Kernel;
 
 class FakeKernelTest extends KernelContract {
     private final FakeKernel kernel =
