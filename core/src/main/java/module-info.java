@@ -18,4 +18,5 @@ module dev.cenalloc {
     exports dev.cenalloc.json;
     exports dev.cenalloc.plan;
     exports dev.cenalloc.stream;
+    exports dev.cenalloc.v4l2;
 }

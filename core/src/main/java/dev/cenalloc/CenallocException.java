@@ -76,6 +76,9 @@ public class CenallocException extends IOException {
                         path,
                         requestedSize,
                         "list what there is with Cenalloc.heaps(); the kernel may lack the driver");
+            case Errno.EBUSY ->
+                new CenallocException(
+                        errno, call, path, requestedSize, "the device is in use", "stop the program that uses it");
             case Errno.EMFILE ->
                 new CenallocException(
                         errno,
