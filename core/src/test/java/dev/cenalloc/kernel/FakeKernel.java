@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
@@ -20,6 +21,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,16 +34,18 @@ import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A small kernel: keeps descriptors and mappings, checks what the real one checks, and fails the n-th call on demand.
  * {@link KernelContract} runs against both.
  */
-final class FakeKernel implements Kernel {
+public final class FakeKernel implements Kernel {
     private static final long PAGE = 4096;
     private static final long HUGE_PAGE = 2 << 20;
     private static final long UDMABUF_LIMIT = 64L << 20;
+    private static final Path HEAPS = Path.of("/dev/dma_heap");
     private static final Path UDMABUF = Path.of("/dev/udmabuf");
 
     private enum Kind {
@@ -53,7 +57,7 @@ final class FakeKernel implements Kernel {
     }
 
     /** A camera or a display. Called with the kernel's lock held. */
-    interface Device {
+    public interface Device {
         long number();
 
         int ioctl(int fd, long request, MemorySegment argument);
@@ -63,8 +67,8 @@ final class FakeKernel implements Kernel {
     }
 
     /** What a device does: 0 until it is done, then 1, or {@code -errno} if it failed. */
-    static final class Work {
-        int status;
+    public static final class Work {
+        public int status;
 
         boolean isPending() {
             return status == 0;
@@ -108,102 +112,110 @@ final class FakeKernel implements Kernel {
     }
 
     /** Free bytes, by the name of the heap; {@code udmabuf} if that is there. */
-    final Map<String, Long> heaps = new TreeMap<>();
+    public final Map<String, Long> heaps = new TreeMap<>();
 
-    final List<String> calls = new ArrayList<>();
+    public final List<String> calls = new ArrayList<>();
     /** What was asked of directories, /proc and /sys. */
-    final List<String> queries = new ArrayList<>();
+    public final List<String> queries = new ArrayList<>();
 
     /** The flags of the syncs that succeeded. */
-    final List<Long> syncs = new ArrayList<>();
+    public final List<Long> syncs = new ArrayList<>();
 
     private final Map<Integer, File> files = new HashMap<>();
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
     private final Map<Path, Device> devices = new HashMap<>();
+    /** Where symbolic links lead. */
+    private final Map<Path, Path> links = new HashMap<>();
     /** Where sysfs is. */
-    Path sysfs = Path.of("/nowhere");
+    public Path sysfs = Path.of("/nowhere");
     /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
-    final Map<String, Long> numbers = new HashMap<>(
+    public final Map<String, Long> numbers = new HashMap<>(
             Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
 
     /** Whether it is 6.0 or later. */
-    boolean exchangesFences = true;
+    public boolean exchangesFences = true;
     /** Runs when a poll would wait. */
-    Runnable whileWaiting = () -> {};
+    public Runnable whileWaiting = () -> {};
     /** How long the polls were to wait. */
-    final List<Integer> timeouts = new ArrayList<>();
+    public final List<Integer> timeouts = new ArrayList<>();
 
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
 
-    FakeKernel heap(String name, long free) {
+    public FakeKernel heap(String name, long free) {
         heaps.put(name, free);
         return this;
     }
 
-    FakeKernel device(String node, Device device) {
+    public FakeKernel device(String node, Device device) {
         devices.put(Path.of(node), device);
+        return this;
+    }
+
+    /** A symbolic link; a link to a link is not followed on. */
+    public FakeKernel link(String from, String to) {
+        links.put(Path.of(from), Path.of(to));
         return this;
     }
 
     /** The heap that a dma-buf is from, or null if it is none. */
     @Nullable
-    String heapOf(int fd) {
+    public String heapOf(int fd) {
         File file = files.get(fd);
         return file == null || file.kind != Kind.DMA_BUF ? null : file.heap;
     }
 
-    long sizeOf(int fd) {
+    public long sizeOf(int fd) {
         return Objects.requireNonNull(files.get(fd)).size;
     }
 
     /** All heaps of this machine. */
-    Cenalloc open() {
+    public Cenalloc open() {
         try {
-            return Cenalloc.open(this, Path.of("/dev/dma_heap"));
+            return TestContext.open(this, HEAPS);
         } catch (CenallocException e) {
             throw new AssertionError(e);
         }
     }
 
     /** Makes opening a node fail. */
-    synchronized void refuse(Path node, int errno) {
+    public synchronized void refuse(Path node, int errno) {
         refusals.put(node, errno);
     }
 
     /** Makes the call that is the n-th from now, from 0 on, fail; close and munmap cannot. */
-    synchronized void failCall(int n, int errno) {
+    public synchronized void failCall(int n, int errno) {
         failAt = calls.size() + n;
         failWith = errno;
     }
 
-    synchronized void failNoCall() {
+    public synchronized void failNoCall() {
         failAt = Integer.MAX_VALUE;
     }
 
-    synchronized int openFiles() {
+    public synchronized int openFiles() {
         return files.size();
     }
 
-    synchronized int openMappings() {
+    public synchronized int openMappings() {
         return mappings.size();
     }
 
-    synchronized long free() {
+    public synchronized long free() {
         return heaps.values().stream().mapToLong(Long::longValue).sum();
     }
 
     /** A dma-buf of another exporter, as it comes from a driver or another process. */
-    synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
+    public synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
         File file = new File(Kind.DMA_BUF, exporter, inodes++, size);
         file.readOnly = readOnly;
         return add(file);
     }
 
     /** A sync file, as a driver gives it. */
-    synchronized int fence(Work work) {
+    public synchronized int fence(Work work) {
         return syncFile(Set.of(work));
     }
 
@@ -230,12 +242,35 @@ final class FakeKernel implements Kernel {
     @Override
     public synchronized List<String> list(Path directory) throws IOException {
         queries.add("list " + directory);
-        var names =
-                heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList();
+        Integer refusal = refusals.get(directory);
+        if (refusal != null) {
+            throw new AccessDeniedException(directory.toString());
+        }
+        List<String> names = directory.equals(HEAPS)
+                ? heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList()
+                : Stream.concat(devices.keySet().stream(), links.keySet().stream())
+                        .filter(path -> directory.equals(path.getParent()))
+                        .map(path -> String.valueOf(path.getFileName()))
+                        .sorted()
+                        .toList();
         if (names.isEmpty()) {
             throw new NoSuchFileException(directory.toString());
         }
         return names;
+    }
+
+    @Override
+    public synchronized Path realPath(Path path) throws IOException {
+        if (enter("realpath") < 0) {
+            throw new IOException(Errno.name(failWith));
+        }
+        Path target = links.getOrDefault(path, path);
+        boolean isThere = devices.containsKey(target)
+                || HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName()));
+        if (!isThere) {
+            throw new NoSuchFileException(path.toString());
+        }
+        return target;
     }
 
     @Override
@@ -467,6 +502,16 @@ final class FakeKernel implements Kernel {
             // What drivers do not say.
             case NODE, MEMFD, DEVICE -> Linux.POLLIN | Linux.POLLOUT;
         };
+    }
+
+    @Override
+    public synchronized long read(int fd, MemorySegment target) {
+        int result = enter("read");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        return file == null ? -Errno.EBADF : -Errno.EINVAL;
     }
 
     @Override
