@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.plan.Heap;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -137,7 +138,7 @@ class DefectsTest {
                                 + buffer.plan()
                                 + buffer.layout()
                                 + buffer.attachments()
-                                + buffer.isSealed()
+                                + buffer.isComplete()
                                 + cenalloc.dump())
                         .get(10, TimeUnit.SECONDS);
                 assertTrue(all.contains("display"));

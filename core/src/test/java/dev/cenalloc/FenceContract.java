@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.plan.Heap;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -44,14 +45,14 @@ abstract class FenceContract {
     abstract int openFiles() throws Exception;
 
     private DmaHeapSource source;
-    private Heap heap;
+    private OpenHeap heap;
     private DmaBuf buffer;
     private int files;
 
     @BeforeEach
     void allocate() throws Exception {
         source = new DmaHeapSource(kernel(), SYSTEM);
-        heap = new Heap(kernel(), "system", SYSTEM, HeapProperties.of("system"), source);
+        heap = new OpenHeap(kernel(), Heap.of("system"), source, true);
         heap.allocate(1).close(); // the node is open from now on
         files = openFiles();
         buffer = heap.allocate(4096);
@@ -64,7 +65,7 @@ abstract class FenceContract {
         heap.close();
     }
 
-    Heap heap() {
+    OpenHeap heap() {
         return heap;
     }
 

@@ -42,7 +42,15 @@ public final class DeviceNode implements AutoCloseable {
         if (fd < 0) {
             throw CenallocException.ofCall(-fd, "open", path, -1);
         }
-        return new DeviceNode(kernel, path, fd);
+        DeviceNode node = null;
+        try {
+            node = new DeviceNode(kernel, path, fd);
+            return node;
+        } finally {
+            if (node == null) {
+                kernel.close(fd);
+            }
+        }
     }
 
     public Path path() {

@@ -15,6 +15,7 @@ import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.device.DeviceInfo.Kind;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.node.drm.FakeCard;
 import dev.cenalloc.node.v4l2.FakeCamera;
 import dev.cenalloc.stream.Port;
@@ -307,7 +308,7 @@ class DevicesTest {
         var outcomes = new TreeSet<String>();
         var failed = new ArrayList<String>();
         for (int call = 0; call < calls; call++) {
-            for (int errno : Errnos.PLAUSIBLE) {
+            for (int errno : Faults.ERRNOS) {
                 String before = camera.state();
                 kernel.failCall(call, errno);
                 try {

@@ -15,7 +15,6 @@ import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.bindings.dmabuf.sync_file_info;
 import dev.cenalloc.bindings.dmabuf.sync_merge_data;
 import dev.cenalloc.bindings.dmabuf.udmabuf_create;
-import dev.cenalloc.plan.Device;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -61,6 +60,16 @@ public final class FakeKernel implements Kernel {
         long number();
 
         int ioctl(int fd, long request, MemorySegment argument);
+
+        /** The events of poll that are there now. */
+        default int ready(int fd) {
+            return Linux.POLLIN | Linux.POLLOUT;
+        }
+
+        /** What read gives: bytes, or {@code -errno}. */
+        default long read(int fd, MemorySegment target) {
+            return -Errno.EINVAL;
+        }
 
         /** A descriptor of it has been closed. */
         void closed(int fd);
@@ -129,9 +138,18 @@ public final class FakeKernel implements Kernel {
     private final Map<Path, Path> links = new HashMap<>();
     /** Where sysfs is. */
     public Path sysfs = Path.of("/nowhere");
-    /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
-    public final Map<String, Long> numbers = new HashMap<>(
-            Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
+    /** What is in {@code /proc/meminfo} and {@code /sys/module}; what {@code sysinfo} and {@code cgroup} leave free. */
+    public final Map<String, Long> numbers = new HashMap<>(Map.of(
+            "MemTotal",
+            1L << 32,
+            "MemAvailable",
+            1L << 32,
+            "CmaFree",
+            12_345L,
+            "CmaTotal",
+            1L << 16,
+            "Hugepagesize",
+            HUGE_PAGE));
 
     /** Whether it is 6.0 or later. */
     public boolean exchangesFences = true;
@@ -143,6 +161,7 @@ public final class FakeKernel implements Kernel {
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
+    private @Nullable Error closeError;
 
     public FakeKernel heap(String name, long free) {
         heaps.put(name, free);
@@ -161,8 +180,7 @@ public final class FakeKernel implements Kernel {
     }
 
     /** The heap that a dma-buf is from, or null if it is none. */
-    @Nullable
-    public String heapOf(int fd) {
+    public @Nullable String heapOf(int fd) {
         File file = files.get(fd);
         return file == null || file.kind != Kind.DMA_BUF ? null : file.heap;
     }
@@ -189,6 +207,11 @@ public final class FakeKernel implements Kernel {
     public synchronized void failCall(int n, int errno) {
         failAt = calls.size() + n;
         failWith = errno;
+    }
+
+    /** Makes the next close end before it has begun: there was no stack, or no heap, left for it. */
+    public synchronized void failClose(Error with) {
+        closeError = with;
     }
 
     public synchronized void failNoCall() {
@@ -298,6 +321,11 @@ public final class FakeKernel implements Kernel {
 
     @Override
     public synchronized int close(int fd) {
+        Error error = closeError;
+        if (error != null) {
+            closeError = null;
+            throw error;
+        }
         calls.add("close");
         File file = files.remove(fd);
         if (file == null) {
@@ -485,13 +513,21 @@ public final class FakeKernel implements Kernel {
         }
         File file = files.get(fds.get(ValueLayout.JAVA_INT, 0));
         short events = fds.get(ValueLayout.JAVA_SHORT, 4);
-        int ready = file == null ? Linux.POLLNVAL : ready(file) & events;
+        int ready = file == null ? Linux.POLLNVAL : ready(file, events);
         if (ready == 0 && timeoutMillis != 0) {
             whileWaiting.run();
-            ready = ready(Objects.requireNonNull(file)) & events;
+            ready = ready(Objects.requireNonNull(file), events);
         }
         fds.set(ValueLayout.JAVA_SHORT, 6, (short) ready);
         return ready == 0 ? 0 : 1;
+    }
+
+    private static int ready(File file, int events) {
+        if (file.device != null) {
+            // Errors come unasked.
+            return file.device.ready(0) & (events | Linux.POLLERR | Linux.POLLHUP);
+        }
+        return ready(file) & events;
     }
 
     private static int ready(File file) {
@@ -511,7 +547,7 @@ public final class FakeKernel implements Kernel {
             return result;
         }
         File file = files.get(fd);
-        return file == null ? -Errno.EBADF : -Errno.EINVAL;
+        return file == null || file.device == null ? -Errno.EBADF : file.device.read(fd, target);
     }
 
     @Override
@@ -620,12 +656,21 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized MemorySegment view(long address, long length, Arena scope, Runnable release) {
+    public synchronized int coverPages(long address, long length) {
+        calls.add("cover");
+        if (mappings.remove(address) == null) {
+            throw new AssertionError("covering of what is not mapped");
+        }
+        return 0;
+    }
+
+    @Override
+    public synchronized MemorySegment view(long address, long length, Arena scope) {
         File file = mappings.get(address);
         if (file == null || file.memory == null) {
             throw new AssertionError("view of what is not mapped");
         }
-        return Linux.view(file.memory.address(), length, scope, release);
+        return Linux.view(file.memory.address(), length, scope);
     }
 
     @Override
@@ -677,6 +722,16 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized OptionalLong meminfo(String key) {
         return number(key);
+    }
+
+    @Override
+    public synchronized OptionalLong freeMemory() {
+        return number("sysinfo");
+    }
+
+    @Override
+    public synchronized OptionalLong groupMemory() {
+        return number("cgroup");
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.cenalloc.plan;
 
+import dev.cenalloc.TestContext;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -20,7 +21,7 @@ class PlanTest {
         for (String heap : heaps) {
             kernel.heap(heap, 1 << 20);
         }
-        try (var cenalloc = Cenalloc.open(kernel, Path.of("/dev/dma_heap"))) {
+        try (var cenalloc = TestContext.open(kernel, Path.of("/dev/dma_heap"))) {
             Plan plan = cenalloc.plan(1000, devices);
             assertEquals(List.of(), kernel.calls, "solving asks nothing of the kernel");
             return plan;

@@ -128,7 +128,7 @@ public final class FakeCard implements FakeKernel.Device {
             drm_version.name_len(argument, 4);
             if (room >= 4) {
                 try (Arena arena = Arena.ofConfined()) {
-                    MemorySegment name = Linux.view(drm_version.name(argument).address(), 4, arena, () -> {});
+                    MemorySegment name = Linux.view(drm_version.name(argument).address(), 4, arena);
                     name.copyFrom(MemorySegment.ofArray(new byte[] {'f', 'a', 'k', 'e'}));
                 }
             }
@@ -328,7 +328,7 @@ public final class FakeCard implements FakeKernel.Device {
     }
 
     private static MemorySegment memory(Arena arena, long address, long size) {
-        return Linux.view(address, size, arena, () -> {});
+        return Linux.view(address, size, arena);
     }
 
     /** Fills in a list if there is room for it, and tells how long it is. */

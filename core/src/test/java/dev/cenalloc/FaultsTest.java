@@ -1,14 +1,9 @@
-package dev.cenalloc.device;
+package dev.cenalloc;
 
+import dev.cenalloc.kernel.Faults;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.CenallocException;
-import dev.cenalloc.DmaBuf;
-import dev.cenalloc.DmaHeapSource;
-import dev.cenalloc.Fence;
-import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
@@ -29,22 +24,6 @@ import org.junit.jupiter.params.provider.EnumSource;
  * mappings and memory are back where they were, the error is the one that the kernel gave, and the same object can be used.
  */
 class FaultsTest {
-    /** All that are plausible: EBADF would mean that somebody closed a descriptor that is not theirs. */
-    static final int[] ERRNOS = {
-        Errno.EPERM,
-        Errno.ENOENT,
-        Errno.EINTR,
-        Errno.EAGAIN,
-        Errno.ENOMEM,
-        Errno.EACCES,
-        Errno.EFAULT,
-        Errno.EBUSY,
-        Errno.ENODEV,
-        Errno.EINVAL,
-        Errno.EMFILE,
-        Errno.ENOTTY
-    };
-
     private static final long MEMORY = (4 << 20) + (1 << 20) + (4 << 20);
     private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "test");
     private static final Device UDMABUF = Device.of("desktop", Constraints.NONE.onlyHeaps(Set.of("udmabuf")), "test");
@@ -161,7 +140,7 @@ class FaultsTest {
         assertTrue(calls > 0);
         var outcomes = new ArrayList<String>();
         for (int call = 0; call < calls; call++) {
-            for (int errno : ERRNOS) {
+            for (int errno : Faults.ERRNOS) {
                 outcomes.add(fail(operation, call, errno));
             }
         }

@@ -1,13 +1,13 @@
-package dev.cenalloc.kernel;
+package dev.cenalloc;
 
-import dev.cenalloc.RequiresHeap;
-import dev.cenalloc.Traces;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
 
 @RequiresHeap({"system", "udmabuf"})
 class LinuxKernelDeviceTest extends KernelContract {
     @Override
     Kernel kernel() {
-        return new LinuxKernel();
+        return LinuxKernel.instance();
     }
 
     @Override
