@@ -181,13 +181,12 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Uses the buffers of a ring, in place of those that it had. They are held until it uses others, is configured anew or
-     * closed: until then the ring cannot be closed.
+     * Uses the buffers of a ring, in place of those that it had. It uses them until it is configured anew, gets
+     * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
      * @param ring of an agreement on the images that it is configured for; it stays the caller's
      * @throws IllegalArgumentException if the ring is for other images
-     * @throws IllegalStateException if it streams, is not configured or is closed; if the ring is closed, or the CPU accesses a
-     *     frame of the ring before
+     * @throws IllegalStateException if it streams, is not configured or is closed; if the ring is closed
      * @throws DeviceGoneException ENODEV: it was unplugged
      * @throws CenallocException EINVAL: the driver takes no dma-bufs, or not this number of frames; EBUSY: another program has
      *     buffers there; else the errno of the driver

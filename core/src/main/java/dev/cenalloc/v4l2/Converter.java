@@ -119,8 +119,8 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * Uses the buffers of two rings, in place of those that it had. They are held until it uses others, is configured anew or
-     * closed.
+     * Uses the buffers of two rings, in place of those that it had. It uses them until it is configured anew, gets
+     * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
      * @param taken of the stream whose frames it is given; it stays the caller's
      * @param given for what it gives, another ring; it stays the caller's

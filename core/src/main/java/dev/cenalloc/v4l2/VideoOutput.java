@@ -119,8 +119,8 @@ public final class VideoOutput implements AutoCloseable {
     }
 
     /**
-     * Uses the buffers of a ring, in place of those that it had. They are held until it uses others, is configured anew or
-     * closed.
+     * Uses the buffers of a ring, in place of those that it had. It uses them until it is configured anew, gets
+     * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
      * @param ring of an agreement on the images that it is configured for; it stays the caller's
      * @throws IllegalArgumentException if the ring is for other images

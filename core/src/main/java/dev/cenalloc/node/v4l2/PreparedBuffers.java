@@ -15,8 +15,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Holds the
- * descriptors whose numbers stand there until it is closed, by the object that made it: a buffer that is held cannot be closed.
+ * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Uses the
+ * descriptors whose numbers are in there until it is closed, by the object that made it: a buffer that is closed before that gives
+ * its number back only then.
  */
 final class PreparedBuffers implements AutoCloseable {
     private final List<MemorySegment> frames = new ArrayList<>();
@@ -61,7 +62,7 @@ final class PreparedBuffers implements AutoCloseable {
         for (int i = 0; i < buffers.size(); i++) {
             DmaBuf buffer = buffers.get(i);
             Descriptor descriptor = Seam.descriptor(buffer);
-            int fd = descriptor.hold();
+            int fd = descriptor.acquire();
             held.add(descriptor);
             // The whole of the buffer, not what the image fills: drivers check as much as is said here.
             int length = (int) Math.min(buffer.size(), Integer.MAX_VALUE);
@@ -140,7 +141,7 @@ final class PreparedBuffers implements AutoCloseable {
     /** Lets go of the descriptors. The driver must have no use for them any more. */
     @Override
     public void close() {
-        held.forEach(Descriptor::drop);
+        held.forEach(Descriptor::release);
         held.clear();
     }
 }
