@@ -147,7 +147,7 @@ public final class Camera implements AutoCloseable {
      * out. May be called again after {@link #stop}, for other images, without closing.
      *
      * @param agreement on images that this camera has
-     * @throws IllegalStateException if it streams or is closed, or the CPU accesses a frame
+     * @throws IllegalStateException if it streams or is closed
      * @throws FormatChangedException EINVAL: the driver has no such images, or lays them out in another way
      * @throws DeviceGoneException ENODEV: it was unplugged
      * @throws CenallocException EINVAL: the driver refuses the images; EBUSY: another program streams; else the errno of the
@@ -181,13 +181,12 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Uses the buffers of a ring, in place of those that it had. They are held until it uses others, is configured anew or
-     * closed: until then the ring cannot be closed.
+     * Uses the buffers of a ring, in place of those that it had. The ring may be closed
+     * while they are used: their memory is released once the camera uses others, is configured anew or closed.
      *
      * @param ring of an agreement on the images that it is configured for; it stays the caller's
      * @throws IllegalArgumentException if the ring is for other images
-     * @throws IllegalStateException if it streams, is not configured or is closed; if the ring is closed, or the CPU accesses a
-     *     frame of the ring before
+     * @throws IllegalStateException if it streams, is not configured or is closed; if the ring is closed
      * @throws DeviceGoneException ENODEV: it was unplugged
      * @throws CenallocException EINVAL: the driver takes no dma-bufs, or not this number of frames; EBUSY: another program has
      *     buffers there; else the errno of the driver
@@ -199,10 +198,9 @@ public final class Camera implements AutoCloseable {
     }
 
     private void closeOwn() {
-        Ring before = own;
-        own = null;
-        if (before != null) {
-            before.close();
+        if (own != null) {
+            own.close();
+            own = null;
         }
     }
 
@@ -303,8 +301,8 @@ public final class Camera implements AutoCloseable {
     /**
      * Ends the stream, closes the node, lets go of the ring, and closes one of its own. Idempotent.
      *
-     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes the access
-     *     and calls this again
+     * @throws IllegalStateException if the CPU accesses a frame of its own ring: all else is released; close the access, and call
+     *     this again
      */
     @Override
     public void close() {

@@ -149,7 +149,6 @@ final class FrameQueue {
 
     void use(Ring other) throws CenallocException {
         check(other);
-        unmap();
         try {
             queue.use(IntStream.range(0, other.size()).mapToObj(other::buffers).toList());
         } finally {
@@ -174,21 +173,9 @@ final class FrameQueue {
                 .toArray(VideoFrame[]::new);
     }
 
-    /**
-     * Gives up the ring, if no access of the CPU to a frame of it is open.
-     *
-     * @throws IllegalStateException if one is; nothing has changed but mappings that were not in use
-     */
     private void forgetRing() {
-        unmap();
         queue.release();
         forgetFrames();
-    }
-
-    private void unmap() {
-        for (VideoFrame frame : frames) {
-            frame.unmap();
-        }
     }
 
     /** The driver's memory as a ring, closed by the caller. */
@@ -305,14 +292,9 @@ final class FrameQueue {
         int _ = end();
     }
 
-    /**
-     * After the node was closed: gives up the rest.
-     *
-     * @throws IllegalStateException if an access of the CPU is open; all else is given up, and this can be called again
-     */
+    /** After the node was closed: gives up the rest. */
     void close() {
         queue.drop();
-        unmap();
     }
 
     /**

@@ -15,12 +15,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Holds the
- * descriptors whose numbers stand there until it is closed, by the object that made it: a buffer that is held cannot be closed.
+ * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Keeps the
+ * descriptors whose numbers stand there until it is closed, by the object that made it: a buffer that is closed before gives
+ * its number back then.
  */
 final class PreparedBuffers implements AutoCloseable {
     private final List<MemorySegment> frames = new ArrayList<>();
-    private final List<Descriptor> held = new ArrayList<>();
+    private final List<Descriptor> kept = new ArrayList<>();
 
     private PreparedBuffers() {}
 
@@ -29,7 +30,7 @@ final class PreparedBuffers implements AutoCloseable {
      *
      * @param format what the driver said of its buffers
      * @param memory of each frame its buffers
-     * @throws IllegalStateException if one of them is closed; nothing is held then
+     * @throws IllegalStateException if one of them is closed; nothing is kept then
      */
     static PreparedBuffers of(BufferType type, VideoFormat format, List<List<DmaBuf>> memory) {
         var prepared = new PreparedBuffers();
@@ -61,8 +62,8 @@ final class PreparedBuffers implements AutoCloseable {
         for (int i = 0; i < buffers.size(); i++) {
             DmaBuf buffer = buffers.get(i);
             Descriptor descriptor = Seam.descriptor(buffer);
-            int fd = descriptor.hold();
-            held.add(descriptor);
+            int fd = descriptor.acquire();
+            kept.add(descriptor);
             // The whole of the buffer, not what the image fills: drivers check as much as is said here.
             int length = (int) Math.min(buffer.size(), Integer.MAX_VALUE);
             int used = type.isOutput() ? (int) format.size(i) : 0;
@@ -140,7 +141,7 @@ final class PreparedBuffers implements AutoCloseable {
     /** Lets go of the descriptors. The driver must have no use for them any more. */
     @Override
     public void close() {
-        held.forEach(Descriptor::drop);
-        held.clear();
+        kept.forEach(Descriptor::release);
+        kept.clear();
     }
 }
