@@ -19,6 +19,7 @@ import dev.cenalloc.plan.Heap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -179,6 +180,15 @@ abstract class KernelContract {
             assertEquals(-Errno.EINVAL, kernel.ioctl(node, dmabuf_h.DMA_BUF_IOCTL_SYNC(), sync));
         }
         kernel.close(node);
+    }
+
+    @Test
+    void aPathWithoutLinksLeadsToItself() throws Exception {
+        Kernel kernel = kernel();
+        Path node = HEAPS.resolve("system");
+        assertEquals(node, kernel.realPath(node));
+        assertThrows(NoSuchFileException.class, () -> kernel.realPath(HEAPS.resolve("no such")));
+        assertThrows(NoSuchFileException.class, () -> kernel.list(Path.of("/dev/no such")));
     }
 
     @Test

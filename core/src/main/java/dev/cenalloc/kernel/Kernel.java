@@ -16,6 +16,9 @@ public interface Kernel {
     /** The names in a directory of device nodes, sorted. */
     List<String> list(Path directory) throws IOException;
 
+    /** Where a path leads when every symbolic link in it is followed; the path itself if it has none. */
+    Path realPath(Path path) throws IOException;
+
     int open(Path path, int flags);
 
     int close(int fd);

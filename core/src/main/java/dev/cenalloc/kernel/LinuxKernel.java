@@ -46,6 +46,11 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public Path realPath(Path path) throws IOException {
+        return path.toRealPath();
+    }
+
+    @Override
     public int open(Path path, int flags) {
         return Linux.open(path.toString(), flags);
     }

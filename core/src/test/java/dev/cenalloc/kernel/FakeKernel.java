@@ -20,6 +20,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +44,7 @@ public final class FakeKernel implements Kernel {
     private static final long PAGE = 4096;
     private static final long HUGE_PAGE = 2 << 20;
     private static final long UDMABUF_LIMIT = 64L << 20;
+    private static final Path HEAPS = Path.of("/dev/dma_heap");
     private static final Path UDMABUF = Path.of("/dev/udmabuf");
 
     private enum Kind {
@@ -131,6 +134,8 @@ public final class FakeKernel implements Kernel {
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
     private final Map<Path, Device> devices = new HashMap<>();
+    /** Where symbolic links lead. */
+    private final Map<Path, Path> links = new HashMap<>();
     /** Where sysfs is. */
     public Path sysfs = Path.of("/nowhere");
     /** What is in {@code /proc/meminfo} and {@code /sys/module}; what {@code sysinfo} and {@code cgroup} leave free. */
@@ -168,6 +173,12 @@ public final class FakeKernel implements Kernel {
         return this;
     }
 
+    /** A symbolic link; a link to a link is not followed on. */
+    public FakeKernel link(String from, String to) {
+        links.put(Path.of(from), Path.of(to));
+        return this;
+    }
+
     /** The heap that a dma-buf is from, or null if it is none. */
     public @Nullable String heapOf(int fd) {
         File file = files.get(fd);
@@ -181,7 +192,7 @@ public final class FakeKernel implements Kernel {
     /** All heaps of this machine. */
     public Cenalloc open() {
         try {
-            return TestContext.open(this, Path.of("/dev/dma_heap"));
+            return TestContext.open(this, HEAPS);
         } catch (CenallocException e) {
             throw new AssertionError(e);
         }
@@ -254,12 +265,35 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized List<String> list(Path directory) throws IOException {
         queries.add("list " + directory);
-        var names =
-                heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList();
+        Integer refusal = refusals.get(directory);
+        if (refusal != null) {
+            throw new AccessDeniedException(directory.toString());
+        }
+        List<String> names = directory.equals(HEAPS)
+                ? heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList()
+                : Stream.concat(devices.keySet().stream(), links.keySet().stream())
+                        .filter(path -> directory.equals(path.getParent()))
+                        .map(path -> String.valueOf(path.getFileName()))
+                        .sorted()
+                        .toList();
         if (names.isEmpty()) {
             throw new NoSuchFileException(directory.toString());
         }
         return names;
+    }
+
+    @Override
+    public synchronized Path realPath(Path path) throws IOException {
+        if (enter("realpath") < 0) {
+            throw new IOException(Errno.name(failWith));
+        }
+        Path target = links.getOrDefault(path, path);
+        boolean isThere = devices.containsKey(target)
+                || HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName()));
+        if (!isThere) {
+            throw new NoSuchFileException(path.toString());
+        }
+        return target;
     }
 
     @Override
