@@ -147,7 +147,7 @@ public final class Camera implements AutoCloseable {
      * out. May be called again after {@link #stop}, for other images, without closing.
      *
      * @param agreement on images that this camera has
-     * @throws IllegalStateException if it streams or is closed
+     * @throws IllegalStateException if it streams or is closed, or the CPU accesses a frame
      * @throws FormatChangedException EINVAL: the driver has no such images, or lays them out in another way
      * @throws DeviceGoneException ENODEV: it was unplugged
      * @throws CenallocException EINVAL: the driver refuses the images; EBUSY: another program streams; else the errno of the
@@ -181,8 +181,8 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Uses the buffers of a ring, in place of those that it had. The ring may be closed
-     * while they are used: their memory is released once the camera uses others, is configured anew or closed.
+     * Uses the buffers of a ring, in place of those that it had. It uses them until it is configured anew, gets
+     * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
      * @param ring of an agreement on the images that it is configured for; it stays the caller's
      * @throws IllegalArgumentException if the ring is for other images
@@ -198,9 +198,10 @@ public final class Camera implements AutoCloseable {
     }
 
     private void closeOwn() {
-        if (own != null) {
-            own.close();
-            own = null;
+        Ring before = own;
+        own = null;
+        if (before != null) {
+            before.close();
         }
     }
 
@@ -301,8 +302,8 @@ public final class Camera implements AutoCloseable {
     /**
      * Ends the stream, closes the node, lets go of the ring, and closes one of its own. Idempotent.
      *
-     * @throws IllegalStateException if the CPU accesses a frame of its own ring: all else is released; close the access, and call
-     *     this again
+     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes the access
+     *     and calls this again
      */
     @Override
     public void close() {

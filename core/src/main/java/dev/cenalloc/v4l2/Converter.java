@@ -105,7 +105,7 @@ public final class Converter implements AutoCloseable {
      *
      * @param taken on the images that it takes
      * @param given on the images that it gives; may be the same agreement
-     * @throws IllegalStateException if it streams or is closed
+     * @throws IllegalStateException if it streams or is closed, or the CPU accesses a frame
      * @throws FormatChangedException EINVAL: the driver has no such images, or lays them out in another way
      * @throws DeviceGoneException ENODEV: it was unplugged
      * @throws CenallocException as {@link Camera#configure}
@@ -119,8 +119,8 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * Uses the buffers of two rings, in place of those that it had. The ring may be closed
-     * while they are used: their memory is released once this uses others, is configured anew or closed.
+     * Uses the buffers of two rings, in place of those that it had. It uses them until it is configured anew, gets
+     * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
      * @param taken of the stream whose frames it is given; it stays the caller's
      * @param given for what it gives, another ring; it stays the caller's
@@ -293,6 +293,9 @@ public final class Converter implements AutoCloseable {
 
     /**
      * Ends the stream, closes the node and lets go of the rings. Frames that it reads are given back to their stream. Idempotent.
+     *
+     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes the access
+     *     and calls this again
      */
     @Override
     public void close() {

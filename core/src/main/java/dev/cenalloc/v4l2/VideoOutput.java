@@ -87,7 +87,7 @@ public final class VideoOutput implements AutoCloseable {
      * Sets format, size and rate. It gives up a ring that it uses. May be called again after {@link #stop}.
      *
      * @param agreement on images that this output takes
-     * @throws IllegalStateException if it streams or is closed
+     * @throws IllegalStateException if it streams or is closed, or the CPU accesses a frame
      * @throws FormatChangedException EINVAL: the driver has no such images, or lays them out in another way
      * @throws DeviceGoneException ENODEV: it was unplugged
      * @throws CenallocException as {@link Camera#configure}
@@ -119,8 +119,8 @@ public final class VideoOutput implements AutoCloseable {
     }
 
     /**
-     * Uses the buffers of a ring, in place of those that it had. The ring may be closed
-     * while they are used: their memory is released once this uses others, is configured anew or closed.
+     * Uses the buffers of a ring, in place of those that it had. It uses them until it is configured anew, gets
+     * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
      * @param ring of an agreement on the images that it is configured for; it stays the caller's
      * @throws IllegalArgumentException if the ring is for other images
@@ -193,6 +193,9 @@ public final class VideoOutput implements AutoCloseable {
 
     /**
      * Ends the stream, closes the node and lets go of the ring. Idempotent.
+     *
+     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes the access
+     *     and calls this again
      */
     @Override
     public void close() {

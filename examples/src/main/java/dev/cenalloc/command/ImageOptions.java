@@ -1,4 +1,4 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRequest;
@@ -26,11 +26,11 @@ final class ImageOptions {
     @Option(names = "--fps", converter = RateConverter.class, description = "Frames a second; by default the most.")
     private @Nullable FrameRate rate;
 
-    ImageRequest wish() {
-        ImageRequest wish = ImageRequest.ANY;
-        wish = format == null ? wish : wish.format(format);
-        wish = size == null ? wish : wish.size(size.width, size.height);
-        return rate == null ? wish : wish.rate(rate);
+    ImageRequest request() {
+        ImageRequest request = ImageRequest.ANY;
+        request = format == null ? request : request.format(format);
+        request = size == null ? request : request.size(size.width, size.height);
+        return rate == null ? request : request.rate(rate);
     }
 
     private static final class SizeConverter implements ITypeConverter<Size> {

@@ -1,4 +1,4 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 
 /** The {@code cenalloc} command. */
 @Command(
@@ -13,7 +14,7 @@ import picocli.CommandLine.Command;
         description = "dma-bufs from the kernel's heaps, for devices that share them.",
         mixinStandardHelpOptions = true,
         version = "cenalloc 0.1.0-SNAPSHOT",
-        subcommands = {PipelineCommand.class, ProbeCommand.class, HeapsCommand.class})
+        subcommands = {PipelineCommand.class, ProbeCommand.class, HeapsCommand.class, HelpCommand.class})
 final class Main {
     private Main() {}
 

@@ -1,4 +1,4 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import com.sun.management.ThreadMXBean;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Cenalloc;

@@ -1,17 +1,18 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
-import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.plan.Device;
-import dev.cenalloc.image.ImageRange;
-import dev.cenalloc.stream.Port;
+import dev.cenalloc.device.DeviceInfo;
+import dev.cenalloc.device.Devices;
 import dev.cenalloc.device.Probe;
+import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.json.Profile;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Port;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -50,31 +51,36 @@ final class ProbeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
-        var asked = new ArrayList<>(nodes);
-        if (asked.isEmpty()) {
-            asked.addAll(DeviceNode.list("/dev", "video"));
-            asked.addAll(DeviceNode.list("/dev/dri", "card"));
-        }
-        if (asked.isEmpty()) {
-            out.println("no devices: there is neither /dev/video* nor /dev/dri/card*");
-            return 1;
-        }
-        boolean complete = true;
+        PrintWriter err = Objects.requireNonNull(spec).commandLine().getErr();
+        int probed = 0;
+        int refused = 0;
         try (var cenalloc = Cenalloc.open()) {
-            for (Path node : asked) {
+            for (Path node : nodes.isEmpty() ? all(cenalloc) : nodes) {
                 try {
-                    tell(out, cenalloc, cenalloc.probe(node));
+                    tell(out, cenalloc, Probe.of(cenalloc, node));
+                    probed++;
                 } catch (CenallocException e) {
-                    complete = false;
-                    out.println(node + System.lineSeparator() + "  " + e.getMessage());
+                    refused++;
+                    err.println(node + ": " + e.getMessage());
                 }
             }
+        }
+        if (probed + refused == 0) {
+            err.println("no devices: there is neither /dev/video* nor /dev/dri/card*");
         }
         if (file != null) {
             Files.writeString(file, profile.write() + System.lineSeparator());
             out.println("profile of " + profile.devices().size() + " devices: " + file);
         }
-        return complete || nodes.isEmpty() ? 0 : 1;
+        // Of all that there are, some may refuse; of those that were named, none.
+        return probed > 0 && (refused == 0 || nodes.isEmpty()) ? 0 : 1;
+    }
+
+    private static List<Path> all(Cenalloc cenalloc) throws CenallocException {
+        return Devices.list(cenalloc).stream()
+                .filter(device -> device.kind() != DeviceInfo.Kind.OTHER && device.kind() != DeviceInfo.Kind.RENDER)
+                .map(DeviceInfo::node)
+                .toList();
     }
 
     private void tell(PrintWriter out, Cenalloc cenalloc, Probe probe) throws CenallocException {
@@ -89,17 +95,22 @@ final class ProbeCommand implements Callable<Integer> {
             return;
         }
         long start = System.nanoTime();
-        Agreement best = cenalloc.negotiate(wanted.wish(), List.of(port.get()));
-        Device device = best.devices().getFirst();
-        out.printf("  needs %s%n  found in %d ms%n", device, (System.nanoTime() - start) / 1_000_000);
-        if (device.source() == Device.Source.TRIAL_IMPORT) {
-            profile = profile.with(ofAnyImage(device));
+        Agreement best = Agreement.negotiate(cenalloc, wanted.request(), List.of(port.get()));
+        long millis = (System.nanoTime() - start) / 1_000_000;
+        // An image in several buffers has constraints for each.
+        for (int buffer = 0; buffer < best.plans().size(); buffer++) {
+            Device device = best.devices(buffer).getFirst();
+            out.println("  needs " + (best.plans().size() == 1 ? "" : "for buffer " + buffer + ": ") + device);
+            if (device.origin() == Device.Origin.TRIAL_IMPORT && buffer == 0) {
+                profile = profile.with(ofAnyImage(device));
+            }
         }
+        out.println("  found in " + millis + " ms");
     }
 
     /** A device with what it needs whatever the image. */
     static Device ofAnyImage(Device device) {
-        Device known = Device.of(device.name(), device.constraints().ofAnyImage(), device.source(), device.detail());
+        Device known = Device.of(device.name(), device.constraints().ofAnyImage(), device.origin(), device.detail());
         return device.isBehindIommu() ? known.behindIommu() : known;
     }
 

@@ -1,4 +1,4 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import java.io.IOException;
 import java.nio.file.Files;

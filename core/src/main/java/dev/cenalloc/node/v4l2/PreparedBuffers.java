@@ -15,13 +15,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Keeps the
- * descriptors whose numbers stand there until it is closed, by the object that made it: a buffer that is closed before gives
- * its number back then.
+ * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Uses the
+ * descriptors whose numbers are in there until it is closed, by the object that made it: a buffer that is closed before that gives
+ * its number back only then.
  */
 final class PreparedBuffers implements AutoCloseable {
     private final List<MemorySegment> frames = new ArrayList<>();
-    private final List<Descriptor> kept = new ArrayList<>();
+    private final List<Descriptor> held = new ArrayList<>();
 
     private PreparedBuffers() {}
 
@@ -30,7 +30,7 @@ final class PreparedBuffers implements AutoCloseable {
      *
      * @param format what the driver said of its buffers
      * @param memory of each frame its buffers
-     * @throws IllegalStateException if one of them is closed; nothing is kept then
+     * @throws IllegalStateException if one of them is closed; nothing is held then
      */
     static PreparedBuffers of(BufferType type, VideoFormat format, List<List<DmaBuf>> memory) {
         var prepared = new PreparedBuffers();
@@ -63,7 +63,7 @@ final class PreparedBuffers implements AutoCloseable {
             DmaBuf buffer = buffers.get(i);
             Descriptor descriptor = Seam.descriptor(buffer);
             int fd = descriptor.acquire();
-            kept.add(descriptor);
+            held.add(descriptor);
             // The whole of the buffer, not what the image fills: drivers check as much as is said here.
             int length = (int) Math.min(buffer.size(), Integer.MAX_VALUE);
             int used = type.isOutput() ? (int) format.size(i) : 0;
@@ -141,7 +141,7 @@ final class PreparedBuffers implements AutoCloseable {
     /** Lets go of the descriptors. The driver must have no use for them any more. */
     @Override
     public void close() {
-        kept.forEach(Descriptor::release);
-        kept.clear();
+        held.forEach(Descriptor::release);
+        held.clear();
     }
 }
