@@ -19,9 +19,11 @@ public final class Errno {
     public static final int EMFILE = 24;
     public static final int ENOTTY = 25;
     public static final int ENOSPC = 28;
+    public static final int ERANGE = 34;
     public static final int EPROTO = 71;
     public static final int EBADFD = 77;
     public static final int EOPNOTSUPP = 95;
+    public static final int ETIMEDOUT = 110;
 
     private static final String[] NAMES = {
         "OK",
