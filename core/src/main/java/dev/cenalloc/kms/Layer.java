@@ -17,6 +17,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** The frames of one plane: on the screen, and about to be. Closed by its {@link Display}. For one thread at a time. */
+@SuppressWarnings("ReferenceEquality") // a frame is one object, handed out again and again
 final class Layer {
     private final Screen screen;
     private final KmsObject plane;
