@@ -38,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Source: {@code Documentation/gpu/drm-kms.rst}, section Writeback Connectors.
  */
+@SuppressWarnings("ReferenceEquality") // a mode and a placement are replaced as a whole
 public final class Writeback {
     private static final Duration LIMIT = Duration.ofSeconds(5);
     /**
