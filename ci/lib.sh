@@ -32,6 +32,52 @@ heartbeat() {
     return "$status"
 }
 
+# Its time is that of the last build, or of the newest source in it.
+BUILT=$ROOT/target/built
+
+# Whether all is packaged, and no source has changed since. A directory's time tells of files that are gone.
+is_built() (
+    cd "$ROOT"
+    [ -e "$BUILT" ] && [ -e examples/target/cenalloc.jar ] &&
+        [ -z "$(find pom.xml */pom.xml */src ci/*/pom.xml ci/*/src -newer "$BUILT" -print -quit)" ]
+)
+
+# package ARGUMENT...: packages all modules with Maven, and notes that they are as new as the sources were when it began.
+package() {
+    local began
+    began=$(date +@%s)
+    "$ROOT/ci/mvn" -B -ntp "$@" package || return
+    mkdir -p "$ROOT/target"
+    touch -d "$began" "$BUILT"
+}
+
+# build: what the other scripts run is there afterwards, and up to date. Runs no tests.
+build() {
+    use_jdk
+    is_built && return
+    say "building"
+    heartbeat "building" package -q -DskipTests -Dmaven.javadoc.skip >&2
+}
+
+# counts FILE...: prints "PASSED FAILED SKIPPED", summed over JUnit's reports in XML.
+counts() {
+    awk '
+        function attribute(name) {
+            if (!match($0, " " name "=\"[0-9]+\"")) return 0
+            return substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) + 0
+        }
+        FNR == 1 { seen = 0 }
+        # The first only: what a test printed is in there, too.
+        !seen && /<testsuite / {
+            seen = 1
+            bad = attribute("failures") + attribute("errors")
+            failed += bad
+            skipped += attribute("skipped")
+            passed += attribute("tests") - bad - attribute("skipped")
+        }
+        END { print passed + 0, failed + 0, skipped + 0 }' "$@" </dev/null
+}
+
 # locked FILE: takes a lock of the cache on descriptor 9, until the script ends.
 locked() {
     mkdir -p "$CACHE"

@@ -19,4 +19,5 @@ module dev.cenalloc {
     exports dev.cenalloc.kms;
     exports dev.cenalloc.plan;
     exports dev.cenalloc.stream;
+    exports dev.cenalloc.v4l2;
 }

@@ -22,6 +22,7 @@ final class Allocation {
     private final Cenalloc cenalloc;
     private final String bufferName;
     private final List<Attempt> failed = new ArrayList<>();
+    private final List<CenallocException> refusals = new ArrayList<>();
 
     /** @param bufferName what the kernel's lists will call the buffer; empty for no name */
     Allocation(Cenalloc cenalloc, String bufferName) {
@@ -49,7 +50,9 @@ final class Allocation {
                 continue;
             }
             try {
-                return Optional.of(new Storage(allocate(plan, heap), new Choice(heap, plan, failed)));
+                // First, so that nothing but the record is made while nothing owns the memory.
+                var choice = new Choice(heap, plan, failed);
+                return Optional.of(new Storage(allocate(plan, heap), choice));
             } catch (IllegalStateException e) {
                 // Unregistered since the plan was made: then there is another plan. If not, the Cenalloc is closed.
                 if (cenalloc.heaps().contains(heap)) {
@@ -62,16 +65,20 @@ final class Allocation {
                     throw e;
                 }
                 failed.add(new Attempt(heap.name(), e.errno()));
+                refusals.add(e);
             }
         }
-        throw new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+        refusals.forEach(exhausted::addSuppressed);
+        throw exhausted;
     }
 
     /** Allocates, and checks what can be known of the memory only now. */
     private DmaBuf allocate(Plan plan, Heap heap) throws CenallocException {
-        DmaBuf dmaBuf = cenalloc.allocate(heap, plan.requestedSize()).ownedByBuffer();
+        DmaBuf dmaBuf = cenalloc.allocate(heap, plan.requestedSize());
         boolean suits = false;
         try {
+            dmaBuf.ownedByBuffer();
             Constraints constraints = plan.constraints();
             boolean cpu = constraints.flag(Field.CPU_READ) || constraints.flag(Field.CPU_WRITE);
             if (cpu && heap.properties().cpuMappable() != Trait.YES) {

@@ -353,7 +353,7 @@ public final class Cenalloc implements AutoCloseable {
             throw DmaBuf.unknown(e);
         } finally {
             if (!adopted) {
-                dmaBuf.close();
+                dmaBuf.release(); // which may be a SharedBuffer's already
             }
         }
     }
@@ -450,11 +450,11 @@ public final class Cenalloc implements AutoCloseable {
     @Override
     public synchronized void close() {
         closed = true;
-        RuntimeException failure = null;
+        Throwable failure = null;
         for (OpenHeap heap : open.values()) {
             try {
                 heap.close();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 if (failure == null) {
                     failure = e;
                 } else {
@@ -462,8 +462,11 @@ public final class Cenalloc implements AutoCloseable {
                 }
             }
         }
-        if (failure != null) {
-            throw failure;
+        if (failure instanceof Error error) {
+            throw error;
+        }
+        if (failure instanceof RuntimeException exception) {
+            throw exception;
         }
     }
 }

@@ -3,8 +3,10 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,6 +16,32 @@ import org.jspecify.annotations.Nullable;
  */
 public class CenallocException extends IOException {
     private static final long serialVersionUID = 1;
+
+    /** System calls by their names in the C library; ioctls and the like have names in capitals. */
+    private static final Set<String> SYSTEM_CALLS = Set.of(
+            "accept",
+            "bind",
+            "close",
+            "connect",
+            "fallocate",
+            "fcntl",
+            "fdinfo",
+            "fstat",
+            "ftruncate",
+            "ioctl",
+            "listen",
+            "memfd_create",
+            "mmap",
+            "munmap",
+            "open",
+            "opendir",
+            "poll",
+            "read",
+            "recvmsg",
+            "sendmsg",
+            "socket",
+            "stat",
+            "write");
 
     /** The error number. */
     private final int errno;
@@ -25,12 +53,14 @@ public class CenallocException extends IOException {
     private final long requestedSize;
     /** What the caller or the user can do. */
     private final String remedy;
+    /** The message without the remedy. */
+    private final String reason;
 
     /**
      * An exception for a refusal. Prefer {@link #ofCall} for a failed system call: it knows the usual reasons.
      *
      * @param errno the error number, positive
-     * @param call what failed, by the kernel's name for it
+     * @param call what failed: a system call or ioctl by the kernel's name for it, or an operation of this library
      * @param path the device node, or null
      * @param requestedSize bytes asked for, or -1
      * @param what what went wrong, in words
@@ -38,7 +68,13 @@ public class CenallocException extends IOException {
      */
     public CenallocException(
             int errno, String call, @Nullable Path path, long requestedSize, String what, String remedy) {
-        super(message(errno, call, path, requestedSize, what, remedy));
+        this(reason(errno, call, path, requestedSize, what), errno, call, path, requestedSize, remedy);
+    }
+
+    private CenallocException(
+            String reason, int errno, String call, @Nullable Path path, long requestedSize, String remedy) {
+        super(remedy.isEmpty() ? reason : reason + ". To do: " + remedy);
+        this.reason = reason;
         this.errno = errno;
         this.call = call;
         this.path = path == null ? null : path.toString();
@@ -70,12 +106,10 @@ public class CenallocException extends IOException {
             case Errno.EACCES, Errno.EPERM ->
                 new NoPermissionException(errno, call, path, requestedSize, remedyForPermission(path));
             case Errno.ENOENT ->
-                new MissingDeviceException(
-                        errno,
-                        call,
-                        path,
-                        requestedSize,
-                        "list what there is with Cenalloc.heaps(); the kernel may lack the driver");
+                new MissingDeviceException(errno, call, path, requestedSize, remedyForAbsence(path));
+            case Errno.EBUSY ->
+                new CenallocException(
+                        errno, call, path, requestedSize, "the device is in use", "stop the program that uses it");
             case Errno.EMFILE ->
                 new CenallocException(
                         errno,
@@ -113,23 +147,35 @@ public class CenallocException extends IOException {
                 + rule + ", GROUP=\"video\", MODE=\"0660\"";
     }
 
-    private static String message(
-            int errno, String call, @Nullable Path path, long requestedSize, String what, String remedy) {
-        var text = new StringBuilder(what)
-                .append(": ")
-                .append(call)
-                .append(" gave ")
-                .append(Errno.name(errno));
-        if (path != null) {
-            text.append(" on ").append(path);
+    private static String remedyForAbsence(@Nullable Path path) {
+        if (path != null && path.startsWith("/dev/dma_heap")) {
+            return "list the heaps that there are with Cenalloc.heaps(); the kernel may lack the driver";
         }
-        if (requestedSize >= 0) {
-            text.append(" for ").append(requestedSize).append(" bytes");
+        if (path != null && isOfADevice(path)) {
+            return "list the devices that there are with Devices.list(); the kernel may lack the driver";
         }
-        if (!remedy.isEmpty()) {
-            text.append(". To do: ").append(remedy);
-        }
-        return text.toString();
+        return path == null
+                ? "see whether the device was removed"
+                : "see whether the path is right; the kernel may lack the driver";
+    }
+
+    private static boolean isOfADevice(Path path) {
+        return path.startsWith("/dev/dri") || path.startsWith("/dev/v4l") || path.toString().startsWith("/dev/video");
+    }
+
+    private static String reason(int errno, String call, @Nullable Path path, long requestedSize, String what) {
+        String where = (path == null ? "" : " on " + path)
+                + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
+        String name = Errno.name(errno);
+        // "attach gave EINVAL" would read as if a system call had failed.
+        return isOfTheKernel(call)
+                ? what + ": " + call + " gave " + name + where
+                : what + " (" + call + ": " + name + where + ")";
+    }
+
+    private static boolean isOfTheKernel(String call) {
+        String first = call.split(" ", 2)[0];
+        return SYSTEM_CALLS.contains(first) || !first.isEmpty() && first.equals(first.toUpperCase(Locale.ROOT));
     }
 
     /** {@return the kernel's error number, positive} */
@@ -142,7 +188,7 @@ public class CenallocException extends IOException {
         return Errno.name(errno);
     }
 
-    /** {@return the call that failed, by the kernel's name for it} */
+    /** {@return what failed: a system call or ioctl by the kernel's name for it, or an operation of this library} */
     public String call() {
         return call;
     }
@@ -155,6 +201,11 @@ public class CenallocException extends IOException {
     /** {@return the size that was asked for, in bytes, if one is involved} */
     public OptionalLong requestedSize() {
         return requestedSize < 0 ? OptionalLong.empty() : OptionalLong.of(requestedSize);
+    }
+
+    /** {@return what failed and why, in words: the message without the remedy} For a message that quotes this one. */
+    public String reason() {
+        return reason;
     }
 
     /** {@return what can be done about it, in words; empty if nothing is known} */

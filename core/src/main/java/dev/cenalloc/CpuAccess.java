@@ -16,9 +16,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 /**
  * A bracket around the CPU's touching of a buffer, closed by whoever began it: between {@link DmaBuf#access} and
  * {@link #close} the CPU sees what devices wrote, after it devices see what the CPU wrote. Safe for any number of
- * threads; brackets may overlap and nest. Each is to be closed exactly once: for the sake of frame loops, beginning and
- * ending allocate no objects, the brackets of a direction are one object that counts, and a second close would end the
- * bracket of somebody else, or throw if there is none. Keep the buffer reachable while one is open.
+ * threads; brackets may overlap and nest. Close each exactly once: beginning and ending allocate
+ * no objects, so the brackets of a direction are one object that counts, and a second close ends another open bracket of
+ * that direction. Keep the buffer reachable while one is open.
  */
 public final class CpuAccess implements AutoCloseable {
     private static final Map<Direction, MemorySegment> START = arguments(dmabuf_h.DMA_BUF_SYNC_START());
@@ -72,24 +72,41 @@ public final class CpuAccess implements AutoCloseable {
     }
 
     /**
-     * Ends the access. May block for as long as the cache work takes.
+     * Ends the access. May block for as long as the cache work takes. Does nothing if no access of this direction is open.
      *
-     * @throws IllegalStateException if there is no access to end
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_SYNC; the access counts as ended
      */
     @Override
     public void close() throws CenallocException {
-        if (open.getAndUpdate(n -> Math.max(0, n - 1)) == 0) {
-            throw new IllegalStateException("no CPU access to end");
+        if (open.get() == 0) {
+            return;
         }
-        // Ours until the drop: what is held cannot be closed.
+        // An overflow of the stack comes here, before anything has changed, or not before the system call.
         int fd = descriptor.acquire();
         try {
-            end(fd);
+            if (!end()) {
+                return;
+            }
+            try {
+                end(fd);
+            } finally {
+                descriptor.drop();
+            }
         } finally {
             descriptor.release();
-            descriptor.drop();
         }
+    }
+
+    /** Whether there was one. */
+    private boolean end() {
+        int before;
+        do {
+            before = open.get();
+            if (before == 0) {
+                return false;
+            }
+        } while (!open.compareAndSet(before, before - 1));
+        return true;
     }
 
     void start(int fd) throws CenallocException {

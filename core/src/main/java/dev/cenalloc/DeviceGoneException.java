@@ -4,8 +4,8 @@ import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
 
 /**
- * The device was unplugged, or its driver unbound (ENODEV). Nothing that is open of it works any more: close it, and look for
- * devices again.
+ * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open. Nothing that is open on it
+ * works any more. Close it, and find the device anew.
  */
 public final class DeviceGoneException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -13,10 +13,16 @@ public final class DeviceGoneException extends CenallocException {
     /**
      * An exception for a device that is gone.
      *
-     * @param call what failed, by the kernel's name for it
-     * @param path the device node
+     * @param call the call that found out, by the kernel's name for it
+     * @param path the node that was open
      */
     public DeviceGoneException(String call, Path path) {
-        super(Errno.ENODEV, call, path, -1, "the device is gone", "plug it in, find it and open it again");
+        super(
+                Errno.ENODEV,
+                call,
+                path,
+                -1,
+                "the device was unplugged, or its driver was unbound",
+                "close it, and find the device anew");
     }
 }

@@ -10,6 +10,7 @@ import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.HeapProperties;
 import java.io.IOException;
@@ -19,6 +20,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
@@ -44,6 +46,10 @@ public final class DmaBuf implements AutoCloseable {
      */
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
+    /** The packages that allocate on behalf of a program. */
+    private static final Set<String> LIBRARY =
+            Set.of("dev.cenalloc", "dev.cenalloc.stream", "dev.cenalloc.node", "dev.cenalloc.v4l2", "dev.cenalloc.kms");
+
     static final Cleaner CLEANER = Cleaner.create();
 
     static {
@@ -61,42 +67,76 @@ public final class DmaBuf implements AutoCloseable {
     private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
 
     /** What the kernel holds for a buffer; apart from it, so that the cleaner does not keep the buffer alive. */
-    private record Held(
-            Descriptor descriptor,
-            Set<Arena> mappings,
-            long size,
-            @Nullable Throwable place) implements Runnable {
+    private static final class Held implements Runnable {
+        private final Descriptor descriptor;
+        private final Set<MappedPages> mappings = ConcurrentHashMap.newKeySet();
+        private final long size;
+        /** Where it was allocated; null if that was not traced. */
+        private final @Nullable Throwable place;
+
+        private volatile String name = "";
+
+        Held(Descriptor descriptor, long size, @Nullable Throwable place) {
+            this.descriptor = descriptor;
+            this.size = size;
+            this.place = place;
+        }
+
         @Override
         public void run() {
-            if (!descriptor.isOpen()) {
-                return;
-            }
-            if (place == null) {
-                Log.warn(
-                        "a DmaBuf of {} bytes was never closed; it is released now. Run with -D{}=true to learn where it"
-                                + " was allocated",
-                        size,
-                        TRACE);
-            } else {
-                Log.warn("a DmaBuf of {} bytes was never closed; it is released now. It was allocated", size, place);
-            }
-            descriptor.abandon();
-            for (Arena mapping : mappings) {
-                try {
-                    mapping.close();
-                } catch (IllegalStateException e) {
-                    Log.warn("a mapping of it is in use at this moment, and stays", e);
+            try {
+                if (descriptor.isOpen()) {
+                    report();
+                }
+            } finally {
+                // Closed or not: an error may have come between.
+                descriptor.abandon();
+                for (MappedPages mapping : mappings) {
+                    try {
+                        mapping.close();
+                    } catch (IllegalStateException e) {
+                        Log.error("a mapping of a lost DmaBuf is in use at this moment, and stays", e);
+                    }
                 }
             }
         }
+
+        private void report() {
+            String which = (name.isEmpty() ? "" : "\"" + name + "\" ") + "of " + size + " bytes";
+            if (place == null) {
+                Log.error(
+                        "the DmaBuf {} was never closed; it is released now. Run with -D{}=true to learn where it was"
+                                + " allocated",
+                        which,
+                        TRACE);
+            } else {
+                Log.error("the DmaBuf {} was never closed; it is released now", which, place);
+            }
+        }
+    }
+
+    /** The place of an allocation; the frames of this library come last, since they are the same for all. */
+    private static Throwable place() {
+        var place = new Throwable("allocated here");
+        var frames = new ArrayList<StackTraceElement>();
+        var ours = new ArrayList<StackTraceElement>();
+        for (StackTraceElement frame : place.getStackTrace()) {
+            (frames.isEmpty() && isOurs(frame) ? ours : frames).add(frame);
+        }
+        frames.addAll(ours);
+        place.setStackTrace(frames.toArray(StackTraceElement[]::new));
+        return place;
+    }
+
+    private static boolean isOurs(StackTraceElement frame) {
+        return LIBRARY.contains(frame.getClassName().replaceFirst("\\.[^.]*$", ""));
     }
 
     private DmaBuf(Kernel kernel, Descriptor descriptor, long size, long inode) {
         this.kernel = kernel;
         this.size = size;
         this.inode = inode;
-        Throwable place = Boolean.getBoolean(TRACE) ? new Throwable("here") : null;
-        this.held = new Held(descriptor, ConcurrentHashMap.newKeySet(), size, place);
+        this.held = new Held(descriptor, size, Boolean.getBoolean(TRACE) ? place() : null);
         for (Direction direction : Direction.values()) {
             accesses.put(direction, new CpuAccess(kernel, descriptor, direction));
         }
@@ -155,6 +195,7 @@ public final class DmaBuf implements AutoCloseable {
     static DmaBuf own(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
         // What is not open is nobody's.
         boolean ours = true;
+        Descriptor descriptor = null;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment stat = arena.allocate(Linux.STAT_SIZE, Long.BYTES);
             int result = kernel.fstat(fd, stat);
@@ -164,16 +205,16 @@ public final class DmaBuf implements AutoCloseable {
             }
             long size = stat.get(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE);
             Runnable ended = heap == null ? () -> {} : () -> heap.left(size);
-            var descriptor = new Descriptor(kernel, fd, ended);
-            var owned = new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
+            descriptor = new Descriptor(kernel, fd, ended);
             if (heap != null) {
                 heap.gave(size);
             }
+            var owned = new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
             ours = false;
             return owned;
         } finally {
             if (ours) {
-                kernel.close(fd);
+                Descriptor.close(kernel, fd, descriptor);
             }
         }
     }
@@ -228,6 +269,7 @@ public final class DmaBuf implements AutoCloseable {
      * @param name any text without NUL
      */
     public void name(String name) {
+        held.name = Objects.requireNonNull(name, "name");
         byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
         int length = Math.min(bytes.length, NAME_BYTES);
         while (length < bytes.length && length > 0 && (bytes[length] & 0xC0) == 0x80) {
@@ -264,61 +306,40 @@ public final class DmaBuf implements AutoCloseable {
      */
     @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
     public Mapping map(Direction direction) throws CenallocException {
-        // Held until it is unmapped: a mapping keeps its buffer from being closed.
-        int fd = held.descriptor.hold();
-        Mapping mapping = null;
+        StackRoom.require();
+        // They hold the descriptor until they are unmapped: a mapping keeps its buffer from being closed.
+        var pages = new MappedPages(kernel, held.descriptor, size, Arena.ofShared());
+        held.mappings.add(pages);
         boolean kept = false;
         try {
-            mapping = map(fd, direction);
-            held.mappings.add(mapping.arena());
+            MemorySegment segment = pages.map(direction);
+            var mapping = new Mapping(this, pages, direction == Direction.READ ? segment.asReadOnly() : segment);
             kept = true;
             return mapping;
         } finally {
             if (!kept) {
-                if (mapping != null) {
-                    mapping.arena().close();
-                }
-                held.descriptor.drop();
+                unmap(pages);
             }
         }
     }
 
-    /** The mapping, or nothing mapped. */
-    @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
-    private Mapping map(int fd, Direction direction) throws CenallocException {
-        Arena arena = Arena.ofShared();
-        boolean mapped = false;
-        try {
-            MemorySegment segment = map(fd, direction, arena);
-            var mapping = new Mapping(this, arena, direction == Direction.READ ? segment.asReadOnly() : segment);
-            mapped = true;
-            return mapping;
-        } finally {
-            if (!mapped) {
-                arena.close();
-            }
-        }
+    void unmap(MappedPages pages) {
+        pages.close();
+        held.mappings.remove(pages);
     }
 
-    /** Maps for as long as the arena lives. */
-    MemorySegment map(int fd, Direction direction, Arena arena) throws CenallocException {
-        long address = kernel.mmap(fd, size, protection(direction));
+    /** The address of the whole buffer. */
+    static long mapped(Kernel kernel, int fd, long size, Direction direction) throws CenallocException {
+        // A mapping for writing can be read too.
+        int protection = direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
+        long address = kernel.mmap(fd, size, protection);
         if (address < 0) {
-            throw cannotMap((int) -address);
+            throw cannotMap((int) -address, size);
         }
-        boolean viewed = false;
-        try {
-            MemorySegment segment = kernel.view(address, size, arena, unmap(kernel, address, size));
-            viewed = true;
-            return segment;
-        } finally {
-            if (!viewed) {
-                kernel.munmap(address, size);
-            }
-        }
+        return address;
     }
 
-    private CenallocException cannotMap(int errno) {
+    private static CenallocException cannotMap(int errno, long size) {
         return errno == Errno.EACCES
                 ? new NoPermissionException(
                         errno,
@@ -334,21 +355,6 @@ public final class DmaBuf implements AutoCloseable {
                         size,
                         "the buffer cannot be mapped",
                         "let a device do the work: not all memory is for the CPU");
-    }
-
-    /** A mapping for writing can be read too. */
-    private static int protection(Direction direction) {
-        return direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
-    }
-
-    /** Static, since what the cleaner reaches must not reach the buffer. */
-    private static Runnable unmap(Kernel kernel, long address, long size) {
-        return () -> kernel.munmap(address, size);
-    }
-
-    void unmapped(Arena arena) {
-        held.mappings.remove(arena);
-        held.descriptor.drop();
     }
 
     /**
@@ -425,7 +431,7 @@ public final class DmaBuf implements AutoCloseable {
      *     are open; ENOMEM
      */
     public Fence exportFence(Direction access) throws CenallocException {
-        return new Fence(kernel, exported(access));
+        return Fence.own(kernel, exported(access));
     }
 
     /**
@@ -535,8 +541,17 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     void release() {
+        StackRoom.require();
+        held.mappings.forEach(MappedPages::finish);
         held.descriptor.close();
-        cleanable.clean();
+        clean();
+    }
+
+    /** As long as the number has not gone back, because of a call under way or an error, the cleaner sees to it. */
+    private void clean() {
+        if (held.descriptor.isGone()) {
+            cleanable.clean();
+        }
     }
 
     Descriptor descriptor() {
@@ -545,7 +560,7 @@ public final class DmaBuf implements AutoCloseable {
 
     /** After its descriptor was finished by other means. */
     void forget() {
-        cleanable.clean();
+        clean();
     }
 
     boolean isOpen() {

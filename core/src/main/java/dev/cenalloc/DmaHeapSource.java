@@ -6,34 +6,38 @@ import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.plan.HeapProperties;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /** Memory from a node in {@code /dev/dma_heap}. Closed by its {@link OpenHeap}. Thread-safe. */
 final class DmaHeapSource implements HeapSource {
     private final Kernel kernel;
     private final Path path;
     private final HeapNode node;
+    /** Null for a heap with a pool of its own. */
+    private final @Nullable OrdinaryMemory ordinary;
+
     private final long memoryTotal;
 
     DmaHeapSource(Kernel kernel, Path path) {
         this.kernel = kernel;
         this.path = path;
         this.node = new HeapNode(kernel, path);
+        // The kernel's names for heaps of ordinary pages begin so.
+        boolean isOrdinary = String.valueOf(path.getFileName()).startsWith(HeapProperties.SYSTEM);
+        this.ordinary = isOrdinary ? new OrdinaryMemory(kernel, path, false) : null;
         this.memoryTotal = kernel.meminfo("MemTotal").orElse(Long.MAX_VALUE);
     }
 
     @Override
     public int allocate(long size) throws CenallocException {
-        if (size > memoryTotal) {
-            throw new CenallocException(
-                    Errno.ENOMEM,
-                    "allocate",
-                    path,
-                    size,
-                    "this machine has only " + memoryTotal + " bytes of memory",
-                    "ask for less");
+        if (ordinary != null) {
+            ordinary.check(size);
+        } else if (size > memoryTotal) {
+            throw OrdinaryMemory.refusal(path, size, "this machine has only " + memoryTotal + " bytes of memory");
         }
         Descriptor open = node.open(size);
         int fd = open.acquire();

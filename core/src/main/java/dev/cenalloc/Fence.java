@@ -40,7 +40,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Fence implements AutoCloseable {
     static {
-        Seam.setFences(fence -> ((Fence) fence).descriptor, Fence::new);
+        Seam.setFences(fence -> ((Fence) fence).descriptor, Fence::own);
     }
 
     /** Room for the argument of any call on fences: a piece a thread, so that no call has to allocate. */
@@ -55,17 +55,37 @@ public final class Fence implements AutoCloseable {
     private record Held(Descriptor descriptor) implements Runnable {
         @Override
         public void run() {
-            if (descriptor.isOpen()) {
-                Log.warn("a Fence was never closed; it is released now");
+            try {
+                if (descriptor.isOpen()) {
+                    Log.error("a Fence was never closed; it is released now");
+                }
+            } finally {
+                // Closed or not: an error may have come between.
                 descriptor.abandon();
             }
         }
     }
 
-    Fence(Kernel kernel, int fd) {
+    private Fence(Kernel kernel, Descriptor descriptor) {
         this.kernel = kernel;
-        this.descriptor = new Descriptor(kernel, fd);
+        this.descriptor = descriptor;
         this.cleanable = DmaBuf.CLEANER.register(this, new Held(descriptor));
+    }
+
+    /** For a descriptor that the kernel has just given as a sync file. */
+    static Fence own(Kernel kernel, int fd) {
+        Descriptor descriptor = null;
+        boolean owned = false;
+        try {
+            descriptor = new Descriptor(kernel, fd);
+            var fence = new Fence(kernel, descriptor);
+            owned = true;
+            return fence;
+        } finally {
+            if (!owned) {
+                Descriptor.close(kernel, fd, descriptor);
+            }
+        }
     }
 
     /**
@@ -88,9 +108,8 @@ public final class Fence implements AutoCloseable {
                 ours = result != -Errno.EBADF;
                 throw refused(-result, "SYNC_IOC_FILE_INFO");
             }
-            var adopted = new Fence(kernel, fd);
-            ours = false;
-            return adopted;
+            ours = false; // own closes it if it fails
+            return own(kernel, fd);
         } finally {
             if (ours) {
                 kernel.close(fd);
@@ -119,7 +138,7 @@ public final class Fence implements AutoCloseable {
             descriptor.replace(fd);
             replaced = true;
         } finally {
-            if (!replaced) {
+            if (!replaced && !descriptor.is(fd)) {
                 kernel.close(fd);
             }
         }
@@ -219,7 +238,7 @@ public final class Fence implements AutoCloseable {
                 if (result < 0) {
                     throw refused(-result, "SYNC_IOC_MERGE");
                 }
-                return new Fence(kernel, sync_merge_data.fence(merge));
+                return own(kernel, sync_merge_data.fence(merge));
             } finally {
                 other.descriptor.release();
             }
@@ -278,6 +297,8 @@ public final class Fence implements AutoCloseable {
     @Override
     public synchronized void close() {
         descriptor.close();
-        cleanable.clean();
+        if (descriptor.isGone()) {
+            cleanable.clean();
+        }
     }
 }

@@ -33,8 +33,14 @@ final class HeapNode {
             if (fd < 0) {
                 throw CenallocException.ofCall(-fd, "open", path, size);
             }
-            open = new Descriptor(kernel, fd);
-            descriptor = open;
+            try {
+                open = new Descriptor(kernel, fd);
+                descriptor = open;
+            } finally {
+                if (descriptor == null) {
+                    kernel.close(fd);
+                }
+            }
         }
         return open;
     }

@@ -1,6 +1,5 @@
 package dev.cenalloc;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -10,17 +9,13 @@ import java.lang.foreign.MemorySegment;
  */
 public final class Mapping implements AutoCloseable {
     private final DmaBuf buffer;
-    private final Arena arena;
+    private final MappedPages pages;
     private final MemorySegment segment;
 
-    Mapping(DmaBuf buffer, Arena arena, MemorySegment segment) {
+    Mapping(DmaBuf buffer, MappedPages pages, MemorySegment segment) {
         this.buffer = buffer;
-        this.arena = arena;
+        this.pages = pages;
         this.segment = segment;
-    }
-
-    Arena arena() {
-        return arena;
     }
 
     /**
@@ -33,17 +28,12 @@ public final class Mapping implements AutoCloseable {
     }
 
     /**
-     * Unmaps. Idempotent.
+     * Unmaps. Idempotent: if an {@link Error} came out of it, closing it again, or the buffer, finishes what was left.
      *
      * @throws IllegalStateException if a native call or a channel is using the segment at this moment; nothing has changed
      */
     @Override
     public void close() {
-        synchronized (arena) {
-            if (arena.scope().isAlive()) {
-                arena.close();
-                buffer.unmapped(arena);
-            }
-        }
+        buffer.unmap(pages);
     }
 }

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Every heap that satisfies the devices was tried and none had the memory (ENOMEM). Heaps that do not satisfy them are never
- * tried instead.
+ * tried instead. What each heap said is suppressed in it, such as how much memory was available.
  */
 public final class MemoryExhaustedException extends CenallocException {
     private static final long serialVersionUID = 1;

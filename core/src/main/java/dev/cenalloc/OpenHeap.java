@@ -2,9 +2,9 @@ package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Heap;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A heap that memory is allocated from, and the count of its buffers. Closed by the {@link Cenalloc} that listed or registered
@@ -38,28 +38,37 @@ final class OpenHeap {
     /** As {@link Cenalloc#allocate(Heap, long)}. */
     DmaBuf allocate(long size) throws CenallocException {
         Demand.checkSize(size);
-        enter();
+        StackRoom.require();
         DmaBuf buffer = null;
         boolean complete = false;
         try {
-            int fd = source.allocate(size);
-            buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : adopt(fd, size);
-            if (buffer.size() < size) {
-                throw new CenallocException(
-                        Errno.EPROTO,
-                        "allocate",
-                        heap.path().orElse(null),
-                        size,
-                        "heap " + heap.name() + " gave only " + buffer.size() + " bytes",
-                        "mend the heap's source");
+            enter();
+            try {
+                int fd = source.allocate(size);
+                buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : adopt(fd, size);
+            } finally {
+                leave();
             }
+            checkGiven(buffer.size(), size);
             complete = true;
             return buffer;
         } finally {
+            // Closing the source may have thrown, too.
             if (!complete && buffer != null) {
                 buffer.close();
             }
-            leave(complete ? buffer : null);
+        }
+    }
+
+    private void checkGiven(long given, long size) throws CenallocException {
+        if (given < size) {
+            throw new CenallocException(
+                    Errno.EPROTO,
+                    "allocate",
+                    heap.path().orElse(null),
+                    size,
+                    "heap " + heap.name() + " gave only " + given + " bytes",
+                    "mend the heap's source");
         }
     }
 
@@ -86,19 +95,10 @@ final class OpenHeap {
         calls++;
     }
 
-    /** May close the source, which may throw: then the caller does not get the buffer, and it is closed here. */
-    private synchronized void leave(@Nullable DmaBuf result) {
+    private synchronized void leave() {
         calls--;
         if (closed && calls == 0) {
-            boolean left = false;
-            try {
-                source.close();
-                left = true;
-            } finally {
-                if (!left && result != null) {
-                    result.close();
-                }
-            }
+            source.close();
         }
     }
 
@@ -130,6 +130,7 @@ final class OpenHeap {
     /** No allocation begins any more; the source is closed when the last one has ended. */
     synchronized void close() {
         if (!closed) {
+            StackRoom.require();
             closed = true;
             if (calls == 0) {
                 source.close();

@@ -1,6 +1,8 @@
 package dev.cenalloc;
 
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,19 +13,22 @@ import org.jspecify.annotations.Nullable;
  * without {@link #to} leaves everything as it was. For one thread.
  */
 final class Relocation implements AutoCloseable {
+    private final Kernel kernel;
     private final DmaBuf from;
     private final int fd;
     private boolean moved;
 
-    private Relocation(DmaBuf from, int fd) {
+    private Relocation(Kernel kernel, DmaBuf from, int fd) {
+        this.kernel = kernel;
         this.from = from;
         this.fd = fd;
     }
 
     /** Takes the memory from all others; null if it is mapped, in CPU access, or in a call. */
-    static @Nullable Relocation begin(DmaBuf from) {
+    static @Nullable Relocation begin(Kernel kernel, DmaBuf from) {
+        StackRoom.require();
         int fd = from.descriptor().seize();
-        return fd < 0 ? null : new Relocation(from, fd);
+        return fd < 0 ? null : new Relocation(kernel, from, fd);
     }
 
     /** Copies the content; if that fails, the new memory is released. */
@@ -39,8 +44,10 @@ final class Relocation implements AutoCloseable {
     }
 
     private void copy(Storage old, Storage fresh) throws CenallocException {
+        long size = from.size();
+        long address = DmaBuf.mapped(kernel, fd, size, Direction.READ);
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment source = from.map(fd, Direction.READ, arena);
+            MemorySegment source = kernel.view(address, size, arena);
             try (Mapping target = fresh.dmaBuf().map(Direction.WRITE);
                     var _ = fresh.dmaBuf().access(Direction.WRITE)) {
                 CpuAccess reading = from.accessOf(Direction.READ);
@@ -51,6 +58,9 @@ final class Relocation implements AutoCloseable {
                     reading.end(fd);
                 }
             }
+        } finally {
+            // By now the arena is closed, and it is this thread's.
+            kernel.munmap(address, size);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Log;
+import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
@@ -485,7 +486,7 @@ public final class SharedBuffer implements AutoCloseable {
 
     /** To the first heap of the plan that has memory, unless that is no better than {@code enough}. */
     private void move(Storage old, List<Device> devices, @Nullable Heap enough) throws CenallocException {
-        var move = handedOut ? null : Relocation.begin(old.dmaBuf());
+        var move = handedOut ? null : Relocation.begin(Seam.kernel(cenalloc), old.dmaBuf());
         if (move == null) {
             throw new BufferBusyException(
                     "relocate",

@@ -30,11 +30,13 @@ final class UdmabufSource implements HeapSource {
     private final long page;
 
     private final long maxSize;
+    private final OrdinaryMemory ordinary;
 
     UdmabufSource(Kernel kernel, boolean huge) {
         this.kernel = kernel;
         this.node = new HeapNode(kernel, PATH);
         this.huge = huge;
+        this.ordinary = new OrdinaryMemory(kernel, PATH, true);
         this.page = huge ? kernel.meminfo("Hugepagesize").orElse(2 << 20) : kernel.pageSize();
         this.maxSize = (kernel.moduleParameter("udmabuf", "size_limit_mb").orElse(64) << 20) & -page;
     }
@@ -60,6 +62,9 @@ final class UdmabufSource implements HeapSource {
                     size,
                     "udmabuf gives at most " + maxSize + " bytes in one buffer",
                     "raise /sys/module/udmabuf/parameters/size_limit_mb and start again, or use a dma-heap");
+        }
+        if (!huge) { // Huge pages are set aside.
+            ordinary.check(size);
         }
         Descriptor open = node.open(size);
         int flags = Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING | (huge ? Linux.MFD_HUGETLB : 0);

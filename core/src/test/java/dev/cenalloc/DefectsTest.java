@@ -11,6 +11,7 @@ import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
 import java.util.ArrayList;
@@ -137,7 +138,7 @@ class DefectsTest {
                                 + buffer.plan()
                                 + buffer.layout()
                                 + buffer.attachments()
-                                + buffer.isSealed()
+                                + buffer.isComplete()
                                 + cenalloc.dump())
                         .get(10, TimeUnit.SECONDS);
                 assertTrue(all.contains("display"));

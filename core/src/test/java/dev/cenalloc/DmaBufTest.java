@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Direction;
-import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Heap;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -19,14 +19,14 @@ import org.junit.jupiter.api.Test;
 class DmaBufTest {
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
 
-    private Heap system() {
+    private OpenHeap system() {
         Path path = Path.of("/dev/dma_heap/system");
-        return new Heap(kernel, "system", path, HeapProperties.of("system"), new DmaHeapSource(kernel, path));
+        return new OpenHeap(kernel, Heap.of("system"), new DmaHeapSource(kernel, path), true);
     }
 
     @Test
     void closingWhileOthersUseItNeverTouchesAClosedDescriptor() throws Exception {
-        Heap heap = system();
+        OpenHeap heap = system();
         try (var threads = Executors.newFixedThreadPool(4)) {
             for (int round = 0; round < 100; round++) {
                 DmaBuf buffer = heap.allocate(1);
@@ -67,7 +67,7 @@ class DmaBufTest {
 
     @Test
     void closingWhileOthersMapItNeverLeavesAMappingOfAClosedBuffer() throws Exception {
-        Heap heap = system();
+        OpenHeap heap = system();
         try (var threads = Executors.newFixedThreadPool(2)) {
             for (int round = 0; round < 100; round++) {
                 DmaBuf buffer = heap.allocate(1);
@@ -103,7 +103,7 @@ class DmaBufTest {
 
     @Test
     void aLostBufferIsReleased() throws Exception {
-        Heap heap = system();
+        OpenHeap heap = system();
         lose(heap);
         long limit = System.nanoTime() + Duration.ofSeconds(20).toNanos();
         while ((kernel.openFiles() > 1 || kernel.openMappings() > 0) && System.nanoTime() < limit) {
@@ -115,13 +115,13 @@ class DmaBufTest {
         heap.close();
     }
 
-    private static void lose(Heap heap) throws Exception {
+    private static void lose(OpenHeap heap) throws Exception {
         heap.allocate(1).map(Direction.READ);
     }
 
     @Test
     void aClosedHeapGivesNothing() throws Exception {
-        Heap heap = system();
+        OpenHeap heap = system();
         heap.allocate(1).close();
         heap.close();
         assertThrows(IllegalStateException.class, () -> heap.allocate(1));

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.device.FaultsTest;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Direction;
 import java.time.Duration;
@@ -180,7 +180,7 @@ class FakeFenceTest extends FenceContract {
     @Test
     void whatIsNoFaultOfTheFenceIsTold() throws Exception {
         int files = kernel.openFiles();
-        for (int errno : FaultsTest.ERRNOS) {
+        for (int errno : Faults.ERRNOS) {
             int fd = kernel.fence(new FakeKernel.Work());
             kernel.failCall(0, errno);
             var e = assertThrows(CenallocException.class, () -> Fence.adopt(kernel, fd));

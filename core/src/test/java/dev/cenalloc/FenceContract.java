@@ -9,7 +9,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Direction;
-import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Heap;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
@@ -44,14 +44,14 @@ abstract class FenceContract {
     abstract int openFiles() throws Exception;
 
     private DmaHeapSource source;
-    private Heap heap;
+    private OpenHeap heap;
     private DmaBuf buffer;
     private int files;
 
     @BeforeEach
     void allocate() throws Exception {
         source = new DmaHeapSource(kernel(), SYSTEM);
-        heap = new Heap(kernel(), "system", SYSTEM, HeapProperties.of("system"), source);
+        heap = new OpenHeap(kernel(), Heap.of("system"), source, true);
         heap.allocate(1).close(); // the node is open from now on
         files = openFiles();
         buffer = heap.allocate(4096);
@@ -64,7 +64,7 @@ abstract class FenceContract {
         heap.close();
     }
 
-    Heap heap() {
+    OpenHeap heap() {
         return heap;
     }
 

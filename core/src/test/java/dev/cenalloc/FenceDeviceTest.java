@@ -37,7 +37,7 @@ class FenceDeviceTest extends FenceContract {
 
     @Override
     Kernel kernel() {
-        return new LinuxKernel();
+        return LinuxKernel.instance();
     }
 
     @Override

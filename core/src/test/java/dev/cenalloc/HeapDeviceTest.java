@@ -12,6 +12,7 @@ import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import java.lang.foreign.Arena;
@@ -159,7 +160,7 @@ class HeapDeviceTest {
         var buffers = new ArrayList<SharedBuffer>();
         try (var cenalloc = Cenalloc.open()) {
             cenalloc.register(
-                    "spare", properties, new DmaHeapSource(new LinuxKernel(), Path.of("/dev/dma_heap/system")));
+                    "spare", properties, new DmaHeapSource(LinuxKernel.instance(), Path.of("/dev/dma_heap/system")));
             while (true) {
                 var buffer = cenalloc.create(8 << 20);
                 buffers.add(buffer);
@@ -288,8 +289,8 @@ class HeapDeviceTest {
                 buffer.attach(Device.cpu(Direction.READ_WRITE));
                 buffer.dmaBuf();
             }
-            assertEquals(0, scarce.buffers());
-            assertEquals(16 << 20, heap(cenalloc, "system").bytes());
+            assertEquals(0, cenalloc.usage(scarce).buffers());
+            assertEquals(16 << 20, cenalloc.usage(cenalloc.heap("system")).bytes());
             buffers.forEach(SharedBuffer::close);
         }
     }

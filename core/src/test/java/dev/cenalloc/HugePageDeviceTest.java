@@ -12,7 +12,7 @@ import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
-import dev.cenalloc.plan.Plan.Cause;
+import dev.cenalloc.plan.Objection.Cause;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,7 +32,7 @@ class HugePageDeviceTest {
     private static final Device ONLY_HUGE =
             Device.of("gpu", Constraints.NONE.onlyHeaps(List.of("udmabuf-huge")), "test");
 
-    private final Kernel kernel = new LinuxKernel();
+    private final Kernel kernel = LinuxKernel.instance();
     private final long unit = kernel.meminfo("Hugepagesize").orElse(0);
     private String before = "";
 

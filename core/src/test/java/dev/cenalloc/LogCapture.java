@@ -9,14 +9,14 @@ import org.apache.logging.log4j.core.Logger;
 import org.apache.logging.log4j.core.appender.AbstractAppender;
 import org.apache.logging.log4j.core.config.Property;
 
-/** The warnings of a class while this is open. */
-final class LogCapture implements AutoCloseable {
+/** What the library logs while this is open. */
+public final class LogCapture implements AutoCloseable {
     private final List<String> lines = new CopyOnWriteArrayList<>();
     private final Logger logger;
     private final AbstractAppender appender;
     private final Level before;
 
-    LogCapture(Class<?> source) {
+    public LogCapture() {
         appender = new AbstractAppender("capture", null, null, true, Property.EMPTY_ARRAY) {
             @Override
             public void append(LogEvent event) {
@@ -26,14 +26,14 @@ final class LogCapture implements AutoCloseable {
             }
         };
         appender.start();
-        logger = (Logger) LogManager.getLogger(source);
+        logger = (Logger) LogManager.getLogger("dev.cenalloc");
         before = logger.getLevel();
         logger.addAppender(appender);
         logger.setAdditive(false); // only here, not on the screen as well
         logger.setLevel(Level.WARN); // without a configuration only errors are logged
     }
 
-    String text() {
+    public String text() {
         return String.join("\n", lines);
     }
 

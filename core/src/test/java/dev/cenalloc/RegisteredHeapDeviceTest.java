@@ -11,6 +11,7 @@ import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,7 +26,7 @@ class RegisteredHeapDeviceTest {
     private static final Device NAMED = Device.of("npu", Constraints.NONE.onlyHeaps(List.of("vendor")), "test");
 
     /** What a program could write with the public interface alone. */
-    private static final class Vendor implements Heap.Source {
+    private static final class Vendor implements HeapSource {
         final int node = Linux.open("/dev/dma_heap/reserved", Linux.O_RDONLY | Linux.O_CLOEXEC);
 
         @Override
@@ -62,11 +63,11 @@ class RegisteredHeapDeviceTest {
                 }
                 assertEquals("vendor", buffer.choice().orElseThrow().heap().name());
                 assertEquals("reserved", buffer.dmaBuf().exporter());
-                assertEquals(1, vendor.buffers());
-                assertEquals(8192, vendor.bytes());
+                assertEquals(1, cenalloc.usage(vendor).buffers());
+                assertEquals(8192, cenalloc.usage(vendor).bytes());
                 assertThrows(IllegalStateException.class, () -> cenalloc.unregister(vendor));
             }
-            assertEquals(0, vendor.buffers());
+            assertEquals(0, cenalloc.usage(vendor).buffers());
             cenalloc.unregister(vendor);
         }
         assertEquals(files, Traces.openFiles());
@@ -90,7 +91,7 @@ class RegisteredHeapDeviceTest {
         return file;
     }
 
-    private static CenallocException refused(Supplier<Heap.Source> source) throws Exception {
+    private static CenallocException refused(Supplier<HeapSource> source) throws Exception {
         int files = Traces.openFiles();
         String buffers = Traces.dmaBufs();
         try (var cenalloc = Cenalloc.open();
@@ -100,8 +101,8 @@ class RegisteredHeapDeviceTest {
             var e = assertThrows(CenallocException.class, buffer::dmaBuf);
             assertTrue(String.valueOf(e.getMessage()).contains("vendor"), e.getMessage());
             assertTrue(buffer.choice().isEmpty());
-            assertEquals(0, vendor.buffers());
-            assertEquals(0, vendor.bytes());
+            assertEquals(0, cenalloc.usage(vendor).buffers());
+            assertEquals(0, cenalloc.usage(vendor).bytes());
             return e;
         } finally {
             assertEquals(files, Traces.openFiles());
@@ -121,7 +122,7 @@ class RegisteredHeapDeviceTest {
 
     @Test
     void whatIsTooSmallIsRefused() throws Exception {
-        var e = refused(() -> new Heap.Source() {
+        var e = refused(() -> new HeapSource() {
             private final Vendor vendor = new Vendor();
 
             @Override

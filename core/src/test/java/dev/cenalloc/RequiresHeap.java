@@ -18,13 +18,13 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
 @ExtendWith(RequiresHeap.Condition.class)
-@interface RequiresHeap {
+public @interface RequiresHeap {
     /** Names of heaps; {@code udmabuf} is one. */
     String[] value();
 
     final class Condition implements ExecutionCondition {
         /** Whether this is the machine made for the tests. */
-        static boolean isRequired() {
+        public static boolean isRequired() {
             return "required".equals(System.getProperty("cenalloc.devices"));
         }
 

@@ -60,7 +60,7 @@ class SharedBufferTest {
         try (var buffer = cenalloc.create(100)) {
             buffer.attach(ANY);
             buffer.attach(CONTIGUOUS);
-            assertEquals(100, buffer.size());
+            assertEquals(100, buffer.requestedSize());
             assertTrue(buffer.choice().isEmpty());
         }
         assertEquals(List.of(), kernel.calls);

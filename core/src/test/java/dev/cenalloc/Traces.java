@@ -5,22 +5,22 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** What buffers leave in this process and in the kernel. */
-final class Traces {
+public final class Traces {
     private Traces() {}
 
-    static int openFiles() throws Exception {
+    public static int openFiles() throws Exception {
         try (var files = Files.list(Path.of("/proc/self/fd"))) {
             return (int) files.count();
         }
     }
 
     /** Mappings of this process, of anything. */
-    static int mappings() throws Exception {
+    public static int mappings() throws Exception {
         return maps().size();
     }
 
     /** Those of dma-bufs. */
-    static long mappedDmaBufs() throws Exception {
+    public static long mappedDmaBufs() throws Exception {
         return maps().stream().filter(line -> line.contains("/dmabuf:")).count();
     }
 
@@ -29,7 +29,7 @@ final class Traces {
     }
 
     /** The dma-bufs that the kernel has, of whoever: {@code "Total N objects, B bytes"}. */
-    static String dmaBufs() throws Exception {
+    public static String dmaBufs() throws Exception {
         return Files.readAllLines(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).stream()
                 .filter(line -> line.startsWith("Total ") && line.contains(" objects, "))
                 .findFirst()

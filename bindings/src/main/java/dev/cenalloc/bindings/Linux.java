@@ -36,6 +36,10 @@ public final class Linux {
     public static final int PROT_READ = 1;
     public static final int PROT_WRITE = 2;
     public static final int MAP_SHARED = 1;
+    public static final int MAP_PRIVATE = 2;
+    public static final int MAP_FIXED = 0x10;
+    public static final int MAP_ANONYMOUS = 0x20;
+    public static final int MAP_NORESERVE = 0x4000;
 
     public static final int SEEK_SET = 0;
     public static final int SEEK_END = 2;
@@ -50,6 +54,8 @@ public final class Linux {
 
     public static final short POLLIN = 0x1;
     public static final short POLLOUT = 0x4;
+    public static final short POLLERR = 0x8;
+    public static final short POLLHUP = 0x10;
     public static final short POLLNVAL = 0x20;
 
     /** {@code struct pollfd}: int fd at 0, short events at 4, short revents at 6. */
@@ -64,6 +70,15 @@ public final class Linux {
     public static final long STAT_INO = 8;
     /** Offset of {@code st_size}, a 64-bit integer, the same on both architectures. */
     public static final long STAT_FILE_SIZE = 48;
+
+    /** {@code struct sysinfo}, the same on both architectures. */
+    public static final long SYSINFO_SIZE = 112;
+    /** Offset of {@code freeram}, a 64-bit number of units. */
+    public static final long SYSINFO_FREE = 40;
+    /** Offset of {@code bufferram}, a 64-bit number of units. */
+    public static final long SYSINFO_BUFFERS = 56;
+    /** Offset of {@code mem_unit}, a 32-bit number of bytes. */
+    public static final long SYSINFO_UNIT = 104;
 
     private static final Linker LINKER = Linker.nativeLinker();
     private static final MemoryLayout ERRNO_LAYOUT = Linker.Option.captureStateLayout();
@@ -104,6 +119,8 @@ public final class Linux {
             handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle FALLOCATE =
             handle("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
+
+    private static final MethodHandle SYSINFO = handle("sysinfo", FunctionDescriptor.of(JAVA_INT, ADDRESS));
 
     private static final MethodHandle GETPAGESIZE = fastHandle("getpagesize", FunctionDescriptor.of(JAVA_INT));
 
@@ -220,11 +237,33 @@ public final class Linux {
     }
 
     /**
-     * Makes mapped memory a segment that lives as long as {@code arena}; {@code release} runs when the arena closes. The
-     * caller vouches that {@code length} bytes are mapped at {@code address}.
+     * Puts zeroed private pages where something was mapped, in one step: a thread that touches the place at this moment finds
+     * the one or the other. They take memory only if they are touched.
      */
-    public static MemorySegment view(long address, long length, Arena arena, Runnable release) {
-        return MemorySegment.ofAddress(address).reinterpret(length, arena, segment -> release.run());
+    public static int coverPages(long address, long length) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            long result = (long) MMAP.invokeExact(
+                    capture,
+                    MemorySegment.ofAddress(address),
+                    length,
+                    PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE,
+                    -1,
+                    0L);
+            return result != -1 ? 0 : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /**
+     * Makes mapped memory a segment that lives as long as {@code arena}. Closing the arena does not unmap it: an arena that
+     * fails to run what it was given would leave the mapping for ever. The caller vouches that {@code length} bytes are mapped
+     * at {@code address}, and unmaps them after the arena is closed.
+     */
+    public static MemorySegment view(long address, long length, Arena arena) {
+        return MemorySegment.ofAddress(address).reinterpret(length, arena, null);
     }
 
     /** Waits on {@code count} {@link #POLLFD} structures, at most {@code timeoutMillis} (-1: for ever). Blocks. */
@@ -310,6 +349,22 @@ public final class Linux {
             MemorySegment capture = CAPTURE.get();
             int result = (int) FALLOCATE.invokeExact(capture, fd, 0, 0L, length);
             return result >= 0 ? result : failure(capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    /** Bytes of memory that are free, or hold buffers of block devices; or {@code -errno}. Needs no {@code /proc}. */
+    public static long freeMemory() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment info = arena.allocate(SYSINFO_SIZE, Long.BYTES);
+            MemorySegment capture = CAPTURE.get();
+            int result = (int) SYSINFO.invokeExact(capture, info);
+            if (result < 0) {
+                return failure(capture);
+            }
+            long units = info.get(JAVA_LONG, SYSINFO_FREE) + info.get(JAVA_LONG, SYSINFO_BUFFERS);
+            return units * info.get(JAVA_INT, SYSINFO_UNIT);
         } catch (Throwable t) {
             throw rethrow(t);
         }

@@ -43,6 +43,7 @@ final class AbiAssertions {
                 "#include <unistd.h>",
                 "#include <sys/mman.h>",
                 "#include <sys/stat.h>",
+                "#include <sys/sysinfo.h>",
                 "#include <linux/dma-heap.h>",
                 "#include <linux/dma-buf.h>",
                 "#include <linux/memfd.h>",
@@ -149,6 +150,13 @@ final class AbiAssertions {
         check("sizeof(((struct stat *)0)->st_ino)", 8);
         check("sizeof(((struct stat *)0)->st_size)", 8);
         check("sizeof(struct stat) <= " + Linux.STAT_SIZE, 1);
+        check("sizeof(struct sysinfo)", Linux.SYSINFO_SIZE);
+        check("offsetof(struct sysinfo, freeram)", Linux.SYSINFO_FREE);
+        check("offsetof(struct sysinfo, bufferram)", Linux.SYSINFO_BUFFERS);
+        check("offsetof(struct sysinfo, mem_unit)", Linux.SYSINFO_UNIT);
+        check("sizeof(((struct sysinfo *)0)->freeram)", 8);
+        check("sizeof(((struct sysinfo *)0)->bufferram)", 8);
+        check("sizeof(((struct sysinfo *)0)->mem_unit)", 4);
         check("sizeof(struct pollfd)", Linux.POLLFD.byteSize());
         check("offsetof(struct pollfd, events)", 4);
         check("offsetof(struct pollfd, revents)", 6);

@@ -102,16 +102,47 @@ class LinuxTest {
         int fd = memfd(8192);
         long address = Linux.mmap(fd, 4096, 4096, Linux.PROT_READ | Linux.PROT_WRITE);
         assertTrue(address > 0);
+        long again = Linux.mmap(fd, 0, 8192, Linux.PROT_READ);
         try (Arena arena = Arena.ofShared()) {
-            MemorySegment segment = Linux.view(address, 4096, arena, () -> Linux.munmap(address, 4096));
+            MemorySegment segment = Linux.view(address, 4096, arena);
             segment.set(ValueLayout.JAVA_INT, 0, 42);
-            long again = Linux.mmap(fd, 0, 8192, Linux.PROT_READ);
-            MemorySegment whole = Linux.view(again, 8192, arena, () -> Linux.munmap(again, 8192));
+            MemorySegment whole = Linux.view(again, 8192, arena);
             assertEquals(42, whole.get(ValueLayout.JAVA_INT, 4096));
-            assertTrue(mapped(address));
         }
+        assertTrue(mapped(address));
+        assertEquals(0, Linux.munmap(address, 4096));
+        assertEquals(0, Linux.munmap(again, 8192));
         assertTrue(!mapped(address));
         close(fd);
+    }
+
+    @Test
+    void coveredPagesAreNotTheFilesAnyMore() {
+        int fd = memfd(4096);
+        long address = Linux.mmap(fd, 0, 4096, Linux.PROT_READ | Linux.PROT_WRITE);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment segment = Linux.view(address, 4096, arena);
+            segment.set(ValueLayout.JAVA_INT, 0, 42);
+            assertEquals(0, Linux.coverPages(address, 4096));
+            assertEquals(0, segment.get(ValueLayout.JAVA_INT, 0));
+            segment.set(ValueLayout.JAVA_INT, 0, 7);
+        }
+        assertEquals(0, Linux.munmap(address, 4096));
+        assertEquals(-Errno.EINVAL, Linux.coverPages(1, 4096));
+        close(fd);
+    }
+
+    @Test
+    void freeMemoryIsPartOfWhatTheMachineHas() throws Exception {
+        long total = Files.readAllLines(Path.of("/proc/meminfo")).stream()
+                        .filter(line -> line.startsWith("MemTotal:"))
+                        .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                        .findFirst()
+                        .orElseThrow()
+                * 1024;
+        long free = Linux.freeMemory();
+        assertTrue(free > 0 && free < total, free + " of " + total);
+        assertEquals(0, free % Linux.pageSize());
     }
 
     @Test

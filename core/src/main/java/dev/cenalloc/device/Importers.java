@@ -10,13 +10,18 @@ import java.nio.file.Path;
 
 /** Opens nodes by what they are. Stateless. */
 final class Importers {
-    // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as
-    // a
+    // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as a
     // terminal, does something.
     static final int V4L2 = 81;
     static final int DRM = 226;
 
     private Importers() {}
+
+    /** Whether a device number is of one of these subsystems. */
+    static boolean isKnown(long number) {
+        int major = Kernel.major(number);
+        return major == V4L2 || major == DRM;
+    }
 
     /**
      * Opens a node.
@@ -26,7 +31,7 @@ final class Importers {
      */
     static Importer open(Kernel kernel, Path node, long number) throws CenallocException {
         return switch (Kernel.major(number)) {
-            case V4L2 -> V4l2Importer.open(kernel, node);
+            case V4L2 -> V4l2Importer.open(kernel, node, number);
             case DRM -> DrmImporter.open(kernel, node, number);
             default ->
                 throw new CenallocException(

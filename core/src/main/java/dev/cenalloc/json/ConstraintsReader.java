@@ -23,9 +23,6 @@ import java.util.stream.Collectors;
  * means. So a newer document is refused for its version, wherever in it that is, and not for what is new in it.
  */
 final class ConstraintsReader {
-    /** Of what {@link Constraints} copies with each addition. */
-    private static final int MOST_ENTRIES = 1024;
-
     private static final String UNLIMITED = "unlimited";
 
     private static final Map<String, Field> FIELDS =
@@ -196,8 +193,8 @@ final class ConstraintsReader {
     }
 
     private Constraints unknown(String key) throws IOException {
-        if (constraints.unknown().size() >= MOST_ENTRIES) {
-            throw refusal("more than " + MOST_ENTRIES + " unknown fields: leave some out");
+        if (constraints.unknown().size() >= Json.MOST_ENTRIES) {
+            throw refusal("more than " + Json.MOST_ENTRIES + " unknown fields: leave some out");
         }
         long start = parser.currentTokenLocation().getCharOffset();
         parser.skipChildren();
@@ -239,8 +236,8 @@ final class ConstraintsReader {
                 "an object with an address for each address space, such as {\"pci\": 4294967295}");
         Constraints limited = constraints;
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
-            if (limited.highestAddresses().size() >= MOST_ENTRIES) {
-                throw refusal("more than " + MOST_ENTRIES + " address spaces: leave some out");
+            if (limited.highestAddresses().size() >= Json.MOST_ENTRIES) {
+                throw refusal("more than " + Json.MOST_ENTRIES + " address spaces: leave some out");
             }
             String space = parser.currentName();
             parser.nextToken();

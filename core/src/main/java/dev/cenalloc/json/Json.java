@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.json.JsonWriteFeature;
+import dev.cenalloc.plan.Constraints;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -15,6 +16,9 @@ import java.io.UncheckedIOException;
 final class Json {
     /** Characters, and of a stream bytes, in a document that is read. */
     static final int LARGEST_DOCUMENT = 1 << 20;
+
+    /** In one object with names of the writer's choice. {@link Constraints} copies what it has with each addition. */
+    static final int MOST_ENTRIES = 1024;
 
     private static final int DEEPEST_NESTING = 64;
     private static final int LONGEST_NAME = 1024;

@@ -37,7 +37,7 @@ import java.util.TreeMap;
  *
  * <p>A device has {@code require} and {@code advise} as {@link ConstraintsJson} describes them, and {@code iommu} if it is
  * behind one ({@link Device#behindIommu}). A use has the heaps that its buffers may come from. All but the version may be
- * left out; what is not as described is refused.
+ * left out; what is not as described is refused. There are at most 1024 devices and as many uses in a document.
  */
 public final class Profile {
     private static final int VERSION = 1;
@@ -120,7 +120,9 @@ public final class Profile {
             throw new IllegalArgumentException(device.name() + " does not declare one set of constraints");
         }
         var more = new TreeMap<>(devices);
-        more.put(device.name(), described(device.name(), device.alternatives().getFirst(), device.isBehindIommu()));
+        more.put(
+                device.name(),
+                described(name, device.name(), device.alternatives().getFirst(), device.isBehindIommu()));
         return new Profile(name, more, uses);
     }
 
@@ -131,14 +133,18 @@ public final class Profile {
      * @param heaps names of heaps, at least one
      */
     public Profile withUse(String use, List<String> heaps) {
-        Constraints.NONE.onlyHeaps(heaps); // refuses what names no heaps
         var more = new TreeMap<>(uses);
-        more.put(use, List.copyOf(heaps));
+        more.put(use, checked(heaps));
         return new Profile(name, devices, more);
     }
 
-    private Device described(String device, Constraints constraints, boolean iommu) {
-        Device described = Device.of(device, constraints, Origin.PROFILE, "profile " + name);
+    private static List<String> checked(List<String> heaps) {
+        Constraints.NONE.onlyHeaps(heaps); // refuses what names no heaps
+        return List.copyOf(heaps);
+    }
+
+    private static Device described(String profile, String device, Constraints constraints, boolean iommu) {
+        Device described = Device.of(device, constraints, Origin.PROFILE, "profile " + profile);
         return iommu ? described.behindIommu() : described;
     }
 
@@ -175,13 +181,15 @@ public final class Profile {
 
     /** Reads one document. */
     private static final class Reader {
+        private final String name;
         private final String text;
-        private Profile profile;
+        private final Map<String, Device> devices = new TreeMap<>();
+        private final Map<String, List<String>> uses = new TreeMap<>();
         private boolean versioned;
 
         Reader(String name, String text) {
+            this.name = Objects.requireNonNull(name);
             this.text = text;
-            this.profile = empty(name);
         }
 
         Profile read() throws ConstraintsFormatException {
@@ -200,7 +208,7 @@ public final class Profile {
             } catch (IOException e) {
                 throw new UncheckedIOException("a string cannot fail", e);
             }
-            return profile;
+            return new Profile(name, devices, uses);
         }
 
         private void document(JsonParser parser) throws IOException {
@@ -241,7 +249,11 @@ public final class Profile {
             if (parser.currentToken() != JsonToken.START_OBJECT) {
                 throw refusal(parser, "here belongs an object, with a name for each entry");
             }
+            int count = 0;
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                if (++count > Json.MOST_ENTRIES) {
+                    throw refusal(parser, "more than " + Json.MOST_ENTRIES + " entries: leave some out");
+                }
                 String key = parser.currentName();
                 parser.nextToken();
                 entry.read(parser, key);
@@ -258,7 +270,7 @@ public final class Profile {
                     text.substring((int) start, (int) parser.currentLocation().getCharOffset());
             try {
                 var described = ConstraintsReader.readDevice(object);
-                profile = profile.with(profile.described(device, described.constraints(), described.behindIommu()));
+                devices.put(device, described(name, device, described.constraints(), described.behindIommu()));
             } catch (ConstraintsFormatException e) {
                 // Its place is within the object.
                 throw new ConstraintsFormatException(
@@ -281,7 +293,7 @@ public final class Profile {
                 heaps.add(parser.getText());
             }
             try {
-                profile = profile.withUse(use, heaps);
+                uses.put(use, checked(heaps));
             } catch (IllegalArgumentException e) {
                 throw refusal(parser, String.valueOf(e.getMessage()));
             }

@@ -1,6 +1,7 @@
 package dev.cenalloc.kernel;
 
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One open file descriptor, the calls under way on it and what is held by it. A number may be reused the moment it is
@@ -39,13 +40,22 @@ public final class Descriptor {
         this.afterwards = afterwards;
     }
 
+    /** As {@link #close()} of the object, or if there is none yet, of the number. */
+    public static void close(Kernel kernel, int fd, @Nullable Descriptor descriptor) {
+        if (descriptor == null) {
+            kernel.close(fd);
+        } else {
+            descriptor.close();
+        }
+    }
+
     /** The number, valid until the matching {@link #release}. */
     public int acquire() {
         return add(CALL);
     }
 
     public void release() {
-        state.addAndGet(-CALL);
+        remove(CALL);
         closeWhenUnused();
     }
 
@@ -55,7 +65,15 @@ public final class Descriptor {
     }
 
     public void drop() {
-        state.addAndGet(-HOLD);
+        remove(HOLD);
+    }
+
+    /** No deeper than {@link #add}: where there was stack for that, the undoing cannot overflow it. */
+    private void remove(long what) {
+        long before;
+        do {
+            before = state.get();
+        } while (!state.compareAndSet(before, before - what));
     }
 
     private int add(long what) {
@@ -73,8 +91,13 @@ public final class Descriptor {
         return (state.get() & CLOSED) == 0;
     }
 
+    public boolean isGone() {
+        return (state.get() & GONE) != 0;
+    }
+
     /**
-     * Refuses further use; the number goes back to the kernel when the calls under way have returned. Idempotent.
+     * Refuses further use; the number goes back to the kernel when the calls under way have returned. Idempotent: what an
+     * error has stopped goes on with the next call.
      *
      * @throws IllegalStateException if it is held; nothing has changed
      */
@@ -83,7 +106,7 @@ public final class Descriptor {
         do {
             before = state.get();
             if ((before & CLOSED) != 0) {
-                return;
+                break;
             }
             if ((before & HOLDS) != 0) {
                 throw new IllegalStateException(
@@ -113,6 +136,7 @@ public final class Descriptor {
      * @throws IllegalStateException if it is closed, held, or a call is under way; nothing has changed
      */
     public void replace(int other) {
+        StackRoom.require();
         int before = seize();
         if (before < 0) {
             throw new IllegalStateException(isOpen() ? "in use by another thread at this moment" : "already closed");
@@ -142,12 +166,26 @@ public final class Descriptor {
     private void closeWhenUnused() {
         long now = state.get();
         while ((now & CLOSED) != 0 && (now & CALLS) == 0 && (now & GONE) == 0) {
+            StackRoom.require();
             if (state.compareAndSet(now, now | GONE)) {
-                kernel.close(fd);
-                afterwards.run();
+                giveBack();
                 return;
             }
             now = state.get();
+        }
+    }
+
+    private void giveBack() {
+        boolean gone = false;
+        try {
+            // An error here comes before the system call, which itself cannot fail.
+            kernel.close(fd);
+            gone = true;
+            afterwards.run();
+        } finally {
+            if (!gone) {
+                remove(GONE);
+            }
         }
     }
 }

@@ -16,6 +16,9 @@ public interface Kernel {
     /** The names in a directory of device nodes, sorted. */
     List<String> list(Path directory) throws IOException;
 
+    /** Where a path leads when every symbolic link in it is followed; the path itself if it has none. */
+    Path realPath(Path path) throws IOException;
+
     int open(Path path, int flags);
 
     int close(int fd);
@@ -48,8 +51,11 @@ public interface Kernel {
 
     int munmap(long address, long length);
 
-    /** A mapping as a segment of {@code arena}, with what to run when the arena closes. */
-    MemorySegment view(long address, long length, Arena arena, Runnable release);
+    /** Puts zeroed pages of nobody where something was mapped, which is unmapped by that. */
+    int coverPages(long address, long length);
+
+    /** A mapping as a segment, which can be touched as long as {@code arena} is open; that unmaps nothing. */
+    MemorySegment view(long address, long length, Arena arena);
 
     /** The number of the device behind a node ({@code dev_t}); 0 if it is no character device; or {@code -errno}. */
     long deviceNumber(Path node);
@@ -76,6 +82,12 @@ public interface Kernel {
 
     /** A number of {@code /proc/meminfo}, sizes in bytes; empty if this kernel does not tell. */
     OptionalLong meminfo(String key);
+
+    /** Free bytes of memory, where {@code /proc} does not tell; empty if that is not told either. */
+    OptionalLong freeMemory();
+
+    /** Bytes of memory that the groups of this process (cgroup v2) may have beside what they have; empty if not limited. */
+    OptionalLong groupMemory();
 
     /** A number among the parameters of a module in {@code /sys/module}; empty if this kernel does not tell. */
     OptionalLong moduleParameter(String module, String parameter);

@@ -46,6 +46,11 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public Path realPath(Path path) throws IOException {
+        return path.toRealPath();
+    }
+
+    @Override
     public int open(Path path, int flags) {
         return Linux.open(path.toString(), flags);
     }
@@ -111,8 +116,13 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
-    public MemorySegment view(long address, long length, Arena arena, Runnable release) {
-        return Linux.view(address, length, arena, release);
+    public int coverPages(long address, long length) {
+        return Linux.coverPages(address, length);
+    }
+
+    @Override
+    public MemorySegment view(long address, long length, Arena arena) {
+        return Linux.view(address, length, arena);
     }
 
     @Override
@@ -172,6 +182,17 @@ public final class LinuxKernel implements Kernel {
             // A kernel that lost count prints what is no long (HugePages_Rsvd: 18446744073709551600).
             return OptionalLong.empty();
         }
+    }
+
+    @Override
+    public OptionalLong freeMemory() {
+        long free = Linux.freeMemory();
+        return free < 0 ? OptionalLong.empty() : OptionalLong.of(free);
+    }
+
+    @Override
+    public OptionalLong groupMemory() {
+        return ControlGroups.memory(Path.of("/proc/self/cgroup"), Path.of("/sys/fs/cgroup"));
     }
 
     @Override

@@ -207,15 +207,12 @@ public final class Canvas implements AutoCloseable {
     /**
      * Releases the memory of the frames; what is on the screen stays there. Idempotent.
      *
-     * @throws IllegalStateException if the CPU's access to a frame is open; nothing has changed
+     * @throws IllegalStateException if the CPU's access to a frame is open; the memory of the others is released
      */
     @Override
     public void close() {
         if (closed) {
             return;
-        }
-        for (Drawn frame : frames) {
-            frame.unmap();
         }
         closed = true;
         frames.forEach(Drawn::end);

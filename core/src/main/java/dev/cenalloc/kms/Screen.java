@@ -4,15 +4,13 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
-import dev.cenalloc.bindings.drm.drm_event;
-import dev.cenalloc.bindings.drm.drm_event_vblank;
-import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.node.drm.AtomicRequest;
 import dev.cenalloc.node.drm.Card;
+import dev.cenalloc.node.drm.FlipEvents;
 import dev.cenalloc.node.drm.KmsObject;
 import dev.cenalloc.node.drm.Placement;
 import dev.cenalloc.node.drm.Scanout;
@@ -28,7 +26,6 @@ import org.jspecify.annotations.Nullable;
  * {@link Display}; {@link #restore} may be called by any thread.
  */
 final class Screen {
-    private static final int EVENTS = 1024;
     private static final String COMMIT = "DRM_IOCTL_MODE_ATOMIC";
 
     /** Where the output goes to memory, if it does. */
@@ -44,7 +41,7 @@ final class Screen {
     private final Scanout scanout;
     private final KmsObject crtc;
     private final KmsObject connector;
-    private final MemorySegment events = Arena.ofAuto().allocate(EVENTS, Long.BYTES);
+    private final FlipEvents events = new FlipEvents();
     /** Where the kernel puts the fence of a commit. */
     private final MemorySegment outFence = Arena.ofAuto().allocate(ValueLayout.JAVA_INT);
 
@@ -67,7 +64,6 @@ final class Screen {
 
     private long commits;
     private long flips;
-    private long sequence;
     private long flipNanos;
 
     Screen(Card card, Scanout scanout) throws CenallocException {
@@ -91,7 +87,7 @@ final class Screen {
     }
 
     long sequence() {
-        return sequence;
+        return events.sequence();
     }
 
     long flipNanos() {
@@ -379,11 +375,13 @@ final class Screen {
             if ((ready & Linux.POLLIN) == 0) {
                 throw node.failure(Errno.ENODEV, "poll");
             }
-            long length = node.tryRead(events);
-            if (length < 0 && length != -Errno.EAGAIN) {
-                throw node.failure((int) -length, "read");
+            int found = events.read(node, commits);
+            if (found < 0) {
+                throw node.failure(-found, "read");
             }
-            if (isFlipped(length)) {
+            if (found > 0) {
+                flips++;
+                flipNanos = events.nanos();
                 Layer layer = Objects.requireNonNull(flipping);
                 flipping = null;
                 layer.flipped();
@@ -394,30 +392,6 @@ final class Screen {
                 return false;
             }
         }
-    }
-
-    private boolean isFlipped(long length) {
-        boolean flipped = false;
-        long at = 0;
-        while (at + drm_event_vblank.sizeof() <= length) {
-            int type = events.get(ValueLayout.JAVA_INT, at + drm_event.type$offset());
-            long user = events.get(ValueLayout.JAVA_LONG, at + drm_event_vblank.user_data$offset());
-            if (type == drm_h.DRM_EVENT_FLIP_COMPLETE() && user == commits) {
-                flipped = true;
-                flips++;
-                sequence = Integer.toUnsignedLong(
-                        events.get(ValueLayout.JAVA_INT, at + drm_event_vblank.sequence$offset()));
-                flipNanos =
-                        Integer.toUnsignedLong(events.get(ValueLayout.JAVA_INT, at + drm_event_vblank.tv_sec$offset()))
-                                        * 1_000_000_000
-                                + Integer.toUnsignedLong(events.get(
-                                                ValueLayout.JAVA_INT, at + drm_event_vblank.tv_usec$offset()))
-                                        * 1000;
-            }
-            int step = events.get(ValueLayout.JAVA_INT, at + drm_event.length$offset());
-            at = step <= 0 ? length : at + step;
-        }
-        return flipped;
     }
 
     /** Commits and waits until it is on the screen. */

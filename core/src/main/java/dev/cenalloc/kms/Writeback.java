@@ -84,7 +84,6 @@ public final class Writeback {
 
         void end() {
             revoke();
-            unmap();
         }
 
         @Override

@@ -43,7 +43,15 @@ public final class DeviceNode implements AutoCloseable {
         if (fd < 0) {
             throw CenallocException.ofCall(-fd, "open", path, -1);
         }
-        return new DeviceNode(kernel, path, fd);
+        DeviceNode node = null;
+        try {
+            node = new DeviceNode(kernel, path, fd);
+            return node;
+        } finally {
+            if (node == null) {
+                kernel.close(fd);
+            }
+        }
     }
 
     public Path path() {
@@ -154,8 +162,6 @@ public final class DeviceNode implements AutoCloseable {
     public CenallocException failure(int errno, String call) {
         return switch (errno) {
             case Errno.ENODEV -> new DeviceGoneException(call, path);
-            case Errno.EBUSY ->
-                new CenallocException(errno, call, path, -1, "the device is in use", "stop the program that uses it");
             case Errno.ENOTTY ->
                 new CenallocException(
                         errno, call, path, -1, "the driver does not know this request", "give another node");

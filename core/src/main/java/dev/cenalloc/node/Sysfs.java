@@ -67,6 +67,11 @@ public final class Sysfs {
         }
     }
 
+    /** The name of the driver of a device, such as {@code uvcvideo}. */
+    public static Optional<String> driver(Path sysfs) {
+        return place(sysfs.resolve("driver"));
+    }
+
     /** The bus: addresses of two devices compare only behind the same one. */
     private static String addressSpace(Path sysfs) {
         try {

@@ -347,7 +347,7 @@ public final class Plan {
         if (candidates.length > 0) {
             return List.of();
         }
-        if (isContradictory()) {
+        if (heaps.isEmpty() && isContradictory()) {
             return Conflict.onAnyMachine(demand, devices, heaps);
         }
         // Among the heaps that are ruled out by constraints only.

@@ -409,9 +409,9 @@ class ConstraintsJsonTest {
                 "\"highestAddress\": {\" \": 4095}|/require/highestAddress/ |has a name",
                 "\"highestAddress\": [4095]|/require/highestAddress|address space",
                 "\"heaps\": [\"system\", \" \"]|/require/heaps|blank",
-                "\"minSize\": 2, \"maxSize\": 1|/require/maxSize|no memory can be like that",
-                "\"maxSize\": 1, \"minSize\": 2|/require/minSize|no memory can be like that",
-                "\"protected\": true, \"cpuRead\": true|/require/cpuRead|the CPU cannot touch",
+                "\"minSize\": 2, \"maxSize\": 1|/require/maxSize|no memory can satisfy",
+                "\"maxSize\": 1, \"minSize\": 2|/require/minSize|no memory can satisfy",
+                "\"protected\": true, \"cpuRead\": true|/require/cpuRead|the CPU cannot access",
                 "\"contiguous\": true, \"heaps\": [\"system\"]|/require/heaps|scattered"
             })
     void whatConstraintsRefuseIsRefused(String fields, String pointer, String words) {

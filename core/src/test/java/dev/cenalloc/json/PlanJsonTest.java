@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
+import dev.cenalloc.HeapSource;
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
@@ -17,6 +18,7 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.HeapRejection;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
 import java.util.List;
@@ -35,7 +37,7 @@ class PlanJsonTest {
             .withScarce(Trait.NO)
             .withOnlyWhenNamed(false)
             .withScore(999);
-    private static final Heap.Source NOTHING = size -> {
+    private static final HeapSource NOTHING = size -> {
         throw CenallocException.of(12, "allocate", size);
     };
 
@@ -92,7 +94,7 @@ class PlanJsonTest {
         }
         assertEquals(plan.rejected().size(), json.get("rejected").size());
         for (int i = 0; i < plan.rejected().size(); i++) {
-            Plan.Rejection rejection = plan.rejected().get(i);
+            HeapRejection rejection = plan.rejected().get(i);
             JsonNode rejected = json.get("rejected").get(i);
             assertEquals(rejection.heap().name(), rejected.get("heap").asText());
             assertEquals(rejection.cause().name(), rejected.get("cause").asText());
@@ -112,7 +114,7 @@ class PlanJsonTest {
             Device device = devices.get(i);
             JsonNode one = json.get(i);
             assertEquals(device.name(), one.get("name").asText());
-            assertEquals(device.source().name(), one.get("source").asText());
+            assertEquals(device.origin().name(), one.get("source").asText());
             assertEquals(device.detail(), one.get("detail").asText());
             assertEquals(device.isBehindIommu(), one.get("behindIommu").asBoolean());
             assertEquals(device.isOptional(), one.get("optional").asBoolean());
@@ -138,7 +140,7 @@ class PlanJsonTest {
             Statement statement = statements.get(i);
             assertEquals(statement.device().name(), json.get(i).get("device").asText());
             assertEquals(
-                    statement.device().source().name(),
+                    statement.device().origin().name(),
                     json.get(i).get("source").asText());
             assertEquals(statement.device().detail(), json.get(i).get("detail").asText());
             assertEquals(statement.field().key(), json.get(i).get("field").asText());
@@ -155,7 +157,7 @@ class PlanJsonTest {
                         .maxSegments(4)
                         .highestAddress("pci", 0xffff_ffffL)
                         .pitchAlignment(64),
-                Device.Source.PROFILE,
+                Device.Origin.PROFILE,
                 "its data sheet, §1");
         Plan plan = cenalloc.plan(
                 new Image(PixelFormat.NV12, 100, 100),

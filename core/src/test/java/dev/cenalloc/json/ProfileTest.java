@@ -8,13 +8,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Device.Source;
+import dev.cenalloc.plan.Device.Origin;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -44,7 +47,7 @@ class ProfileTest {
         Profile board = Profile.read("board.json", BOARD);
         Device camera = board.device("camera").orElseThrow();
         assertEquals(Constraints.NONE.contiguous(), camera.constraints());
-        assertEquals(Source.PROFILE, camera.source());
+        assertEquals(Origin.PROFILE, camera.origin());
         assertEquals("profile board.json", camera.detail());
         Device display = board.device("display").orElseThrow();
         assertTrue(display.isBehindIommu());
@@ -177,5 +180,38 @@ class ProfileTest {
         Device two = Device.of("x", Constraints.NONE, "test").or(Constraints.NONE.contiguous());
         assertThrows(IllegalArgumentException.class, () -> profile.with(two));
         assertThrows(IllegalArgumentException.class, () -> profile.withUse("u", List.of()));
+    }
+
+    private static String entries(String section, int count, String value) {
+        return IntStream.range(0, count)
+                .mapToObj(i -> "\"" + Integer.toString(i, 36) + "\":" + value)
+                .collect(Collectors.joining(",", "{\"version\":1,\"" + section + "\":{", "}}"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"devices, {}, 100000", "uses, '[\"\"]', 80000"})
+    @Timeout(60)
+    void aProfileHasALimitedNumberOfEntries(String section, String value, int many) throws Exception {
+        String most = entries(section, 1024, value.replace("\"\"", "\"system\""));
+        Profile profile = Profile.read("test", most);
+        assertEquals(1024, profile.devices().size() + profile.uses().size());
+        // To copy the profile for each of so many entries takes hours.
+        String tooMany = entries(section, many, value.replace("\"\"", "\"a\""));
+        assertTrue(tooMany.length() < 1 << 20);
+        ConstraintsFormatException e = refused(tooMany);
+        assertEquals("/" + section + "/" + Integer.toString(1024, 36), e.pointer());
+        assertTrue(e.reason().contains("more than 1024 entries"), e.reason());
+    }
+
+    @Test
+    @Timeout(60)
+    void aProfileFullOfUnknownAdviceIsRead() throws Exception {
+        // As many as a device may have, in as many devices as a document has room for.
+        String advice = IntStream.range(0, 1024)
+                .mapToObj(i -> "\"" + Integer.toString(i, 36) + "\":0")
+                .collect(Collectors.joining(",", "{\"advise\":{", "}}"));
+        int devices = (1 << 20) / (advice.length() + 6) - 1;
+        Profile profile = Profile.read("test", entries("devices", devices, advice));
+        assertEquals(devices, profile.devices().size());
     }
 }

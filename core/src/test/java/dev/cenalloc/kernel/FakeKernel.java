@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
@@ -14,12 +15,12 @@ import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.bindings.dmabuf.sync_file_info;
 import dev.cenalloc.bindings.dmabuf.sync_merge_data;
 import dev.cenalloc.bindings.dmabuf.udmabuf_create;
-import dev.cenalloc.plan.Device;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,16 +33,18 @@ import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A small kernel: keeps descriptors and mappings, checks what the real one checks, and fails the n-th call on demand.
  * {@link KernelContract} runs against both.
  */
-final class FakeKernel implements Kernel {
+public final class FakeKernel implements Kernel {
     private static final long PAGE = 4096;
     private static final long HUGE_PAGE = 2 << 20;
     private static final long UDMABUF_LIMIT = 64L << 20;
+    private static final Path HEAPS = Path.of("/dev/dma_heap");
     private static final Path UDMABUF = Path.of("/dev/udmabuf");
 
     private enum Kind {
@@ -53,18 +56,28 @@ final class FakeKernel implements Kernel {
     }
 
     /** A camera or a display. Called with the kernel's lock held. */
-    interface Device {
+    public interface Device {
         long number();
 
         int ioctl(int fd, long request, MemorySegment argument);
+
+        /** The events of poll that are there now. */
+        default int ready(int fd) {
+            return Linux.POLLIN | Linux.POLLOUT;
+        }
+
+        /** What read gives: bytes, or {@code -errno}. */
+        default long read(int fd, MemorySegment target) {
+            return -Errno.EINVAL;
+        }
 
         /** A descriptor of it has been closed. */
         void closed(int fd);
     }
 
     /** What a device does: 0 until it is done, then 1, or {@code -errno} if it failed. */
-    static final class Work {
-        int status;
+    public static final class Work {
+        public int status;
 
         boolean isPending() {
             return status == 0;
@@ -108,102 +121,124 @@ final class FakeKernel implements Kernel {
     }
 
     /** Free bytes, by the name of the heap; {@code udmabuf} if that is there. */
-    final Map<String, Long> heaps = new TreeMap<>();
+    public final Map<String, Long> heaps = new TreeMap<>();
 
-    final List<String> calls = new ArrayList<>();
+    public final List<String> calls = new ArrayList<>();
     /** What was asked of directories, /proc and /sys. */
-    final List<String> queries = new ArrayList<>();
+    public final List<String> queries = new ArrayList<>();
 
     /** The flags of the syncs that succeeded. */
-    final List<Long> syncs = new ArrayList<>();
+    public final List<Long> syncs = new ArrayList<>();
 
     private final Map<Integer, File> files = new HashMap<>();
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
     private final Map<Path, Device> devices = new HashMap<>();
+    /** Where symbolic links lead. */
+    private final Map<Path, Path> links = new HashMap<>();
     /** Where sysfs is. */
-    Path sysfs = Path.of("/nowhere");
-    /** What is in {@code /proc/meminfo} and {@code /sys/module}. */
-    final Map<String, Long> numbers = new HashMap<>(
-            Map.of("MemTotal", 1L << 32, "CmaFree", 12_345L, "CmaTotal", 1L << 16, "Hugepagesize", HUGE_PAGE));
+    public Path sysfs = Path.of("/nowhere");
+    /** What is in {@code /proc/meminfo} and {@code /sys/module}; what {@code sysinfo} and {@code cgroup} leave free. */
+    public final Map<String, Long> numbers = new HashMap<>(Map.of(
+            "MemTotal",
+            1L << 32,
+            "MemAvailable",
+            1L << 32,
+            "CmaFree",
+            12_345L,
+            "CmaTotal",
+            1L << 16,
+            "Hugepagesize",
+            HUGE_PAGE));
 
     /** Whether it is 6.0 or later. */
-    boolean exchangesFences = true;
+    public boolean exchangesFences = true;
     /** Runs when a poll would wait. */
-    Runnable whileWaiting = () -> {};
+    public Runnable whileWaiting = () -> {};
     /** How long the polls were to wait. */
-    final List<Integer> timeouts = new ArrayList<>();
+    public final List<Integer> timeouts = new ArrayList<>();
 
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
+    private @Nullable Error closeError;
 
-    FakeKernel heap(String name, long free) {
+    public FakeKernel heap(String name, long free) {
         heaps.put(name, free);
         return this;
     }
 
-    FakeKernel device(String node, Device device) {
+    public FakeKernel device(String node, Device device) {
         devices.put(Path.of(node), device);
         return this;
     }
 
+    /** A symbolic link; a link to a link is not followed on. */
+    public FakeKernel link(String from, String to) {
+        links.put(Path.of(from), Path.of(to));
+        return this;
+    }
+
     /** The heap that a dma-buf is from, or null if it is none. */
-    @Nullable
-    String heapOf(int fd) {
+    public @Nullable String heapOf(int fd) {
         File file = files.get(fd);
         return file == null || file.kind != Kind.DMA_BUF ? null : file.heap;
     }
 
-    long sizeOf(int fd) {
+    public long sizeOf(int fd) {
         return Objects.requireNonNull(files.get(fd)).size;
     }
 
     /** All heaps of this machine. */
-    Cenalloc open() {
+    public Cenalloc open() {
         try {
-            return Cenalloc.open(this, Path.of("/dev/dma_heap"));
+            return TestContext.open(this, HEAPS);
         } catch (CenallocException e) {
             throw new AssertionError(e);
         }
     }
 
     /** Makes opening a node fail. */
-    synchronized void refuse(Path node, int errno) {
+    public synchronized void refuse(Path node, int errno) {
         refusals.put(node, errno);
     }
 
     /** Makes the call that is the n-th from now, from 0 on, fail; close and munmap cannot. */
-    synchronized void failCall(int n, int errno) {
+    public synchronized void failCall(int n, int errno) {
         failAt = calls.size() + n;
         failWith = errno;
     }
 
-    synchronized void failNoCall() {
+    /** Makes the next close end before it has begun: there was no stack, or no heap, left for it. */
+    public synchronized void failClose(Error with) {
+        closeError = with;
+    }
+
+    public synchronized void failNoCall() {
         failAt = Integer.MAX_VALUE;
     }
 
-    synchronized int openFiles() {
+    public synchronized int openFiles() {
         return files.size();
     }
 
-    synchronized int openMappings() {
+    public synchronized int openMappings() {
         return mappings.size();
     }
 
-    synchronized long free() {
+    public synchronized long free() {
         return heaps.values().stream().mapToLong(Long::longValue).sum();
     }
 
     /** A dma-buf of another exporter, as it comes from a driver or another process. */
-    synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
+    public synchronized int foreignDmaBuf(String exporter, long size, boolean readOnly) {
         File file = new File(Kind.DMA_BUF, exporter, inodes++, size);
         file.readOnly = readOnly;
         return add(file);
     }
 
     /** A sync file, as a driver gives it. */
-    synchronized int fence(Work work) {
+    public synchronized int fence(Work work) {
         return syncFile(Set.of(work));
     }
 
@@ -230,12 +265,35 @@ final class FakeKernel implements Kernel {
     @Override
     public synchronized List<String> list(Path directory) throws IOException {
         queries.add("list " + directory);
-        var names =
-                heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList();
+        Integer refusal = refusals.get(directory);
+        if (refusal != null) {
+            throw new AccessDeniedException(directory.toString());
+        }
+        List<String> names = directory.equals(HEAPS)
+                ? heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList()
+                : Stream.concat(devices.keySet().stream(), links.keySet().stream())
+                        .filter(path -> directory.equals(path.getParent()))
+                        .map(path -> String.valueOf(path.getFileName()))
+                        .sorted()
+                        .toList();
         if (names.isEmpty()) {
             throw new NoSuchFileException(directory.toString());
         }
         return names;
+    }
+
+    @Override
+    public synchronized Path realPath(Path path) throws IOException {
+        if (enter("realpath") < 0) {
+            throw new IOException(Errno.name(failWith));
+        }
+        Path target = links.getOrDefault(path, path);
+        boolean isThere = devices.containsKey(target)
+                || HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName()));
+        if (!isThere) {
+            throw new NoSuchFileException(path.toString());
+        }
+        return target;
     }
 
     @Override
@@ -263,6 +321,11 @@ final class FakeKernel implements Kernel {
 
     @Override
     public synchronized int close(int fd) {
+        Error error = closeError;
+        if (error != null) {
+            closeError = null;
+            throw error;
+        }
         calls.add("close");
         File file = files.remove(fd);
         if (file == null) {
@@ -450,13 +513,21 @@ final class FakeKernel implements Kernel {
         }
         File file = files.get(fds.get(ValueLayout.JAVA_INT, 0));
         short events = fds.get(ValueLayout.JAVA_SHORT, 4);
-        int ready = file == null ? Linux.POLLNVAL : ready(file) & events;
+        int ready = file == null ? Linux.POLLNVAL : ready(file, events);
         if (ready == 0 && timeoutMillis != 0) {
             whileWaiting.run();
-            ready = ready(Objects.requireNonNull(file)) & events;
+            ready = ready(Objects.requireNonNull(file), events);
         }
         fds.set(ValueLayout.JAVA_SHORT, 6, (short) ready);
         return ready == 0 ? 0 : 1;
+    }
+
+    private static int ready(File file, int events) {
+        if (file.device != null) {
+            // Errors come unasked.
+            return file.device.ready(0) & (events | Linux.POLLERR | Linux.POLLHUP);
+        }
+        return ready(file) & events;
     }
 
     private static int ready(File file) {
@@ -467,6 +538,16 @@ final class FakeKernel implements Kernel {
             // What drivers do not say.
             case NODE, MEMFD, DEVICE -> Linux.POLLIN | Linux.POLLOUT;
         };
+    }
+
+    @Override
+    public synchronized long read(int fd, MemorySegment target) {
+        int result = enter("read");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        return file == null || file.device == null ? -Errno.EBADF : file.device.read(fd, target);
     }
 
     @Override
@@ -575,12 +656,21 @@ final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized MemorySegment view(long address, long length, Arena scope, Runnable release) {
+    public synchronized int coverPages(long address, long length) {
+        calls.add("cover");
+        if (mappings.remove(address) == null) {
+            throw new AssertionError("covering of what is not mapped");
+        }
+        return 0;
+    }
+
+    @Override
+    public synchronized MemorySegment view(long address, long length, Arena scope) {
         File file = mappings.get(address);
         if (file == null || file.memory == null) {
             throw new AssertionError("view of what is not mapped");
         }
-        return Linux.view(file.memory.address(), length, scope, release);
+        return Linux.view(file.memory.address(), length, scope);
     }
 
     @Override
@@ -632,6 +722,16 @@ final class FakeKernel implements Kernel {
     @Override
     public synchronized OptionalLong meminfo(String key) {
         return number(key);
+    }
+
+    @Override
+    public synchronized OptionalLong freeMemory() {
+        return number("sysinfo");
+    }
+
+    @Override
+    public synchronized OptionalLong groupMemory() {
+        return number("cgroup");
     }
 
     @Override

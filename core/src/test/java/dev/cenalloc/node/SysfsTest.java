@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Device.Source;
+import dev.cenalloc.plan.Device.Origin;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,17 +32,17 @@ class SysfsTest {
         Files.createSymbolicLink(sysfs.resolve("subsystem"), bus);
         file("dma_mask_bits", "32");
         file("numa_node", "1");
-        Device device = Device.ofSysfs("gpu", sysfs);
+        Device device = Sysfs.device("gpu", sysfs);
         assertEquals(Map.of("pci", 0xffff_ffffL), device.constraints().highestAddresses());
         assertEquals(Set.of("numa1"), device.constraints().near().orElseThrow());
-        assertEquals(Source.SYSFS, device.source());
+        assertEquals(Origin.SYSFS, device.origin());
         assertFalse(device.isBehindIommu());
 
         Files.createDirectory(sysfs.resolve("iommu_group"));
         file("iommu_group/type", "identity");
-        assertFalse(Device.ofSysfs("gpu", sysfs).isBehindIommu(), "it lets addresses pass as they are");
+        assertFalse(Sysfs.device("gpu", sysfs).isBehindIommu(), "it lets addresses pass as they are");
         file("iommu_group/type", "DMA-FQ");
-        Device behind = Device.ofSysfs("gpu", sysfs);
+        Device behind = Sysfs.device("gpu", sysfs);
         assertTrue(behind.isBehindIommu());
         assertEquals(Map.of(), behind.constraints().highestAddresses());
         assertTrue(behind.toString().contains("not needed behind its IOMMU"), behind::toString);
@@ -54,26 +54,26 @@ class SysfsTest {
         Files.createSymbolicLink(sysfs.resolve("dma_heap1"), Path.of("../../virtual/dma_heap/reserved"));
         assertEquals(
                 Set.of("system", "default_cma_region"),
-                Device.ofSysfs("camera", sysfs).constraints().allowedHeaps().orElseThrow());
+                Sysfs.device("camera", sysfs).constraints().allowedHeaps().orElseThrow());
     }
 
     @Test
     void nothingKnownIsNothingDeclared() throws Exception {
         file("dma_mask_bits", "64");
         file("numa_node", "-1");
-        assertTrue(Device.ofSysfs("x", sysfs).declared().isEmpty());
+        assertTrue(Sysfs.device("x", sysfs).declared().isEmpty());
         file("dma_mask_bits", "rubbish");
-        assertTrue(Device.ofSysfs("x", sysfs).declared().isEmpty());
-        assertThrows(MissingDeviceException.class, () -> Device.ofSysfs("x", sysfs.resolve("no such")));
+        assertTrue(Sysfs.device("x", sysfs).declared().isEmpty());
+        assertThrows(MissingDeviceException.class, () -> Sysfs.device("x", sysfs.resolve("no such")));
     }
 
     @Test
     void theMostTrustedSourceCounts() {
         Device unknown = Device.undeclared("camera");
-        Device kernel = Device.of("camera", Constraints.NONE.near(List.of("numa0")), Source.SYSFS, "sysfs");
-        Device trial = Device.of("camera", Constraints.NONE, Source.TRIAL_IMPORT, "it took scattered memory");
+        Device kernel = Device.of("camera", Constraints.NONE.near(List.of("numa0")), Origin.SYSFS, "sysfs");
+        Device trial = Device.of("camera", Constraints.NONE, Origin.TRIAL_IMPORT, "it took scattered memory");
         // A table of uses, as an administrator writes it, is a profile.
-        Device profile = Device.of("camera", Constraints.NONE.onlyHeaps(Set.of("reserved")), Source.PROFILE, "table");
+        Device profile = Device.of("camera", Constraints.NONE.onlyHeaps(Set.of("reserved")), Origin.PROFILE, "table");
         Device stated = Device.of("camera", Constraints.NONE.contiguous(), "its data sheet");
         assertEquals(stated, Device.mostTrusted(List.of(unknown, kernel, trial, profile, stated)));
         assertEquals(profile, Device.mostTrusted(List.of(unknown, kernel, trial, profile)));

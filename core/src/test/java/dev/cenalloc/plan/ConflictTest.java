@@ -45,7 +45,7 @@ class ConflictTest {
             }
             var e = assertThrows(
                     IncompatibleConstraintsException.class, () -> buffer.attach(devices[devices.length - 1]));
-            Conflict conflict = e.conflict().orElseThrow();
+            Conflict conflict = e.conflicts().getFirst();
             assertTrue(String.valueOf(e.getMessage()).contains(conflict.toString()));
             return blame(conflict);
         }
@@ -143,7 +143,7 @@ class ConflictTest {
 
     @Test
     void itIsDataAsWellAsText() throws Exception {
-        Device a = Device.of("a", NONE.contiguous(), Device.Source.PROFILE, "board.json");
+        Device a = Device.of("a", NONE.contiguous(), Device.Origin.PROFILE, "board.json");
         try (var cenalloc = open("system")) {
             Statement statement = cenalloc.plan(1, List.of(a))
                     .conflict()

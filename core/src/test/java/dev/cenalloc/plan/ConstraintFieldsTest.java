@@ -222,7 +222,7 @@ class ConstraintFieldsTest {
         var expected = java.util.EnumSet.complementOf(java.util.EnumSet.of(Field.PROTECTED));
         assertEquals(expected, all.fields());
         for (Field field : expected) {
-            assertTrue(all.toString().contains(all.describe(field)), field::key);
+            assertTrue(all.toString().contains(Wording.of(all, field)), field::key);
             assertEquals(field, Field.of(field.key()).orElseThrow());
         }
         Constraints again =

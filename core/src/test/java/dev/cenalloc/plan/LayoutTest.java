@@ -1,12 +1,12 @@
 package dev.cenalloc.plan;
 
-import static dev.cenalloc.Constraints.NONE;
+import static dev.cenalloc.plan.Constraints.NONE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.Layout.Plane;
@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
@@ -25,6 +26,17 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class LayoutTest {
+    /** The smallest layout that suits. */
+    private static Layout layout(Image image, int buffer, Constraints constraints) {
+        Layout layout = Demand.ofImage(image, buffer)
+                .layout(constraints)
+                .orElseThrow(() -> new IllegalArgumentException("no layout of " + image + " suits " + constraints));
+        if (layout.size() > constraints.number(Field.MAX_SIZE).orElse(Long.MAX_VALUE)) {
+            throw new IllegalArgumentException("too large");
+        }
+        return layout;
+    }
+
     private static final PixelFormat[] FORMATS = PixelFormat.values();
 
     /**
@@ -57,7 +69,7 @@ class LayoutTest {
         "YUV420, 1, 1, 6, 0/2/2 4/1/1 5/1/1",
     })
     void asTheKernelsDocumentsHaveIt(PixelFormat format, int width, int height, long size, String planes) {
-        Layout layout = Layout.of(new Image(format, width, height), 0, NONE);
+        Layout layout = layout(new Image(format, width, height), 0, NONE);
         assertEquals(planes, planes(layout));
         assertEquals(size, layout.size());
         assertTrue(layout.isGapless());
@@ -79,7 +91,7 @@ class LayoutTest {
         "YUV420M, 2, 640, 480, 0/320/240",
     })
     void planesInBuffersOfTheirOwnBeginAtZero(PixelFormat format, int buffer, int width, int height, String plane) {
-        Layout layout = Layout.of(new Image(format, width, height), buffer, NONE);
+        Layout layout = layout(new Image(format, width, height), buffer, NONE);
         assertEquals(plane, planes(layout));
         assertEquals(buffer, layout.buffer());
         assertEquals(layout.planes().getFirst().size(), layout.size());
@@ -89,41 +101,40 @@ class LayoutTest {
     void theFirstPlaneMakesTheOthersAligned() {
         // Alone, a luma pitch of 640 would do; half of it is no multiple of 128.
         Constraints aligned = NONE.pitchAlignment(128);
-        assertEquals("0/640/480 307200/640/240", planes(Layout.of(new Image(PixelFormat.NV12, 640, 480), 0, aligned)));
+        assertEquals("0/640/480 307200/640/240", planes(layout(new Image(PixelFormat.NV12, 640, 480), 0, aligned)));
         assertEquals(
                 "0/768/480 368640/384/240 460800/384/240",
-                planes(Layout.of(new Image(PixelFormat.YUV420, 640, 480), 0, aligned)));
+                planes(layout(new Image(PixelFormat.YUV420, 640, 480), 0, aligned)));
         // In a buffer of its own, the chroma plane follows no other.
-        assertEquals("0/384/240", planes(Layout.of(new Image(PixelFormat.YUV420M, 640, 480), 1, aligned)));
-        assertEquals("0/640/480", planes(Layout.of(new Image(PixelFormat.YUV420M, 640, 480), 0, aligned)));
+        assertEquals("0/384/240", planes(layout(new Image(PixelFormat.YUV420M, 640, 480), 1, aligned)));
+        assertEquals("0/640/480", planes(layout(new Image(PixelFormat.YUV420M, 640, 480), 0, aligned)));
         // Alignments need not be powers of two, and chroma comes in pairs: not 645.
         assertEquals(
                 "0/660/480 316800/660/240",
-                planes(Layout.of(new Image(PixelFormat.NV12, 640, 480), 0, NONE.pitchAlignment(15))));
+                planes(layout(new Image(PixelFormat.NV12, 640, 480), 0, NONE.pitchAlignment(15))));
     }
 
     @Test
     void limitsCountForEveryPlane() {
         var image = new Image(PixelFormat.YUV420, 640, 480);
         assertEquals(
-                1024,
-                Layout.of(image, 0, NONE.minPitch(512)).planes().getFirst().pitch());
-        assertThrows(IllegalArgumentException.class, () -> Layout.of(image, 0, NONE.maxPitch(639)));
+                1024, layout(image, 0, NONE.minPitch(512)).planes().getFirst().pitch());
+        assertThrows(IllegalArgumentException.class, () -> layout(image, 0, NONE.maxPitch(639)));
         assertThrows(
                 IllegalArgumentException.class,
-                () -> Layout.of(image, 0, NONE.minPitch(512).maxPitch(1023)));
-        assertThrows(IllegalArgumentException.class, () -> Layout.of(image, 0, NONE.maxSize(460_799)));
-        assertEquals(460_800, Layout.of(image, 0, NONE.maxSize(460_800)).size());
-        assertEquals(500_000, Layout.of(image, 0, NONE.minSize(500_000)).size());
+                () -> layout(image, 0, NONE.minPitch(512).maxPitch(1023)));
+        assertThrows(IllegalArgumentException.class, () -> layout(image, 0, NONE.maxSize(460_799)));
+        assertEquals(460_800, layout(image, 0, NONE.maxSize(460_800)).size());
+        assertEquals(500_000, layout(image, 0, NONE.minSize(500_000)).size());
         // Where the memory begins is another matter than how long it is.
         assertEquals(
                 500_000,
-                Layout.of(image, 0, NONE.baseAlignment(65_536).minSize(500_000)).size());
+                layout(image, 0, NONE.baseAlignment(65_536).minSize(500_000)).size());
     }
 
     @Test
     void alignedOffsetsLeaveGapsThatAreTold() {
-        Layout layout = Layout.of(new Image(PixelFormat.YUV420, 100, 10), 0, NONE.offsetAlignment(4096));
+        Layout layout = layout(new Image(PixelFormat.YUV420, 100, 10), 0, NONE.offsetAlignment(4096));
         assertEquals("0/100/10 4096/50/5 8192/50/5", planes(layout));
         assertEquals(8442, layout.size());
         assertFalse(layout.isGapless());
@@ -142,20 +153,20 @@ class LayoutTest {
     @EnumSource
     void theLargestImagesAreCountedOrRefused(PixelFormat format) {
         int most = Integer.MAX_VALUE;
-        Layout line = Layout.of(new Image(format, most, 1), 0, NONE);
+        Layout line = layout(new Image(format, most, 1), 0, NONE);
         assertTrue(line.planes().getFirst().pitch() >= most, line::toString);
-        Layout column = Layout.of(new Image(format, 1, most), 0, NONE);
+        Layout column = layout(new Image(format, 1, most), 0, NONE);
         assertTrue(column.planes().getFirst().lines() >= most, column::toString);
         // 2^62 pixels: of one byte and a half they have less than 2^63, of two no more.
         var image = new Image(format, most, most);
         if (format.buffers() > 1
                 || List.of(PixelFormat.R8, PixelFormat.NV12, PixelFormat.YUV420).contains(format)) {
-            assertTrue(Layout.of(image, 0, NONE).size() > 1L << 61);
+            assertTrue(layout(image, 0, NONE).size() > 1L << 61);
         } else if (List.of(PixelFormat.XR24, PixelFormat.XB24, PixelFormat.RG24).contains(format)) {
-            assertThrows(IllegalArgumentException.class, () -> Layout.of(image, 0, NONE));
+            assertThrows(IllegalArgumentException.class, () -> layout(image, 0, NONE));
         }
         Constraints huge = NONE.pitchAlignment(1L << 62);
-        assertThrows(IllegalArgumentException.class, () -> Layout.of(new Image(format, 1, 3), 0, huge));
+        assertThrows(IllegalArgumentException.class, () -> layout(new Image(format, 1, 3), 0, huge));
     }
 
     @Test
@@ -163,9 +174,9 @@ class LayoutTest {
         var tiled = new Image(PixelFormat.XR24, 64, 64, 0x0100_0000_0000_0001L);
         assertTrue(tiled.toString().endsWith("with modifier 0x100000000000001"), tiled::toString);
         var apart = new Image(PixelFormat.NV12M, 64, 64);
-        try (var cenalloc = Cenalloc.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
+        try (var cenalloc = TestContext.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
             for (var refused : List.of(
-                    assertThrows(IllegalArgumentException.class, () -> Layout.of(tiled, 0, NONE)),
+                    assertThrows(IllegalArgumentException.class, () -> layout(tiled, 0, NONE)),
                     assertThrows(IllegalArgumentException.class, () -> cenalloc.create(tiled)),
                     assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(tiled, List.of())))) {
                 assertTrue(String.valueOf(refused.getMessage()).contains("0x100000000000001"), refused::toString);
@@ -173,13 +184,14 @@ class LayoutTest {
             assertThrows(IllegalArgumentException.class, () -> cenalloc.create(apart));
             assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(apart, List.of()));
             for (int buffer : new int[] {-1, 2, Integer.MAX_VALUE}) {
-                assertThrows(IllegalArgumentException.class, () -> cenalloc.create(apart, buffer));
-                assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(apart, buffer, List.of()));
-                assertThrows(IllegalArgumentException.class, () -> Layout.of(apart, buffer, NONE));
+                assertThrows(IllegalArgumentException.class, () -> cenalloc.create(Demand.ofImage(apart, buffer)));
+                assertThrows(
+                        IllegalArgumentException.class, () -> cenalloc.plan(Demand.ofImage(apart, buffer), List.of()));
+                assertThrows(IllegalArgumentException.class, () -> layout(apart, buffer, NONE));
             }
-            try (var chroma = cenalloc.create(apart, 1)) {
+            try (var chroma = cenalloc.create(Demand.ofImage(apart, 1))) {
                 assertEquals("0/64/32", planes(chroma.layout().orElseThrow()));
-                assertEquals(64 * 32, chroma.size());
+                assertEquals(64 * 32, chroma.requestedSize());
             }
             try (var bytes = cenalloc.create(100)) {
                 assertTrue(bytes.layout().isEmpty());
@@ -192,7 +204,7 @@ class LayoutTest {
         var image = new Image(PixelFormat.NV12, 4, 4);
         var luma = new Plane(0, 4, 4);
         var chroma = new Plane(16, 4, 2);
-        assertEquals(Layout.of(image, 0, NONE), new Layout(image, 0, List.of(luma, chroma), 24));
+        assertEquals(layout(image, 0, NONE), new Layout(image, 0, List.of(luma, chroma), 24));
         for (List<Plane> planes : List.of(
                 List.<Plane>of(),
                 List.of(luma),
@@ -222,7 +234,7 @@ class LayoutTest {
     void offsetsClashWithALimitOfTheSize() throws Exception {
         var kernel = new FakeKernel();
         kernel.heap("system", 1 << 30);
-        try (var cenalloc = Cenalloc.open(kernel, Path.of("/dev/dma_heap"))) {
+        try (var cenalloc = TestContext.open(kernel, Path.of("/dev/dma_heap"))) {
             var devices = List.of(
                     Device.of("bystander", NONE.pitchAlignment(64), "test"),
                     Device.of("pages", NONE.offsetAlignment(1 << 20), "test"),
@@ -267,17 +279,20 @@ class LayoutTest {
     @ValueSource(longs = {1, 2, 20261123})
     void everyPlaneSuitsEveryDevice(long seed) throws Exception {
         var random = new SplittableRandom(seed);
-        try (var cenalloc = Cenalloc.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
+        try (var cenalloc = TestContext.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
             for (int i = 0; i < 3_000; i++) {
                 Case one = Case.next(random);
-                Plan plan = cenalloc.plan(one.image, one.buffer, one.devices);
+                Plan plan = cenalloc.plan(Demand.ofImage(one.image, one.buffer), one.devices);
                 Layout layout = plan.layout().orElseThrow();
                 assertEquals(plan.size().orElseThrow(), layout.size());
-                assertEquals(layout, Layout.of(one.image, one.buffer, plan.constraints()));
+                assertEquals(layout, layout(one.image, one.buffer, plan.constraints()));
                 long end = 0;
                 for (int p = 0; p < layout.planes().size(); p++) {
                     Plane plane = layout.planes().get(p);
-                    var sampling = one.image.format().planes(one.buffer).get(p);
+                    var sampling = (one.image.format().buffers() == 1
+                                    ? one.image.format().planes()
+                                    : one.image.format().planes().subList(one.buffer, one.buffer + 1))
+                            .get(p);
                     assertTrue(plane.offset() >= end, one::toString);
                     end = plane.end();
                     assertTrue(
@@ -289,7 +304,7 @@ class LayoutTest {
                         assertEquals(0, plane.pitch() % said.raw(Field.PITCH_ALIGNMENT), one::toString);
                         assertEquals(0, plane.offset() % said.raw(Field.OFFSET_ALIGNMENT), one::toString);
                         assertTrue(plane.pitch() >= said.raw(Field.MIN_PITCH), one::toString);
-                        assertEquals("", layout.mismatch(said), one::toString);
+                        assertEquals(Optional.empty(), Suitability.objection(said, layout), one::toString);
                     }
                 }
                 assertTrue(layout.size() >= end, one::toString);
@@ -301,13 +316,14 @@ class LayoutTest {
     @ValueSource(longs = {3, 4})
     void aFurtherDeviceShrinksNothingAndTheOrderDoesNotMatter(long seed) throws Exception {
         var random = new SplittableRandom(seed);
-        try (var cenalloc = Cenalloc.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
+        try (var cenalloc = TestContext.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
             for (int i = 0; i < 3_000; i++) {
                 Case one = Case.next(random);
-                Layout before =
-                        cenalloc.plan(one.image, one.buffer, List.of()).layout().orElseThrow();
+                Layout before = cenalloc.plan(Demand.ofImage(one.image, one.buffer), List.of())
+                        .layout()
+                        .orElseThrow();
                 for (int n = 1; n <= one.devices.size(); n++) {
-                    Layout after = cenalloc.plan(one.image, one.buffer, one.devices.subList(0, n))
+                    Layout after = cenalloc.plan(Demand.ofImage(one.image, one.buffer), one.devices.subList(0, n))
                             .layout()
                             .orElseThrow();
                     assertTrue(after.size() >= before.size(), one::toString);
@@ -330,7 +346,9 @@ class LayoutTest {
                 Collections.shuffle(shuffled, new Random(random.nextLong()));
                 assertEquals(
                         before,
-                        cenalloc.plan(one.image, one.buffer, shuffled).layout().orElseThrow(),
+                        cenalloc.plan(Demand.ofImage(one.image, one.buffer), shuffled)
+                                .layout()
+                                .orElseThrow(),
                         one::toString);
             }
         }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
@@ -71,12 +72,12 @@ class PlanAgainstBruteForceTest {
             int before;
             do {
                 before = names.size();
-                for (String name : heap.properties().standsInFor()) {
+                for (String name : heap.properties().substitutes()) {
                     names.add(HeapProperties.pool(name));
                 }
                 for (Heap other : heaps) {
                     if (names.contains(HeapProperties.pool(other.name()))) {
-                        other.properties().standsInFor().forEach(name -> names.add(HeapProperties.pool(name)));
+                        other.properties().substitutes().forEach(name -> names.add(HeapProperties.pool(name)));
                     }
                 }
             } while (names.size() > before);
@@ -248,7 +249,7 @@ class PlanAgainstBruteForceTest {
         for (int i = 0; i < count; i++) {
             var kernel = new FakeKernel();
             KERNEL.stream().filter(_ -> random.nextBoolean()).forEach(name -> kernel.heap(name, 1 << 20));
-            try (var cenalloc = Cenalloc.open(kernel, Path.of("/dev/dma_heap"))) {
+            try (var cenalloc = TestContext.open(kernel, Path.of("/dev/dma_heap"))) {
                 for (String name : OWN) {
                     if (random.nextBoolean()) {
                         register(cenalloc, name, random);
@@ -293,13 +294,13 @@ class PlanAgainstBruteForceTest {
             others.addAll(KERNEL);
             others.remove(name);
             Collections.shuffle(others, new Random(random.nextLong()));
-            properties = properties.withStandsInFor(Set.copyOf(others.subList(0, random.nextInt(1, 3))));
+            properties = properties.withSubstitutes(Set.copyOf(others.subList(0, random.nextInt(1, 3))));
         }
         try {
             cenalloc.register(name, properties, _ -> -1);
         } catch (IllegalArgumentException e) {
             // It would stand in for itself: then not at all.
-            cenalloc.register(name, properties.withStandsInFor(Set.of()), _ -> -1);
+            cenalloc.register(name, properties.withSubstitutes(Set.of()), _ -> -1);
         }
     }
 

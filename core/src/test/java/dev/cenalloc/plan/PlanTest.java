@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.kernel.FakeKernel;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,7 +20,7 @@ class PlanTest {
         for (String heap : heaps) {
             kernel.heap(heap, 1 << 20);
         }
-        try (var cenalloc = Cenalloc.open(kernel, Path.of("/dev/dma_heap"))) {
+        try (var cenalloc = TestContext.open(kernel, Path.of("/dev/dma_heap"))) {
             Plan plan = cenalloc.plan(1000, devices);
             assertEquals(List.of(), kernel.calls, "solving asks nothing of the kernel");
             return plan;

@@ -7,14 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.HeapSource;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.HeapProperties.Trait;
-import dev.cenalloc.plan.Plan.Cause;
-import dev.cenalloc.plan.Plan.Rejection;
+import dev.cenalloc.plan.Objection.Cause;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -69,7 +69,7 @@ class SolverTest {
         return plan.candidates().stream().map(Heap::name).toList();
     }
 
-    private static Rejection rejection(Plan plan, String heap) {
+    private static HeapRejection rejection(Plan plan, String heap) {
         return plan.rejected().stream()
                 .filter(one -> one.heap().name().equals(heap))
                 .findFirst()
@@ -301,14 +301,14 @@ class SolverTest {
     void aHeapCanStandInForOthers() {
         register(
                 "sram",
-                PLENTIFUL.withContiguous(Trait.YES).withScarce(Trait.YES).withStandsInFor(Set.of("reserved")));
+                PLENTIFUL.withContiguous(Trait.YES).withScarce(Trait.YES).withSubstitutes(Set.of("reserved")));
         register(
                 "fast-sram",
                 PLENTIFUL
                         .withScore(20)
                         .withContiguous(Trait.YES)
                         .withScarce(Trait.YES)
-                        .withStandsInFor(Set.of("sram")));
+                        .withSubstitutes(Set.of("sram")));
         assertEquals(List.of("reserved", "fast-sram", "sram"), order(NONE.onlyHeaps(Set.of("linux,cma"))));
         assertEquals(List.of("fast-sram", "sram"), order(NONE.onlyHeaps(Set.of("sram"))));
         assertEquals(List.of("fast-sram"), order(NONE.onlyHeaps(Set.of("fast-sram"))));
@@ -316,12 +316,12 @@ class SolverTest {
 
     @Test
     void heapsCannotStandInForEachOtherInACircle() {
-        assertThrows(IllegalArgumentException.class, () -> register("a", PLENTIFUL.withStandsInFor(Set.of("a"))));
-        register("b", PLENTIFUL.withStandsInFor(Set.of("a")));
-        assertThrows(IllegalArgumentException.class, () -> register("a", PLENTIFUL.withStandsInFor(Set.of("b"))));
-        register("c", PLENTIFUL.withStandsInFor(Set.of("b")));
+        assertThrows(IllegalArgumentException.class, () -> register("a", PLENTIFUL.withSubstitutes(Set.of("a"))));
+        register("b", PLENTIFUL.withSubstitutes(Set.of("a")));
+        assertThrows(IllegalArgumentException.class, () -> register("a", PLENTIFUL.withSubstitutes(Set.of("b"))));
+        register("c", PLENTIFUL.withSubstitutes(Set.of("b")));
         assertThrows(
-                IllegalArgumentException.class, () -> register("a", PLENTIFUL.withStandsInFor(Set.of("c", "system"))));
+                IllegalArgumentException.class, () -> register("a", PLENTIFUL.withSubstitutes(Set.of("c", "system"))));
         register("a", PLENTIFUL);
         assertEquals(6, cenalloc.heaps().size());
     }
@@ -344,7 +344,7 @@ class SolverTest {
 
     @Test
     void aSourceCanOnlyRefuse() {
-        class Picky implements Heap.Source {
+        class Picky implements HeapSource {
             @Override
             public int allocate(long size) throws CenallocException {
                 throw CenallocException.of(12, "test", size);

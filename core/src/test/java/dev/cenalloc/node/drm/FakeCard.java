@@ -36,7 +36,7 @@ import java.util.Set;
 import java.util.stream.IntStream;
 
 /** A DRM card: without displays, or with one screen of two modes, whose plane shows XR24 and RG16. */
-final class FakeCard implements FakeKernel.Device {
+public final class FakeCard implements FakeKernel.Device {
     private final FakeKernel kernel;
     private final boolean imports;
     private final boolean hasDisplays;
@@ -75,32 +75,32 @@ final class FakeCard implements FakeKernel.Device {
     private static final List<Integer> FOURCCS =
             List.of(PixelFormat.XR24.drmFourcc(), 0x12345678, PixelFormat.RG16.drmFourcc());
     /** A modifier other than linear. */
-    static final long TILED = 1L << 56 | 1;
+    public static final long TILED = 1L << 56 | 1;
 
-    boolean isConnected = true;
+    public boolean isConnected = true;
     /** Whether there is a second screen, with a CRTC and a plane more; each CRTC reaches both. */
-    boolean hasTwo;
+    public boolean hasTwo;
     /** How many modes more there are from the second question on. */
-    int growing;
+    public int growing;
 
     private int questions;
     /** Another program, which controls the display. */
-    boolean isControlled;
+    public boolean isControlled;
     /** What a test of a commit gives. */
-    int verdict;
+    public int verdict;
     /** The commits that were tested. */
-    int tests;
+    public int tests;
 
     private final Set<Integer> blobs = new HashSet<>();
     private boolean isMaster;
 
-    FakeCard(FakeKernel kernel, boolean imports, boolean hasDisplays) {
+    public FakeCard(FakeKernel kernel, boolean imports, boolean hasDisplays) {
         this.kernel = kernel;
         this.imports = imports;
         this.hasDisplays = hasDisplays;
     }
 
-    String state() {
+    public String state() {
         return objects + " " + framebuffers + (blobs.isEmpty() ? "" : " blobs " + blobs) + (isMaster ? " master" : "");
     }
 
@@ -128,7 +128,7 @@ final class FakeCard implements FakeKernel.Device {
             drm_version.name_len(argument, 4);
             if (room >= 4) {
                 try (Arena arena = Arena.ofConfined()) {
-                    MemorySegment name = Linux.view(drm_version.name(argument).address(), 4, arena, () -> {});
+                    MemorySegment name = Linux.view(drm_version.name(argument).address(), 4, arena);
                     name.copyFrom(MemorySegment.ofArray(new byte[] {'f', 'a', 'k', 'e'}));
                 }
             }
@@ -328,7 +328,7 @@ final class FakeCard implements FakeKernel.Device {
     }
 
     private static MemorySegment memory(Arena arena, long address, long size) {
-        return Linux.view(address, size, arena, () -> {});
+        return Linux.view(address, size, arena);
     }
 
     /** Fills in a list if there is room for it, and tells how long it is. */

@@ -24,7 +24,7 @@ import java.util.Set;
 import java.util.function.BiFunction;
 
 /** A V4L2 device of one plane a picture: YUYV or XR24, up to 4096 pixels wide and as many high. */
-final class FakeCamera implements FakeKernel.Device {
+public final class FakeCamera implements FakeKernel.Device {
     private static final int XR24 = PixelFormat.XR24.v4l2Fourcc();
     private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc();
 
@@ -45,27 +45,27 @@ final class FakeCamera implements FakeKernel.Device {
 
     private final Map<Integer, Queue> queues = new HashMap<>();
     /** How often the format can be changed. */
-    int changes = Integer.MAX_VALUE;
+    public int changes = Integer.MAX_VALUE;
     /** Most buffers that were queued at a time. */
-    int held;
+    public int held;
     /** What it lists, of what it knows. */
-    List<Integer> fourccs = List.of(YUYV, XR24);
+    public List<Integer> fourccs = List.of(YUYV, XR24);
     /** The sizes that it lists; with none, it does not know the request. */
-    List<int[]> sizes = List.of(new int[] {640, 480}, new int[] {320, 240});
+    public List<int[]> sizes = List.of(new int[] {640, 480}, new int[] {320, 240});
     /** Frames a second that it lists; with none, it does not know the request. */
-    List<Integer> rates = List.of(30, 15);
+    public List<Integer> rates = List.of(30, 15);
     /** Of what its lines are a multiple; 0 if it has no others than it says itself. */
-    int pitchMultiple = 1;
+    public int pitchMultiple = 1;
     /** How many bytes more than they have it says that its lines have; fewer if negative. */
-    int linePadding;
+    public int linePadding;
     /** What it wants behind the last line. */
-    int imagePadding;
+    public int imagePadding;
     /** Of what the width of its images is a multiple; it rounds down. */
-    int widthMultiple = 1;
+    public int widthMultiple = 1;
     /** Whether its lists answer every index with the first entry. */
-    boolean repeats;
+    public boolean repeats;
     /** Most buffers that it grants. */
-    int most = Integer.MAX_VALUE;
+    public int most = Integer.MAX_VALUE;
 
     private FakeCamera(FakeKernel kernel, int capabilities, BiFunction<String, Long, Integer> refusal, int... types) {
         this.kernel = kernel;
@@ -76,11 +76,11 @@ final class FakeCamera implements FakeKernel.Device {
         }
     }
 
-    static FakeCamera capturing(FakeKernel kernel, BiFunction<String, Long, Integer> refusal) {
+    public static FakeCamera capturing(FakeKernel kernel, BiFunction<String, Long, Integer> refusal) {
         return new FakeCamera(kernel, v4l2_h.V4L2_CAP_VIDEO_CAPTURE(), refusal, v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE());
     }
 
-    static FakeCamera converting(FakeKernel kernel, BiFunction<String, Long, Integer> refusal) {
+    public static FakeCamera converting(FakeKernel kernel, BiFunction<String, Long, Integer> refusal) {
         return new FakeCamera(
                 kernel,
                 v4l2_h.V4L2_CAP_VIDEO_M2M(),
@@ -90,16 +90,16 @@ final class FakeCamera implements FakeKernel.Device {
     }
 
     /** Takes memory in one piece; up to 1 MiB from any heap is one. */
-    static int contiguousOnly(String heap, long size) {
+    public static int contiguousOnly(String heap, long size) {
         return heap.equals("reserved") || size <= 1 << 20 ? 0 : Errno.EFAULT;
     }
 
-    static int anything(String heap, long size) {
+    public static int anything(String heap, long size) {
         return 0;
     }
 
     /** As if another program had buffers there. */
-    void use() {
+    public void use() {
         queues.values().forEach(queue -> {
             queue.owner = 1_000_000;
             queue.count = 4;
@@ -107,7 +107,7 @@ final class FakeCamera implements FakeKernel.Device {
     }
 
     /** What it would be noticed by that it was touched. */
-    String state() {
+    public String state() {
         var text = new StringBuilder();
         queues.forEach((type, queue) -> text.append(type)
                 .append(": ")

@@ -1,0 +1,3 @@
+module org.example.hello {
+    requires dev.cenalloc;
+}

@@ -1,0 +1,180 @@
+package dev.cenalloc.device;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.MissingDeviceException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.device.DeviceInfo.Kind;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.node.Importer;
+import dev.cenalloc.node.Sysfs;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Looks at the device nodes of this machine. Each node is opened once. For one thread. */
+final class Inspection {
+    /** Where nodes of a subsystem are, how they are called, and where the links to them are that last. */
+    enum Subsystem {
+        V4L2("/dev", "video(\\d+)", "/dev/v4l/by-path"),
+        // Cards have numbers below 64, render nodes from 128 on.
+        DRM("/dev/dri", "(?:card|renderD)(\\d+)", "/dev/dri/by-path");
+
+        private final Path directory;
+        private final Pattern nodes;
+        private final Path links;
+
+        Subsystem(String directory, String nodes, String links) {
+            this.directory = Path.of(directory);
+            this.nodes = Pattern.compile(nodes);
+            this.links = Path.of(links);
+        }
+    }
+
+    /** What is asked of an open device beside its kind. */
+    interface Visitor {
+        void visit(DeviceInfo info, Importer importer) throws CenallocException;
+    }
+
+    /** What became of a node: what it is, and the failure, if it failed. */
+    record Result(DeviceInfo info, @Nullable CenallocException failure) {
+        /** Whether the node vanished since the directory was read. */
+        boolean isGone() {
+            return failure instanceof MissingDeviceException;
+        }
+    }
+
+    private final Kernel kernel;
+    /** Links by the node that they lead to. */
+    private final Map<Path, Path> links = new HashMap<>();
+
+    Inspection(Kernel kernel) {
+        this.kernel = kernel;
+    }
+
+    List<DeviceInfo> list() throws CenallocException {
+        var found = new ArrayList<DeviceInfo>();
+        for (Subsystem subsystem : Subsystem.values()) {
+            for (Path node : nodes(subsystem)) {
+                inspect(node, (_, _) -> {})
+                        .filter(result -> !result.isGone())
+                        .map(Result::info)
+                        .ifPresent(found::add);
+            }
+        }
+        return List.copyOf(found);
+    }
+
+    /** The nodes of a subsystem, by number. */
+    List<Path> nodes(Subsystem subsystem) throws CenallocException {
+        for (Path link : entries(subsystem.links)) {
+            try {
+                links.putIfAbsent(kernel.realPath(link), link);
+            } catch (IOException e) {
+                // It leads nowhere now, so it is no path to a node.
+            }
+        }
+        record Numbered(Path node, long number) {}
+        var nodes = new ArrayList<Numbered>();
+        for (Path entry : entries(subsystem.directory)) {
+            Matcher name = subsystem.nodes.matcher(String.valueOf(entry.getFileName()));
+            if (name.matches() && name.group(1).length() < 10) {
+                nodes.add(new Numbered(entry, Long.parseLong(name.group(1))));
+            }
+        }
+        return nodes.stream()
+                .sorted(Comparator.comparingLong(Numbered::number))
+                .map(Numbered::node)
+                .toList();
+    }
+
+    private List<Path> entries(Path directory) throws CenallocException {
+        try {
+            return kernel.list(directory).stream().map(directory::resolve).toList();
+        } catch (NoSuchFileException e) {
+            return List.of();
+        } catch (AccessDeniedException e) {
+            throw CenallocException.ofCall(Errno.EACCES, "opendir", directory, -1);
+        } catch (IOException e) {
+            throw new CenallocException(
+                    Errno.ENOTDIR,
+                    "opendir",
+                    directory,
+                    -1,
+                    "the devices cannot be listed: " + e,
+                    "see what " + directory + " is");
+        }
+    }
+
+    /** Opens a node and asks what it is; empty if it is no device of these subsystems. */
+    Optional<Result> inspect(Path node, Visitor visitor) {
+        long number = kernel.deviceNumber(node);
+        if (number >= 0 && !Importers.isKnown(number)) {
+            return Optional.empty();
+        }
+        if (number < 0) {
+            return Optional.of(failed(node, "", "", CenallocException.ofCall((int) -number, "stat", node, -1)));
+        }
+        DeviceInfo info = null;
+        try (Importer importer = Importers.open(kernel, node, number)) {
+            String driver = importer.driver();
+            String name = importer.name();
+            String bus = name.startsWith(driver + " ") ? name.substring(driver.length() + 1) : "";
+            info = new DeviceInfo(kind(importer, number), name, driver, bus, node, stablePath(node), Optional.empty());
+            visitor.visit(info, importer);
+            return Optional.of(new Result(info, null));
+        } catch (CenallocException e) {
+            if (info != null) {
+                return Optional.of(new Result(
+                        new DeviceInfo(
+                                info.kind(),
+                                info.name(),
+                                info.driver(),
+                                info.bus(),
+                                node,
+                                info.stablePath(),
+                                Optional.of(e.reason())),
+                        e));
+            }
+            Path sysfs = kernel.sysfs(number);
+            return Optional.of(failed(
+                    node, Sysfs.driver(sysfs).orElse(""), Sysfs.place(sysfs).orElse(""), e));
+        }
+    }
+
+    private Result failed(Path node, String driver, String bus, CenallocException e) {
+        String name = (driver + " " + bus).strip();
+        return new Result(
+                new DeviceInfo(
+                        Kind.OTHER,
+                        name.isEmpty() ? String.valueOf(node.getFileName()) : name,
+                        driver,
+                        bus,
+                        node,
+                        stablePath(node),
+                        Optional.of(e.reason())),
+                e);
+    }
+
+    private Optional<Path> stablePath(Path node) {
+        return Optional.ofNullable(links.get(node));
+    }
+
+    private static Kind kind(Importer importer, long number) throws CenallocException {
+        boolean takes = importer.consumes().isPresent();
+        if (Kernel.major(number) == Importers.DRM) {
+            return takes ? Kind.DISPLAY : Kind.RENDER;
+        }
+        boolean gives = importer.produces().isPresent();
+        return gives && takes ? Kind.CONVERTER : gives ? Kind.CAMERA : Kind.OUTPUT;
+    }
+}
