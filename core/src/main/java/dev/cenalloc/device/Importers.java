@@ -10,7 +10,8 @@ import java.nio.file.Path;
 
 /** Opens nodes by what they are. Stateless. */
 final class Importers {
-    // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as a
+    // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as
+    // a
     // terminal, does something.
     static final int V4L2 = 81;
     static final int DRM = 226;
