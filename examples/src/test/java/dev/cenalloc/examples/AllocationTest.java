@@ -1,15 +1,15 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Direction;
-import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Fence;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.sun.management.ThreadMXBean;
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Fence;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

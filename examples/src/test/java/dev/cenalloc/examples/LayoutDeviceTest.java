@@ -1,18 +1,18 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.image.Image;
-import dev.cenalloc.image.Layout;
-import dev.cenalloc.image.PixelFormat;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Cenalloc;
 import dev.cenalloc.bindings.v4l2.v4l2_fmtdesc;
 import dev.cenalloc.bindings.v4l2.v4l2_format;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Constraints;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

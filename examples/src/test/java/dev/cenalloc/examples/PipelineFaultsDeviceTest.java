@@ -1,8 +1,5 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.plan.Device;
-import dev.cenalloc.json.Profile;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -13,6 +10,9 @@ import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.examples.MainTest.Outcome;
 import dev.cenalloc.examples.Pipeline.Memory;
 import dev.cenalloc.examples.Pipeline.Request;
+import dev.cenalloc.json.Profile;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

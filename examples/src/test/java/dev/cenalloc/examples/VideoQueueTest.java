@@ -1,9 +1,5 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.image.Image;
-import dev.cenalloc.image.Layout;
-import dev.cenalloc.image.PixelFormat;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -16,6 +12,10 @@ import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format_mplane;
 import dev.cenalloc.bindings.v4l2.v4l2_plane_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Constraints;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
