@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Direction;
 import java.time.Duration;
@@ -51,6 +51,18 @@ class FakeFenceTest extends FenceContract {
                 pending.clear();
             }
         };
+    }
+
+    @Test
+    void aFenceIsNamedByItsDescriptor() throws Exception {
+        try (Timeline camera = timeline()) {
+            Fence frame = pending(camera);
+            int calls = kernel.calls.size();
+            assertEquals("fence " + frame.fd(), frame.toString());
+            frame.close();
+            assertEquals("closed fence", frame.toString());
+            assertEquals(List.of("close"), kernel.calls.subList(calls, kernel.calls.size()));
+        }
     }
 
     @Test
