@@ -1,5 +1,5 @@
 import dev.cenalloc.Cenalloc;
-import dev.cenalloc.Direction;
+import dev.cenalloc.plan.Direction;
 import java.lang.foreign.ValueLayout;
 
 void main() throws Exception {

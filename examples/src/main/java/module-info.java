@@ -1,17 +1,18 @@
 import org.jspecify.annotations.NullMarked;
 
-/** The {@code cenalloc} command and its examples; camera to display is the one to read. */
+/** The examples, and the {@code cenalloc} command. Both use the public API only. */
 @NullMarked
 module dev.cenalloc.examples {
     requires static org.jspecify;
     requires dev.cenalloc;
-    requires dev.cenalloc.bindings;
-    requires com.fasterxml.jackson.core;
+    requires com.fasterxml.jackson.core; // for dev.cenalloc.json
     requires info.picocli;
     requires java.desktop;
     requires jdk.management;
     requires org.apache.logging.log4j;
 
-    opens dev.cenalloc.examples to
+    exports dev.cenalloc.examples;
+
+    opens dev.cenalloc.command to
             info.picocli;
 }

@@ -106,6 +106,9 @@ public class CenallocException extends IOException {
             case Errno.EACCES, Errno.EPERM ->
                 new NoPermissionException(errno, call, path, requestedSize, remedyForPermission(path));
             case Errno.ENOENT -> new MissingDeviceException(errno, call, path, requestedSize, remedyForAbsence(path));
+            case Errno.EBUSY ->
+                new CenallocException(
+                        errno, call, path, requestedSize, "the device is in use", "stop the program that uses it");
             case Errno.EMFILE ->
                 new CenallocException(
                         errno,

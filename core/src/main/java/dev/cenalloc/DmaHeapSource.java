@@ -6,9 +6,9 @@ import dev.cenalloc.bindings.dmabuf.dma_heap_allocation_data;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.plan.HeapProperties;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import dev.cenalloc.plan.HeapProperties;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 

@@ -40,7 +40,8 @@ final class OrdinaryMemory {
         }
         OptionalLong available = available(kernel);
         if (available.isPresent() && size > available.getAsLong()) {
-            throw refusal(path, size, "this machine has only " + available.getAsLong() + " bytes of memory available now");
+            throw refusal(
+                    path, size, "this machine has only " + available.getAsLong() + " bytes of memory available now");
         }
         OptionalLong allowed = charged ? kernel.groupMemory() : OptionalLong.empty();
         if (allowed.isPresent() && size > allowed.getAsLong()) {

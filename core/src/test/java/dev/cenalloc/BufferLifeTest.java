@@ -1,7 +1,5 @@
 package dev.cenalloc;
 
-import dev.cenalloc.plan.Demand;
-import dev.cenalloc.plan.Heap;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
@@ -16,9 +14,11 @@ import dev.cenalloc.image.Layout.Plane;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.Field;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
 import java.lang.foreign.ValueLayout;
@@ -69,7 +69,9 @@ class BufferLifeTest {
             assertFalse(buffer.isComplete(), "who left is missing again");
             buffer.attach(CONTIGUOUS);
             assertEquals("reserved", buffer.dmaBuf().exporter());
-            assertThrows(IllegalStateException.class, () -> buffer.expect(Expectation.ofCount(3).strict()));
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> buffer.expect(Expectation.ofCount(3).strict()));
         }
     }
 
@@ -83,7 +85,8 @@ class BufferLifeTest {
             buffer.attach(CONTIGUOUS);
             buffer.dmaBuf();
             assertThrows(
-                    IllegalArgumentException.class, () -> cenalloc.create(1).expect(Expectation.ofCount(0).strict()));
+                    IllegalArgumentException.class,
+                    () -> cenalloc.create(1).expect(Expectation.ofCount(0).strict()));
         }
     }
 
@@ -94,7 +97,9 @@ class BufferLifeTest {
             buffer.attach(ANY);
             assertThrows(IllegalStateException.class, buffer::dmaBuf);
             buffer.complete();
-            assertThrows(IllegalStateException.class, () -> buffer.expect(Expectation.ofDevices(Set.of("x")).strict()));
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> buffer.expect(Expectation.ofDevices(Set.of("x")).strict()));
             buffer.dmaBuf();
             buffer.attach(Device.of("late", NONE, "test"));
         }
@@ -456,7 +461,8 @@ class BufferLifeTest {
     @Test
     void expectedNamesMayHaveCommasAndUses() throws Exception {
         try (var buffer = cenalloc.create(100)) {
-            buffer.expect(Expectation.ofDevices(Set.of("display, left", "codec")).strict());
+            buffer.expect(
+                    Expectation.ofDevices(Set.of("display, left", "codec")).strict());
             buffer.attach(Device.of("display, left", NONE, "test"));
             assertFalse(buffer.isComplete());
             buffer.attach(
@@ -697,7 +703,9 @@ class BufferLifeTest {
         for (long bad : new long[] {0, -1, 3, Long.MIN_VALUE}) {
             assertThrows(IllegalArgumentException.class, () -> cenalloc.create(Demand.ofBytes(100, bad)));
         }
-        assertThrows(IllegalArgumentException.class, () -> cenalloc.create(Demand.ofBytes(Long.MAX_VALUE - 65_535, 1L << 62)));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> cenalloc.create(Demand.ofBytes(Long.MAX_VALUE - 65_535, 1L << 62)));
     }
 
     @Test

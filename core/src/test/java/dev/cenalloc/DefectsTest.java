@@ -1,6 +1,5 @@
 package dev.cenalloc;
 
-import dev.cenalloc.plan.Heap;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -12,6 +11,7 @@ import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
 import java.util.ArrayList;

@@ -1,13 +1,12 @@
 package dev.cenalloc;
 
-import dev.cenalloc.plan.Heap;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Direction;
-import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Heap;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

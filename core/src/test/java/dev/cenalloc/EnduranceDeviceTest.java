@@ -1,6 +1,5 @@
 package dev.cenalloc;
 
-import dev.cenalloc.plan.Heap;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -67,7 +66,11 @@ class EnduranceDeviceTest {
             for (int i = 0; i < 100_000; i++) {
                 cycle(cenalloc, ANY);
             }
-            assertEquals(0, cenalloc.heaps().stream().mapToInt(heap -> cenalloc.usage(heap).buffers()).sum());
+            assertEquals(
+                    0,
+                    cenalloc.heaps().stream()
+                            .mapToInt(heap -> cenalloc.usage(heap).buffers())
+                            .sum());
         }
     }
 
@@ -102,7 +105,11 @@ class EnduranceDeviceTest {
                 Thread.sleep(100);
             }
             assertEquals(buffers, Traces.dmaBufs(), "the kernel's list");
-            assertEquals(0, cenalloc.heaps().stream().mapToInt(heap -> cenalloc.usage(heap).buffers()).sum());
+            assertEquals(
+                    0,
+                    cenalloc.heaps().stream()
+                            .mapToInt(heap -> cenalloc.usage(heap).buffers())
+                            .sum());
             assertTrue(log.text().contains("4096 bytes was never closed"), log::text);
             assertTrue(log.text().contains("loseOne"), log::text);
         } finally {

@@ -1,18 +1,17 @@
 package dev.cenalloc;
 
-import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.kernel.Descriptor;
-import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Direction;
-import dev.cenalloc.kernel.FakeKernel;
-import dev.cenalloc.plan.Heap;
-import dev.cenalloc.plan.HeapProperties;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;

@@ -2,6 +2,7 @@ package dev.cenalloc;
 
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Kernel;
+
 class FakeKernelTest extends KernelContract {
     private final FakeKernel kernel =
             new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 20).heap("udmabuf", 1 << 20);

@@ -1,11 +1,11 @@
 package dev.cenalloc;
 
-import dev.cenalloc.kernel.Faults;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;

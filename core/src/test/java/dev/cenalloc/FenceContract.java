@@ -1,6 +1,5 @@
 package dev.cenalloc;
 
-import dev.cenalloc.plan.Heap;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,7 +9,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Direction;
-import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Heap;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;

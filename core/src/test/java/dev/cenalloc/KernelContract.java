@@ -1,6 +1,5 @@
 package dev.cenalloc;
 
-import dev.cenalloc.kernel.Kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -12,6 +11,7 @@ import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.bindings.dmabuf.udmabuf_create;
+import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;

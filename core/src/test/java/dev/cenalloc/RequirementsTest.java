@@ -33,7 +33,7 @@ class RequirementsTest {
 
     private static Map<String, String> testClasses() throws IOException {
         var sources = new HashMap<String, String>();
-        for (String module : List.of("bindings", "core", "json", "examples")) {
+        for (String module : List.of("bindings", "core", "examples")) {
             try (var files = Files.walk(root().resolve(module).resolve("src/test/java"))) {
                 for (Path file :
                         files.filter(f -> f.toString().endsWith(".java")).toList()) {

@@ -7,6 +7,7 @@ public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
     public static final int EINTR = 4;
+    public static final int EIO = 5;
     public static final int EBADF = 9;
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
@@ -19,9 +20,16 @@ public final class Errno {
     public static final int EMFILE = 24;
     public static final int ENOTTY = 25;
     public static final int ENOSPC = 28;
+    public static final int EPIPE = 32;
+    public static final int ERANGE = 34;
+    public static final int ENOLCK = 37;
+    public static final int ENODATA = 61;
+    public static final int ENOLINK = 67;
     public static final int EPROTO = 71;
     public static final int EBADFD = 77;
     public static final int EOPNOTSUPP = 95;
+    public static final int ESHUTDOWN = 108;
+    public static final int ETIMEDOUT = 110;
 
     private static final String[] NAMES = {
         "OK",
@@ -69,18 +77,23 @@ public final class Errno {
 
     private Errno() {}
 
-    /** {@return the symbolic name of an error number, or {@code "errno N"} for the rare ones beyond the first forty} */
+    /** {@return the symbolic name of an error number, or {@code "errno N"} for rare ones} */
     public static String name(int errno) {
         if (errno >= 0 && errno < NAMES.length) {
             return NAMES[errno];
         }
         return switch (errno) {
+            case 61 -> "ENODATA";
+            case 67 -> "ENOLINK";
             case 71 -> "EPROTO";
             case 75 -> "EOVERFLOW";
             case 77 -> "EBADFD";
             case 95 -> "EOPNOTSUPP";
             case 105 -> "ENOBUFS";
+            case 108 -> "ESHUTDOWN";
             case 110 -> "ETIMEDOUT";
+            // The kernel's own, in no header for programs; drivers give it nevertheless.
+            case 524 -> "ENOTSUPP";
             default -> "errno " + errno;
         };
     }

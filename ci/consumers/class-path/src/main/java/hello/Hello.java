@@ -1,7 +1,7 @@
 package hello;
 
 import dev.cenalloc.Cenalloc;
-import dev.cenalloc.Direction;
+import dev.cenalloc.plan.Direction;
 import java.lang.foreign.ValueLayout;
 
 class Hello {

@@ -32,7 +32,7 @@ final class Importers {
      */
     static Importer open(Kernel kernel, Path node, long number) throws CenallocException {
         return switch (Kernel.major(number)) {
-            case V4L2 -> V4l2Importer.open(kernel, node);
+            case V4L2 -> V4l2Importer.open(kernel, node, number);
             case DRM -> DrmImporter.open(kernel, node, number);
             default ->
                 throw new CenallocException(

@@ -2,8 +2,10 @@ package dev.cenalloc.image;
 
 import dev.cenalloc.image.PixelFormat.Sampling;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
@@ -183,6 +185,79 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             end = offset + size;
         }
         return Optional.of(planes);
+    }
+
+    // ---- pixels ----
+
+    /**
+     * {@return how many lines of a plane belong to the image, without those that are only stored}
+     *
+     * @param plane which of the planes in this buffer, from 0
+     * @throws IndexOutOfBoundsException if there is no such plane
+     */
+    public int rows(int plane) {
+        return Math.ceilDiv(image.height(), sampling(plane).vertical());
+    }
+
+    /**
+     * {@return the bytes of one line of a plane that belong to the image, without padding}
+     *
+     * @param plane which of the planes in this buffer, from 0
+     * @throws IndexOutOfBoundsException if there is no such plane
+     */
+    public long rowBytes(int plane) {
+        Sampling sampling = sampling(plane);
+        return (long) Math.ceilDiv(image.width(), sampling.horizontal()) * sampling.bytes();
+    }
+
+    private Sampling sampling(int plane) {
+        if (image.modifier() != Image.LINEAR) {
+            throw new IllegalStateException(image + " has no lines: only a linear image has");
+        }
+        return image.format().planes(buffer).get(plane);
+    }
+
+    /**
+     * {@return one line of a plane, as a part of the memory, without padding}
+     *
+     * @param memory of at least {@link #size} bytes, such as that of a mapping
+     * @param plane which of the planes in this buffer, from 0
+     * @param row which line, from 0
+     * @throws IndexOutOfBoundsException if there is no such plane or line, or it lies outside the memory
+     * @throws IllegalStateException if the image is not linear
+     */
+    public MemorySegment row(MemorySegment memory, int plane, int row) {
+        Plane place = planes.get(plane);
+        return memory.asSlice(place.offset + Objects.checkIndex(row, rows(plane)) * place.pitch, rowBytes(plane));
+    }
+
+    /**
+     * {@return a copy of the image without padding: line after line, plane after plane, in a heap buffer of exactly that size}
+     *
+     * @param memory of at least {@link #size} bytes, such as that of a mapping
+     * @throws IndexOutOfBoundsException if a plane lies outside the memory
+     * @throws IllegalStateException if the image is not linear, or the memory is closed
+     * @throws IllegalArgumentException if the image has more than 2^31-1 bytes
+     */
+    public ByteBuffer packed(MemorySegment memory) {
+        long bytes = 0;
+        for (int plane = 0; plane < planes.size(); plane++) {
+            bytes += rowBytes(plane) * rows(plane);
+        }
+        if (bytes > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(image + " has " + bytes + " bytes, more than a ByteBuffer");
+        }
+        ByteBuffer packed = ByteBuffer.allocate((int) bytes);
+        MemorySegment target = MemorySegment.ofBuffer(packed);
+        long at = 0;
+        for (int plane = 0; plane < planes.size(); plane++) {
+            for (int row = 0; row < rows(plane); row++) {
+                MemorySegment line = row(memory, plane, row);
+                MemorySegment.copy(line, 0, target, at, line.byteSize());
+                at += line.byteSize();
+            }
+        }
+        return packed;
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.cenalloc.node;
 
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.DeviceGoneException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Descriptor;
@@ -160,8 +161,7 @@ public final class DeviceNode implements AutoCloseable {
     /** The exception for a request that the driver refused. */
     public CenallocException failure(int errno, String call) {
         return switch (errno) {
-            case Errno.EBUSY ->
-                new CenallocException(errno, call, path, -1, "the device is in use", "stop the program that uses it");
+            case Errno.ENODEV -> new DeviceGoneException(call, path);
             case Errno.ENOTTY ->
                 new CenallocException(
                         errno, call, path, -1, "the driver does not know this request", "give another node");

@@ -74,7 +74,7 @@ public abstract class Frame implements AutoCloseable {
 
     /**
      * Begins an access of the CPU to the image: {@code try (var pixels = frame.access(READ)) { … }}. The first access of a
-     * frame maps its buffers, which costs one mmap each; the mapping is kept until {@link #unmap}. An access in steady state
+     * frame maps its buffers, which costs one mmap each; the mapping is kept until the ring is closed. An access in steady state
      * makes two system calls for each buffer and allocates nothing.
      *
      * @param direction what the CPU will do
@@ -92,17 +92,6 @@ public abstract class Frame implements AutoCloseable {
         };
         access.begin();
         return access;
-    }
-
-    /**
-     * Unmaps what {@link #access} mapped. The stream calls it when it ends.
-     *
-     * @throws IllegalStateException if an access is open
-     */
-    public final void unmap() {
-        reading.unmap();
-        writing.unmap();
-        both.unmap();
     }
 
     /** {@return whether it is lent, and not given back yet} */

@@ -3,7 +3,6 @@ package dev.cenalloc.stream;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.CpuAccess;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Mapping;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.MemorySegment;
@@ -18,8 +17,8 @@ public final class FrameAccess implements AutoCloseable {
     private final Ring ring;
     private final int index;
     private final Direction direction;
-    /** One for each buffer, made at the first access. */
-    private final List<Mapping> mappings = new ArrayList<>();
+    /** The memory of each buffer, once it was accessed. */
+    private final List<MemorySegment> segments = new ArrayList<>();
     /** The bracket of each buffer; the same objects at each access. */
     private final List<CpuAccess> brackets = new ArrayList<>();
 
@@ -40,8 +39,8 @@ public final class FrameAccess implements AutoCloseable {
             throw new IllegalStateException("an access to frame " + index + " is open already");
         }
         List<DmaBuf> buffers = ring.buffers(index);
-        while (mappings.size() < buffers.size()) {
-            mappings.add(buffers.get(mappings.size()).map(direction));
+        while (segments.size() < buffers.size()) {
+            segments.add(ring.segment(index, segments.size(), direction));
         }
         int begun = 0;
         try {
@@ -76,7 +75,7 @@ public final class FrameAccess implements AutoCloseable {
         if (!open) {
             throw new IllegalStateException("the access to frame " + index + " is closed");
         }
-        return mappings.get(buffer).segment();
+        return segments.get(buffer);
     }
 
     /**
@@ -114,13 +113,5 @@ public final class FrameAccess implements AutoCloseable {
         if (failure != null) {
             throw failure;
         }
-    }
-
-    void unmap() {
-        if (open) {
-            throw new IllegalStateException("an access to frame " + index + " is open: close it first");
-        }
-        mappings.forEach(Mapping::close);
-        mappings.clear();
     }
 }

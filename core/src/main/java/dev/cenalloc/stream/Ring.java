@@ -4,18 +4,23 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.Mapping;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /**
  * Equal buffers for the images of an {@link Agreement}, by number: a stream fills them by turns. A frame of an image in several
- * buffers has one buffer for each. Closed by the caller that allocated it, after the devices that use it. Thread-safe.
+ * buffers has one buffer for each. Closed by the caller that allocated it. Thread-safe.
  */
 public final class Ring implements AutoCloseable {
     private static final int MOST = 64;
@@ -25,6 +30,11 @@ public final class Ring implements AutoCloseable {
     private final List<List<SharedBuffer>> frames;
 
     private final List<List<DmaBuf>> memory = new ArrayList<>();
+
+    /** What {@link FrameAccess} mapped, once a buffer and protection; closed with the ring. */
+    private final Map<MappingKey, Mapping> mappings = new HashMap<>();
+
+    private record MappingKey(int index, int buffer, boolean isReadOnly) {}
 
     private Ring(Agreement agreement, List<List<SharedBuffer>> frames) {
         this.agreement = agreement;
@@ -138,6 +148,17 @@ public final class Ring implements AutoCloseable {
         return memory.get(index);
     }
 
+    /** The memory of one buffer, mapped at the first call. */
+    synchronized MemorySegment segment(int index, int buffer, Direction direction) throws CenallocException {
+        var key = new MappingKey(index, buffer, direction == Direction.READ);
+        Mapping mapping = mappings.get(key);
+        if (mapping == null) {
+            mapping = memory.get(index).get(buffer).map(direction);
+            mappings.put(key, mapping);
+        }
+        return mapping.segment();
+    }
+
     /** {@return where the image lies in each buffer of a frame} */
     public List<Layout> layouts() {
         return agreement.layouts();
@@ -154,13 +175,21 @@ public final class Ring implements AutoCloseable {
     }
 
     /**
-     * Releases the buffers. Idempotent.
+     * Unmaps and releases the buffers. What a device still uses is released when the device is closed or uses another ring.
+     * Idempotent.
      *
-     * @throws IllegalStateException if a buffer is in use, by a device, a mapping or a CPU access; the others are released
+     * @throws IllegalStateException if a CPU access or a mapping of the program's own is open; the other buffers are released
      */
     @Override
-    public void close() {
+    public synchronized void close() {
         RuntimeException failure = null;
+        for (Mapping mapping : mappings.values()) {
+            try {
+                mapping.close();
+            } catch (RuntimeException e) {
+                failure = failure == null ? e : failure;
+            }
+        }
         for (List<SharedBuffer> frame : frames) {
             for (SharedBuffer buffer : frame) {
                 try {

@@ -12,6 +12,7 @@ import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
@@ -194,6 +195,7 @@ class ProbeTest {
     @Test
     void aDeviceInUseIsNotTouched() throws Exception {
         FakeCamera camera = camera(FakeCamera::anything);
+        camera.field = v4l2_h.V4L2_FIELD_NONE();
         camera.use();
         String before = camera.state();
         Device device = probe(NODE, FRAME);

@@ -1,7 +1,5 @@
 package dev.cenalloc.json;
 
-import dev.cenalloc.plan.HeapRejection;
-import dev.cenalloc.HeapSource;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -11,6 +9,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
+import dev.cenalloc.HeapSource;
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
@@ -19,6 +18,7 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.HeapRejection;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
 import java.util.List;

@@ -1,13 +1,12 @@
 package dev.cenalloc.plan;
 
-import dev.cenalloc.TestContext;
 import static dev.cenalloc.plan.Constraints.NONE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.Layout.Plane;
@@ -119,8 +118,7 @@ class LayoutTest {
     void limitsCountForEveryPlane() {
         var image = new Image(PixelFormat.YUV420, 640, 480);
         assertEquals(
-                1024,
-                layout(image, 0, NONE.minPitch(512)).planes().getFirst().pitch());
+                1024, layout(image, 0, NONE.minPitch(512)).planes().getFirst().pitch());
         assertThrows(IllegalArgumentException.class, () -> layout(image, 0, NONE.maxPitch(639)));
         assertThrows(
                 IllegalArgumentException.class,
@@ -187,7 +185,8 @@ class LayoutTest {
             assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(apart, List.of()));
             for (int buffer : new int[] {-1, 2, Integer.MAX_VALUE}) {
                 assertThrows(IllegalArgumentException.class, () -> cenalloc.create(Demand.ofImage(apart, buffer)));
-                assertThrows(IllegalArgumentException.class, () -> cenalloc.plan(Demand.ofImage(apart, buffer), List.of()));
+                assertThrows(
+                        IllegalArgumentException.class, () -> cenalloc.plan(Demand.ofImage(apart, buffer), List.of()));
                 assertThrows(IllegalArgumentException.class, () -> layout(apart, buffer, NONE));
             }
             try (var chroma = cenalloc.create(Demand.ofImage(apart, 1))) {
@@ -320,8 +319,9 @@ class LayoutTest {
         try (var cenalloc = TestContext.open(new FakeKernel(), Path.of("/dev/dma_heap"))) {
             for (int i = 0; i < 3_000; i++) {
                 Case one = Case.next(random);
-                Layout before =
-                        cenalloc.plan(Demand.ofImage(one.image, one.buffer), List.of()).layout().orElseThrow();
+                Layout before = cenalloc.plan(Demand.ofImage(one.image, one.buffer), List.of())
+                        .layout()
+                        .orElseThrow();
                 for (int n = 1; n <= one.devices.size(); n++) {
                     Layout after = cenalloc.plan(Demand.ofImage(one.image, one.buffer), one.devices.subList(0, n))
                             .layout()
@@ -346,7 +346,9 @@ class LayoutTest {
                 Collections.shuffle(shuffled, new Random(random.nextLong()));
                 assertEquals(
                         before,
-                        cenalloc.plan(Demand.ofImage(one.image, one.buffer), shuffled).layout().orElseThrow(),
+                        cenalloc.plan(Demand.ofImage(one.image, one.buffer), shuffled)
+                                .layout()
+                                .orElseThrow(),
                         one::toString);
             }
         }

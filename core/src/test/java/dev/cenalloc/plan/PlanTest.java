@@ -1,11 +1,10 @@
 package dev.cenalloc.plan;
 
-import dev.cenalloc.TestContext;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.kernel.FakeKernel;
 import java.nio.file.Path;
 import java.util.List;

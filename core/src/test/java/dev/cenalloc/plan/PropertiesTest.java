@@ -253,7 +253,8 @@ class PropertiesTest {
             for (int i = 0; i < device.alternatives().size(); i++) {
                 Constraints constraints = device.choosing(i).constraints();
                 suited |=
-                        Suitability.objection(constraints, choice.plan().size().orElseThrow(), choice.heap()).isEmpty()
+                        Suitability.objection(constraints, choice.plan().size().orElseThrow(), choice.heap())
+                                        .isEmpty()
                                 && planes.stream().allMatch(plane -> isSuited(plane, constraints))
                                 && choice.plan().size().orElseThrow()
                                         <= constraints.number(Field.MAX_SIZE).orElse(Long.MAX_VALUE);

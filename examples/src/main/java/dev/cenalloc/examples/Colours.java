@@ -7,51 +7,51 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /** How the colour of a pixel is read and written, in each {@link PixelFormat} whose pixels have one of their own. */
-enum Colours {
+public enum Colours {
     XR24(4, 0xFFFFFF) {
         @Override
-        int get(MemorySegment pixels, long at) {
+        public int get(MemorySegment pixels, long at) {
             return pixels.get(INT, at) & 0xFFFFFF;
         }
 
         @Override
-        void set(MemorySegment pixels, long at, int rgb) {
+        public void set(MemorySegment pixels, long at, int rgb) {
             pixels.set(INT, at, rgb);
         }
     },
     XB24(4, 0xFFFFFF) {
         @Override
-        int get(MemorySegment pixels, long at) {
+        public int get(MemorySegment pixels, long at) {
             return Integer.reverseBytes(pixels.get(INT, at)) >>> 8;
         }
 
         @Override
-        void set(MemorySegment pixels, long at, int rgb) {
+        public void set(MemorySegment pixels, long at, int rgb) {
             pixels.set(INT, at, Integer.reverseBytes(rgb << 8));
         }
     },
     RG24(3, 0xFFFFFF) {
         @Override
-        int get(MemorySegment pixels, long at) {
+        public int get(MemorySegment pixels, long at) {
             return Short.toUnsignedInt(pixels.get(SHORT, at))
                     | Byte.toUnsignedInt(pixels.get(ValueLayout.JAVA_BYTE, at + 2)) << 16;
         }
 
         @Override
-        void set(MemorySegment pixels, long at, int rgb) {
+        public void set(MemorySegment pixels, long at, int rgb) {
             pixels.set(SHORT, at, (short) rgb);
             pixels.set(ValueLayout.JAVA_BYTE, at + 2, (byte) (rgb >> 16));
         }
     },
     RG16(2, 0xF8FCF8) {
         @Override
-        int get(MemorySegment pixels, long at) {
+        public int get(MemorySegment pixels, long at) {
             int packed = pixels.get(SHORT, at);
             return (packed << 8 & 0xF80000) | (packed << 5 & 0xFC00) | (packed << 3 & 0xF8);
         }
 
         @Override
-        void set(MemorySegment pixels, long at, int rgb) {
+        public void set(MemorySegment pixels, long at, int rgb) {
             pixels.set(SHORT, at, (short) ((rgb >> 8 & 0xF800) | (rgb >> 5 & 0x7E0) | (rgb >> 3 & 0x1F)));
         }
     };
@@ -69,25 +69,25 @@ enum Colours {
     }
 
     /** Those of a format; none where neighbours share a colour. */
-    static Optional<Colours> of(PixelFormat format) {
+    public static Optional<Colours> of(PixelFormat format) {
         return Arrays.stream(values())
                 .filter(colours -> colours.name().equals(format.name()))
                 .findFirst();
     }
 
     /** From a pixel to the next. */
-    int bytes() {
+    public int bytes() {
         return bytes;
     }
 
     /** Which bits of a colour the format keeps. */
-    int precision() {
+    public int precision() {
         return precision;
     }
 
     /** The colour as {@code 0xRRGGBB}, with zeros for bits that are not kept. */
-    abstract int get(MemorySegment pixels, long at);
+    public abstract int get(MemorySegment pixels, long at);
 
     /** Sets a colour; bits that are not kept are cut off. */
-    abstract void set(MemorySegment pixels, long at, int rgb);
+    public abstract void set(MemorySegment pixels, long at, int rgb);
 }

@@ -29,28 +29,25 @@ import java.util.Optional;
  * {@code vidioc-enum-frameintervals.rst} of Linux 6.12.
  */
 final class V4l2Images {
-    /** The sizes of a format, of a driver that has no list of them. */
-    interface Limits {
-        ImageRange.Sizes of(PixelFormat format) throws CenallocException;
+    /** Wider and higher than any image; the pitch of a line of it fits into 32 bits. */
+    private static final int LARGEST = 1 << 15;
+
+    /** More than from one size to the next. */
+    private static final int LARGEST_STEP = 64;
+
+    private final DeviceNode node;
+    private final BufferType type;
+
+    private V4l2Images(DeviceNode node, BufferType type) {
+        this.node = node;
+        this.type = type;
     }
 
-    private final DeviceNode file;
-    private final Limits limits;
-
-    private V4l2Images(DeviceNode file, Limits limits) {
-        this.file = file;
-        this.limits = limits;
-    }
-
-    /**
-     * The images whose formats have a name here, in the driver's order.
-     *
-     * @param type {@code V4L2_BUF_TYPE_*}
-     */
-    static List<ImageRange> of(DeviceNode file, int type, Limits limits) throws CenallocException {
+    /** The images whose formats have a name here, in the driver's order. */
+    static List<ImageRange> of(DeviceNode node, BufferType type) throws CenallocException {
         var images = new ArrayList<ImageRange>();
-        var questions = new V4l2Images(file, limits);
-        for (PixelFormat format : questions.formats(type)) {
+        var questions = new V4l2Images(node, type);
+        for (PixelFormat format : questions.formats()) {
             for (ImageRange.Sizes sizes : questions.sizes(format)) {
                 images.add(new ImageRange(format, Image.LINEAR, sizes, questions.rates(format, sizes)));
             }
@@ -58,7 +55,7 @@ final class V4l2Images {
         return images;
     }
 
-    private List<PixelFormat> formats(int type) throws CenallocException {
+    private List<PixelFormat> formats() throws CenallocException {
         // In all lists, what is there already ends them: a driver that does not look at the index would keep us here.
         var codes = new LinkedHashSet<Integer>();
         try (Arena arena = Arena.ofConfined()) {
@@ -66,7 +63,7 @@ final class V4l2Images {
             for (int i = 0; ; i++) {
                 entry.fill((byte) 0);
                 v4l2_fmtdesc.index(entry, i);
-                v4l2_fmtdesc.type(entry, type);
+                v4l2_fmtdesc.type(entry, type.code());
                 if (!next("VIDIOC_ENUM_FMT", v4l2_h.VIDIOC_ENUM_FMT(), entry)
                         || !codes.add(v4l2_fmtdesc.pixelformat(entry))) {
                     return codes.stream()
@@ -110,7 +107,37 @@ final class V4l2Images {
                 sizes.add(size);
             }
         }
-        return sizes.isEmpty() ? List.of(limits.of(format)) : sizes;
+        return sizes.isEmpty() ? List.of(limits(format)) : sizes;
+    }
+
+    /** The sizes of a driver that has no list of them: by what it makes of the least, of the most, and of a little more than the least. */
+    private ImageRange.Sizes limits(PixelFormat format) throws CenallocException {
+        Size least = nearest(format, 1, 1);
+        Size most = nearest(format, LARGEST, LARGEST);
+        int widthStep = most.width - least.width;
+        int heightStep = most.height - least.height;
+        // The smallest growth that any of these leads to, whether the driver rounds up or down.
+        for (int more = LARGEST_STEP; more > 0; more /= 2) {
+            Size next = nearest(format, least.width + more, least.height + more);
+            widthStep = next.width > least.width ? Math.min(widthStep, next.width - least.width) : widthStep;
+            heightStep = next.height > least.height ? Math.min(heightStep, next.height - least.height) : heightStep;
+        }
+        return new ImageRange.Sizes(
+                least.width,
+                Math.max(least.width, most.width),
+                Math.max(1, widthStep),
+                least.height,
+                Math.max(least.height, most.height),
+                Math.max(1, heightStep));
+    }
+
+    private record Size(int width, int height) {}
+
+    private Size nearest(PixelFormat format, int width, int height) throws CenallocException {
+        VideoFormat answer = VideoFormat.request(
+                        type, new Image(format, width, height), new long[type.isMultiplanar() ? format.buffers() : 1])
+                .tried(node);
+        return new Size(Math.max(1, answer.width()), Math.max(1, answer.height()));
     }
 
     private List<ImageRange.Rates> rates(PixelFormat format, ImageRange.Sizes sizes) throws CenallocException {
@@ -158,13 +185,13 @@ final class V4l2Images {
 
     /** Whether there is one more entry. */
     private boolean next(String call, long request, MemorySegment entry) throws CenallocException {
-        int result = file.tryIoctl(request, entry);
+        int result = node.tryIoctl(request, entry);
         return switch (-result) {
             // The end of the list, or a list that this driver has not.
             case Errno.EINVAL, Errno.ENOTTY -> false;
             default -> {
                 if (result < 0) {
-                    throw file.failure(-result, call);
+                    throw node.failure(-result, call);
                 }
                 yield true;
             }

@@ -1,0 +1,147 @@
+package dev.cenalloc.node.v4l2;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.bindings.v4l2.v4l2_buffer;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.bindings.v4l2.v4l2_plane;
+import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.node.DeviceNode;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Uses the
+ * descriptors whose numbers are in there until it is closed, by the object that made it: a buffer that is closed before that gives
+ * its number back only then.
+ */
+final class PreparedBuffers implements AutoCloseable {
+    private final List<MemorySegment> frames = new ArrayList<>();
+    private final List<Descriptor> held = new ArrayList<>();
+
+    private PreparedBuffers() {}
+
+    /**
+     * For memory of ours.
+     *
+     * @param format what the driver said of its buffers
+     * @param memory of each frame its buffers
+     * @throws IllegalStateException if one of them is closed; nothing is held then
+     */
+    static PreparedBuffers of(BufferType type, VideoFormat format, List<List<DmaBuf>> memory) {
+        var prepared = new PreparedBuffers();
+        boolean complete = false;
+        try {
+            for (List<DmaBuf> buffers : memory) {
+                prepared.add(type, format, buffers);
+            }
+            complete = true;
+            return prepared;
+        } finally {
+            if (!complete) {
+                prepared.close();
+            }
+        }
+    }
+
+    /** For memory of the driver, which needs no descriptor. */
+    static PreparedBuffers ofDriver(BufferType type, int count, int planes) {
+        var prepared = new PreparedBuffers();
+        for (int i = 0; i < count; i++) {
+            prepared.frames.add(empty(type, v4l2_h.V4L2_MEMORY_MMAP(), i, planes));
+        }
+        return prepared;
+    }
+
+    private void add(BufferType type, VideoFormat format, List<DmaBuf> buffers) {
+        MemorySegment frame = empty(type, v4l2_h.V4L2_MEMORY_DMABUF(), frames.size(), buffers.size());
+        for (int i = 0; i < buffers.size(); i++) {
+            DmaBuf buffer = buffers.get(i);
+            Descriptor descriptor = Seam.descriptor(buffer);
+            int fd = descriptor.acquire();
+            held.add(descriptor);
+            // The whole of the buffer, not what the image fills: drivers check as much as is said here.
+            int length = (int) Math.min(buffer.size(), Integer.MAX_VALUE);
+            int used = type.isOutput() ? (int) format.size(i) : 0;
+            if (type.isMultiplanar()) {
+                MemorySegment plane = plane(frame, i);
+                v4l2_plane.m.fd(v4l2_plane.m(plane), fd);
+                v4l2_plane.length(plane, length);
+                v4l2_plane.bytesused(plane, used);
+            } else {
+                v4l2_buffer.m.fd(v4l2_buffer.m(frame), fd);
+                v4l2_buffer.length(frame, length);
+                v4l2_buffer.bytesused(frame, used);
+            }
+        }
+        frames.add(frame);
+    }
+
+    /** A description without memory, as the kernel fills it in. */
+    static MemorySegment empty(BufferType type, int memory, int index, int planes) {
+        int behind = type.isMultiplanar() ? planes : 0;
+        // The planes lie behind the buffer that points to them, so that one segment reaches all.
+        MemorySegment frame = Arena.ofAuto().allocate(v4l2_buffer.sizeof() + behind * v4l2_plane.sizeof(), Long.BYTES);
+        v4l2_buffer.index(frame, index);
+        v4l2_buffer.type(frame, type.code());
+        v4l2_buffer.memory(frame, memory);
+        v4l2_buffer.field(frame, v4l2_h.V4L2_FIELD_NONE());
+        if (type.isMultiplanar()) {
+            v4l2_buffer.m.planes(v4l2_buffer.m(frame), plane(frame, 0));
+            v4l2_buffer.length(frame, planes);
+        }
+        return frame;
+    }
+
+    static MemorySegment plane(MemorySegment frame, int index) {
+        return v4l2_plane.asSlice(frame.asSlice(v4l2_buffer.sizeof()), index);
+    }
+
+    MemorySegment frame(int index) {
+        return frames.get(index);
+    }
+
+    int size() {
+        return frames.size();
+    }
+
+    /**
+     * Has the driver get ready for buffers.
+     *
+     * @param memory {@code V4L2_MEMORY_*}
+     * @return for how many: it may be fewer or more
+     */
+    static int request(DeviceNode node, BufferType type, int memory, int count) throws CenallocException {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment request = request(call, type, memory, count);
+            node.ioctl("VIDIOC_REQBUFS", v4l2_h.VIDIOC_REQBUFS(), request);
+            return v4l2_requestbuffers.count(request);
+        }
+    }
+
+    /** Takes back all buffers: the result, or {@code -errno}. */
+    static int release(DeviceNode node, BufferType type, int memory) {
+        try (Arena call = Arena.ofConfined()) {
+            return node.tryIoctl(v4l2_h.VIDIOC_REQBUFS(), request(call, type, memory, 0));
+        }
+    }
+
+    private static MemorySegment request(Arena call, BufferType type, int memory, int count) {
+        MemorySegment request = v4l2_requestbuffers.allocate(call);
+        v4l2_requestbuffers.count(request, count);
+        v4l2_requestbuffers.type(request, type.code());
+        v4l2_requestbuffers.memory(request, memory);
+        return request;
+    }
+
+    /** Lets go of the descriptors. The driver must have no use for them any more. */
+    @Override
+    public void close() {
+        held.forEach(Descriptor::release);
+        held.clear();
+    }
+}

@@ -1,0 +1,158 @@
+package dev.cenalloc.node.v4l2;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.bindings.v4l2.v4l2_format;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format_mplane;
+import dev.cenalloc.bindings.v4l2.v4l2_plane_pix_format;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.node.DeviceNode;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.stream.LongStream;
+
+/**
+ * The format of a queue, a {@code v4l2_format}: first what is asked of the driver, then its answer. Probing and streaming ask
+ * in the same words. Owns nothing that is to be closed. For one thread at a time.
+ */
+final class VideoFormat {
+    // In videodev2.h, enum v4l2_field: two fields one after the other.
+    private static final int FIELD_SEQ_TB = 5;
+    private static final int FIELD_SEQ_BT = 6;
+
+    private final BufferType type;
+    private final MemorySegment format = v4l2_format.allocate(Arena.ofAuto());
+    private final MemorySegment single = v4l2_format.fmt.pix(v4l2_format.fmt(format));
+    private final MemorySegment multi = v4l2_format.fmt.pix_mp(v4l2_format.fmt(format));
+
+    private VideoFormat(BufferType type) {
+        this.type = type;
+        v4l2_format.type(format, type.code());
+    }
+
+    /** The format that a queue has now. */
+    static VideoFormat current(DeviceNode node, BufferType type) throws CenallocException {
+        var current = new VideoFormat(type);
+        node.ioctl("VIDIOC_G_FMT", v4l2_h.VIDIOC_G_FMT(), current.format);
+        return current;
+    }
+
+    /**
+     * A request for images of whole frames.
+     *
+     * @param pitches of the first plane in each buffer, in bytes; it tells those of the others there. 0 leaves it to the driver
+     */
+    static VideoFormat request(BufferType type, Image image, long... pitches) {
+        var asked = new VideoFormat(type);
+        int fourcc = image.format().v4l2Fourcc();
+        if (type.isMultiplanar()) {
+            v4l2_pix_format_mplane.width(asked.multi, image.width());
+            v4l2_pix_format_mplane.height(asked.multi, image.height());
+            v4l2_pix_format_mplane.pixelformat(asked.multi, fourcc);
+            v4l2_pix_format_mplane.field(asked.multi, v4l2_h.V4L2_FIELD_NONE());
+            v4l2_pix_format_mplane.num_planes(asked.multi, (byte) pitches.length);
+            for (int i = 0; i < pitches.length; i++) {
+                v4l2_plane_pix_format.bytesperline(asked.plane(i), (int) pitches[i]);
+            }
+        } else {
+            v4l2_pix_format.width(asked.single, image.width());
+            v4l2_pix_format.height(asked.single, image.height());
+            v4l2_pix_format.pixelformat(asked.single, fourcc);
+            v4l2_pix_format.field(asked.single, v4l2_h.V4L2_FIELD_NONE());
+            v4l2_pix_format.bytesperline(asked.single, (int) pitches[0]);
+        }
+        return asked;
+    }
+
+    /** Becomes what the driver makes of it; the queue keeps its format. */
+    VideoFormat tried(DeviceNode node) throws CenallocException {
+        node.ioctl("VIDIOC_TRY_FMT", v4l2_h.VIDIOC_TRY_FMT(), format);
+        return this;
+    }
+
+    /** Sets it, and becomes what the driver made of it: the result, or {@code -errno}. */
+    int trySet(DeviceNode node) {
+        return node.tryIoctl(v4l2_h.VIDIOC_S_FMT(), format);
+    }
+
+    private MemorySegment plane(int buffer) {
+        return v4l2_pix_format_mplane.plane_fmt(multi, buffer);
+    }
+
+    int buffers() {
+        return type.isMultiplanar() ? Byte.toUnsignedInt(v4l2_pix_format_mplane.num_planes(multi)) : 1;
+    }
+
+    /** Bytes of the largest buffer. */
+    long size() {
+        return LongStream.range(0, buffers()).map(i -> size((int) i)).max().orElse(0);
+    }
+
+    /** Bytes in a buffer. */
+    long size(int buffer) {
+        return Integer.toUnsignedLong(
+                type.isMultiplanar()
+                        ? v4l2_plane_pix_format.sizeimage(plane(buffer))
+                        : v4l2_pix_format.sizeimage(single));
+    }
+
+    /** Bytes from one line to the next, of the first plane in a buffer. */
+    long pitch(int buffer) {
+        return Integer.toUnsignedLong(
+                type.isMultiplanar()
+                        ? v4l2_plane_pix_format.bytesperline(plane(buffer))
+                        : v4l2_pix_format.bytesperline(single));
+    }
+
+    private int fourcc() {
+        return type.isMultiplanar() ? v4l2_pix_format_mplane.pixelformat(multi) : v4l2_pix_format.pixelformat(single);
+    }
+
+    int width() {
+        return type.isMultiplanar() ? v4l2_pix_format_mplane.width(multi) : v4l2_pix_format.width(single);
+    }
+
+    int height() {
+        return type.isMultiplanar() ? v4l2_pix_format_mplane.height(multi) : v4l2_pix_format.height(single);
+    }
+
+    private int field() {
+        return type.isMultiplanar() ? v4l2_pix_format_mplane.field(multi) : v4l2_pix_format.field(single);
+    }
+
+    /** Whether an image is no whole frame, but one field, or two of them one after the other. */
+    boolean isOfFields() {
+        int field = field();
+        return field == v4l2_h.V4L2_FIELD_TOP()
+                || field == v4l2_h.V4L2_FIELD_BOTTOM()
+                || field == v4l2_h.V4L2_FIELD_ALTERNATE()
+                || field == FIELD_SEQ_TB
+                || field == FIELD_SEQ_BT;
+    }
+
+    boolean has(Image image) {
+        return fourcc() == image.format().v4l2Fourcc() && width() == image.width() && height() == image.height();
+    }
+
+    boolean isSameAs(VideoFormat other) {
+        return format.mismatch(other.format) < 0;
+    }
+
+    private String formatName() {
+        return PixelFormat.ofV4l2(fourcc()).map(PixelFormat::name).orElseGet(() -> {
+            var text = new StringBuilder();
+            for (int shift = 0; shift < Integer.SIZE; shift += Byte.SIZE) {
+                // The highest bit says big-endian.
+                text.append((char) (fourcc() >> shift & 0x7F));
+            }
+            return text.toString();
+        });
+    }
+
+    @Override
+    public String toString() {
+        return formatName() + " " + Integer.toUnsignedString(width()) + "x" + Integer.toUnsignedString(height());
+    }
+}

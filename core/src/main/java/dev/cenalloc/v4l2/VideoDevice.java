@@ -1,0 +1,150 @@
+package dev.cenalloc.v4l2;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.node.Importer;
+import dev.cenalloc.node.Trial;
+import dev.cenalloc.node.v4l2.V4l2Importer;
+import dev.cenalloc.node.v4l2.VideoNode;
+import dev.cenalloc.node.v4l2.VideoNode.Kind;
+import dev.cenalloc.node.v4l2.VideoQueue.State;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.stream.Port;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * An open video node, its ports, and the queues that stream from it. Closed by the camera, converter or output that it is. For
+ * one thread at a time.
+ */
+final class VideoDevice implements AutoCloseable {
+    private final VideoNode video;
+    private final Trial trial;
+    private final List<FrameQueue> queues = new ArrayList<>();
+    private boolean closed;
+
+    private VideoDevice(VideoNode video, Trial trial) {
+        this.video = video;
+        this.trial = trial;
+    }
+
+    static VideoDevice open(Cenalloc cenalloc, Path node, Kind wanted) throws CenallocException {
+        Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
+        VideoNode video = VideoNode.open(kernel, Objects.requireNonNull(node, "node"));
+        boolean usable = false;
+        try {
+            if (video.kind() != wanted) {
+                throw new CenallocException(
+                        Errno.EINVAL,
+                        "VIDIOC_QUERYCAP",
+                        node,
+                        -1,
+                        video.name() + " is " + video.kind() + "; wanted is " + wanted,
+                        "give another node");
+            }
+            var device = new VideoDevice(video, new Trial(cenalloc, node, video.number(), video.name()));
+            usable = true;
+            return device;
+        } finally {
+            if (!usable) {
+                video.close();
+            }
+        }
+    }
+
+    VideoNode video() {
+        return video;
+    }
+
+    String name() {
+        return video.name();
+    }
+
+    String driver() {
+        return video.driver();
+    }
+
+    Path path() {
+        return video.node().path();
+    }
+
+    void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException(video.name() + " is closed");
+        }
+    }
+
+    FrameQueue queue(boolean output) {
+        var queue = new FrameQueue(video, video.queue(output));
+        queues.add(queue);
+        return queue;
+    }
+
+    /**
+     * A port in memory of the heaps.
+     *
+     * @param output whether it is the one that takes images
+     */
+    Port port(boolean output) throws CenallocException {
+        return Port.of(name(), images(output), layout -> trial.device(layout, this::importer));
+    }
+
+    /** A port in memory of its own. */
+    Port exports() throws CenallocException {
+        return Port.of(name(), images(false), this::exporter);
+    }
+
+    private List<ImageRange> images(boolean output) throws CenallocException {
+        requireOpen();
+        return video.images(output).orElse(List.of());
+    }
+
+    private Device exporter(Layout layout) throws CenallocException {
+        try (Importer importer = importer()) {
+            importer.prepare(layout);
+            return Device.of(name(), importer.needs(), "the memory is its own");
+        }
+    }
+
+    /** For a trial, between streams: the queues take their buffers again when they are started. */
+    private Importer importer() throws CenallocException {
+        requireOpen();
+        if (queues.stream()
+                .map(FrameQueue::queue)
+                .anyMatch(queue -> queue.state() == State.STREAMING || queue.isLending())) {
+            throw new CenallocException(
+                    Errno.EBUSY,
+                    "VIDIOC_REQBUFS",
+                    path(),
+                    -1,
+                    video.name() + " streams, or lends its own memory, so that nothing can be tried with it",
+                    "negotiate before");
+        }
+        queues.forEach(queue -> queue.queue().rest());
+        return V4l2Importer.on(video);
+    }
+
+    /** Waits for events of the node. */
+    int await(int events, long nanos) throws CenallocException {
+        return video.node().await(events, nanos);
+    }
+
+    /** Closes the node. Idempotent. */
+    @Override
+    public void close() {
+        closed = true;
+        video.close();
+    }
+
+    @Override
+    public String toString() {
+        return video.toString();
+    }
+}

@@ -1,0 +1,131 @@
+package dev.cenalloc.command;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.device.DeviceInfo;
+import dev.cenalloc.device.DeviceInfo.Kind;
+import dev.cenalloc.device.Devices;
+import dev.cenalloc.examples.Colours;
+import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kms.Display;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Port;
+import dev.cenalloc.v4l2.Camera;
+import dev.cenalloc.v4l2.Converter;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The open devices of a pipeline and what they agreed on. The devices are closed by the caller.
+ *
+ * @param converter null if there is none between camera and display
+ */
+record Participants(Camera camera, @Nullable Converter converter, Display display, Agreement agreement) {
+    /** Images of any size in every format. */
+    private static final List<ImageRange> ANY_IMAGES = images(format -> true);
+
+    /** Opens the named devices, or the first that agree. */
+    static Participants open(Cenalloc cenalloc, Pipeline.Request request, Undo opened) throws IOException {
+        List<Path> cameras = request.camera().isPresent()
+                ? List.of(Devices.camera(cenalloc, request.camera().get()))
+                : all(cenalloc, Kind.CAMERA, () -> Devices.camera(cenalloc));
+        List<Path> displays = request.display().isPresent()
+                ? List.of(Devices.display(cenalloc, request.display().get()))
+                : all(cenalloc, Kind.DISPLAY, () -> Devices.display(cenalloc));
+        Path converter = request.through().isPresent()
+                ? Devices.converter(cenalloc, request.through().get())
+                : null;
+        var refusals = new ArrayList<CenallocException>();
+        for (Path camera : cameras) {
+            for (Path display : displays) {
+                try (var devices = new Undo()) {
+                    var found = agree(
+                            cenalloc,
+                            request,
+                            devices.add(Camera.open(cenalloc, camera)),
+                            converter == null ? null : devices.add(Converter.open(cenalloc, converter)),
+                            devices.add(Display.open(cenalloc, display)));
+                    opened.takeOver(devices);
+                    return found;
+                } catch (CenallocException e) {
+                    refusals.add(e);
+                }
+            }
+        }
+        CenallocException first = refusals.removeFirst();
+        refusals.forEach(first::addSuppressed);
+        throw first;
+    }
+
+    private interface First {
+        Path find() throws CenallocException;
+    }
+
+    /** All devices of a kind. If there is none, the library says so and what there is. */
+    private static List<Path> all(Cenalloc cenalloc, Kind kind, First first) throws CenallocException {
+        List<Path> found = Devices.list(cenalloc).stream()
+                .filter(device -> device.kind() == kind && device.isUsable())
+                .map(DeviceInfo::node)
+                .toList();
+        return found.isEmpty() ? List.of(first.find()) : found;
+    }
+
+    private static Participants agree(
+            Cenalloc cenalloc,
+            Pipeline.Request request,
+            Camera camera,
+            @Nullable Converter converter,
+            Display display)
+            throws CenallocException {
+        var ports = new ArrayList<Port>();
+        ports.add(
+                request.memory() == Pipeline.Memory.CAMERA
+                        ? camera.exports()
+                        : known(request, camera.driver(), camera.port()));
+        if (converter != null) {
+            ports.add(known(request, converter.driver(), converter.input()));
+            ports.add(known(request, converter.driver(), converter.output()));
+        }
+        ports.add(known(request, display.driver(), display.port()));
+        if (request.draw()) {
+            ports.add(painter());
+        }
+        if (request.heap().isPresent()) {
+            var only = Constraints.NONE.onlyHeaps(List.of(request.heap().get()));
+            ports.add(Port.of(Device.of("the user", only, "requested by --heap"), ANY_IMAGES));
+        }
+        return new Participants(
+                camera, converter, display, Agreement.negotiate(cenalloc, request.images(), ports));
+    }
+
+    /** The CPU, with the images that the {@link Painter} draws on. */
+    static Port painter() {
+        return Port.of(
+                Device.cpu(Direction.READ_WRITE),
+                images(format -> Colours.of(format).isPresent()));
+    }
+
+    private static List<ImageRange> images(Predicate<PixelFormat> has) {
+        return Arrays.stream(PixelFormat.values())
+                .filter(has)
+                .map(format -> new ImageRange(format, ImageRange.Sizes.ANY))
+                .toList();
+    }
+
+    /** The port of a device whose memory the profile knows; without that, memory is tried. */
+    private static Port known(Pipeline.Request request, String driver, Port tried) {
+        Optional<Device> known =
+                request.profile().device(tried.name()).or(() -> request.profile().device(driver));
+        return known.map(device -> Port.of(device, tried.images())).orElse(tried);
+    }
+}

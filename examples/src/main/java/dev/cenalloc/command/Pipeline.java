@@ -1,0 +1,401 @@
+package dev.cenalloc.command;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.Choice;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.json.Profile;
+import dev.cenalloc.kms.Display;
+import dev.cenalloc.kms.Writeback;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Ring;
+import dev.cenalloc.v4l2.Camera;
+import dev.cenalloc.v4l2.Converter;
+import dev.cenalloc.v4l2.DamagedStreamException;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Camera to display without a copy, measured and checked: the buffer that the camera or a converter filled is scanned out.
+ * Closed by the caller that opened it. {@code CameraToDisplay} is the same without the options.
+ */
+final class Pipeline implements AutoCloseable {
+    /** How long a device may take for a frame. */
+    private static final Duration LIMIT = Duration.ofSeconds(5);
+    /** Two to fill by turns; one on the screen, one about to be, one that is being checked. */
+    private static final int FRAMES = 5;
+    /** Two to fill by turns, two to be converted. */
+    private static final int FRAMES_TO_CONVERT = 4;
+
+    /** Whose memory the frames are in. */
+    enum Memory {
+        /** Ours, from the heap that suits all devices. */
+        HEAPS,
+        /** The camera's own, which it exports. */
+        CAMERA
+    }
+
+    /**
+     * What the user asked for.
+     *
+     * @param camera a name, if one was given
+     * @param through the name of a converter between camera and display, if one is to be used
+     * @param display a name, if one was given
+     * @param images which images; the devices agree on the rest
+     * @param profile what is known of the devices
+     * @param heap the only heap to use, if one was given
+     * @param draw whether the CPU draws over the frames
+     * @param fences whether the display is told by a fence when a frame is ready, and tells by one when it is shown
+     * @param check whether frames are compared with what the display puts out, where that can be read back
+     */
+    record Request(
+            Optional<String> camera,
+            Optional<String> through,
+            Optional<String> display,
+            ImageRequest images,
+            Profile profile,
+            Memory memory,
+            Optional<String> heap,
+            boolean draw,
+            boolean fences,
+            boolean check) {
+        /** From camera to display, 640x480 at 30 frames a second, with a check and without options. */
+        static Request of(String camera, String display) {
+            return new Request(
+                    Optional.of(camera),
+                    Optional.empty(),
+                    Optional.of(display),
+                    ImageRequest.ANY.size(640, 480).rate(30),
+                    Profile.empty("none"),
+                    Memory.HEAPS,
+                    Optional.empty(),
+                    false,
+                    false,
+                    true);
+        }
+
+        Request through(String converter) {
+            return new Request(
+                    camera, Optional.of(converter), display, images, profile, memory, heap, draw, fences, check);
+        }
+
+        Request with(ImageRequest other) {
+            return new Request(camera, through, display, other, profile, memory, heap, draw, fences, check);
+        }
+
+        Request with(Profile known) {
+            return new Request(camera, through, display, images, known, memory, heap, draw, fences, check);
+        }
+
+        Request in(Memory other) {
+            return new Request(camera, through, display, images, profile, other, heap, draw, fences, check);
+        }
+
+        Request drawing() {
+            return new Request(camera, through, display, images, profile, memory, heap, true, fences, check);
+        }
+
+        Request fenced() {
+            return new Request(camera, through, display, images, profile, memory, heap, draw, true, check);
+        }
+
+        Request unchecked() {
+            return new Request(camera, through, display, images, profile, memory, heap, draw, fences, false);
+        }
+    }
+
+    /** A frame on its way over the screen. It goes back to its stream when neither display nor checker needs it. */
+    private final class ShownFrame extends Frame {
+        private @Nullable Frame inner;
+
+        ShownFrame(int index) {
+            super(ring, index);
+        }
+
+        ShownFrame of(Frame frame) {
+            inner = frame;
+            lend();
+            return this;
+        }
+
+        @Override
+        public long sequence() {
+            return inner == null ? 0 : inner.sequence();
+        }
+
+        @Override
+        public long timestampNanos() {
+            return inner == null ? 0 : inner.timestampNanos();
+        }
+
+        @Override
+        public boolean isDamaged() {
+            return inner != null && inner.isDamaged();
+        }
+
+        @Override
+        protected void giveBack() throws CenallocException {
+            Frame done = inner;
+            inner = null;
+            if (done != null && checker.isReading(index())) {
+                held = done;
+            } else if (done != null && done.isLent()) {
+                done.close();
+            }
+        }
+    }
+
+    private final Undo opened;
+    private final Agreement agreement;
+    private final Camera camera;
+    private final @Nullable Converter converter;
+    private final Display display;
+    private final Ring ring;
+    private final @Nullable Painter painter;
+    private final @Nullable Fences fences;
+    private final Checker checker;
+    private final boolean readsBack;
+    private final ShownFrame[] frames;
+
+    // Written by the frame loop, read by other threads.
+    private final AtomicLong shown = new AtomicLong();
+    private final AtomicLong dropped = new AtomicLong();
+    private volatile boolean stopped;
+    private volatile boolean checked = true;
+    private double framesPerSecond;
+
+    // The frame loop's own.
+    private @Nullable Writeback writeback;
+    private int last;
+    private boolean ahead;
+    /** A frame that has left the screen while the checker still reads it. */
+    private @Nullable Frame held;
+
+    private Pipeline(
+            Undo opened,
+            Request request,
+            Participants devices,
+            Ring ring,
+            @Nullable Painter painter,
+            @Nullable Fences fences,
+            Checker checker) {
+        this.opened = opened;
+        this.agreement = devices.agreement();
+        this.camera = devices.camera();
+        this.converter = devices.converter();
+        this.display = devices.display();
+        this.ring = ring;
+        this.painter = painter;
+        this.checker = checker;
+        this.readsBack = request.check();
+        this.fences = fences;
+        this.frames = new ShownFrame[ring.size()];
+        for (int i = 0; i < frames.length; i++) {
+            frames[i] = new ShownFrame(i);
+        }
+    }
+
+    /** Opens the devices, lets them agree on images and memory, and allocates buffers that suit all. */
+    static Pipeline open(Request request) throws IOException {
+        try (var opened = new Undo()) {
+            Cenalloc cenalloc = opened.add(Cenalloc.open());
+            Participants devices = Participants.open(cenalloc, request, opened);
+            Agreement agreement = devices.agreement();
+            devices.camera().configure(agreement);
+            devices.display().configure(agreement);
+            Ring ring;
+            if (request.memory() == Memory.CAMERA) {
+                ring = opened.add(devices.camera().lend(agreement, FRAMES));
+            } else {
+                ring = opened.add(Ring.allocate(cenalloc, agreement, FRAMES));
+            }
+            Converter converter = devices.converter();
+            if (converter != null) {
+                Ring taken = opened.add(Ring.allocate(cenalloc, agreement, FRAMES_TO_CONVERT));
+                devices.camera().use(taken);
+                converter.configure(agreement, agreement);
+                converter.use(taken, ring);
+            } else if (request.memory() == Memory.HEAPS) {
+                devices.camera().use(ring);
+            }
+            devices.display().use(ring);
+            Painter painter = request.draw() ? new Painter(ring.agreement().layout()) : null;
+            Checker checker = opened.add(new Checker(ring));
+            Fences fences = request.fences() ? opened.add(new Fences(devices.display(), ring)) : null;
+            var kept = new Undo();
+            var pipeline = new Pipeline(kept, request, devices, ring, painter, fences, checker);
+            kept.takeOver(opened);
+            return pipeline;
+        }
+    }
+
+    /** Starts camera and display, the latter with the first frame; without one, if {@link #stop} is called before. */
+    void start() throws IOException {
+        camera.start();
+        if (converter != null) {
+            converter.start();
+        }
+        Frame first = next();
+        if (first != null) {
+            show(first);
+            if (readsBack) {
+                writeback = display.writeback().orElse(null);
+                if (writeback != null && Checker.canCompare(agreement.layout())) {
+                    checker.use(writeback);
+                }
+            }
+        }
+    }
+
+    /** The next frame to show; null if the pipeline was stopped. */
+    private @Nullable Frame next() throws IOException {
+        while (!stopped) {
+            try {
+                if (converter == null) {
+                    return camera.next(LIMIT);
+                }
+                if (!ahead) {
+                    // One frame is converted while the one before is shown.
+                    ahead = true;
+                    converter.put(camera.next(LIMIT));
+                }
+                converter.put(camera.next(LIMIT));
+                return converter.next(LIMIT);
+            } catch (DamagedStreamException e) {
+                if (!stopped) {
+                    throw e;
+                }
+            }
+        }
+        return null;
+    }
+
+    private void show(Frame frame) throws IOException {
+        if (painter != null) {
+            painter.draw(frame);
+        }
+        last = frame.index();
+        ShownFrame own = frames[last].of(frame);
+        if (fences != null) {
+            fences.show(own);
+        } else {
+            display.show(own);
+        }
+    }
+
+    private void showAndCapture(Writeback into, Frame frame) throws IOException {
+        if (painter != null) {
+            painter.draw(frame);
+        }
+        last = frame.index();
+        into.show(frames[last].of(frame));
+        checker.check(last);
+    }
+
+    /**
+     * Shows this many frames, or fewer if {@link #stop} is called, and counts anew. Blocks, so it belongs on a platform
+     * thread.
+     */
+    void run(long count) throws IOException {
+        shown.set(0);
+        dropped.set(0);
+        long droppedBefore = camera.dropped();
+        display.awaitShown(LIMIT);
+        long begin = display.lastFlipNanos();
+        while (shown.get() < count && !stopped) {
+            Frame next = next();
+            if (next == null) {
+                break;
+            }
+            dropped.set(camera.dropped() - droppedBefore);
+            // The checker reads along on a thread of its own; the loop waits only for a capture that outlasts a frame.
+            checker.awaitCapture();
+            giveBackHeld();
+            Writeback into = writeback;
+            if (checked && into != null && held == null && checker.isReady() && into.isReady()) {
+                showAndCapture(into, next);
+            } else {
+                show(next);
+            }
+            shown.incrementAndGet();
+        }
+        display.awaitShown(LIMIT);
+        long end = display.lastFlipNanos();
+        framesPerSecond = end == begin ? 0 : shown.get() * 1e9 / (end - begin);
+    }
+
+    private void giveBackHeld() throws CenallocException {
+        Frame done = held;
+        if (done != null && !checker.isReading(done.index())) {
+            held = null;
+            done.close();
+        }
+    }
+
+    /** Ends {@link #start} and {@link #run} after the frame that is under way. For any thread. */
+    void stop() {
+        stopped = true;
+    }
+
+    /** Whether frames are compared from now on, where {@link #readsBack}; yes, unless this says otherwise. */
+    void check(boolean wanted) {
+        checked = wanted;
+    }
+
+    long shown() {
+        return shown.get();
+    }
+
+    /** Frames that the camera took and had no buffer for. */
+    long dropped() {
+        return dropped.get();
+    }
+
+    /** By the display's own time stamps. */
+    double framesPerSecond() {
+        return framesPerSecond;
+    }
+
+    Checker checker() {
+        return checker;
+    }
+
+    Ring ring() {
+        return ring;
+    }
+
+    Choice choice() {
+        return ring.choice();
+    }
+
+    /** Which images and which heap, and why. */
+    String explain() {
+        return ring.explain();
+    }
+
+    /** The devices, images and rate. */
+    String describe() {
+        return camera.name() + (converter == null ? "" : " -> " + converter.name()) + " -> " + display.name() + ", "
+                + agreement.image() + " at " + camera.rate() + " frames a second, on " + display.mode();
+    }
+
+    /** Whether what the display puts out is read back: as requested, and as it can. Known once started. */
+    boolean readsBack() {
+        return checker.isUsed();
+    }
+
+    /** The index of the frame that was shown last. */
+    int last() {
+        return last;
+    }
+
+    /** Stops the camera, puts back what was on the screen, releases the memory. After {@link #run} has returned. */
+    @Override
+    public void close() throws IOException {
+        opened.close();
+    }
+}

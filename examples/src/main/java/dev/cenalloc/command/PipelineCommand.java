@@ -1,0 +1,240 @@
+package dev.cenalloc.command;
+
+import dev.cenalloc.json.Profile;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import javax.imageio.ImageIO;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Runs the {@link Pipeline} and tells how it went. */
+@Command(
+        name = "pipeline",
+        mixinStandardHelpOptions = true,
+        description = "Shows a camera on a display through dma-bufs, without a copy.")
+final class PipelineCommand implements Callable<Integer> {
+    private static final int RESTORE_SECONDS = 5;
+
+    @Option(
+            names = "--camera",
+            paramLabel = "<camera>",
+            description = "Driver, part of the bus address, node or stable path; by default the first that agrees.")
+    private @Nullable String camera;
+
+    @Option(
+            names = "--display",
+            paramLabel = "<display>",
+            description = "Driver, node or stable path; by default the first that agrees.")
+    private @Nullable String display;
+
+    @Option(
+            names = "--through",
+            paramLabel = "<converter>",
+            description = "Between the two, a mem-to-mem device: driver, part of the bus address, or node.")
+    private @Nullable String through;
+
+    @Mixin
+    private ImageOptions wanted = new ImageOptions();
+
+    @Option(names = "--frames", defaultValue = "120", description = "How many to show and measure.")
+    private long frames;
+
+    @Option(names = "--heap", paramLabel = "<heap>", description = "Take this heap, if it suits; by default the best.")
+    private @Nullable String heap;
+
+    @Option(
+            names = "--memory",
+            defaultValue = "heaps",
+            description = "Whose memory: ${COMPLETION-CANDIDATES}, default: ${DEFAULT-VALUE}.")
+    private Pipeline.Memory memory = Pipeline.Memory.HEAPS;
+
+    @Option(
+            names = "--profile",
+            description = "What is known of the devices, as probe --profile wrote it; others are probed.")
+    private @Nullable Path profile;
+
+    @Option(
+            names = "--fences",
+            description =
+                    "Explicit fences: the display waits by itself for a frame, and tells by one that it is shown.")
+    private boolean fences;
+
+    @Option(names = "--draw", description = "Have the CPU draw over the frames.")
+    private boolean draw;
+
+    @Option(
+            names = "--explain",
+            description = "Tell why these images and this memory, what else there was, and who says so.")
+    private boolean explain;
+
+    @Option(names = "--no-check", description = "Do not compare what the display puts out with what the camera wrote.")
+    private boolean unchecked;
+
+    @Option(names = "--screenshot", description = "Write what the display put out last to this PNG file.")
+    private @Nullable Path screenshot;
+
+    @Spec
+    private @Nullable CommandSpec spec;
+
+    @Override
+    public Integer call() throws Exception {
+        var command = Objects.requireNonNull(spec).commandLine();
+        if (frames < 2) {
+            throw new ParameterException(command, "--frames is at least 2");
+        }
+        if (memory == Pipeline.Memory.CAMERA && heap != null) {
+            throw new ParameterException(command, "--heap says where to allocate, --memory camera not to: give one");
+        }
+        checkWritable(command);
+        var request = new Pipeline.Request(
+                Optional.ofNullable(camera),
+                Optional.ofNullable(through),
+                Optional.ofNullable(display),
+                wanted.request(),
+                profile == null ? Profile.empty("none") : read(profile),
+                memory,
+                Optional.ofNullable(heap),
+                draw,
+                fences,
+                !unchecked);
+        var restored = new CountDownLatch(1);
+        try (Pipeline pipeline = Pipeline.open(request)) {
+            Thread onInterrupt = new Thread(() -> {
+                pipeline.stop();
+                try {
+                    boolean _ = restored.await(RESTORE_SECONDS, TimeUnit.SECONDS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+            Runtime.getRuntime().addShutdownHook(onInterrupt);
+            try {
+                return run(pipeline, command.getOut());
+            } finally {
+                removeHook(onInterrupt);
+            }
+        } finally {
+            restored.countDown();
+        }
+    }
+
+    /** Before anything is measured. */
+    private void checkWritable(CommandLine command) {
+        if (screenshot != null) {
+            Path directory = screenshot.toAbsolutePath().getParent();
+            if (directory == null || !Files.isWritable(directory)) {
+                throw new ParameterException(command, "--screenshot: no file can be written in " + directory);
+            }
+        }
+    }
+
+    private static Profile read(Path file) throws IOException {
+        try {
+            return Profile.read(file.toString(), Files.readString(file));
+        } catch (NoSuchFileException e) {
+            throw new IOException("--profile: there is no file " + file, e);
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // The hook is what ends us.
+        }
+    }
+
+    private int run(Pipeline pipeline, PrintWriter out) throws IOException, InterruptedException {
+        out.println(pipeline.describe());
+        if (explain) {
+            out.println(pipeline.explain());
+        }
+        out.flush();
+        pipeline.start();
+        Measurement costs = Measurement.of(pipeline, frames);
+        pipeline.checker().awaitIdle();
+        report(pipeline, out, costs);
+        if (screenshot != null) {
+            write(pipeline, screenshot);
+            out.println(
+                    pipeline.readsBack()
+                            ? "picture: " + screenshot
+                            : "picture, of what the camera wrote: " + screenshot);
+        }
+        return verdict(pipeline, out);
+    }
+
+    private void report(Pipeline pipeline, PrintWriter out, Measurement costs) {
+        var checker = pipeline.checker();
+        var choice = pipeline.choice();
+        row(out, "heap", choice.heap().name());
+        row(out, "why", choice.reason());
+        row(out, "frames shown", pipeline.shown() + " of " + frames + ", after a start of " + Measurement.WARM_UP);
+        row(out, "frames dropped", Long.toString(pipeline.dropped()));
+        row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
+        row(
+                out,
+                "system calls a frame",
+                costs.systemCalls().isEmpty()
+                        ? "not counted (needs root and tracefs)"
+                        : costs + (costs.perFrame("futex") >= 0.01 ? "; futex: waiting for the comparison" : ""));
+        row(out, "Java bytes a frame", "%.1f".formatted((double) costs.javaBytes() / Math.max(1, pipeline.shown())));
+        row(
+                out,
+                "copies by us",
+                "0: the buffer that " + (through == null ? "the camera" : "the converter")
+                        + " fills is the one that is scanned out");
+        row(
+                out,
+                "display = camera",
+                unchecked
+                        ? "not checked, as asked by --no-check"
+                        : !pipeline.readsBack()
+                                ? "not checked: this display cannot be read back"
+                                : checker.frames() + " frames compared, every one of " + checker.pixelsPerFrame()
+                                        + " pixels: " + checker.different() + " pixels differ"
+                                        + (checker.lost() > 0 ? ", " + checker.lost() + " captures lost" : ""));
+    }
+
+    private static void row(PrintWriter out, String name, String value) {
+        out.printf("  %-22s%s%n", name, value);
+    }
+
+    private int verdict(Pipeline pipeline, PrintWriter out) {
+        var checker = pipeline.checker();
+        String fault = "";
+        if (pipeline.shown() < frames) {
+            fault = "fewer frames were shown than asked for";
+        } else if (pipeline.readsBack() && checker.frames() == 0) {
+            fault = "no frame could be compared";
+        } else if (checker.different() > 0) {
+            fault = "the display put out something else than the camera wrote";
+        }
+        out.println(fault.isEmpty() ? "ok" : "FAILED: " + fault);
+        out.flush();
+        return fault.isEmpty() ? 0 : 1;
+    }
+
+    private static void write(Pipeline pipeline, Path file) throws IOException {
+        BufferedImage image =
+                pipeline.readsBack() ? pipeline.checker().pictureOfCapture() : pipeline.checker().picture(pipeline.last());
+        if (!ImageIO.write(image, "png", file.toFile())) {
+            throw new IOException("this Java cannot write PNG files");
+        }
+    }
+}
