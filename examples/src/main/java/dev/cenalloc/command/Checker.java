@@ -51,6 +51,7 @@ final class Checker implements AutoCloseable {
     private volatile boolean closed;
     /** What was captured last; it stays in its buffer until the next capture. */
     private volatile @Nullable Frame last;
+
     private final AtomicLong frames = new AtomicLong();
     private final AtomicLong lost = new AtomicLong();
     private final AtomicLong different = new AtomicLong();

@@ -81,11 +81,7 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
     }
 
     private static Participants agree(
-            Cenalloc cenalloc,
-            Pipeline.Request request,
-            Camera camera,
-            @Nullable Converter converter,
-            Display display)
+            Cenalloc cenalloc, Pipeline.Request request, Camera camera, @Nullable Converter converter, Display display)
             throws CenallocException {
         var ports = new ArrayList<Port>();
         ports.add(
@@ -104,8 +100,7 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
             var only = Constraints.NONE.onlyHeaps(List.of(request.heap().get()));
             ports.add(Port.of(Device.of("the user", only, "requested by --heap"), ANY_IMAGES));
         }
-        return new Participants(
-                camera, converter, display, Agreement.negotiate(cenalloc, request.images(), ports));
+        return new Participants(camera, converter, display, Agreement.negotiate(cenalloc, request.images(), ports));
     }
 
     /** The CPU, with the images that the {@link Painter} draws on. */
@@ -124,8 +119,9 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
 
     /** The port of a device whose memory the profile knows; without that, memory is tried. */
     private static Port known(Pipeline.Request request, String driver, Port tried) {
-        Optional<Device> known =
-                request.profile().device(tried.name()).or(() -> request.profile().device(driver));
+        Optional<Device> known = request.profile()
+                .device(tried.name())
+                .or(() -> request.profile().device(driver));
         return known.map(device -> Port.of(device, tried.images())).orElse(tried);
     }
 }

@@ -231,8 +231,9 @@ final class PipelineCommand implements Callable<Integer> {
     }
 
     private static void write(Pipeline pipeline, Path file) throws IOException {
-        BufferedImage image =
-                pipeline.readsBack() ? pipeline.checker().pictureOfCapture() : pipeline.checker().picture(pipeline.last());
+        BufferedImage image = pipeline.readsBack()
+                ? pipeline.checker().pictureOfCapture()
+                : pipeline.checker().picture(pipeline.last());
         if (!ImageIO.write(image, "png", file.toFile())) {
             throw new IOException("this Java cannot write PNG files");
         }

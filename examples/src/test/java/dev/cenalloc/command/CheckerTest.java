@@ -1,10 +1,10 @@
 package dev.cenalloc.examples;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,17 +1,17 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.Cenalloc;
-import dev.cenalloc.plan.Direction;
-import dev.cenalloc.image.FrameRate;
-import dev.cenalloc.image.ImageRequest;
-import dev.cenalloc.Mapping;
-import dev.cenalloc.SharedBuffer;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.Mapping;
+import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.examples.MainTest.Outcome;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.plan.Direction;
 import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;

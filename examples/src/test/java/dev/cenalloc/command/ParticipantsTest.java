@@ -1,11 +1,11 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.plan.Constraints;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
+import dev.cenalloc.plan.Constraints;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -1,10 +1,10 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.plan.Device;
-import dev.cenalloc.json.Profile;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.cenalloc.json.Profile;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
