@@ -116,7 +116,8 @@ final class Search {
         @Override
         public void visit(DeviceInfo info, @Nullable DrmImporter card) throws CenallocException {
             if (info.kind() != kind) {
-                why = Optional.of(info.kind().words());
+                why = Optional.of(info.kind().words()
+                        + info.reason().map(reason -> ": " + reason).orElse(""));
             } else if (!isNamed(info)) {
                 why = Optional.of(kind.words() + " of another name");
             } else if (card != null) {

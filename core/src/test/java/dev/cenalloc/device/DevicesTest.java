@@ -205,7 +205,8 @@ class DevicesTest {
         assertThrows(NoPermissionException.class, () -> Devices.camera(cenalloc, "/dev/video10"));
         var metadata = assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc, "/dev/video0"));
         assertTrue(
-                metadata.getMessage().startsWith("uvcvideo usb-2 (/dev/video0) is a device of another kind"),
+                metadata.getMessage()
+                        .startsWith("uvcvideo usb-2 (/dev/video0) is a device of another kind: it has no video in"),
                 metadata::toString);
     }
 
