@@ -173,7 +173,7 @@ final class FrameQueue {
                 .toArray(VideoFrame[]::new);
     }
 
-    private void forgetRing() {
+    private void forgetRing() throws CenallocException {
         queue.release();
         forgetFrames();
     }
@@ -201,7 +201,8 @@ final class FrameQueue {
             return own;
         } finally {
             if (!complete) {
-                queue.release();
+                queue.rest();
+                queue.drop();
             }
         }
     }
