@@ -531,6 +531,17 @@ class CameraTest {
             world.multiplanar.header = 64;
             camera.start();
             fails(FormatChangedException.class, Errno.EINVAL, "64 bytes before", () -> camera.next(SECOND));
+            camera.acceptHeaders(true);
+            try (Frame frame = camera.next(SECOND)) {
+                assertEquals(64, camera.headerBytes(frame, 0));
+                assertEquals(64, camera.headerBytes(frame, 1));
+                assertThrows(IndexOutOfBoundsException.class, () -> camera.headerBytes(frame, 2));
+                try (Camera other = Camera.open(cenalloc, CAMERA)) {
+                    fails(IllegalArgumentException.class, "not of fake", () -> other.headerBytes(frame, 0));
+                    fails(NullPointerException.class, "frame", () -> other.headerBytes(null, 0));
+                }
+            }
+            camera.acceptHeaders(false);
             world.multiplanar.header = 0;
             camera.next(SECOND).close();
         }

@@ -433,12 +433,10 @@ public final class VideoQueue {
                 : 0;
     }
 
-    /** Bytes before the image in any buffer of the frame dequeued last, which only multi-planar drivers have. */
-    public long headerBytes() {
-        long most = 0;
-        for (MemorySegment plane : dequeuedPlanes) {
-            most = Math.max(most, Integer.toUnsignedLong(v4l2_plane.data_offset(plane)));
-        }
-        return most;
+    /** Bytes before the image in a buffer of the frame dequeued last, which only multi-planar drivers have. */
+    public long headerBytes(int buffer) {
+        return buffer < dequeuedPlanes.length
+                ? Integer.toUnsignedLong(v4l2_plane.data_offset(dequeuedPlanes[buffer]))
+                : 0;
     }
 }
