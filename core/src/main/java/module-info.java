@@ -16,6 +16,7 @@ module dev.cenalloc {
     exports dev.cenalloc.device;
     exports dev.cenalloc.image;
     exports dev.cenalloc.json;
+    exports dev.cenalloc.kms;
     exports dev.cenalloc.plan;
     exports dev.cenalloc.stream;
     exports dev.cenalloc.v4l2;

@@ -105,8 +105,7 @@ public class CenallocException extends IOException {
         return switch (errno) {
             case Errno.EACCES, Errno.EPERM ->
                 new NoPermissionException(errno, call, path, requestedSize, remedyForPermission(path));
-            case Errno.ENOENT ->
-                new MissingDeviceException(errno, call, path, requestedSize, remedyForAbsence(path));
+            case Errno.ENOENT -> new MissingDeviceException(errno, call, path, requestedSize, remedyForAbsence(path));
             case Errno.EBUSY ->
                 new CenallocException(
                         errno, call, path, requestedSize, "the device is in use", "stop the program that uses it");
@@ -160,12 +159,14 @@ public class CenallocException extends IOException {
     }
 
     private static boolean isOfADevice(Path path) {
-        return path.startsWith("/dev/dri") || path.startsWith("/dev/v4l") || path.toString().startsWith("/dev/video");
+        return path.startsWith("/dev/dri")
+                || path.startsWith("/dev/v4l")
+                || path.toString().startsWith("/dev/video");
     }
 
     private static String reason(int errno, String call, @Nullable Path path, long requestedSize, String what) {
-        String where = (path == null ? "" : " on " + path)
-                + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
+        String where =
+                (path == null ? "" : " on " + path) + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
         String name = Errno.name(errno);
         // "attach gave EINVAL" would read as if a system call had failed.
         return isOfTheKernel(call)
@@ -175,7 +176,7 @@ public class CenallocException extends IOException {
 
     private static boolean isOfTheKernel(String call) {
         String first = call.split(" ", 2)[0];
-        return SYSTEM_CALLS.contains(first) || !first.isEmpty() && first.equals(first.toUpperCase(Locale.ROOT));
+        return SYSTEM_CALLS.contains(first) || (!first.isEmpty() && first.equals(first.toUpperCase(Locale.ROOT)));
     }
 
     /** {@return the kernel's error number, positive} */

@@ -9,6 +9,7 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kernel.Log;
+import dev.cenalloc.kernel.Seam;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -38,6 +39,10 @@ import java.util.concurrent.TimeUnit;
  * <p>Source: the kernel's dma-buf.rst and sync_file.h.
  */
 public final class Fence implements AutoCloseable {
+    static {
+        Seam.setFences(fence -> ((Fence) fence).descriptor, Fence::own);
+    }
+
     /** Room for the argument of any call on fences: a piece a thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> ARGUMENT =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(sync_file_info.layout()));
@@ -285,6 +290,18 @@ public final class Fence implements AutoCloseable {
                 return false;
             }
             left = Math.max(0, end - System.nanoTime());
+        }
+    }
+
+    /** {@return the number of the descriptor, or that it is closed} Makes no system call. */
+    @Override
+    public String toString() {
+        try {
+            int fd = descriptor.acquire();
+            descriptor.release();
+            return "fence " + fd;
+        } catch (IllegalStateException e) {
+            return "closed fence";
         }
     }
 

@@ -77,8 +77,8 @@ class LayersTest {
     private static List<ClassModel> read(Path directory) throws IOException {
         try (var files = Files.walk(directory)) {
             var models = new ArrayList<ClassModel>();
-            for (Path file : files.filter(path -> path.toString().endsWith(".class")
-                            && !path.endsWith("module-info.class"))
+            for (Path file : files.filter(
+                            path -> path.toString().endsWith(".class") && !path.endsWith("module-info.class"))
                     .toList()) {
                 models.add(ClassFile.of().parse(file));
             }

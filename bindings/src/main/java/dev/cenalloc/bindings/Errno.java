@@ -21,6 +21,7 @@ public final class Errno {
     public static final int ENOTTY = 25;
     public static final int ENOSPC = 28;
     public static final int EPIPE = 32;
+    public static final int ERANGE = 34;
     public static final int ENOLCK = 37;
     public static final int ENODATA = 61;
     public static final int ENOLINK = 67;

@@ -56,8 +56,8 @@ final class DisplayTrial {
                 refusals.merge(
                         refusal.toString(),
                         List.of(heap.name()),
-                        (some, more) -> Stream.concat(some.stream(), more.stream())
-                                .toList());
+                        (some, more) ->
+                                Stream.concat(some.stream(), more.stream()).toList());
             } catch (CenallocException e) {
                 if (e.errno() == Errno.EBUSY || e.errno() == Errno.ENODEV) {
                     throw e;
@@ -87,7 +87,8 @@ final class DisplayTrial {
     private Optional<Layout> icon() throws CenallocException {
         return card.scanouts().stream()
                 .flatMap(scanout -> scanout.images().stream())
-                .filter(range -> range.modifier() == Image.LINEAR && range.format().buffers() == 1)
+                .filter(range ->
+                        range.modifier() == Image.LINEAR && range.format().buffers() == 1)
                 .map(DisplayTrial::icon)
                 .findFirst();
     }

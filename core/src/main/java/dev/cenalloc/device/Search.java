@@ -129,9 +129,9 @@ final class Search {
     }
 
     private NoSuchDeviceException none() {
-        String sought = which == null ? "there is no usable " + kind : "there is no usable " + kind + " '" + which + "'";
-        return none(
-                null, sought + "; there is: " + (words.isEmpty() ? "no such node" : String.join("; ", words)));
+        String sought =
+                which == null ? "there is no usable " + kind : "there is no usable " + kind + " '" + which + "'";
+        return none(null, sought + "; there is: " + (words.isEmpty() ? "no such node" : String.join("; ", words)));
     }
 
     private NoSuchDeviceException none(@Nullable Path path, String what) {

@@ -85,7 +85,8 @@ class DevicesTest {
                         "display fake card1",
                         "render fake renderD128"),
                 devices.stream().map(info -> info.kind() + " " + info.name()).toList());
-        assertEquals(devices.size(), kernel.calls.stream().filter("open"::equals).count());
+        assertEquals(
+                devices.size(), kernel.calls.stream().filter("open"::equals).count());
         assertEquals(
                 List.of(Path.of("/dev/v4l/by-path/platform-fake-video-index0")),
                 devices.get(4).stablePath().stream().toList());
@@ -129,7 +130,8 @@ class DevicesTest {
             var e = assertThrows(NoSuchDeviceException.class, () -> find(kind, null));
             assertEquals(Errno.ENODEV, e.errno());
             assertEquals(kind, e.kind());
-            assertTrue(e.getMessage().startsWith("there is no usable " + kind + "; there is: no such node"), e::toString);
+            assertTrue(
+                    e.getMessage().startsWith("there is no usable " + kind + "; there is: no such node"), e::toString);
             assertFalse(e.remedy().isEmpty());
         }
     }
@@ -173,7 +175,9 @@ class DevicesTest {
         assertEquals("nosuch", e.which().orElseThrow());
         assertEquals(6, e.seen().size());
         String message = e.getMessage();
-        assertTrue(message.startsWith("there is no usable camera 'nosuch'; there is: video0 (/dev/video0), uvcvideo"), message);
+        assertTrue(
+                message.startsWith("there is no usable camera 'nosuch'; there is: video0 (/dev/video0), uvcvideo"),
+                message);
         assertTrue(message.contains("out platform:out (/dev/video1), an output; "), message);
         assertTrue(message.contains("fake platform:fake (/dev/video2), a converter; "), message);
         assertTrue(message.contains("planes usb-1 (/dev/video9), a camera of another name; "), message);
@@ -272,7 +276,9 @@ class DevicesTest {
         Port port = Probe.of(cenalloc, Path.of("/dev/video3")).produces().orElseThrow();
         assertEquals(PixelFormat.NV12M, port.images().getFirst().format());
         assertEquals(1, port.images().size());
-        assertEquals(capability == 0x1000 ? Kind.CAMERA : Kind.CONVERTER, Devices.list(cenalloc).getFirst().kind());
+        assertEquals(
+                capability == 0x1000 ? Kind.CAMERA : Kind.CONVERTER,
+                Devices.list(cenalloc).getFirst().kind());
     }
 
     // ---- arguments and faults ----
@@ -283,10 +289,13 @@ class DevicesTest {
             assertThrows(IllegalArgumentException.class, () -> find(kind, " "));
         }
         assertEquals(
-                "cenalloc", assertThrows(NullPointerException.class, () -> Devices.list(null)).getMessage());
+                "cenalloc",
+                assertThrows(NullPointerException.class, () -> Devices.list(null))
+                        .getMessage());
         assertEquals(
                 "which",
-                assertThrows(NullPointerException.class, () -> Devices.camera(cenalloc, null)).getMessage());
+                assertThrows(NullPointerException.class, () -> Devices.camera(cenalloc, null))
+                        .getMessage());
     }
 
     enum Question {

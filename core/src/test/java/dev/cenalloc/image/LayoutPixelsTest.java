@@ -27,7 +27,8 @@ class LayoutPixelsTest {
                     for (int row = 0; row < layout.rows(plane); row++) {
                         MemorySegment line = layout.row(memory, plane, row);
                         assertEquals(
-                                layout.planes().get(plane).offset() + row * layout.planes().get(plane).pitch(),
+                                layout.planes().get(plane).offset()
+                                        + row * layout.planes().get(plane).pitch(),
                                 line.address() - memory.address());
                         for (long i = 0; i < line.byteSize(); i++) {
                             line.set(ValueLayout.JAVA_BYTE, i, next++);
@@ -46,7 +47,8 @@ class LayoutPixelsTest {
 
     @Test
     void linesEndWhereTheImageEnds() {
-        Layout layout = Layout.of(new Image(PixelFormat.NV12, 37, 13), 0, PADDED).orElseThrow();
+        Layout layout =
+                Layout.of(new Image(PixelFormat.NV12, 37, 13), 0, PADDED).orElseThrow();
         assertEquals(37, layout.rowBytes(0));
         assertEquals(38, layout.rowBytes(1), "19 pairs");
         assertEquals(13, layout.rows(0));

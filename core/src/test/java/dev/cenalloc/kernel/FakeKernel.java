@@ -270,7 +270,9 @@ public final class FakeKernel implements Kernel {
             throw new AccessDeniedException(directory.toString());
         }
         List<String> names = directory.equals(HEAPS)
-                ? heaps.keySet().stream().filter(name -> !name.equals("udmabuf")).toList()
+                ? heaps.keySet().stream()
+                        .filter(name -> !name.equals("udmabuf"))
+                        .toList()
                 : Stream.concat(devices.keySet().stream(), links.keySet().stream())
                         .filter(path -> directory.equals(path.getParent()))
                         .map(path -> String.valueOf(path.getFileName()))

@@ -2,126 +2,162 @@ package dev.cenalloc.node.drm;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.bindings.drm.drm_format_modifier;
-import dev.cenalloc.bindings.drm.drm_format_modifier_blob;
+import dev.cenalloc.bindings.drm.drm_get_cap;
 import dev.cenalloc.bindings.drm.drm_h;
-import dev.cenalloc.bindings.drm.drm_mode_card_res;
-import dev.cenalloc.bindings.drm.drm_mode_get_blob;
-import dev.cenalloc.bindings.drm.drm_mode_get_connector;
-import dev.cenalloc.bindings.drm.drm_mode_get_encoder;
-import dev.cenalloc.bindings.drm.drm_mode_get_plane;
-import dev.cenalloc.bindings.drm.drm_mode_get_plane_res;
-import dev.cenalloc.bindings.drm.drm_mode_get_property;
-import dev.cenalloc.bindings.drm.drm_mode_modeinfo;
-import dev.cenalloc.bindings.drm.drm_mode_obj_get_properties;
+import dev.cenalloc.bindings.drm.drm_mode_create_blob;
+import dev.cenalloc.bindings.drm.drm_mode_destroy_blob;
 import dev.cenalloc.bindings.drm.drm_set_client_cap;
-import dev.cenalloc.image.FrameRate;
-import dev.cenalloc.image.Image;
-import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.bindings.drm.drm_version;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.node.DeviceNode;
+import dev.cenalloc.node.Sysfs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
+import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
- * What a DRM card can show: reads connectors, CRTCs and planes, and changes none of them. Holds nothing open; the file is its
- * user's. For one thread.
+ * An open DRM node: what it is, and who controls its displays. Closed by the object that opened it. For one thread at a time.
  */
-final class Card {
-    /** {@code connector_status_connected}, which the kernel's user headers describe in words only. */
-    private static final int CONNECTED = 1;
-    /** Value of a plane's property "type": 0 is an overlay, 2 the cursor. */
-    private static final int PRIMARY = 1;
-    /** To get the modes of a screen that changes. */
-    private static final int ATTEMPTS = 4;
+public final class Card implements AutoCloseable {
+    /** The major number of DRM nodes; Documentation/admin-guide/devices.txt. */
+    private static final int DRM = 226;
 
-    /** A property of a plane, CRTC or connector: the kernel's number for it, and what it is now. */
-    record Property(int id, long value) {}
+    private static final int MOST_CHARACTERS = 1024;
 
-    /** A connected output; what drives it now, or 0. */
-    private record Connector(int id, int type, int crtc, List<Integer> encoders, List<Scanout.Mode> modes) {}
+    private final DeviceNode node;
+    private final long number;
+    private final CardReader reader;
+    private final String driver;
+    private final String place;
+    private final boolean hasModifiers;
+    /** How many need the control of the displays at present. */
+    private int masters;
 
-    private final DeviceNode file;
-    /** By the object's number. */
-    private final Map<Integer, Map<String, Property>> properties = new HashMap<>();
-
-    Card(DeviceNode file) {
-        this.file = file;
+    private Card(DeviceNode node, long number, String driver, String place) {
+        this.node = node;
+        this.number = number;
+        this.reader = new CardReader(node);
+        this.driver = driver;
+        this.place = place;
+        this.hasModifiers = capability(drm_h.DRM_CAP_ADDFB2_MODIFIERS()) == 1;
     }
 
-    /** Whether there are displays, and a driver with atomic mode setting. */
-    boolean setsModes() throws CenallocException {
-        return enable(drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES()) && enable(drm_h.DRM_CLIENT_CAP_ATOMIC());
-    }
-
-    /** The ways to its screens, one for each that is connected; none if the driver has no atomic mode setting. */
-    List<Scanout> scanouts() throws CenallocException {
-        if (!setsModes()) {
-            return List.of();
+    /**
+     * Opens a DRM node. Whoever controls its displays is not disturbed.
+     *
+     * @throws CenallocException ENOTTY if it is none, without opening it; else the errno of stat, of open or of the driver
+     */
+    public static Card open(Kernel kernel, Path path) throws CenallocException {
+        long number = kernel.deviceNumber(path);
+        if (number < 0) {
+            throw CenallocException.ofCall((int) -number, "stat", path, -1);
         }
-        // Only whoever controls the display has the kernel look whether a screen is connected; others are told what was
-        // found last.
-        boolean isMaster = file.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL) >= 0;
+        if (Kernel.major(number) != DRM) {
+            throw new CenallocException(
+                    Errno.ENOTTY, "stat", path, -1, "not a DRM device", "give a node such as /dev/dri/card0");
+        }
+        return open(kernel, path, number);
+    }
+
+    /** As {@link #open(Kernel, Path)}, of a node that is known to be of DRM. */
+    static Card open(Kernel kernel, Path path, long number) throws CenallocException {
+        DeviceNode node = DeviceNode.open(kernel, path);
+        boolean usable = false;
         try {
-            return scanouts(resources());
+            // The kernel makes the first program that opens a card its master. Given back at once: a desktop may start
+            // any
+            // moment.
+            node.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
+            String place = Sysfs.place(kernel.sysfs(number)).orElseGet(() -> String.valueOf(path.getFileName()));
+            var card = new Card(node, number, driver(node), place);
+            usable = true;
+            return card;
         } finally {
-            if (isMaster) {
-                file.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
+            if (!usable) {
+                node.close();
             }
         }
     }
 
-    private record Resources(List<Integer> crtcs, List<Integer> connectors) {}
-
-    private List<Scanout> scanouts(Resources resources) throws CenallocException {
-        var connectors = new ArrayList<Connector>();
-        for (int id : resources.connectors) {
-            connector(id).ifPresent(connectors::add);
-        }
-        // What drives a screen now goes on to; of the others, none drives two.
-        var taken = new HashSet<Integer>();
-        connectors.forEach(connector -> taken.add(connector.crtc));
-        var scanouts = new ArrayList<Scanout>();
-        for (Connector connector : connectors) {
-            Optional<Scanout> scanout = scanout(connector, resources.crtcs, taken);
-            scanout.ifPresent(found -> taken.add(found.crtc()));
-            scanout.ifPresent(scanouts::add);
-        }
-        return scanouts;
-    }
-
-    private Resources resources() throws CenallocException {
+    private static String driver(DeviceNode node) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
-            // Asked twice, as everything in DRM that has a length: first for the count, then for the content.
-            MemorySegment resources = drm_mode_card_res.allocate(arena);
-            resources(resources);
-            int crtcCount = drm_mode_card_res.count_crtcs(resources);
-            int connectorCount = drm_mode_card_res.count_connectors(resources);
-            MemorySegment crtcs = arena.allocate(ValueLayout.JAVA_INT, crtcCount);
-            MemorySegment connectors = arena.allocate(ValueLayout.JAVA_INT, connectorCount);
-            drm_mode_card_res.crtc_id_ptr(resources, crtcs.address());
-            drm_mode_card_res.connector_id_ptr(resources, connectors.address());
-            drm_mode_card_res.count_fbs(resources, 0);
-            drm_mode_card_res.count_encoders(resources, 0);
-            resources(resources);
-            return new Resources(
-                    integers(crtcs, Math.min(crtcCount, drm_mode_card_res.count_crtcs(resources))),
-                    integers(connectors, Math.min(connectorCount, drm_mode_card_res.count_connectors(resources))));
+            MemorySegment version = drm_version.allocate(arena);
+            node.ioctl("DRM_IOCTL_VERSION", drm_h.DRM_IOCTL_VERSION(), version);
+            long length = Math.clamp(drm_version.name_len(version), 0, MOST_CHARACTERS);
+            MemorySegment name = arena.allocate(length + 1);
+            drm_version.name_len(version, length);
+            drm_version.name(version, name);
+            drm_version.date_len(version, 0);
+            drm_version.desc_len(version, 0);
+            node.ioctl("DRM_IOCTL_VERSION", drm_h.DRM_IOCTL_VERSION(), version);
+            return CardReader.text(name);
         }
     }
 
-    private void resources(MemorySegment resources) throws CenallocException {
-        file.ioctl("DRM_IOCTL_MODE_GETRESOURCES", drm_h.DRM_IOCTL_MODE_GETRESOURCES(), resources);
+    public DeviceNode node() {
+        return node;
+    }
+
+    /** The device number of the node. */
+    public long number() {
+        return number;
+    }
+
+    /** What the driver calls itself. */
+    public String driver() {
+        return driver;
+    }
+
+    /** Its place on the bus, which lasts from boot to boot; else the name of the node. */
+    public String place() {
+        return place;
+    }
+
+    /** What explanations call the device: driver and place. */
+    public String name() {
+        return driver.equals(place) ? driver : driver + " " + place;
+    }
+
+    /** Whether framebuffers are told their modifier; without, the driver guesses. */
+    public boolean hasModifiers() {
+        return hasModifiers;
+    }
+
+    /** Whether it takes dma-bufs of other devices. */
+    public boolean importsDmaBufs() {
+        return (capability(drm_h.DRM_CAP_PRIME()) & drm_h.DRM_PRIME_CAP_IMPORT()) != 0;
+    }
+
+    /** What the driver says of a capability; 0 if it does not know it. */
+    private long capability(int which) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment cap = drm_get_cap.allocate(arena);
+            drm_get_cap.capability(cap, which);
+            return node.tryIoctl(drm_h.DRM_IOCTL_GET_CAP(), cap) < 0 ? 0 : drm_get_cap.value(cap);
+        }
+    }
+
+    /** Whether the device is there; a display that was unplugged answers nothing. */
+    public boolean isPresent() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment cap = drm_get_cap.allocate(arena);
+            drm_get_cap.capability(cap, drm_h.DRM_CAP_PRIME());
+            return node.tryIoctl(drm_h.DRM_IOCTL_GET_CAP(), cap) != -Errno.ENODEV;
+        }
+    }
+
+    /** Whether there are displays, and a driver with atomic mode setting. */
+    public boolean setsModes() throws CenallocException {
+        return enable(drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES()) && enable(drm_h.DRM_CLIENT_CAP_ATOMIC());
+    }
+
+    /** Lists writeback connectors among the others from now on; whether that can be. */
+    boolean enableWriteback() throws CenallocException {
+        return enable(drm_h.DRM_CLIENT_CAP_WRITEBACK_CONNECTORS());
     }
 
     private boolean enable(int capability) throws CenallocException {
@@ -129,13 +165,13 @@ final class Card {
             MemorySegment cap = drm_set_client_cap.allocate(arena);
             drm_set_client_cap.capability(cap, capability);
             drm_set_client_cap.value(cap, 1);
-            int result = file.tryIoctl(drm_h.DRM_IOCTL_SET_CLIENT_CAP(), cap);
+            int result = node.tryIoctl(drm_h.DRM_IOCTL_SET_CLIENT_CAP(), cap);
             return switch (-result) {
                 // No displays, no atomic driver, a node for rendering only.
                 case Errno.EOPNOTSUPP, Errno.EINVAL, Errno.EACCES -> false;
                 default -> {
                     if (result < 0) {
-                        throw file.failure(-result, "DRM_IOCTL_SET_CLIENT_CAP");
+                        throw node.failure(-result, "DRM_IOCTL_SET_CLIENT_CAP");
                     }
                     yield true;
                 }
@@ -143,260 +179,145 @@ final class Card {
         }
     }
 
-    /** Empty if nothing is connected, if what comes out goes back to memory, or if it vanished meanwhile. */
-    private Optional<Connector> connector(int id) throws CenallocException {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment query = drm_mode_get_connector.allocate(arena);
-            int modeCount = 0;
-            int encoderCount = 0;
-            // A screen that is plugged in meanwhile may have more modes than there is room for; then none are told.
-            for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-                // The modes outlive this call, so they are the collector's.
-                MemorySegment modes = drm_mode_modeinfo.allocateArray(modeCount, Arena.ofAuto());
-                MemorySegment encoders = arena.allocate(ValueLayout.JAVA_INT, encoderCount);
-                query.fill((byte) 0);
-                drm_mode_get_connector.connector_id(query, id);
-                drm_mode_get_connector.modes_ptr(query, modes.address());
-                drm_mode_get_connector.count_modes(query, modeCount);
-                drm_mode_get_connector.encoders_ptr(query, encoders.address());
-                drm_mode_get_connector.count_encoders(query, encoderCount);
-                if (file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETCONNECTOR(), query) < 0) {
-                    return Optional.empty();
-                }
-                int modesNow = drm_mode_get_connector.count_modes(query);
-                int encodersNow = drm_mode_get_connector.count_encoders(query);
-                if (attempt > 0 && modesNow <= modeCount && encodersNow <= encoderCount) {
-                    return connector(id, query, modes, integers(encoders, encodersNow));
-                }
-                modeCount = modesNow;
-                encoderCount = encodersNow;
+    /**
+     * Takes the control of the displays, if it does not have it: 0, or {@code -errno}; EBUSY if another program has it, EACCES
+     * if this process may not take it. Each success needs a {@link #releaseMaster}.
+     */
+    public int acquireMaster() {
+        int result = masters > 0 ? 0 : node.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL);
+        if (result >= 0) {
+            masters++;
+        }
+        return result;
+    }
+
+    /** Gives the control of the displays back, once it was released as many times as it was acquired. */
+    public void releaseMaster() {
+        if (--masters == 0) {
+            node.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
+        }
+    }
+
+    /** Whether a screen is connected, as was found last: the kernel does not look again. */
+    public boolean hasConnectedOutput() throws CenallocException {
+        if (!setsModes()) {
+            return false;
+        }
+        for (int id : reader.resources().connectors()) {
+            Optional<CardReader.Connector> connector = reader.connector(id);
+            if (connector.isPresent()
+                    && connector.get().isConnected()
+                    && !connector.get().isWriteback()) {
+                return true;
             }
-            return Optional.empty();
+        }
+        return false;
+    }
+
+    /** The ways to its screens, one for each that is connected; none if the driver has no atomic mode setting. */
+    public List<Scanout> scanouts() throws CenallocException {
+        if (!setsModes()) {
+            return List.of();
+        }
+        // The kernel looks whether a screen is connected only for the program that controls the displays; others are
+        // told
+        // what was found last.
+        boolean isMaster = acquireMaster() >= 0;
+        try {
+            return new Scanouts(reader).all();
+        } finally {
+            if (isMaster) {
+                releaseMaster();
+            }
         }
     }
 
-    private Optional<Connector> connector(int id, MemorySegment query, MemorySegment modes, List<Integer> encoders)
-            throws CenallocException {
-        if (drm_mode_get_connector.connection(query) != CONNECTED
-                || drm_mode_get_connector.connector_type(query) == drm_h.DRM_MODE_CONNECTOR_WRITEBACK()) {
+    /** A connector with its properties as they are now. */
+    public KmsObject connector(int id) throws CenallocException {
+        return reader.object(id, drm_h.DRM_MODE_OBJECT_CONNECTOR());
+    }
+
+    /** A CRTC with its properties as they are now. */
+    public KmsObject crtc(int id) throws CenallocException {
+        return reader.object(id, drm_h.DRM_MODE_OBJECT_CRTC());
+    }
+
+    /** A plane with its properties as they are now. */
+    public KmsObject plane(int id) throws CenallocException {
+        return reader.object(id, drm_h.DRM_MODE_OBJECT_PLANE());
+    }
+
+    /**
+     * A connector that writes the output of a CRTC to memory.
+     *
+     * @param formats that it writes, of those that have a name here
+     */
+    public record Writeback(KmsObject connector, List<PixelFormat> formats) {}
+
+    /** What writes the output of a CRTC to memory; empty if nothing does. */
+    public Optional<Writeback> writeback(int crtc) throws CenallocException {
+        if (!enableWriteback()) {
             return Optional.empty();
         }
-        return Optional.of(new Connector(
-                id,
-                drm_mode_get_connector.connector_type(query),
-                (int) property(id, drm_h.DRM_MODE_OBJECT_CONNECTOR(), "CRTC_ID").value,
-                encoders,
-                modes.elements(drm_mode_modeinfo.layout())
-                        .limit(drm_mode_get_connector.count_modes(query))
-                        .map(Card::mode)
-                        .toList()));
-    }
-
-    private static List<Integer> integers(MemorySegment segment, int count) {
-        return segment.elements(ValueLayout.JAVA_INT)
-                .limit(count)
-                .map(one -> one.get(ValueLayout.JAVA_INT, 0))
-                .toList();
-    }
-
-    private static Scanout.Mode mode(MemorySegment info) {
-        return new Scanout.Mode(
-                Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(info)),
-                Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(info)),
-                FrameRate.of(Math.max(1, drm_mode_modeinfo.vrefresh(info))),
-                (drm_mode_modeinfo.type(info) & drm_h.DRM_MODE_TYPE_PREFERRED()) != 0,
-                info.asReadOnly());
-    }
-
-    private Optional<Scanout> scanout(Connector connector, List<Integer> crtcs, Set<Integer> taken)
-            throws CenallocException {
-        for (int index = 0; index < crtcs.size() && !connector.modes.isEmpty(); index++) {
-            int crtc = crtcs.get(index);
-            if (crtc != connector.crtc && (connector.crtc != 0 || taken.contains(crtc) || !reaches(connector, index))) {
+        CardReader.Resources resources = reader.resources();
+        int crtcIndex = resources.crtcs().indexOf(crtc);
+        for (int id : resources.connectors()) {
+            Optional<CardReader.Connector> connector = reader.connector(id);
+            if (crtcIndex < 0
+                    || connector.isEmpty()
+                    || !connector.get().isWriteback()
+                    || !reader.reaches(connector.get(), crtcIndex)) {
                 continue;
             }
-            for (int plane : planes(index)) {
-                if (property(plane, drm_h.DRM_MODE_OBJECT_PLANE(), "type").value == PRIMARY) {
-                    return Optional.of(new Scanout(
-                            plane,
-                            crtc,
-                            connector.id,
-                            connector.type == drm_h.DRM_MODE_CONNECTOR_VIRTUAL(),
-                            connector.modes,
-                            images(plane, connector.modes)));
-                }
+            KmsObject object = connector(id);
+            try (Arena arena = Arena.ofConfined()) {
+                List<PixelFormat> formats = reader.blob(arena, (int) object.value("WRITEBACK_PIXEL_FORMATS"))
+                        .elements(ValueLayout.JAVA_INT)
+                        .map(code -> PixelFormat.ofDrm(code.get(ValueLayout.JAVA_INT, 0)))
+                        .flatMap(Optional::stream)
+                        .toList();
+                return Optional.of(new Writeback(object, formats));
             }
         }
         return Optional.empty();
     }
 
-    private boolean reaches(Connector connector, int crtcIndex) {
+    /** Makes a blob: the kernel's number for it. Freed by {@link #destroyBlob}, or with the node. */
+    public int createBlob(MemorySegment content) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment encoder = drm_mode_get_encoder.allocate(arena);
-            return connector.encoders.stream().anyMatch(id -> {
-                drm_mode_get_encoder.encoder_id(encoder, id);
-                return file.tryIoctl(drm_h.DRM_IOCTL_MODE_GETENCODER(), encoder) == 0
-                        && (drm_mode_get_encoder.possible_crtcs(encoder) >> crtcIndex & 1) == 1;
-            });
+            MemorySegment create = drm_mode_create_blob.allocate(arena);
+            MemorySegment copy = arena.allocate(content.byteSize(), Long.BYTES).copyFrom(content);
+            drm_mode_create_blob.data(create, copy.address());
+            drm_mode_create_blob.length(create, (int) copy.byteSize());
+            node.ioctl("DRM_IOCTL_MODE_CREATEPROPBLOB", drm_h.DRM_IOCTL_MODE_CREATEPROPBLOB(), create);
+            return drm_mode_create_blob.blob_id(create);
         }
     }
 
-    private List<Integer> planes(int crtcIndex) throws CenallocException {
+    /** Another blob of the same content, which lives as long as its maker wants; 0 of none. */
+    public int copyOfBlob(int id) throws CenallocException {
+        if (id == 0) {
+            return 0;
+        }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment resources = drm_mode_get_plane_res.allocate(arena);
-            file.ioctl("DRM_IOCTL_MODE_GETPLANERESOURCES", drm_h.DRM_IOCTL_MODE_GETPLANERESOURCES(), resources);
-            int count = drm_mode_get_plane_res.count_planes(resources);
-            MemorySegment ids = arena.allocate(ValueLayout.JAVA_INT, count);
-            drm_mode_get_plane_res.plane_id_ptr(resources, ids.address());
-            file.ioctl("DRM_IOCTL_MODE_GETPLANERESOURCES", drm_h.DRM_IOCTL_MODE_GETPLANERESOURCES(), resources);
-            var planes = new ArrayList<Integer>();
-            MemorySegment plane = drm_mode_get_plane.allocate(arena);
-            for (int id : integers(ids, Math.min(count, drm_mode_get_plane_res.count_planes(resources)))) {
-                plane.fill((byte) 0);
-                drm_mode_get_plane.plane_id(plane, id);
-                file.ioctl("DRM_IOCTL_MODE_GETPLANE", drm_h.DRM_IOCTL_MODE_GETPLANE(), plane);
-                if ((drm_mode_get_plane.possible_crtcs(plane) >> crtcIndex & 1) == 1) {
-                    planes.add(id);
-                }
-            }
-            return planes;
+            return createBlob(reader.blob(arena, id));
         }
     }
 
-    /** What a plane takes, in a mode or another. */
-    private List<ImageRange> images(int plane, List<Scanout.Mode> modes) throws CenallocException {
-        var images = new ArrayList<ImageRange>();
-        for (var known : formats(plane).entrySet()) {
-            for (long modifier : known.getValue()) {
-                for (Scanout.Mode mode : modes) {
-                    if (modes.stream().noneMatch(other -> exceeds(other, mode))) {
-                        images.add(new ImageRange(
-                                known.getKey(),
-                                modifier,
-                                ImageRange.Sizes.upTo(mode.width(), mode.height()),
-                                // A frame may stay on the screen for any time.
-                                List.of(ImageRange.Rates.upTo(mode.refresh()))));
-                    }
-                }
+    /** Frees a blob; if that fails, closing the node does it. */
+    public void destroyBlob(int id) {
+        if (id != 0) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment destroy = drm_mode_destroy_blob.allocate(arena);
+                drm_mode_destroy_blob.blob_id(destroy, id);
+                node.tryIoctl(drm_h.DRM_IOCTL_MODE_DESTROYPROPBLOB(), destroy);
             }
         }
-        return images.stream().distinct().toList();
     }
 
-    /** Whether another mode can do all that this one can, and more. */
-    private static boolean exceeds(Scanout.Mode candidate, Scanout.Mode mode) {
-        int rates = candidate.refresh().compareTo(mode.refresh());
-        return candidate.width() >= mode.width()
-                && candidate.height() >= mode.height()
-                && rates >= 0
-                && (candidate.width() > mode.width() || candidate.height() > mode.height() || rates > 0);
-    }
-
-    /** The formats of a plane that have a name here, with their modifiers. */
-    private Map<PixelFormat, Set<Long>> formats(int plane) throws CenallocException {
-        var formats = new LinkedHashMap<PixelFormat, Set<Long>>();
-        for (int fourcc : fourccs(plane)) {
-            PixelFormat.ofDrm(fourcc).ifPresent(format -> formats.computeIfAbsent(format, _ -> new LinkedHashSet<>()));
-        }
-        Property blob = properties(plane, drm_h.DRM_MODE_OBJECT_PLANE()).get("IN_FORMATS");
-        if (blob == null || blob.value == 0) {
-            // A driver that knows of no modifiers.
-            formats.values().forEach(modifiers -> modifiers.add(Image.LINEAR));
-            return formats;
-        }
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment content = blob(arena, (int) blob.value);
-            int base = drm_format_modifier_blob.formats_offset(content);
-            int at = drm_format_modifier_blob.modifiers_offset(content);
-            for (int i = 0; i < drm_format_modifier_blob.count_modifiers(content); i++) {
-                MemorySegment modifier = content.asSlice(at + i * drm_format_modifier.sizeof());
-                // 64 formats at a time, a bit each, from the one with this number on.
-                for (int bit = 0; bit < Long.SIZE; bit++) {
-                    if ((drm_format_modifier.formats(modifier) >> bit & 1) == 1) {
-                        long index = Integer.toUnsignedLong(drm_format_modifier.offset(modifier)) + bit;
-                        int fourcc = content.get(ValueLayout.JAVA_INT, base + index * Integer.BYTES);
-                        long value = drm_format_modifier.modifier(modifier);
-                        PixelFormat.ofDrm(fourcc)
-                                .ifPresent(format -> formats.computeIfAbsent(format, _ -> new LinkedHashSet<>())
-                                        .add(value));
-                    }
-                }
-            }
-        }
-        return formats;
-    }
-
-    private List<Integer> fourccs(int id) throws CenallocException {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment plane = drm_mode_get_plane.allocate(arena);
-            drm_mode_get_plane.plane_id(plane, id);
-            file.ioctl("DRM_IOCTL_MODE_GETPLANE", drm_h.DRM_IOCTL_MODE_GETPLANE(), plane);
-            int count = drm_mode_get_plane.count_format_types(plane);
-            MemorySegment formats = arena.allocate(ValueLayout.JAVA_INT, count);
-            drm_mode_get_plane.format_type_ptr(plane, formats.address());
-            file.ioctl("DRM_IOCTL_MODE_GETPLANE", drm_h.DRM_IOCTL_MODE_GETPLANE(), plane);
-            return integers(formats, Math.min(count, drm_mode_get_plane.count_format_types(plane)));
-        }
-    }
-
-    private MemorySegment blob(Arena arena, int id) throws CenallocException {
-        MemorySegment get = drm_mode_get_blob.allocate(arena);
-        drm_mode_get_blob.blob_id(get, id);
-        file.ioctl("DRM_IOCTL_MODE_GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
-        MemorySegment content = arena.allocate(drm_mode_get_blob.length(get), Long.BYTES);
-        drm_mode_get_blob.data(get, content.address());
-        file.ioctl("DRM_IOCTL_MODE_GETPROPBLOB", drm_h.DRM_IOCTL_MODE_GETPROPBLOB(), get);
-        return content;
-    }
-
-    private Map<String, Property> properties(int object, int type) throws CenallocException {
-        Map<String, Property> known = properties.get(object);
-        if (known != null) {
-            return known;
-        }
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment query = drm_mode_obj_get_properties.allocate(arena);
-            drm_mode_obj_get_properties.obj_id(query, object);
-            drm_mode_obj_get_properties.obj_type(query, type);
-            file.ioctl("DRM_IOCTL_MODE_OBJ_GETPROPERTIES", drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES(), query);
-            int count = drm_mode_obj_get_properties.count_props(query);
-            MemorySegment ids = arena.allocate(ValueLayout.JAVA_INT, count);
-            MemorySegment values = arena.allocate(ValueLayout.JAVA_LONG, count);
-            drm_mode_obj_get_properties.props_ptr(query, ids.address());
-            drm_mode_obj_get_properties.prop_values_ptr(query, values.address());
-            file.ioctl("DRM_IOCTL_MODE_OBJ_GETPROPERTIES", drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES(), query);
-            var read = new HashMap<String, Property>();
-            MemorySegment property = drm_mode_get_property.allocate(arena);
-            for (int i = 0; i < Math.min(count, drm_mode_obj_get_properties.count_props(query)); i++) {
-                property.fill((byte) 0);
-                int id = ids.getAtIndex(ValueLayout.JAVA_INT, i);
-                drm_mode_get_property.prop_id(property, id);
-                file.ioctl("DRM_IOCTL_MODE_GETPROPERTY", drm_h.DRM_IOCTL_MODE_GETPROPERTY(), property);
-                read.put(
-                        drm_mode_get_property.name(property).getString(0),
-                        new Property(id, values.getAtIndex(ValueLayout.JAVA_LONG, i)));
-            }
-            properties.put(object, read);
-            return read;
-        }
-    }
-
-    /**
-     * A property that an object must have.
-     *
-     * @param type {@code DRM_MODE_OBJECT_*}
-     */
-    Property property(int object, int type, String name) throws CenallocException {
-        Property property = properties(object, type).get(name);
-        if (property == null) {
-            throw new CenallocException(
-                    Errno.EINVAL,
-                    "DRM_IOCTL_MODE_OBJ_GETPROPERTIES",
-                    file.path(),
-                    -1,
-                    "display object " + object + " has no property " + name,
-                    "report it to the authors of the driver");
-        }
-        return property;
+    /** Closes the node; framebuffers, blobs and the control of the displays go with it. Idempotent. */
+    @Override
+    public void close() {
+        node.close();
     }
 }

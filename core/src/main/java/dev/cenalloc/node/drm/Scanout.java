@@ -12,23 +12,51 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A way from memory to a screen: the plane that scans out, the CRTC that times it, the connector with the screen, by the
- * kernel's numbers for them. A value, as it was when {@code Probe.scanouts} read it; holds nothing open. Immutable.
+ * kernel's numbers for them. A value, as it was when it was read; holds nothing open. Immutable.
  *
  * <p>Source: {@code Documentation/gpu/drm-kms.rst}.
  *
+ * @param name of the connector, such as {@code HDMI-A-1}
  * @param plane the CRTC's primary plane
  * @param crtc the first that reaches the connector
  * @param connector with a screen that is connected
  * @param isVirtual whether the screen exists in the driver only
+ * @param widthMm of the screen in millimetres; 0 if it is not known
+ * @param heightMm as {@code widthMm}
  * @param modes of the screen, at least one, in the driver's order
  * @param images that the plane takes, in sizes and at rates that one of the modes has
+ * @param overlays the other planes of the CRTC
  */
 public record Scanout(
-        int plane, int crtc, int connector, boolean isVirtual, List<Mode> modes, List<ImageRange> images) {
+        String name,
+        int plane,
+        int crtc,
+        int connector,
+        boolean isVirtual,
+        int widthMm,
+        int heightMm,
+        List<Mode> modes,
+        List<ImageRange> images,
+        List<Overlay> overlays) {
     /** Makes it immutable. */
     public Scanout {
         modes = List.copyOf(modes);
         images = List.copyOf(images);
+        overlays = List.copyOf(overlays);
+    }
+
+    /**
+     * A plane above the primary one.
+     *
+     * @param id the kernel's number for it
+     * @param isCursor whether it is meant for a cursor, which most hardware limits in size
+     * @param images that it takes
+     */
+    public record Overlay(int id, boolean isCursor, List<ImageRange> images) {
+        /** Makes it immutable. */
+        public Overlay {
+            images = List.copyOf(images);
+        }
     }
 
     /**
@@ -67,7 +95,7 @@ public record Scanout(
     }
 
     /**
-     * {@return whether the plane has such images, and a mode is large enough}
+     * {@return whether the primary plane has such images, and a mode is large enough}
      *
      * @param image any
      */
@@ -94,7 +122,7 @@ public record Scanout(
     }
 
     /** The mode for images that stay. */
-    Optional<Mode> mode(Image image) {
+    public Optional<Mode> mode(Image image) {
         return mode(image, new FrameRate(1, Long.MAX_VALUE));
     }
 }

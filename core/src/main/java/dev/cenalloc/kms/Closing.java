@@ -1,0 +1,33 @@
+package dev.cenalloc.kms;
+
+import dev.cenalloc.CenallocException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Closes several things, all of them, whatever fails on the way. Stateless. */
+final class Closing {
+    private Closing() {}
+
+    /** Closes them in this order; then the first failure is thrown, with the others suppressed. */
+    static void all(List<AutoCloseable> things) throws CenallocException {
+        @Nullable Throwable failure = null;
+        for (AutoCloseable thing : things) {
+            try {
+                thing.close();
+            } catch (Exception | Error e) {
+                if (failure == null) {
+                    failure = e;
+                } else {
+                    failure.addSuppressed(e);
+                }
+            }
+        }
+        switch (failure) {
+            case null -> {}
+            case CenallocException e -> throw e;
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            default -> throw new IllegalStateException(failure);
+        }
+    }
+}

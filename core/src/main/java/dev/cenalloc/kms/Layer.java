@@ -1,0 +1,267 @@
+package dev.cenalloc.kms;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.Fence;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.node.drm.AtomicRequest;
+import dev.cenalloc.node.drm.Framebuffer;
+import dev.cenalloc.node.drm.KmsObject;
+import dev.cenalloc.node.drm.Placement;
+import dev.cenalloc.node.drm.Scanout;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Ring;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/** The frames of one plane: on the screen, and about to be. Closed by its {@link Display}. For one thread at a time. */
+@SuppressWarnings("ReferenceEquality") // a frame is one object, handed out again and again
+final class Layer {
+    private final Screen screen;
+    private final KmsObject plane;
+
+    private @Nullable Ring ring;
+    /** Of the frames of the ring. */
+    private List<Framebuffer> framebuffers = List.of();
+    /** Of the ring before, one of which may be on the screen. */
+    private List<Framebuffer> outdated = List.of();
+
+    private @Nullable Placement placement;
+    /** Shows a frame at its place. */
+    private @Nullable Flip flip;
+
+    private @Nullable Frame onScreen;
+    private @Nullable Frame pending;
+    /** The frame that is being given back, which its stream may ask for. */
+    private @Nullable Frame returning;
+
+    /**
+     * A prepared change, with the places of what varies.
+     *
+     * @param framebuffer of the property FB_ID
+     * @param inFence of the property IN_FENCE_FD
+     * @param outFence of the property OUT_FENCE_PTR
+     */
+    record Flip(AtomicRequest request, int framebuffer, int inFence, int outFence) {}
+
+    Layer(Screen screen, int plane) throws CenallocException {
+        this.screen = screen;
+        this.plane = screen.card().plane(plane);
+    }
+
+    KmsObject plane() {
+        return plane;
+    }
+
+    boolean hasRing() {
+        return ring != null;
+    }
+
+    Ring ring() {
+        if (ring == null) {
+            throw new IllegalStateException("no ring is in use: call use(ring) first");
+        }
+        return ring;
+    }
+
+    Placement placement() {
+        return Objects.requireNonNull(placement);
+    }
+
+    @Nullable
+    Frame onScreen() {
+        return onScreen;
+    }
+
+    boolean isReturning(Frame frame) {
+        return returning == frame;
+    }
+
+    /** Whether the display has this frame. */
+    boolean has(Frame frame) {
+        return frame == onScreen || frame == pending;
+    }
+
+    /** Makes framebuffers of the frames of a ring. If it fails, nothing has changed. */
+    void use(Ring next, Placement place) throws CenallocException {
+        var made = new ArrayList<Framebuffer>();
+        boolean complete = false;
+        try {
+            for (int i = 0; i < next.size(); i++) {
+                made.add(Framebuffer.of(screen.card(), next.buffers(i), next.layouts()));
+            }
+            Flip prepared = flip(builder(made.getFirst().id(), place));
+            // What may be on the screen is removed when something else is: to remove it blanks the screen.
+            var old = new ArrayList<>(outdated);
+            old.addAll(framebuffers);
+            outdated = List.copyOf(old);
+            ring = next;
+            framebuffers = List.copyOf(made);
+            placement = place;
+            flip = prepared;
+            complete = true;
+        } finally {
+            if (!complete) {
+                made.forEach(Framebuffer::close);
+            }
+        }
+    }
+
+    /** Gives the frames another place from the next on. */
+    void place(Placement place) throws CenallocException {
+        flip = flip(builder(framebuffers.getFirst().id(), place));
+        placement = place;
+    }
+
+    /** Shows a frame of the ring at its place. */
+    AtomicRequest.Builder request(int index) throws CenallocException {
+        return builder(framebuffers.get(index).id(), placement());
+    }
+
+    /** As {@link #request}, of the first frame at another place. */
+    AtomicRequest.Builder requestAt(Placement place) throws CenallocException {
+        return builder(framebuffers.getFirst().id(), place);
+    }
+
+    private AtomicRequest.Builder builder(int framebuffer, Placement place) throws CenallocException {
+        var builder = new AtomicRequest.Builder().set(plane, "FB_ID", framebuffer);
+        return place.set(builder, plane, screen.crtc().id());
+    }
+
+    /** Adds what varies from frame to frame. */
+    Flip flip(AtomicRequest.Builder builder) throws CenallocException {
+        AtomicRequest request = builder.set(plane, "IN_FENCE_FD", -1)
+                .set(screen.crtc(), "OUT_FENCE_PTR", 0)
+                .build();
+        return new Flip(
+                request,
+                request.place(plane, "FB_ID"),
+                request.place(plane, "IN_FENCE_FD"),
+                request.place(screen.crtc(), "OUT_FENCE_PTR"));
+    }
+
+    /**
+     * Checks that a frame can be handed to the display.
+     *
+     * @throws IllegalArgumentException if it is of another ring
+     * @throws IllegalStateException if it was given back, or the display has it
+     */
+    void check(Frame frame) {
+        if (frame.ring() != ring()) {
+            throw new IllegalArgumentException(frame + " is of another ring than the one in use, " + ring);
+        }
+        if (has(frame)) {
+            throw new IllegalStateException(frame + " was handed to the display already");
+        }
+        if (!frame.isLent()) {
+            throw new IllegalStateException(frame + " was given back, or its stream has ended");
+        }
+    }
+
+    /** Sets the mode, and shows a frame; of a ring before nothing is needed any more. */
+    void begin(Scanout.Mode mode, Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
+        if (out != null) {
+            checkOpen(out);
+        }
+        screen.begin(this, mode, frame, in, out);
+        pending = frame;
+        flipped();
+    }
+
+    private static void checkOpen(Fence fence) {
+        Seam.fenceDescriptor(fence).acquire();
+        Seam.fenceDescriptor(fence).release();
+    }
+
+    /** Whether the frame on the screen is of the ring in use, so that another needs no mode to be set. */
+    boolean isRunning() {
+        return onScreen != null && outdated.isEmpty();
+    }
+
+    /** Commits a frame, to be on the screen from the next refresh on. No commit is under way. */
+    void commit(Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
+        commit(Objects.requireNonNull(flip), frame, in, out);
+    }
+
+    void commit(Flip how, Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
+        how.request.set(how.framebuffer, framebuffers.get(frame.index()).id());
+        if (out != null) {
+            checkOpen(out);
+        }
+        how.request.set(how.outFence, out == null ? 0 : screen.outFencePointer());
+        screen.commit(this, how.request, how.inFence, in);
+        pending = frame;
+        if (out != null) {
+            out.replace(screen.outFence());
+        }
+    }
+
+    /** The pending frame is on the screen. */
+    void flipped() throws CenallocException {
+        Frame left = onScreen;
+        onScreen = pending;
+        pending = null;
+        if (!outdated.isEmpty()) { // else the iterator is an object a frame
+            outdated.forEach(Framebuffer::close);
+            outdated = List.of();
+        }
+        if (left != onScreen) {
+            giveBack(left);
+        }
+    }
+
+    /** Nothing of it is on the screen any more. */
+    void hidden() throws CenallocException {
+        pending = null;
+        flipped();
+    }
+
+    private void giveBack(@Nullable Frame frame) throws CenallocException {
+        // Its stream may have ended meanwhile.
+        if (frame == null || !frame.isLent()) {
+            return;
+        }
+        returning = frame;
+        try {
+            frame.close();
+        } finally {
+            returning = null;
+        }
+    }
+
+    /** Whether an image is inside its frames. */
+    static Placement placement(Image image, Area source, Area target) {
+        if (!source.isInside(image.width(), image.height())) {
+            throw new IllegalArgumentException("the source " + source + " is not inside " + image);
+        }
+        return new Placement(
+                target.x(),
+                target.y(),
+                target.width(),
+                target.height(),
+                source.x(),
+                source.y(),
+                source.width(),
+                source.height());
+    }
+
+    /** Removes the framebuffers, and gives back the frames. What is on the screen goes. Idempotent. */
+    void close() throws CenallocException {
+        outdated.forEach(Framebuffer::close);
+        framebuffers.forEach(Framebuffer::close);
+        Frame first = pending;
+        Frame second = onScreen;
+        pending = null;
+        onScreen = null;
+        ring = null;
+        try {
+            giveBack(second);
+        } finally {
+            if (first != second) {
+                giveBack(first);
+            }
+        }
+    }
+}

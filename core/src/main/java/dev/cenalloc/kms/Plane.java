@@ -1,0 +1,28 @@
+package dev.cenalloc.kms;
+
+import dev.cenalloc.image.ImageRange;
+import java.util.List;
+
+/**
+ * Hardware that scans out one image; several lie one above the other on a screen. A value.
+ *
+ * @param id the kernel's number for it
+ * @param kind what it is meant for
+ * @param images that it takes
+ */
+public record Plane(int id, Kind kind, List<ImageRange> images) {
+    /** What a plane is meant for. */
+    public enum Kind {
+        /** The image below all others; a screen has one. */
+        PRIMARY,
+        /** An image above it. */
+        OVERLAY,
+        /** A mouse pointer; most hardware takes a few small sizes only. */
+        CURSOR
+    }
+
+    /** Makes it immutable. */
+    public Plane {
+        images = List.copyOf(images);
+    }
+}

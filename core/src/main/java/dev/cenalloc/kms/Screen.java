@@ -1,0 +1,414 @@
+package dev.cenalloc.kms;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.Fence;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Log;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.node.DeviceNode;
+import dev.cenalloc.node.drm.AtomicRequest;
+import dev.cenalloc.node.drm.Card;
+import dev.cenalloc.node.drm.FlipEvents;
+import dev.cenalloc.node.drm.KmsObject;
+import dev.cenalloc.node.drm.Placement;
+import dev.cenalloc.node.drm.Scanout;
+import dev.cenalloc.stream.Frame;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The state of one CRTC: what was on it before, which commit is under way, when the last one came on the screen. Used by its
+ * {@link Display}; {@link #restore} may be called by any thread.
+ */
+final class Screen {
+    private static final String COMMIT = "DRM_IOCTL_MODE_ATOMIC";
+
+    /** Where the output goes to memory, if it does. */
+    enum Route {
+        /** To the screen and to memory. */
+        BESIDE,
+        /** To memory in place of a virtual screen, which nobody sees. */
+        INSTEAD
+    }
+
+    private final Card card;
+    private final DeviceNode node;
+    private final Scanout scanout;
+    private final KmsObject crtc;
+    private final KmsObject connector;
+    private final FlipEvents events = new FlipEvents();
+    /** Where the kernel puts the fence of a commit. */
+    private final MemorySegment outFence = Arena.ofAuto().allocate(ValueLayout.JAVA_INT);
+
+    /** Connector that writes back, with the way it does; null if nothing is written back. */
+    private @Nullable KmsObject writeback;
+
+    private Route route = Route.BESIDE;
+
+    /** What was on the screen before; null until something else is. */
+    private AtomicRequest.@Nullable Builder before;
+
+    private volatile @Nullable AtomicRequest restore;
+    private int modeBefore;
+    private boolean isMaster;
+    /** Whether it was restored. Guarded by this. */
+    private boolean ended;
+
+    /** Whose frame is about to come on the screen; null if no commit is under way. */
+    private @Nullable Layer flipping;
+
+    private long commits;
+    private long flips;
+    private long flipNanos;
+
+    Screen(Card card, Scanout scanout) throws CenallocException {
+        this.card = card;
+        this.node = card.node();
+        this.scanout = scanout;
+        this.crtc = card.crtc(scanout.crtc());
+        this.connector = card.connector(scanout.connector());
+    }
+
+    Card card() {
+        return card;
+    }
+
+    KmsObject crtc() {
+        return crtc;
+    }
+
+    long flips() {
+        return flips;
+    }
+
+    long sequence() {
+        return events.sequence();
+    }
+
+    long flipNanos() {
+        return flipNanos;
+    }
+
+    /** Whether frames are on it. */
+    boolean hasBegun() {
+        return restore != null;
+    }
+
+    boolean isFlipping() {
+        return flipping != null;
+    }
+
+    // ---- the first frame, and what was there before ----
+
+    /**
+     * Sets the mode and shows a frame. Blocks until it is on the screen. If it fails, nothing has changed.
+     *
+     * @param mode the screen's
+     * @param frame of the layer's ring
+     * @param in what the display waits for, or null
+     * @param out gets what is signalled when the frame is on the screen, or null
+     */
+    void begin(Layer layer, Scanout.Mode mode, Frame frame, @Nullable Fence in, @Nullable Fence out)
+            throws CenallocException {
+        AtomicRequest.Builder saved = before;
+        boolean first = saved == null;
+        if (first) {
+            takeMaster();
+        }
+        boolean begun = false;
+        int blob = 0;
+        try {
+            if (saved == null) {
+                saved = whatIsOnTheScreen(layer);
+            }
+            blob = card.createBlob(mode.info());
+            Layer.Flip flip = layer.flip(modeset(blob, layer.request(frame.index())));
+            flip.request().set(flip.outFence(), out == null ? 0 : outFencePointer());
+            // First the way back: the program may be ended at any moment.
+            before = saved;
+            restore = saved.build();
+            ScreenRestorer.add(this);
+            int result = tryCommit(flip.request(), flip.inFence(), in, AtomicRequest.ALLOW_MODESET);
+            if (result < 0) {
+                throw refusal(
+                        -result, mode + " with " + frame.ring().agreement().image());
+            }
+            begun = true;
+        } finally {
+            // The kernel keeps the mode as long as it is set.
+            card.destroyBlob(blob);
+            if (first && !begun) {
+                forget();
+            }
+        }
+        flips++;
+        flipNanos = System.nanoTime(); // CLOCK_MONOTONIC, as the events
+        if (out != null) {
+            out.replace(outFence());
+        }
+    }
+
+    private synchronized void forget() {
+        ScreenRestorer.remove(this);
+        before = null;
+        if (!ended) {
+            restore = null;
+            card.destroyBlob(modeBefore);
+            dropMaster();
+        }
+        modeBefore = 0;
+    }
+
+    /** Takes control of the display, until {@link #restore}; if that fails, the commit will tell. */
+    private void takeMaster() throws CenallocException {
+        int result = card.acquireMaster();
+        isMaster = result >= 0;
+        switch (-result) {
+            // Old kernels let root only take control, and not lose it before.
+            case Errno.EACCES, Errno.EPERM, Errno.EBUSY, Errno.EINVAL -> {}
+            default -> {
+                if (result < 0) {
+                    throw node.failure(-result, "DRM_IOCTL_SET_MASTER");
+                }
+            }
+        }
+    }
+
+    private void dropMaster() {
+        if (isMaster) {
+            isMaster = false;
+            card.releaseMaster();
+        }
+    }
+
+    /** What is shown now, as values to be set again. */
+    private AtomicRequest.Builder whatIsOnTheScreen(Layer layer) throws CenallocException {
+        KmsObject crtcNow = card.crtc(crtc.id());
+        KmsObject connectorNow = card.connector(connector.id());
+        // That mode may live only as long as it is set; a copy is ours.
+        modeBefore = card.copyOfBlob((int) crtcNow.value("MODE_ID"));
+        var saved = new AtomicRequest.Builder()
+                .set(crtcNow, "MODE_ID", modeBefore)
+                .set(crtcNow, "ACTIVE", crtcNow.value("ACTIVE"))
+                .set(connectorNow, "CRTC_ID", connectorNow.value("CRTC_ID"));
+        save(saved, layer.plane().id());
+        if (writeback != null) {
+            saved.set(writeback, "CRTC_ID", 0);
+        }
+        return saved;
+    }
+
+    private void save(AtomicRequest.Builder saved, int plane) throws CenallocException {
+        KmsObject now = card.plane(plane);
+        for (String property : Placement.PROPERTIES) {
+            saved.set(now, property, now.value(property));
+        }
+    }
+
+    /** Restores another plane, too, from now on. */
+    void alsoRestore(int plane) throws CenallocException {
+        AtomicRequest.Builder saved = Objects.requireNonNull(before);
+        save(saved, plane);
+        restore = saved.build();
+    }
+
+    private AtomicRequest.Builder modeset(int blob, AtomicRequest.Builder request) throws CenallocException {
+        KmsObject written = writeback;
+        request.set(crtc, "MODE_ID", blob).set(crtc, "ACTIVE", 1);
+        request.set(connector, "CRTC_ID", written != null && route == Route.INSTEAD ? 0 : crtc.id());
+        return written == null ? request : request.set(written, "CRTC_ID", crtc.id());
+    }
+
+    /**
+     * Asks whether a change is possible.
+     *
+     * @return 0, or {@code -errno}
+     * @throws NoMasterException EACCES, EPERM: another program controls the display
+     */
+    int test(Layer layer, Scanout.Mode mode) throws CenallocException {
+        boolean borrowed = !isMaster;
+        if (borrowed) {
+            takeMaster();
+        }
+        int blob = 0;
+        try {
+            blob = card.createBlob(mode.info());
+            int result = modeset(blob, layer.request(0))
+                    .build()
+                    .tryCommit(node, AtomicRequest.TEST_ONLY | AtomicRequest.ALLOW_MODESET, 0);
+            if (result == -Errno.EACCES || result == -Errno.EPERM || result == -Errno.ENODEV) {
+                throw refusal(-result, "");
+            }
+            return result;
+        } finally {
+            card.destroyBlob(blob);
+            if (borrowed) {
+                dropMaster();
+            }
+        }
+    }
+
+    /**
+     * Has the output written back, beside the screen where the driver can do both; else in place of the screen, if that is a
+     * virtual one.
+     *
+     * @return whether that is possible; takes effect at the next {@link #begin}
+     */
+    boolean write(KmsObject connectorOfWriteback, Layer layer, Scanout.Mode mode) throws CenallocException {
+        writeback = connectorOfWriteback;
+        boolean possible = false;
+        try {
+            for (Route candidate : scanout.isVirtual() ? Route.values() : new Route[] {Route.BESIDE}) {
+                route = candidate;
+                if (test(layer, mode) == 0) {
+                    possible = true;
+                    break;
+                }
+            }
+            if (possible && before != null) {
+                before.set(connectorOfWriteback, "CRTC_ID", 0);
+            }
+        } finally {
+            if (!possible) {
+                writeback = null;
+            }
+        }
+        return possible;
+    }
+
+    /** Puts back what was on the screen. Nothing can be shown afterwards. Idempotent, for any thread. */
+    synchronized void restore() {
+        ScreenRestorer.remove(this);
+        if (ended) {
+            return;
+        }
+        ended = true;
+        AtomicRequest known = restore;
+        if (known == null) {
+            return;
+        }
+        // The framebuffer of before may be gone with the program that made it. Then the last close of the node makes
+        // the
+        // kernel bring its console back.
+        int result = known.tryCommit(node, AtomicRequest.ALLOW_MODESET, 0);
+        if (result < 0) {
+            Log.info("what was on the screen of {} cannot be put back: {}", card.name(), Errno.name(-result));
+        }
+        card.destroyBlob(modeBefore);
+        dropMaster();
+    }
+
+    // ---- frame by frame ----
+
+    private synchronized int tryCommit(AtomicRequest request, int flags) {
+        // Else a frame could come on the screen after it was restored.
+        if (ended) {
+            throw new IllegalStateException("the program is ending: the display was given back");
+        }
+        return request.tryCommit(node, flags, ++commits);
+    }
+
+    /**
+     * Commits what a layer has prepared, without waiting for it. No other commit may be under way. Allocates nothing.
+     *
+     * @param in what the display waits for, or null
+     * @param inPlace of the property IN_FENCE_FD
+     */
+    void commit(Layer layer, AtomicRequest request, int inPlace, @Nullable Fence in) throws CenallocException {
+        int result = tryCommit(request, inPlace, in, AtomicRequest.NONBLOCK | AtomicRequest.EVENT);
+        if (result < 0) {
+            throw refusal(-result, "the frame");
+        }
+        flipping = layer;
+    }
+
+    private int tryCommit(AtomicRequest request, int inPlace, @Nullable Fence in, int flags) {
+        if (in == null) {
+            request.set(inPlace, -1);
+            return tryCommit(request, flags);
+        }
+        // The number must not be closed and used again between here and the kernel.
+        Descriptor descriptor = Seam.fenceDescriptor(in);
+        request.set(inPlace, descriptor.acquire());
+        try {
+            return tryCommit(request, flags);
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    /** For OUT_FENCE_PTR. */
+    long outFencePointer() {
+        return outFence.address();
+    }
+
+    /** The number that the last commit with an out-fence gave. */
+    int outFence() {
+        return outFence.get(ValueLayout.JAVA_INT, 0);
+    }
+
+    /**
+     * Waits for the commit under way, if there is one, and gives back the frame that left the screen. Two system calls;
+     * allocates nothing.
+     *
+     * @return whether none is under way any more
+     */
+    boolean awaitFlip(long nanos) throws CenallocException {
+        if (flipping == null) {
+            return true;
+        }
+        long end = System.nanoTime() + nanos;
+        long left = nanos;
+        while (true) {
+            int ready = node.await(Linux.POLLIN, left);
+            if (ready == 0) {
+                if (!card.isPresent()) {
+                    throw node.failure(Errno.ENODEV, "poll");
+                }
+                return false;
+            }
+            if ((ready & Linux.POLLIN) == 0) {
+                throw node.failure(Errno.ENODEV, "poll");
+            }
+            int found = events.read(node, commits);
+            if (found < 0) {
+                throw node.failure(-found, "read");
+            }
+            if (found > 0) {
+                flips++;
+                flipNanos = events.nanos();
+                Layer layer = Objects.requireNonNull(flipping);
+                flipping = null;
+                layer.flipped();
+                return true;
+            }
+            left = end - System.nanoTime();
+            if (left <= 0) {
+                return false;
+            }
+        }
+    }
+
+    /** Commits and waits until it is on the screen. */
+    void commitNow(AtomicRequest request, String what) throws CenallocException {
+        int result = tryCommit(request, AtomicRequest.ALLOW_MODESET);
+        if (result < 0) {
+            throw refusal(-result, what);
+        }
+    }
+
+    /** The exception for a commit that failed. */
+    CenallocException refusal(int errno, String what) {
+        return switch (errno) {
+            case Errno.EACCES, Errno.EPERM -> new NoMasterException(errno, COMMIT, node.path());
+            case Errno.EINVAL, Errno.ERANGE, Errno.ENOSPC, Errno.EOPNOTSUPP ->
+                new DisplayRefusalException(errno, node.path(), what);
+            default -> node.failure(errno, COMMIT);
+        };
+    }
+}

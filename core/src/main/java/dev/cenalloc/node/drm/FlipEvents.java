@@ -1,0 +1,65 @@
+package dev.cenalloc.node.drm;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.drm.drm_event;
+import dev.cenalloc.bindings.drm.drm_event_vblank;
+import dev.cenalloc.bindings.drm.drm_h;
+import dev.cenalloc.node.DeviceNode;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * The events of commits that came on the screen. Holds nothing but memory, which the collector frees. Allocates nothing once made.
+ * For one thread at a time.
+ */
+public final class FlipEvents {
+    /** Room for 32 events; the kernel keeps the others. */
+    private static final int BYTES = 1024;
+
+    private final MemorySegment events = Arena.ofAuto().allocate(BYTES, Long.BYTES);
+    private long sequence;
+    private long nanos;
+
+    /**
+     * Reads the events that are there.
+     *
+     * @param userData of the commit that is waited for
+     * @return 1 if its event was among them, 0 if not, or {@code -errno}
+     */
+    public int read(DeviceNode node, long userData) {
+        long length = node.tryRead(events);
+        if (length < 0) {
+            return length == -Errno.EAGAIN ? 0 : (int) length;
+        }
+        int found = 0;
+        long at = 0;
+        while (at + drm_event_vblank.sizeof() <= length) {
+            int type = events.get(ValueLayout.JAVA_INT, at + drm_event.type$offset());
+            long user = events.get(ValueLayout.JAVA_LONG, at + drm_event_vblank.user_data$offset());
+            if (type == drm_h.DRM_EVENT_FLIP_COMPLETE() && user == userData) {
+                found = 1;
+                sequence = number(at + drm_event_vblank.sequence$offset());
+                nanos = number(at + drm_event_vblank.tv_sec$offset()) * 1_000_000_000
+                        + number(at + drm_event_vblank.tv_usec$offset()) * 1000;
+            }
+            int step = events.get(ValueLayout.JAVA_INT, at + drm_event.length$offset());
+            at = step <= 0 ? length : at + step;
+        }
+        return found;
+    }
+
+    private long number(long offset) {
+        return Integer.toUnsignedLong(events.get(ValueLayout.JAVA_INT, offset));
+    }
+
+    /** The number of the refresh of the last event that was waited for. */
+    public long sequence() {
+        return sequence;
+    }
+
+    /** When that was, in nanoseconds of the monotonic clock. */
+    public long nanos() {
+        return nanos;
+    }
+}
