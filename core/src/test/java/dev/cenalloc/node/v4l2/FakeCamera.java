@@ -92,8 +92,6 @@ public final class FakeCamera implements FakeKernel.Device {
     public int header;
     /** {@code V4L2_IN_ST_*} of its input. */
     public int inputStatus;
-    /** The field that it answers; as asked if 0. */
-    public int field;
     /** What becomes of the format that it answers to VIDIOC_S_FMT. */
     public Consumer<MemorySegment> settled = _ -> {};
     /** Whether poll tells an error. */
@@ -440,9 +438,6 @@ public final class FakeCamera implements FakeKernel.Device {
         v4l2_pix_format.height(pixels, height);
         v4l2_pix_format.bytesperline(pixels, pitch);
         v4l2_pix_format.sizeimage(pixels, pitch * height + imagePadding);
-        if (field != 0) {
-            v4l2_pix_format.field(pixels, field);
-        }
         return 0;
     }
 
