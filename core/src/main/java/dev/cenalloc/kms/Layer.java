@@ -75,6 +75,10 @@ final class Layer {
         return onScreen;
     }
 
+    boolean hasFrames() {
+        return onScreen != null || pending != null;
+    }
+
     boolean isReturning(Frame frame) {
         return returning == frame;
     }

@@ -188,7 +188,9 @@ class DisplayDeviceTest {
                         assertThrows(IllegalStateException.class, () -> writeback.capture(SECONDS));
                     }
                 }
-                assertEquals(List.of(1, 0, 0), frames.stream().map(frame -> frame.returns).toList());
+                assertEquals(
+                        List.of(1, 0, 0),
+                        frames.stream().map(frame -> frame.returns).toList());
                 assertThrows(IllegalStateException.class, () -> writeback.await(SECONDS));
             }
         }
@@ -210,7 +212,8 @@ class DisplayDeviceTest {
                 display.awaitShown(SECONDS);
                 assertEquals(t + 1, display.flips());
                 if (t > 1) {
-                    assertTrue(display.lastFlipSequence() > sequence, display.lastFlipSequence() + " after " + sequence);
+                    assertTrue(
+                            display.lastFlipSequence() > sequence, display.lastFlipSequence() + " after " + sequence);
                 }
                 sequence = display.lastFlipSequence();
                 before = frame;
@@ -303,6 +306,8 @@ class DisplayDeviceTest {
     void aSecondRingTakesOver() throws Exception {
         try (var display = Display.open(cenalloc, node)) {
             Writeback writeback;
+            display.configure(Canvas.negotiate(
+                    cenalloc, display, ImageRequest.ANY.format(PixelFormat.XR24).size(800, 600)));
             try (var large = display.canvas(2)) {
                 draw(large, 1);
                 draw(large, 2);
@@ -354,7 +359,9 @@ class DisplayDeviceTest {
             Agreement agreement = Agreement.negotiate(
                     cenalloc,
                     ImageRequest.ANY.format(PixelFormat.XR24).size(64, 32),
-                    List.of(overlay.port(), Port.of(Device.cpu(Direction.WRITE), overlay.port().images())));
+                    List.of(
+                            overlay.port(),
+                            Port.of(Device.cpu(Direction.WRITE), overlay.port().images())));
             try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
                 var frames = TestFrame.of(ring);
                 overlay.use(ring);
