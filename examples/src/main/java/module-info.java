@@ -11,8 +11,6 @@ module dev.cenalloc.examples {
     requires jdk.management;
     requires org.apache.logging.log4j;
 
-    exports dev.cenalloc.examples;
-
     opens dev.cenalloc.command to
             info.picocli;
 }

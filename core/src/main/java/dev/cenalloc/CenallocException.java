@@ -176,7 +176,7 @@ public class CenallocException extends IOException {
 
     private static boolean isOfTheKernel(String call) {
         String first = call.split(" ", 2)[0];
-        return SYSTEM_CALLS.contains(first) || !first.isEmpty() && first.equals(first.toUpperCase(Locale.ROOT));
+        return SYSTEM_CALLS.contains(first) || (!first.isEmpty() && first.equals(first.toUpperCase(Locale.ROOT)));
     }
 
     /** {@return the kernel's error number, positive} */

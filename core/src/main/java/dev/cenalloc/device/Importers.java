@@ -8,7 +8,7 @@ import dev.cenalloc.node.drm.DrmImporter;
 import dev.cenalloc.node.v4l2.V4l2Importer;
 import java.nio.file.Path;
 
-/** Opens nodes by what they are. Stateless. */
+/** Opens a node with the importer of its subsystem. Stateless. */
 final class Importers {
     // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as
     // a
@@ -28,7 +28,7 @@ final class Importers {
      * Opens a node.
      *
      * @param number its device number, which says what it is
-     * @throws CenallocException ENOTTY if it is not one that can be offered memory; else the errno of the driver
+     * @throws CenallocException ENOTTY if the node is of another subsystem; else the errno of the driver
      */
     static Importer open(Kernel kernel, Path node, long number) throws CenallocException {
         return switch (Kernel.major(number)) {

@@ -125,6 +125,7 @@ public final class Display implements AutoCloseable {
 
     /**
      * As {@link #open(Cenalloc, Path)}, and negotiates with the display alone which images it shows: ready for {@link #canvas}.
+     * Unless a size is requested, the images have the size of the mode that the screen prefers.
      *
      * @param cenalloc whose heaps the memory comes from
      * @param node a DRM card
@@ -138,7 +139,10 @@ public final class Display implements AutoCloseable {
         Display display = open(cenalloc, node);
         boolean usable = false;
         try {
-            display.configure(Canvas.negotiate(cenalloc, display, request));
+            Mode preferred = display.mode();
+            ImageRequest sized =
+                    request.size().isPresent() ? request : request.size(preferred.width(), preferred.height());
+            display.configure(Canvas.negotiate(cenalloc, display, sized));
             usable = true;
             return display;
         } finally {

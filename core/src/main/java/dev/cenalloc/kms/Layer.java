@@ -207,8 +207,10 @@ final class Layer {
         Frame left = onScreen;
         onScreen = pending;
         pending = null;
-        outdated.forEach(Framebuffer::close);
-        outdated = List.of();
+        if (!outdated.isEmpty()) { // else the iterator is an object a frame
+            outdated.forEach(Framebuffer::close);
+            outdated = List.of();
+        }
         if (left != onScreen) {
             giveBack(left);
         }

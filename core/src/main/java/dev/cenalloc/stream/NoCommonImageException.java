@@ -8,8 +8,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Devices that cannot exchange images (EINVAL): they have none in common, and {@link #conflict()} tells who is to blame; or there is no
- * memory for those that they have in common, and {@link #rejected()} tells why.
+ * Devices cannot exchange images (EINVAL). Either they have none in common: {@link #conflict()} names the ports in conflict. Or there
+ * is no memory for the images in common: {@link #rejected()} says why for each.
  */
 public final class NoCommonImageException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -27,34 +27,36 @@ public final class NoCommonImageException extends CenallocException {
                 null,
                 -1,
                 conflict.toString(),
-                conflict.wish().isPresent()
-                        ? "wish for something that they have, or for less"
+                conflict.request().isPresent()
+                        ? "request an image that the devices have, or leave format and size open"
                         : conflict.ports().size() == 1
-                                ? "see whether its driver lacks something that it waits for, such as a signal"
-                                : "put a device between them that converts, or the CPU");
+                                ? "check whether the driver waits for something, such as a signal"
+                                : "add a device between them that converts, or let the CPU convert");
         this.conflict = conflict;
         this.rejected = List.of();
     }
 
-    NoCommonImageException(List<ImageRejection> rejected) {
+    NoCommonImageException(List<ImageRejection> rejected, String remedy) {
         super(
                 Errno.EINVAL,
                 "negotiate",
                 null,
                 -1,
                 "no memory suits the images in common: "
-                        + rejected.stream().map(ImageRejection::toString).collect(Collectors.joining(", ")),
-                "leave one of the devices out, or copy between two buffers");
+                        + ImageRejection.groups(rejected).stream()
+                                .map(ImageRejection::words)
+                                .collect(Collectors.joining("; ")),
+                remedy);
         this.conflict = null;
         this.rejected = List.copyOf(rejected);
     }
 
-    /** {@return the smallest set of ports that conflict; empty if they have images in common, and in a copy that was serialised} */
+    /** {@return the smallest set of ports in conflict; empty if they have images in common, and in a copy that was serialised} */
     public Optional<ImageConflict> conflict() {
         return Optional.ofNullable(conflict);
     }
 
-    /** {@return the images in common, best first, each with what speaks against it; empty in a copy that was serialised} */
+    /** {@return the images in common, best first, each with the reason against it; empty in a copy that was serialised} */
     public List<ImageRejection> rejected() {
         return rejected == null ? List.of() : rejected;
     }

@@ -1,12 +1,14 @@
 package dev.cenalloc.command;
 
-import dev.cenalloc.plan.Direction;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Fence;
-import dev.cenalloc.image.Image;
-import dev.cenalloc.image.Layout;
 import dev.cenalloc.Mapping;
-import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.examples.Colours;
+import dev.cenalloc.examples.Pictures;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.kms.Writeback;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Ring;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -23,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Compares what the display put out with what the camera wrote, pixel by pixel, on a thread of its own: as many frames as
  * it can follow. Between two frames it sleeps until the frame loop wakes it, which costs the loop one system call for a frame
- * that is compared; while nothing is compared, the thread costs nothing. Compares nothing before {@link #use}. Closed by
- * whoever made it.
+ * that is compared; while nothing is compared, the thread costs nothing. Compares nothing before {@link #use}. Closed by the
+ * caller that made it.
  */
 final class Checker implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(Checker.class);
@@ -32,59 +34,51 @@ final class Checker implements AutoCloseable {
     private static final Duration CAPTURE_LIMIT = Duration.ofSeconds(5);
     private static final long WAIT_NANOS = 4_000_000;
     private static final long LOOK_NANOS = 500_000;
-    /**
-     * Between the end of a capture and the next. Drivers tidy up in their own time: VKMS (6.12) loses a capture that is asked
-     * for before it has put the one before away.
-     */
-    private static final long PAUSE_NANOS = 100_000_000;
 
-    /** A buffer with an image, mapped for as long as this is open. */
-    private record Mapped(DmaBuf buffer, Mapping mapping, Layout layout) {}
-
+    private final Ring ring;
     private final Layout layout;
-    private final List<Mapped> shown = new ArrayList<>();
+    /** Of each frame of the ring; apart from the frames' own accesses, which belong to the frame loop. */
+    private final List<Mapping> mapped = new ArrayList<>();
     /** What the display puts out; null before {@link #use}. */
-    private @Nullable Mapped captured;
+    private @Nullable Writeback writeback;
 
-    private final Undo mapped = new Undo();
     private final Thread thread = new Thread(this::work, "checker");
 
-    /** The buffer under check; written by the frame loop to begin, by the checker to end. */
+    /** The frame under check; written by the frame loop to begin, by the checker to end. */
     private volatile int index = NONE;
 
-    private volatile int fence = NONE;
+    private volatile boolean capturing;
     private volatile boolean closed;
+    /** What was captured last; it stays in its buffer until the next capture. */
+    private volatile @Nullable Frame last;
+
     private final AtomicLong frames = new AtomicLong();
     private final AtomicLong lost = new AtomicLong();
     private final AtomicLong different = new AtomicLong();
 
-    /**
-     * Of frames that are to be compared, if {@link #use} says with what.
-     *
-     * @param layout how they lie in their buffers
-     */
-    Checker(Layout layout) {
-        this.layout = layout;
+    /** @param ring whose frames are to be compared, if {@link #use} says with what */
+    Checker(Ring ring) {
+        this.ring = ring;
+        this.layout = ring.agreement().layout();
     }
 
-    /**
-     * Maps the memory and begins to wait.
-     *
-     * @param memory of the frames
-     * @param output what the display puts out
-     * @param outputLayout how it lies there
-     */
-    void use(List<DmaBuf> memory, DmaBuf output, Layout outputLayout) throws IOException {
-        captured = map(output, outputLayout);
-        for (DmaBuf buffer : memory) {
-            shown.add(map(buffer, layout));
+    /** Whether the colours of such an image can be read. */
+    static boolean canCompare(Layout layout) {
+        return Colours.of(layout.image().format()).isPresent();
+    }
+
+    /** Maps the frames and begins to wait. */
+    void use(Writeback output) throws IOException {
+        for (int i = 0; i < ring.size(); i++) {
+            mapped.add(ring.buffers(i).getFirst().map(Direction.READ));
         }
+        writeback = output;
         thread.setDaemon(true);
         thread.start();
     }
 
-    private Mapped map(DmaBuf buffer, Layout layout) throws IOException {
-        return new Mapped(buffer, mapped.add(buffer.map(Direction.READ)), layout);
+    boolean isUsed() {
+        return writeback != null;
     }
 
     /** Whether a check may begin. After a lost capture none may: the next to complete might be the one that was lost. */
@@ -92,14 +86,14 @@ final class Checker implements AutoCloseable {
         return index == NONE && lost.get() == 0;
     }
 
-    boolean isReading(int buffer) {
-        return index == buffer;
+    boolean isReading(int frame) {
+        return index == frame;
     }
 
-    /** Checks a buffer against the capture that completes with the fence, which is closed here. Only when ready. */
-    void check(int buffer, int captureFence) {
-        fence = captureFence;
-        index = buffer;
+    /** Checks a frame against the capture that is under way. Only when ready. */
+    void check(int frame) {
+        capturing = true;
+        index = frame;
         LockSupport.unpark(thread);
     }
 
@@ -108,7 +102,7 @@ final class Checker implements AutoCloseable {
      * than a frame does, on a machine that keeps up.
      */
     void awaitCapture() {
-        while (fence != NONE) {
+        while (capturing) {
             LockSupport.parkNanos(WAIT_NANOS);
         }
     }
@@ -141,29 +135,20 @@ final class Checker implements AutoCloseable {
 
     /** A picture of what the display put out last, while no check is under way. */
     BufferedImage pictureOfCapture() throws IOException {
-        return picture(captured().buffer, captured().layout);
+        Frame captured = Objects.requireNonNull(last, "nothing was read back");
+        return picture(captured.buffers().getFirst(), captured.layout());
     }
 
-    private Mapped captured() {
-        return Objects.requireNonNull(captured, "nothing is read back");
+    /** A picture of what is in a frame. */
+    BufferedImage picture(int frame) throws IOException {
+        return picture(ring.buffers(frame).getFirst(), layout);
     }
 
-    /** A picture of what is in a buffer. */
-    static BufferedImage picture(DmaBuf buffer, Layout layout) throws IOException {
-        Image image = layout.image();
-        Colours colours = colours(layout);
-        var picture = new BufferedImage(image.width(), image.height(), BufferedImage.TYPE_INT_RGB);
+    private static BufferedImage picture(DmaBuf buffer, Layout layout) throws IOException {
         try (Mapping mapping = buffer.map(Direction.READ);
                 var _ = buffer.access(Direction.READ)) {
-            for (int y = 0; y < image.height(); y++) {
-                long line = layout.planes().getFirst().offset()
-                        + y * layout.planes().getFirst().pitch();
-                for (int x = 0; x < image.width(); x++) {
-                    picture.setRGB(x, y, colours.get(mapping.segment(), line + (long) x * colours.bytes()));
-                }
-            }
+            return Pictures.of(mapping.segment(), layout);
         }
-        return picture;
     }
 
     private void work() {
@@ -172,37 +157,25 @@ final class Checker implements AutoCloseable {
                 LockSupport.park(this);
                 continue;
             }
-            try {
-                if (captureCompletes()) {
-                    fence = NONE;
-                    different.addAndGet(compare(index));
-                    frames.incrementAndGet();
-                } else {
-                    lost.incrementAndGet();
-                }
+            try (Frame picture = Objects.requireNonNull(writeback).await(CAPTURE_LIMIT)) {
+                capturing = false;
+                different.addAndGet(compare(index, picture));
+                frames.incrementAndGet();
             } catch (IOException | RuntimeException | Error e) {
                 LOG.error("the check of a frame failed", e);
                 lost.incrementAndGet();
             } finally {
-                fence = NONE;
-                LockSupport.parkNanos(PAUSE_NANOS);
+                capturing = false;
                 index = NONE;
             }
         }
     }
 
-    private boolean captureCompletes() throws IOException {
-        try (Fence captureDone = Fence.adopt(fence)) {
-            return captureDone.await(CAPTURE_LIMIT);
-        }
-    }
-
-    private long compare(int buffer) throws IOException {
-        Mapped here = shown.get(buffer);
-        Mapped there = captured();
-        try (var _ = here.buffer.access(Direction.READ);
-                var _ = there.buffer.access(Direction.READ)) {
-            return differences(here.mapping.segment(), here.layout, there.mapping.segment(), there.layout);
+    private long compare(int frame, Frame picture) throws IOException {
+        try (var _ = ring.buffers(frame).getFirst().access(Direction.READ);
+                var there = picture.access(Direction.READ)) {
+            last = picture;
+            return differences(mapped.get(frame).segment(), layout, there.segment(), picture.layout());
         }
     }
 
@@ -250,9 +223,6 @@ final class Checker implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
-        if (fence != NONE) { // handed over, and never looked at
-            Linux.close(fence);
-        }
-        mapped.close();
+        mapped.forEach(Mapping::close);
     }
 }

@@ -27,12 +27,13 @@ final class HeapsCommand implements Callable<Integer> {
                 return 1;
             }
             for (Heap heap : cenalloc.heaps()) {
-                command.getOut().printf(
-                        "%-20s %s%s%s%n",
-                        heap.name(),
-                        heap.properties(),
-                        heap.pool().equals(heap.name()) ? "" : "; pool " + heap.pool(),
-                        heap.isAccessible() ? "" : "; no permission");
+                command.getOut()
+                        .printf(
+                                "%-20s %s%s%s%n",
+                                heap.name(),
+                                heap.properties(),
+                                heap.pool().equals(heap.name()) ? "" : "; pool " + heap.pool(),
+                                heap.isAccessible() ? "" : "; no permission");
             }
         }
         return 0;

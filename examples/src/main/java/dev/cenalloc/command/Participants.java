@@ -1,86 +1,64 @@
 package dev.cenalloc.command;
 
-import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.device.DeviceInfo;
+import dev.cenalloc.device.DeviceInfo.Kind;
+import dev.cenalloc.device.Devices;
+import dev.cenalloc.examples.Colours;
+import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kms.Display;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
-import dev.cenalloc.image.ImageRange;
-import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Port;
-import dev.cenalloc.device.Probe;
+import dev.cenalloc.v4l2.Camera;
+import dev.cenalloc.v4l2.Converter;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Who takes part in a pipeline, and what they agreed on before anything was allocated. A value; nothing is open.
+ * The open devices of a pipeline and what they agreed on. The devices are closed by the caller.
  *
- * @param camera gives the frames
- * @param converter takes them and gives others, if one is wanted
- * @param display shows them
- * @param agreement on images and memory
+ * @param converter null if there is none between camera and display
  */
-record Participants(Probe camera, Optional<Probe> converter, Probe display, Agreement agreement) {
-    /** What the user's word can be about: whatever lies in one buffer. */
-    private static final List<ImageRange> ANY_IMAGES = images(format -> format.buffers() == 1);
+record Participants(Camera camera, @Nullable Converter converter, Display display, Agreement agreement) {
+    /** Images of any size in every format. */
+    private static final List<ImageRange> ANY_IMAGES = images(format -> true);
 
-    /** What a device is for, by the ports that it has. */
-    private enum Role {
-        CAMERA("/dev", "video", true, false),
-        CONVERTER("/dev", "video", true, true),
-        DISPLAY("/dev/dri", "card", false, true);
-
-        private final String directory;
-        private final String prefix;
-        private final boolean produces;
-        private final boolean consumes;
-
-        Role(String directory, String prefix, boolean produces, boolean consumes) {
-            this.directory = directory;
-            this.prefix = prefix;
-            this.produces = produces;
-            this.consumes = consumes;
-        }
-
-        boolean isOf(Probe probe) throws CenallocException {
-            return probe.produces().isPresent() == produces && probe.consumes().isPresent() == consumes;
-        }
-
-        @Override
-        public String toString() {
-            return name().toLowerCase(Locale.ROOT);
-        }
-    }
-
-    /** Finds devices that agree: those that were named, else the first that do. */
-    static Participants find(Cenalloc cenalloc, Pipeline.Request request) throws IOException {
-        List<Probe> cameras = named(cenalloc, Role.CAMERA, request.camera());
-        List<Optional<Probe>> converters = new ArrayList<>();
-        if (request.through().isPresent()) {
-            named(cenalloc, Role.CONVERTER, request.through().get())
-                    .forEach(probe -> converters.add(Optional.of(probe)));
-        } else {
-            converters.add(Optional.empty());
-        }
-        List<Probe> displays = named(cenalloc, Role.DISPLAY, request.display());
+    /** Opens the named devices, or the first that agree. */
+    static Participants open(Cenalloc cenalloc, Pipeline.Request request, Undo opened) throws IOException {
+        List<Path> cameras = request.camera().isPresent()
+                ? List.of(Devices.camera(cenalloc, request.camera().get()))
+                : all(cenalloc, Kind.CAMERA, () -> Devices.camera(cenalloc));
+        List<Path> displays = request.display().isPresent()
+                ? List.of(Devices.display(cenalloc, request.display().get()))
+                : all(cenalloc, Kind.DISPLAY, () -> Devices.display(cenalloc));
+        Path converter = request.through().isPresent()
+                ? Devices.converter(cenalloc, request.through().get())
+                : null;
         var refusals = new ArrayList<CenallocException>();
-        for (Probe camera : cameras) {
-            for (Optional<Probe> converter : converters) {
-                for (Probe display : displays) {
-                    try {
-                        Agreement agreement =
-                                cenalloc.negotiate(request.wish(), ports(request, camera, converter, display));
-                        return new Participants(camera, converter, display, agreement);
-                    } catch (CenallocException e) {
-                        refusals.add(e);
-                    }
+        for (Path camera : cameras) {
+            for (Path display : displays) {
+                try (var devices = new Undo()) {
+                    var found = agree(
+                            cenalloc,
+                            request,
+                            devices.add(Camera.open(cenalloc, camera)),
+                            converter == null ? null : devices.add(Converter.open(cenalloc, converter)),
+                            devices.add(Display.open(cenalloc, display)));
+                    opened.takeOver(devices);
+                    return found;
+                } catch (CenallocException e) {
+                    refusals.add(e);
                 }
             }
         }
@@ -89,52 +67,40 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
         throw first;
     }
 
-    /** The devices with a name: of a driver, part of a bus address, or a node; or {@code auto} for all. */
-    private static List<Probe> named(Cenalloc cenalloc, Role role, String which) throws IOException {
-        var fit = new ArrayList<Probe>();
-        var seen = new ArrayList<String>();
-        for (Path node : DeviceNode.list(role.directory, role.prefix)) {
-            try {
-                Probe probe = cenalloc.probe(node);
-                boolean isNamed = which.equals("auto")
-                        || node.toString().equals(which)
-                        || probe.name().contains(which);
-                if (isNamed && role.isOf(probe)) {
-                    fit.add(probe);
-                } else {
-                    seen.add(probe + (isNamed ? ", which is no " + role : ""));
-                }
-            } catch (CenallocException e) {
-                seen.add(String.valueOf(e.getMessage()));
-            }
-        }
-        if (fit.isEmpty()) {
-            throw new IOException("no " + role + " '" + which + "'; there is: "
-                    + (seen.isEmpty() ? "none" : String.join("; ", seen)));
-        }
-        return fit;
+    private interface First {
+        Path find() throws CenallocException;
     }
 
-    private static List<Port> ports(Pipeline.Request request, Probe camera, Optional<Probe> converter, Probe display)
+    /** All devices of a kind. If there is none, the library says so and what there is. */
+    private static List<Path> all(Cenalloc cenalloc, Kind kind, First first) throws CenallocException {
+        List<Path> found = Devices.list(cenalloc).stream()
+                .filter(device -> device.kind() == kind && device.isUsable())
+                .map(DeviceInfo::node)
+                .toList();
+        return found.isEmpty() ? List.of(first.find()) : found;
+    }
+
+    private static Participants agree(
+            Cenalloc cenalloc, Pipeline.Request request, Camera camera, @Nullable Converter converter, Display display)
             throws CenallocException {
         var ports = new ArrayList<Port>();
         ports.add(
                 request.memory() == Pipeline.Memory.CAMERA
-                        ? port(camera, Probe::lends)
-                        : known(request, camera, Probe::produces));
-        if (converter.isPresent()) {
-            ports.add(known(request, converter.get(), Probe::consumes));
-            ports.add(known(request, converter.get(), Probe::produces));
+                        ? camera.exports()
+                        : known(request, camera.driver(), camera.port()));
+        if (converter != null) {
+            ports.add(known(request, converter.driver(), converter.input()));
+            ports.add(known(request, converter.driver(), converter.output()));
         }
-        ports.add(known(request, display, Probe::consumes));
+        ports.add(known(request, display.driver(), display.port()));
         if (request.draw()) {
             ports.add(painter());
         }
-        if (!request.heap().equals("auto")) {
-            var only = Constraints.NONE.onlyHeaps(List.of(request.heap()));
-            ports.add(Port.of(Device.of("the user", only, "asked for by --heap"), ANY_IMAGES));
+        if (request.heap().isPresent()) {
+            var only = Constraints.NONE.onlyHeaps(List.of(request.heap().get()));
+            ports.add(Port.of(Device.of("the user", only, "requested by --heap"), ANY_IMAGES));
         }
-        return ports;
+        return new Participants(camera, converter, display, Agreement.negotiate(cenalloc, request.images(), ports));
     }
 
     /** The CPU, with the images that the {@link Painter} draws on. */
@@ -151,22 +117,11 @@ record Participants(Probe camera, Optional<Probe> converter, Probe display, Agre
                 .toList();
     }
 
-    private interface Side {
-        Optional<Port> of(Probe probe) throws CenallocException;
-    }
-
-    private static Port port(Probe probe, Side side) throws CenallocException {
-        // It had one a moment ago.
-        return side.of(probe).orElseThrow(() -> new IllegalStateException(probe + " changed its ports"));
-    }
-
-    /** A port of a device whose memory somebody may have written down; otherwise it is tried. */
-    private static Port known(Pipeline.Request request, Probe probe, Side side) throws CenallocException {
-        Port tried = port(probe, side);
-        return request.profile()
-                .device(probe.name())
-                .or(() -> request.profile().device(probe.driver()))
-                .map(known -> Port.of(known, tried.images()))
-                .orElse(tried);
+    /** The port of a device whose memory the profile knows; without that, memory is tried. */
+    private static Port known(Pipeline.Request request, String driver, Port tried) {
+        Optional<Device> known = request.profile()
+                .device(tried.name())
+                .or(() -> request.profile().device(driver));
+        return known.map(device -> Port.of(device, tried.images())).orElse(tried);
     }
 }

@@ -1,32 +1,35 @@
 package dev.cenalloc.command;
 
-import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
-import dev.cenalloc.plan.Device;
-import dev.cenalloc.DmaBuf;
-import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRequest;
-import dev.cenalloc.image.Layout;
 import dev.cenalloc.json.Profile;
-import dev.cenalloc.SharedBuffer;
-import static dev.cenalloc.examples.VideoQueue.NONE;
-
-import java.awt.image.BufferedImage;
+import dev.cenalloc.kms.Display;
+import dev.cenalloc.kms.Writeback;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Ring;
+import dev.cenalloc.v4l2.Camera;
+import dev.cenalloc.v4l2.Converter;
+import dev.cenalloc.v4l2.DamagedStreamException;
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Camera to display without a copy: the buffer that the camera filled, or a converter behind it, is the one that is scanned
- * out. Closed by whoever opened it. {@link #open} is how to share buffers, {@link #run} is how to use them: it makes the
- * system calls that a C program would make and allocates nothing.
+ * Camera to display without a copy, measured and checked: the buffer that the camera or a converter filled is scanned out.
+ * Closed by the caller that opened it. {@code CameraToDisplay} is the same without the options.
  */
 final class Pipeline implements AutoCloseable {
-    /** On the screen, about to be, and being checked. */
-    private static final int BUFFERS_OF_DISPLAY = 3;
+    /** How long a device may take for a frame. */
+    private static final Duration LIMIT = Duration.ofSeconds(5);
+    /** Two to fill by turns; one on the screen, one about to be, one that is being checked. */
+    private static final int FRAMES = 5;
+    /** Two to fill by turns, two to be converted. */
+    private static final int FRAMES_TO_CONVERT = 4;
 
     /** Whose memory the frames are in. */
     enum Memory {
@@ -37,36 +40,39 @@ final class Pipeline implements AutoCloseable {
     }
 
     /**
-     * What the user asked for; {@code auto} is a choice of ours.
+     * What the user asked for.
      *
-     * @param through a converter between camera and display, if wanted
-     * @param wish which images; the devices agree on the rest
-     * @param profile what somebody wrote down about the devices
+     * @param camera a name, if one was given
+     * @param through the name of a converter between camera and display, if one is to be used
+     * @param display a name, if one was given
+     * @param images which images; the devices agree on the rest
+     * @param profile what is known of the devices
+     * @param heap the only heap to use, if one was given
      * @param draw whether the CPU draws over the frames
-     * @param fences whether the display is told and tells by fences when a frame is ready and when it is shown
+     * @param fences whether the display is told by a fence when a frame is ready, and tells by one when it is shown
      * @param check whether frames are compared with what the display puts out, where that can be read back
      */
     record Request(
-            String camera,
+            Optional<String> camera,
             Optional<String> through,
-            String display,
-            ImageRequest wish,
+            Optional<String> display,
+            ImageRequest images,
             Profile profile,
             Memory memory,
-            String heap,
+            Optional<String> heap,
             boolean draw,
             boolean fences,
             boolean check) {
-        /** From camera to display, 640x480 at 30 frames a second, the rest as it comes. */
+        /** From camera to display, 640x480 at 30 frames a second, with a check and without options. */
         static Request of(String camera, String display) {
             return new Request(
-                    camera,
+                    Optional.of(camera),
                     Optional.empty(),
-                    display,
-                    ImageRequest.ANY.size(640, 480).rate(FrameRate.of(30)),
+                    Optional.of(display),
+                    ImageRequest.ANY.size(640, 480).rate(30),
                     Profile.empty("none"),
                     Memory.HEAPS,
-                    "auto",
+                    Optional.empty(),
                     false,
                     false,
                     true);
@@ -74,203 +80,259 @@ final class Pipeline implements AutoCloseable {
 
         Request through(String converter) {
             return new Request(
-                    camera, Optional.of(converter), display, wish, profile, memory, heap, draw, fences, check);
+                    camera, Optional.of(converter), display, images, profile, memory, heap, draw, fences, check);
         }
 
-        Request wishing(ImageRequest other) {
+        Request with(ImageRequest other) {
             return new Request(camera, through, display, other, profile, memory, heap, draw, fences, check);
         }
 
-        Request knowing(Profile known) {
-            return new Request(camera, through, display, wish, known, memory, heap, draw, fences, check);
+        Request with(Profile known) {
+            return new Request(camera, through, display, images, known, memory, heap, draw, fences, check);
         }
 
         Request in(Memory other) {
-            return new Request(camera, through, display, wish, profile, other, heap, draw, fences, check);
+            return new Request(camera, through, display, images, profile, other, heap, draw, fences, check);
         }
 
         Request drawing() {
-            return new Request(camera, through, display, wish, profile, memory, heap, true, fences, check);
+            return new Request(camera, through, display, images, profile, memory, heap, true, fences, check);
         }
 
         Request fenced() {
-            return new Request(camera, through, display, wish, profile, memory, heap, draw, true, check);
+            return new Request(camera, through, display, images, profile, memory, heap, draw, true, check);
         }
 
         Request unchecked() {
-            return new Request(camera, through, display, wish, profile, memory, heap, draw, fences, false);
+            return new Request(camera, through, display, images, profile, memory, heap, draw, fences, false);
         }
     }
 
-    /** Something that is done to a frame before it is shown. */
-    private interface Step {
-        void apply(int index) throws IOException;
+    /** A frame on its way over the screen. It goes back to its stream when neither display nor checker needs it. */
+    private final class ShownFrame extends Frame {
+        private @Nullable Frame inner;
+
+        ShownFrame(int index) {
+            super(ring, index);
+        }
+
+        ShownFrame of(Frame frame) {
+            inner = frame;
+            lend();
+            return this;
+        }
+
+        @Override
+        public long sequence() {
+            return inner == null ? 0 : inner.sequence();
+        }
+
+        @Override
+        public long timestampNanos() {
+            return inner == null ? 0 : inner.timestampNanos();
+        }
+
+        @Override
+        public boolean isDamaged() {
+            return inner != null && inner.isDamaged();
+        }
+
+        @Override
+        protected void giveBack() throws CenallocException {
+            Frame done = inner;
+            inner = null;
+            if (done != null && checker.isReading(index())) {
+                held = done;
+            } else if (done != null && done.isLent()) {
+                done.close();
+            }
+        }
     }
 
     private final Undo opened;
     private final Agreement agreement;
     private final Camera camera;
-    private final Source source;
-    private final Step step;
+    private final @Nullable Converter converter;
     private final Display display;
-    private final List<SharedBuffer> buffers;
+    private final Ring ring;
+    private final @Nullable Painter painter;
+    private final @Nullable Fences fences;
     private final Checker checker;
+    private final boolean readsBack;
+    private final ShownFrame[] frames;
 
-    // Written by the frame loop, read by whoever looks on.
+    // Written by the frame loop, read by other threads.
     private final AtomicLong shown = new AtomicLong();
     private final AtomicLong dropped = new AtomicLong();
     private volatile boolean stopped;
     private volatile boolean checked = true;
-    private long firstFlipMicros;
-    private long lastFlipMicros;
+    private double framesPerSecond;
 
     // The frame loop's own.
-    private int onScreen;
-    /** A buffer that the display is done with while the checker still reads it. */
-    private int held = NONE;
+    private @Nullable Writeback writeback;
+    private int last;
+    private boolean ahead;
+    /** A frame that has left the screen while the checker still reads it. */
+    private @Nullable Frame held;
 
     private Pipeline(
             Undo opened,
-            Agreement agreement,
-            Camera camera,
-            Source source,
-            Step step,
-            Display display,
-            List<SharedBuffer> buffers,
+            Request request,
+            Participants devices,
+            Ring ring,
+            @Nullable Painter painter,
+            @Nullable Fences fences,
             Checker checker) {
         this.opened = opened;
-        this.agreement = agreement;
-        this.camera = camera;
-        this.source = source;
-        this.step = step;
-        this.display = display;
-        this.buffers = List.copyOf(buffers);
+        this.agreement = devices.agreement();
+        this.camera = devices.camera();
+        this.converter = devices.converter();
+        this.display = devices.display();
+        this.ring = ring;
+        this.painter = painter;
         this.checker = checker;
+        this.readsBack = request.check();
+        this.fences = fences;
+        this.frames = new ShownFrame[ring.size()];
+        for (int i = 0; i < frames.length; i++) {
+            frames[i] = new ShownFrame(i);
+        }
     }
 
-    /** Opens the devices, lets them say what memory they take, and gets buffers that suit all. */
+    /** Opens the devices, lets them agree on images and memory, and allocates buffers that suit all. */
     static Pipeline open(Request request) throws IOException {
-        return open(request, DeviceNode::new);
-    }
-
-    /** As {@link #open(Request)}, with other means to open device nodes. */
-    static Pipeline open(Request request, DeviceNode.Opener nodes) throws IOException {
         try (var opened = new Undo()) {
-            // Who takes part, and on which images and memory they agree: nothing is allocated yet.
             Cenalloc cenalloc = opened.add(Cenalloc.open());
-            Participants who = Participants.find(cenalloc, request);
-            Agreement agreement = who.agreement();
-            Layout layout = agreement.layout();
-
-            Camera camera = opened.add(Camera.open(who.camera(), nodes));
-            camera.configure(layout, agreement.rate());
-            Source source = camera;
-            if (who.converter().isPresent()) {
-                source = opened.add(Converter.open(who.converter().get(), nodes, camera, layout));
-            }
-            Display display = opened.add(Display.open(who.display(), nodes, layout, agreement.rate(), request.check()));
-
-            // Buffers: those that the camera has, or some whose heap is chosen at the first use.
-            List<SharedBuffer> buffers = new ArrayList<>();
-            List<DmaBuf> memory = new ArrayList<>();
-            int count = source.depth() + BUFFERS_OF_DISPLAY;
+            Participants devices = Participants.open(cenalloc, request, opened);
+            Agreement agreement = devices.agreement();
+            devices.camera().configure(agreement);
+            devices.display().configure(agreement);
+            Ring ring;
             if (request.memory() == Memory.CAMERA) {
-                camera.lend(count);
+                ring = opened.add(devices.camera().lend(agreement, FRAMES));
+            } else {
+                ring = opened.add(Ring.allocate(cenalloc, agreement, FRAMES));
             }
-            for (int i = 0; i < count; i++) {
-                SharedBuffer buffer = opened.add(
-                        request.memory() == Memory.CAMERA
-                                ? cenalloc.adopt(camera.export(i))
-                                : cenalloc.create(agreement.image()));
-                buffer.name("pipeline " + i);
-                for (Device device : agreement.devices()) {
-                    buffer.attach(device);
-                }
-                buffers.add(buffer);
-                memory.add(buffer.dmaBuf()); // the first use
+            Converter converter = devices.converter();
+            if (converter != null) {
+                Ring taken = opened.add(Ring.allocate(cenalloc, agreement, FRAMES_TO_CONVERT));
+                devices.camera().use(taken);
+                converter.configure(agreement, agreement);
+                converter.use(taken, ring);
+            } else if (request.memory() == Memory.HEAPS) {
+                devices.camera().use(ring);
             }
-            source.use(memory);
-            Step step = request.draw() ? opened.add(new Painter(memory, layout))::draw : index -> {};
-            display.use(memory, request.fences());
-
-            // What is read back goes to a buffer that only the display writes and the CPU reads.
-            Checker checker = new Checker(layout);
-            Optional<Layout> captureLayout = display.captureLayout();
-            if (captureLayout.isPresent()) {
-                SharedBuffer capture =
-                        opened.add(cenalloc.create(captureLayout.get().image()));
-                capture.attach(who.display().device(captureLayout.get()));
-                display.captureTo(capture.dmaBuf());
-                opened.add(checker).use(memory, capture.dmaBuf(), captureLayout.get());
-            }
-
-            return new Pipeline(opened.keep(), agreement, camera, source, step, display, buffers, checker);
+            devices.display().use(ring);
+            Painter painter = request.draw() ? new Painter(ring.agreement().layout()) : null;
+            Checker checker = opened.add(new Checker(ring));
+            Fences fences = request.fences() ? opened.add(new Fences(devices.display(), ring)) : null;
+            var kept = new Undo();
+            var pipeline = new Pipeline(kept, request, devices, ring, painter, fences, checker);
+            kept.takeOver(opened);
+            return pipeline;
         }
     }
 
     /** Starts camera and display, the latter with the first frame; without one, if {@link #stop} is called before. */
     void start() throws IOException {
-        source.start();
-        int first = NONE;
-        while (first == NONE) {
-            if (stopped) {
-                return;
+        camera.start();
+        if (converter != null) {
+            converter.start();
+        }
+        Frame first = next();
+        if (first != null) {
+            show(first);
+            if (readsBack) {
+                writeback = display.writeback().orElse(null);
+                if (writeback != null && Checker.canCompare(agreement.layout())) {
+                    checker.use(writeback);
+                }
             }
-            first = source.next();
         }
-        if (camera.headerBytes(0) > 0) {
-            throw new IOException(camera.name() + " puts " + camera.headerBytes(0)
-                    + " bytes before each frame, which it had not said: use another --format");
+    }
+
+    /** The next frame to show; null if the pipeline was stopped. */
+    private @Nullable Frame next() throws IOException {
+        while (!stopped) {
+            try {
+                if (converter == null) {
+                    return camera.next(LIMIT);
+                }
+                if (!ahead) {
+                    // One frame is converted while the one before is shown.
+                    ahead = true;
+                    converter.put(camera.next(LIMIT));
+                }
+                converter.put(camera.next(LIMIT));
+                return converter.next(LIMIT);
+            } catch (DamagedStreamException e) {
+                if (!stopped) {
+                    throw e;
+                }
+            }
         }
-        step.apply(first);
-        display.start(first);
-        onScreen = first;
+        return null;
+    }
+
+    private void show(Frame frame) throws IOException {
+        if (painter != null) {
+            painter.draw(frame);
+        }
+        last = frame.index();
+        ShownFrame own = frames[last].of(frame);
+        if (fences != null) {
+            fences.show(own);
+        } else {
+            display.show(own);
+        }
+    }
+
+    private void showAndCapture(Writeback into, Frame frame) throws IOException {
+        if (painter != null) {
+            painter.draw(frame);
+        }
+        last = frame.index();
+        into.show(frames[last].of(frame));
+        checker.check(last);
     }
 
     /**
      * Shows this many frames, or fewer if {@link #stop} is called, and counts anew. Blocks, so it belongs on a platform
      * thread.
      */
-    void run(long frames) throws IOException {
+    void run(long count) throws IOException {
         shown.set(0);
         dropped.set(0);
         long droppedBefore = camera.dropped();
-        firstFlipMicros = 0;
-        while (shown.get() < frames && !stopped) {
-            int next = source.next();
-            if (next == NONE) {
-                continue;
+        display.awaitShown(LIMIT);
+        long begin = display.lastFlipNanos();
+        while (shown.get() < count && !stopped) {
+            Frame next = next();
+            if (next == null) {
+                break;
             }
             dropped.set(camera.dropped() - droppedBefore);
-            step.apply(next);
-
-            // The checker reads along on a thread of its own; this one only waits for a capture that outlasts a frame.
+            // The checker reads along on a thread of its own; the loop waits only for a capture that outlasts a frame.
             checker.awaitCapture();
-            if (checked && display.canCapture() && held == NONE && checker.isReady()) {
-                checker.check(next, display.showAndCapture(next));
+            giveBackHeld();
+            Writeback into = writeback;
+            if (checked && into != null && held == null && checker.isReady() && into.isReady()) {
+                showAndCapture(into, next);
             } else {
-                display.show(next);
-            }
-            if (display.awaitFlip() != next) {
-                throw new IOException("the display showed another frame than it was given");
-            }
-
-            // The frame that was on the screen is free to be filled again.
-            if (held != NONE && !checker.isReading(held)) {
-                source.giveBack(held);
-                held = NONE;
-            }
-            if (held == NONE && checker.isReading(onScreen)) {
-                held = onScreen;
-            } else {
-                source.giveBack(onScreen);
-            }
-            onScreen = next;
-            lastFlipMicros = display.flipMicros();
-            if (firstFlipMicros == 0) {
-                firstFlipMicros = lastFlipMicros;
+                show(next);
             }
             shown.incrementAndGet();
+        }
+        display.awaitShown(LIMIT);
+        long end = display.lastFlipNanos();
+        framesPerSecond = end == begin ? 0 : shown.get() * 1e9 / (end - begin);
+    }
+
+    private void giveBackHeld() throws CenallocException {
+        Frame done = held;
+        if (done != null && !checker.isReading(done.index())) {
+            held = null;
+            done.close();
         }
     }
 
@@ -279,7 +341,7 @@ final class Pipeline implements AutoCloseable {
         stopped = true;
     }
 
-    /** Whether frames are compared from now on, where {@link #canCapture}; yes, unless this says otherwise. */
+    /** Whether frames are compared from now on, where {@link #readsBack}; yes, unless this says otherwise. */
     void check(boolean wanted) {
         checked = wanted;
     }
@@ -293,44 +355,42 @@ final class Pipeline implements AutoCloseable {
         return dropped.get();
     }
 
-    /** From the display's own time stamps; 0 with fewer than two frames. */
+    /** By the display's own time stamps. */
     double framesPerSecond() {
-        return lastFlipMicros == firstFlipMicros ? 0 : (shown.get() - 1) * 1e6 / (lastFlipMicros - firstFlipMicros);
+        return framesPerSecond;
     }
 
     Checker checker() {
         return checker;
     }
 
-    List<SharedBuffer> buffers() {
-        return List.copyOf(buffers);
+    Ring ring() {
+        return ring;
     }
 
     Choice choice() {
-        return buffers.getFirst().choice().orElseThrow();
+        return ring.choice();
     }
 
-    /** Which images and which heap, and why; what the devices said. */
+    /** Which images and which heap, and why. */
     String explain() {
-        return agreement.explain() + System.lineSeparator() + buffers.getFirst().explain();
+        return ring.explain();
     }
 
-    String devices() {
-        return source.name() + " -> " + display;
+    /** The devices, images and rate. */
+    String describe() {
+        return camera.name() + (converter == null ? "" : " -> " + converter.name()) + " -> " + display.name() + ", "
+                + agreement.image() + " at " + camera.rate() + " frames a second, on " + display.mode();
     }
 
     /** Whether what the display puts out is read back: as requested, and as it can. Known once started. */
-    boolean canCapture() {
-        return display.canCapture();
+    boolean readsBack() {
+        return checker.isUsed();
     }
 
-    int onScreen() {
-        return onScreen;
-    }
-
-    /** A picture of what is in a buffer. */
-    BufferedImage picture(int index) throws IOException {
-        return Checker.picture(buffers.get(index).dmaBuf(), agreement.layout());
+    /** The index of the frame that was shown last. */
+    int last() {
+        return last;
     }
 
     /** Stops the camera, puts back what was on the screen, releases the memory. After {@link #run} has returned. */

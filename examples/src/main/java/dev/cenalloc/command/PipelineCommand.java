@@ -5,6 +5,7 @@ import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Optional;
@@ -13,6 +14,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -28,11 +30,17 @@ import picocli.CommandLine.Spec;
 final class PipelineCommand implements Callable<Integer> {
     private static final int RESTORE_SECONDS = 5;
 
-    @Option(names = "--camera", defaultValue = "auto", description = "Driver, part of the bus address, or node.")
-    private String camera = "auto";
+    @Option(
+            names = "--camera",
+            paramLabel = "<camera>",
+            description = "Driver, part of the bus address, node or stable path; by default the first that agrees.")
+    private @Nullable String camera;
 
-    @Option(names = "--display", defaultValue = "auto", description = "Driver or node.")
-    private String display = "auto";
+    @Option(
+            names = "--display",
+            paramLabel = "<display>",
+            description = "Driver, node or stable path; by default the first that agrees.")
+    private @Nullable String display;
 
     @Option(
             names = "--through",
@@ -46,8 +54,8 @@ final class PipelineCommand implements Callable<Integer> {
     @Option(names = "--frames", defaultValue = "120", description = "How many to show and measure.")
     private long frames;
 
-    @Option(names = "--heap", defaultValue = "auto", description = "Take this heap, if it suits.")
-    private String heap = "auto";
+    @Option(names = "--heap", paramLabel = "<heap>", description = "Take this heap, if it suits; by default the best.")
+    private @Nullable String heap;
 
     @Option(
             names = "--memory",
@@ -89,17 +97,18 @@ final class PipelineCommand implements Callable<Integer> {
         if (frames < 2) {
             throw new ParameterException(command, "--frames is at least 2");
         }
-        if (memory == Pipeline.Memory.CAMERA && !heap.equals("auto")) {
+        if (memory == Pipeline.Memory.CAMERA && heap != null) {
             throw new ParameterException(command, "--heap says where to allocate, --memory camera not to: give one");
         }
+        checkWritable(command);
         var request = new Pipeline.Request(
-                camera,
+                Optional.ofNullable(camera),
                 Optional.ofNullable(through),
-                display,
-                wanted.wish(),
-                profile == null ? Profile.empty("none") : Profile.read(profile.toString(), Files.readString(profile)),
+                Optional.ofNullable(display),
+                wanted.request(),
+                profile == null ? Profile.empty("none") : read(profile),
                 memory,
-                heap,
+                Optional.ofNullable(heap),
                 draw,
                 fences,
                 !unchecked);
@@ -124,6 +133,24 @@ final class PipelineCommand implements Callable<Integer> {
         }
     }
 
+    /** Before anything is measured. */
+    private void checkWritable(CommandLine command) {
+        if (screenshot != null) {
+            Path directory = screenshot.toAbsolutePath().getParent();
+            if (directory == null || !Files.isWritable(directory)) {
+                throw new ParameterException(command, "--screenshot: no file can be written in " + directory);
+            }
+        }
+    }
+
+    private static Profile read(Path file) throws IOException {
+        try {
+            return Profile.read(file.toString(), Files.readString(file));
+        } catch (NoSuchFileException e) {
+            throw new IOException("--profile: there is no file " + file, e);
+        }
+    }
+
     private static void removeHook(Thread hook) {
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
@@ -133,7 +160,7 @@ final class PipelineCommand implements Callable<Integer> {
     }
 
     private int run(Pipeline pipeline, PrintWriter out) throws IOException, InterruptedException {
-        out.println(pipeline.devices());
+        out.println(pipeline.describe());
         if (explain) {
             out.println(pipeline.explain());
         }
@@ -145,7 +172,7 @@ final class PipelineCommand implements Callable<Integer> {
         if (screenshot != null) {
             write(pipeline, screenshot);
             out.println(
-                    pipeline.canCapture()
+                    pipeline.readsBack()
                             ? "picture: " + screenshot
                             : "picture, of what the camera wrote: " + screenshot);
         }
@@ -177,7 +204,7 @@ final class PipelineCommand implements Callable<Integer> {
                 "display = camera",
                 unchecked
                         ? "not checked, as asked by --no-check"
-                        : !pipeline.canCapture()
+                        : !pipeline.readsBack()
                                 ? "not checked: this display cannot be read back"
                                 : checker.frames() + " frames compared, every one of " + checker.pixelsPerFrame()
                                         + " pixels: " + checker.different() + " pixels differ"
@@ -193,7 +220,7 @@ final class PipelineCommand implements Callable<Integer> {
         String fault = "";
         if (pipeline.shown() < frames) {
             fault = "fewer frames were shown than asked for";
-        } else if (pipeline.canCapture() && checker.frames() == 0) {
+        } else if (pipeline.readsBack() && checker.frames() == 0) {
             fault = "no frame could be compared";
         } else if (checker.different() > 0) {
             fault = "the display put out something else than the camera wrote";
@@ -204,8 +231,9 @@ final class PipelineCommand implements Callable<Integer> {
     }
 
     private static void write(Pipeline pipeline, Path file) throws IOException {
-        BufferedImage image =
-                pipeline.canCapture() ? pipeline.checker().pictureOfCapture() : pipeline.picture(pipeline.onScreen());
+        BufferedImage image = pipeline.readsBack()
+                ? pipeline.checker().pictureOfCapture()
+                : pipeline.checker().picture(pipeline.last());
         if (!ImageIO.write(image, "png", file.toFile())) {
             throw new IOException("this Java cannot write PNG files");
         }

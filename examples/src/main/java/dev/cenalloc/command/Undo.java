@@ -5,7 +5,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
-/** Closes what was opened, newest first, all of it, whatever fails on the way; once {@link #keep} is called, nothing. */
+/** Closes what was added, newest first, all of it, whatever fails on the way. Closed by the caller that made it. */
 final class Undo implements AutoCloseable {
     private Deque<AutoCloseable> opened = new ArrayDeque<>();
 
@@ -14,12 +14,14 @@ final class Undo implements AutoCloseable {
         return resource;
     }
 
-    /** Hands what was opened over to another, who closes that. */
-    Undo keep() {
-        var kept = new Undo();
-        kept.opened = opened;
-        opened = new ArrayDeque<>();
-        return kept;
+    /** Takes over what another has, which then closes nothing. */
+    Undo takeOver(Undo other) {
+        Deque<AutoCloseable> others = other.opened;
+        other.opened = new ArrayDeque<>();
+        while (!others.isEmpty()) {
+            opened.push(others.removeLast());
+        }
+        return this;
     }
 
     @Override

@@ -22,6 +22,7 @@ final class Arguments {
     /** When a program ends that runs for {@code --seconds}; 10, if the option is not given. */
     static long deadline(String[] arguments) {
         return System.nanoTime()
-                + Duration.ofSeconds(Long.parseLong(of(arguments, "--seconds", "10"))).toNanos();
+                + Duration.ofSeconds(Long.parseLong(of(arguments, "--seconds", "10")))
+                        .toNanos();
     }
 }

@@ -17,7 +17,6 @@ final class CameraToDisplay {
     private CameraToDisplay() {}
 
     static void main(String[] arguments) throws Exception {
-        long deadline = Arguments.deadline(arguments);
         try (var cenalloc = Cenalloc.open();
                 var camera = Camera.open(cenalloc, Devices.camera(cenalloc));
                 var display = Display.open(cenalloc, Devices.display(cenalloc))) {
@@ -30,6 +29,7 @@ final class CameraToDisplay {
                 display.configure(agreement);
                 display.use(ring);
                 camera.start();
+                long deadline = Arguments.deadline(arguments);
                 while (System.nanoTime() < deadline) {
                     // The frame before it goes back to the camera when it has left the screen.
                     display.show(camera.next(SECOND));

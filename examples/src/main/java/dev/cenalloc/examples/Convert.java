@@ -18,7 +18,6 @@ final class Convert {
     private Convert() {}
 
     static void main(String[] arguments) throws Exception {
-        long deadline = Arguments.deadline(arguments);
         try (var cenalloc = Cenalloc.open();
                 var camera = Camera.open(cenalloc, Devices.camera(cenalloc));
                 var converter = Converter.open(cenalloc, Devices.converter(cenalloc));
@@ -36,6 +35,7 @@ final class Convert {
                 display.use(converted);
                 camera.start();
                 converter.start();
+                long deadline = Arguments.deadline(arguments);
                 while (System.nanoTime() < deadline) {
                     converter.put(camera.next(SECOND)); // goes back to the camera when it was read
                     display.show(converter.next(SECOND));

@@ -25,7 +25,8 @@ final class Grab {
             }
             try (var frame = camera.next(SECOND)) {
                 ImageIO.write(Pictures.of(frame), "png", file);
-                System.out.println(frame + " of " + camera.name() + ", " + frame.layout().image() + ", is in " + file);
+                System.out.println(
+                        frame + " of " + camera.name() + ", " + frame.layout().image() + ", is in " + file);
             }
         }
     }

@@ -45,7 +45,8 @@ public final class Pictures {
                         x,
                         y,
                         colours.isPresent()
-                                ? colours.get().get(line, (long) x * colours.get().bytes())
+                                ? colours.get()
+                                        .get(line, (long) x * colours.get().bytes())
                                 : yuv(memory, layout, line, x, y));
             }
         }
@@ -61,8 +62,8 @@ public final class Pictures {
             case NV12 -> rgb(line, x, layout.row(memory, 1, y / 2), pair, pair + 1);
             case NV16 -> rgb(line, x, layout.row(memory, 1, y), pair, pair + 1);
             default ->
-                throw new IllegalArgumentException("there is no picture of " + layout.image().format()
-                        + ": use a format such as XR24 or YUYV");
+                throw new IllegalArgumentException(
+                        "there is no picture of " + layout.image().format() + ": use a format such as XR24 or YUYV");
         };
     }
 

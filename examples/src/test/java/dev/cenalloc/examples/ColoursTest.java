@@ -1,9 +1,9 @@
 package dev.cenalloc.examples;
 
-import dev.cenalloc.image.PixelFormat;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.cenalloc.image.PixelFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.HexFormat;
 import java.util.Optional;

@@ -2,10 +2,10 @@ package dev.cenalloc.benchmarks;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
-import dev.cenalloc.SharedBuffer;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;

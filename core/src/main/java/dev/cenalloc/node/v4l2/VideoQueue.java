@@ -180,7 +180,7 @@ public final class VideoQueue {
     // ---- the buffers ----
 
     /**
-     * Will work on dma-bufs of ours, and holds them until {@link #release}. From now on a frame's index is its name.
+     * Will work on dma-bufs of ours, and keeps them until {@link #release}. From now on a frame's index is its name.
      *
      * @param frames of each frame its buffers
      * @throws IllegalStateException if one of the buffers is closed; nothing has changed

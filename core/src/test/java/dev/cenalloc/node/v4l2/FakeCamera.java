@@ -62,6 +62,8 @@ public final class FakeCamera implements FakeKernel.Device {
     public int imagePadding;
     /** Of what the width of its images is a multiple; it rounds down. */
     public int widthMultiple = 1;
+    /** The field that it answers; as asked if 0. */
+    public int field;
     /** Whether its lists answer every index with the first entry. */
     public boolean repeats;
     /** Most buffers that it grants. */
@@ -220,6 +222,9 @@ public final class FakeCamera implements FakeKernel.Device {
             queue.height = height;
         }
         v4l2_pix_format.pixelformat(pixels, fourcc);
+        if (field != 0) {
+            v4l2_pix_format.field(pixels, field);
+        }
         v4l2_pix_format.width(pixels, width);
         v4l2_pix_format.height(pixels, height);
         v4l2_pix_format.bytesperline(pixels, pitch);
