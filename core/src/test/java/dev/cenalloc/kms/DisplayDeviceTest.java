@@ -284,6 +284,58 @@ class DisplayDeviceTest {
         assertEquals(before, seen());
     }
 
+    /** The program that is killed: shows a picture until then. */
+    static final class ShowUntilKilled {
+        public static void main(String[] arguments) throws Exception {
+            try (var cenalloc = Cenalloc.open();
+                    var display = Display.open(cenalloc, Path.of(arguments[0]), images(PixelFormat.RG16));
+                    var canvas = display.canvas(2)) {
+                canvas.next(SECONDS).close();
+                canvas.next(SECONDS).close();
+                display.awaitShown(SECONDS);
+                System.out.println("shown");
+                Thread.sleep(600_000);
+            }
+        }
+    }
+
+    @Test
+    void aProgramThatIsKilledLeavesThePictureOfTheProgramBefore() throws Exception {
+        try (var display = Display.open(cenalloc, node, images(PixelFormat.XR24));
+                var canvas = display.canvas(2)) {
+            draw(canvas, 1);
+            String mine = seen();
+            display.screen().card().releaseMaster();
+            try (var other = Display.open(cenalloc, node, images(PixelFormat.RG16));
+                    var theirs = other.canvas(2)) {
+                draw(theirs, 2);
+                assertNotEquals(mine, seen());
+            }
+            assertEquals(mine, seen(), "closed");
+
+            Process program = new ProcessBuilder(
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
+                            "--enable-native-access=ALL-UNNAMED",
+                            "-cp",
+                            System.getProperty("java.class.path"),
+                            ShowUntilKilled.class.getName(),
+                            node.toString())
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            try (var output = program.inputReader()) {
+                assertEquals("shown", output.readLine());
+                assertNotEquals(mine, seen());
+                program.destroy(); // SIGTERM, as Ctrl-C is SIGINT
+                assertTrue(program.waitFor(2, TimeUnit.MINUTES));
+            } finally {
+                program.destroyForcibly();
+            }
+            assertEquals(mine, seen(), "killed");
+            assertEquals(0, display.screen().card().acquireMaster());
+        }
+    }
+
     @Test
     void anotherProgramKeepsTheDisplay() throws Exception {
         String before = seen();

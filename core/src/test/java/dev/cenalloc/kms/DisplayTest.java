@@ -294,6 +294,21 @@ class DisplayTest {
     }
 
     @Test
+    void aFrameThatTheCallerGaveBackAndGotAgainStaysTheCallers() throws Exception {
+        try (Ring ring = ring(2)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            display.show(frames.get(0).lendAgain());
+            frames.get(0).close(); // a mistake: it was the display's
+            frames.get(0).lendAgain();
+            display.show(frames.get(1).lendAgain());
+            display.awaitShown(SECOND);
+            assertTrue(frames.get(0).isLent());
+            assertEquals(1, frames.get(0).returns);
+        }
+    }
+
+    @Test
     void whenTheProgramEndsTheScreenIsRestored() throws Exception {
         try (Ring ring = ring(2)) {
             var frames = TestFrame.of(ring);
