@@ -57,7 +57,6 @@ public final class DmaBuf implements AutoCloseable {
         return thread;
     });
 
-
     static {
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
     }
