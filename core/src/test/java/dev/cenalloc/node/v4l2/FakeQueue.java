@@ -107,12 +107,17 @@ final class FakeQueue {
         if (planes == 1) {
             v4l2_buffer.bytesused(argument, used);
         } else {
-            MemorySegment all = v4l2_buffer.m.planes(v4l2_buffer.m(argument)).reinterpret(planes * v4l2_plane.sizeof());
             for (int i = 0; i < planes; i++) {
-                v4l2_plane.bytesused(v4l2_plane.asSlice(all, i), used);
-                v4l2_plane.data_offset(v4l2_plane.asSlice(all, i), header);
+                v4l2_plane.bytesused(plane(argument, i), used);
+                v4l2_plane.data_offset(plane(argument, i), header);
             }
         }
         return 0;
+    }
+
+    /** A plane of a buffer; it must lie in the same segment. */
+    static MemorySegment plane(MemorySegment buffer, int index) {
+        MemorySegment planes = v4l2_buffer.m.planes(v4l2_buffer.m(buffer));
+        return v4l2_plane.asSlice(buffer.asSlice(planes.address() - buffer.address()), index);
     }
 }
