@@ -6,6 +6,7 @@ import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.drm.DrmImporter;
 import dev.cenalloc.node.v4l2.V4l2Importer;
+import dev.cenalloc.node.v4l2.VideoNode;
 import java.nio.file.Path;
 
 /** Opens a node with the importer of its subsystem. Stateless. */
@@ -13,16 +14,10 @@ final class Importers {
     // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as
     // a
     // terminal, does something.
-    static final int V4L2 = 81;
+    static final int V4L2 = VideoNode.MAJOR;
     static final int DRM = 226;
 
     private Importers() {}
-
-    /** Whether a device number is of one of these subsystems. */
-    static boolean isKnown(long number) {
-        int major = Kernel.major(number);
-        return major == V4L2 || major == DRM;
-    }
 
     /**
      * Opens a node.

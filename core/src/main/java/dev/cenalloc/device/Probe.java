@@ -6,6 +6,7 @@ import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.Kernel;
@@ -101,7 +102,7 @@ public final class Probe {
      * @throws CenallocException as {@link #device}
      */
     public Optional<Port> produces() throws CenallocException {
-        return ask(Importer::produces).map(images -> Port.of(name, images, this::device));
+        return port(false, this::device);
     }
 
     /**
@@ -112,7 +113,7 @@ public final class Probe {
      * @throws CenallocException as {@link #device}
      */
     public Optional<Port> consumes() throws CenallocException {
-        return ask(Importer::consumes).map(images -> Port.of(name, images, this::device));
+        return port(true, this::device);
     }
 
     /**
@@ -122,23 +123,21 @@ public final class Probe {
      * @throws CenallocException as {@link #device}
      */
     public Optional<Port> exports() throws CenallocException {
-        return ask(Importer::produces).map(images -> Port.of(name, images, this::exporter));
+        return port(false, this::exporter);
+    }
+
+    private Optional<Port> port(boolean output, Port.Terms terms) throws CenallocException {
+        try (Importer importer = open()) {
+            Optional<List<ImageRange>> images = output ? importer.consumes() : importer.produces();
+            List<String> others = images.isPresent() ? importer.otherFormats(output) : List.of();
+            return images.map(known -> Port.of(name, known, terms).withOtherFormats(others));
+        }
     }
 
     private Device exporter(Layout layout) throws CenallocException {
         try (Importer importer = open()) {
             importer.prepare(layout);
             return Device.of(name, importer.needs(), "the memory is its own");
-        }
-    }
-
-    private interface Question<T> {
-        T ask(Importer importer) throws CenallocException;
-    }
-
-    private <T> T ask(Question<T> question) throws CenallocException {
-        try (Importer importer = open()) {
-            return question.ask(importer);
         }
     }
 
@@ -164,7 +163,9 @@ public final class Probe {
      * atomic mode setting.
      */
     List<Scanout> scanouts() throws CenallocException {
-        return ask(importer -> importer instanceof DrmImporter card ? card.scanouts() : List.of());
+        try (Importer importer = open()) {
+            return importer instanceof DrmImporter card ? card.scanouts() : List.of();
+        }
     }
 
     /**

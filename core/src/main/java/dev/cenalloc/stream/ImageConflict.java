@@ -87,12 +87,19 @@ public final class ImageConflict {
         }
         for (Port port : conflicting) {
             String verb = port == ports.getFirst() ? " gives " : " takes ";
-            words.add(port.name() + verb + String.join(", ", matters(aspect, insisted, conflicting, port)));
+            words.add(port.name()
+                    + verb
+                    + String.join(", ", matters(aspect, insisted, conflicting, port))
+                    + (aspect == Aspect.FORMAT ? others(port) : ""));
         }
         String text = conflicting.getFirst().images().isEmpty()
-                ? conflicting.getFirst().name() + " offers no format"
+                ? conflicting.getFirst().name() + " offers no format" + others(conflicting.getFirst())
                 : "no " + aspect.toString().toLowerCase(Locale.ROOT) + " in common: " + String.join("; ", words);
         return new ImageConflict(aspect, insisted, conflicting, text);
+    }
+
+    private static String others(Port port) {
+        return port.otherFormats().isEmpty() ? "" : " (" + port.otherFormats() + ")";
     }
 
     private static Aspect aspect(ImageRequest request, List<Port> ports) {

@@ -21,19 +21,21 @@ public final class NoCommonImageException extends CenallocException {
     private final transient @Nullable List<ImageRejection> rejected;
 
     NoCommonImageException(ImageConflict conflict) {
-        super(
-                Errno.EINVAL,
-                "negotiate",
-                null,
-                -1,
-                conflict.toString(),
-                conflict.request().isPresent()
-                        ? "request an image that the devices have, or leave format and size open"
-                        : conflict.ports().size() == 1
-                                ? "check whether the driver waits for something, such as a signal"
-                                : "add a device between them that converts, or let the CPU convert");
+        super(Errno.EINVAL, "negotiate", null, -1, conflict.toString(), remedy(conflict));
         this.conflict = conflict;
         this.rejected = List.of();
+    }
+
+    private static String remedy(ImageConflict conflict) {
+        if (conflict.request().isPresent()) {
+            return "request an image that the devices have, or leave format and size open";
+        }
+        if (conflict.ports().size() > 1) {
+            return "add a device between them that converts, or let the CPU convert";
+        }
+        return conflict.ports().getFirst().otherFormats().isEmpty()
+                ? "check whether the driver waits for something, such as a signal"
+                : "add a device that decodes its formats, or another camera";
     }
 
     NoCommonImageException(List<ImageRejection> rejected, String remedy) {

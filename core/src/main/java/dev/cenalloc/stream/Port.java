@@ -36,11 +36,15 @@ public final class Port {
 
     private final String name;
     private final List<ImageRange> images;
+    /** Formats without a name here. */
+    private final List<String> otherFormats;
+
     private final Terms terms;
 
-    private Port(String name, List<ImageRange> images, Terms terms) {
+    private Port(String name, List<ImageRange> images, List<String> otherFormats, Terms terms) {
         this.name = Objects.requireNonNull(name, "name");
         this.images = List.copyOf(Objects.requireNonNull(images, "images"));
+        this.otherFormats = List.copyOf(Objects.requireNonNull(otherFormats, "otherFormats"));
         this.terms = Objects.requireNonNull(terms, "terms");
     }
 
@@ -62,7 +66,17 @@ public final class Port {
      * @param terms asked for the device during a negotiation
      */
     public static Port of(String name, List<ImageRange> images, Terms terms) {
-        return new Port(name, images, terms);
+        return new Port(name, images, List.of(), terms);
+    }
+
+    /**
+     * {@return this port, of a device that has formats without a {@link PixelFormat}, too} They take no part in a negotiation; the
+     * message of one that fails names them.
+     *
+     * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
+     */
+    public Port withOtherFormats(List<String> others) {
+        return new Port(name, images, others, terms);
     }
 
     /** {@return what explanations call the device} */
@@ -73,6 +87,11 @@ public final class Port {
     /** {@return the images that the device gives or takes here, in its order of preference} */
     public List<ImageRange> images() {
         return images;
+    }
+
+    /** The formats without a name here, in words; empty if there are none. */
+    String otherFormats() {
+        return otherFormats.isEmpty() ? "" : "unknown here: " + String.join(", ", otherFormats);
     }
 
     /** The kinds of images that satisfy a request. */
@@ -86,7 +105,7 @@ public final class Port {
     /** This port with the images of one format only. */
     Port only(PixelFormat format) {
         return new Port(
-                name, images.stream().filter(range -> range.format() == format).toList(), terms);
+                name, images.stream().filter(range -> range.format() == format).toList(), List.of(), terms);
     }
 
     /**

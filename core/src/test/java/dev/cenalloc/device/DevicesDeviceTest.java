@@ -51,7 +51,8 @@ class DevicesDeviceTest {
             }
         }
         return open.stream()
-                .filter(file -> file.startsWith("/dev/video") || file.startsWith("/dev/dri") || file.startsWith("/dmabuf"))
+                .filter(file ->
+                        file.startsWith("/dev/video") || file.startsWith("/dev/dri") || file.startsWith("/dmabuf"))
                 .toList();
     }
 

@@ -75,7 +75,7 @@ class DevicesTest {
         List<DeviceInfo> devices = Devices.list(cenalloc);
         assertEquals(
                 List.of(
-                        "other video0",
+                        "other uvcvideo usb-2",
                         "output out platform:out",
                         "converter fake platform:fake",
                         "camera planes usb-1",
@@ -105,8 +105,8 @@ class DevicesTest {
         DeviceInfo info = Devices.list(cenalloc).getFirst();
         assertEquals(Kind.OTHER, info.kind());
         assertFalse(info.isUsable());
-        assertTrue(info.reason().orElseThrow().contains("no video in buffers"), info::toString);
-        assertFalse(info.reason().orElseThrow().contains("To do"), info::toString);
+        assertEquals("it has no video in buffers", info.reason().orElseThrow());
+        assertEquals("uvcvideo", info.driver());
     }
 
     @ParameterizedTest
@@ -176,7 +176,8 @@ class DevicesTest {
         assertEquals(6, e.seen().size());
         String message = e.getMessage();
         assertTrue(
-                message.startsWith("there is no usable camera 'nosuch'; there is: video0 (/dev/video0), uvcvideo"),
+                message.startsWith(
+                        "there is no usable camera 'nosuch'; there is: uvcvideo usb-2 (/dev/video0), it has no "),
                 message);
         assertTrue(message.contains("out platform:out (/dev/video1), an output; "), message);
         assertTrue(message.contains("fake platform:fake (/dev/video2), a converter; "), message);
@@ -202,8 +203,11 @@ class DevicesTest {
         assertTrue(missing.remedy().contains("Devices.list()"), missing::remedy);
         kernel.refuse(Path.of("/dev/video10"), Errno.EACCES);
         assertThrows(NoPermissionException.class, () -> Devices.camera(cenalloc, "/dev/video10"));
-        var metadata = assertThrows(CenallocException.class, () -> Devices.camera(cenalloc, "/dev/video0"));
-        assertEquals(Errno.EINVAL, metadata.errno());
+        var metadata = assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc, "/dev/video0"));
+        assertTrue(
+                metadata.getMessage()
+                        .startsWith("uvcvideo usb-2 (/dev/video0) is a device of another kind: it has no video in"),
+                metadata::toString);
     }
 
     @Test

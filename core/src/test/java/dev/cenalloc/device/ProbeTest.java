@@ -543,8 +543,28 @@ class ProbeTest {
                 var e = assertThrows(
                         NoCommonImageException.class,
                         () -> Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port)));
-                assertTrue(e.toString().contains("fake platform:fake offers no format"), e.toString());
+                String others = formats.isEmpty() ? "" : " (unknown here: MJPG)";
+                assertTrue(
+                        String.valueOf(e.getMessage())
+                                .startsWith("fake platform:fake offers no format" + others + " (negotiate: "),
+                        e::toString);
             }
+        }
+    }
+
+    @Test
+    void formatsWithoutANameAreNamedWhereTheOthersDoNotDo() throws Exception {
+        camera(FakeCamera::anything).fourccs = List.of(0x47504A4D, PixelFormat.YUYV.v4l2Fourcc(), 0x34363248);
+        try (var cenalloc = kernel.open()) {
+            Port camera = Probe.of(cenalloc, NODE).produces().orElseThrow();
+            Port display = Port.of(
+                    Device.undeclared("display"), List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.ANY)));
+            var e = assertThrows(
+                    NoCommonImageException.class,
+                    () -> Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera, display)));
+            assertEquals(
+                    "no format in common: fake platform:fake gives YUYV (unknown here: MJPG, H264); display takes XR24",
+                    e.conflict().orElseThrow().toString());
         }
     }
 

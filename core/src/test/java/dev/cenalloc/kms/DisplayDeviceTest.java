@@ -188,7 +188,9 @@ class DisplayDeviceTest {
                         assertThrows(IllegalStateException.class, () -> writeback.capture(SECONDS));
                     }
                 }
-                assertEquals(List.of(1, 0, 0), frames.stream().map(frame -> frame.returns).toList());
+                assertEquals(
+                        List.of(1, 0, 0),
+                        frames.stream().map(frame -> frame.returns).toList());
                 assertThrows(IllegalStateException.class, () -> writeback.await(SECONDS));
             }
         }
@@ -210,7 +212,8 @@ class DisplayDeviceTest {
                 display.awaitShown(SECONDS);
                 assertEquals(t + 1, display.flips());
                 if (t > 1) {
-                    assertTrue(display.lastFlipSequence() > sequence, display.lastFlipSequence() + " after " + sequence);
+                    assertTrue(
+                            display.lastFlipSequence() > sequence, display.lastFlipSequence() + " after " + sequence);
                 }
                 sequence = display.lastFlipSequence();
                 before = frame;
@@ -281,6 +284,58 @@ class DisplayDeviceTest {
         assertEquals(before, seen());
     }
 
+    /** The program that is killed: shows a picture until then. */
+    static final class ShowUntilKilled {
+        public static void main(String[] arguments) throws Exception {
+            try (var cenalloc = Cenalloc.open();
+                    var display = Display.open(cenalloc, Path.of(arguments[0]), images(PixelFormat.RG16));
+                    var canvas = display.canvas(2)) {
+                canvas.next(SECONDS).close();
+                canvas.next(SECONDS).close();
+                display.awaitShown(SECONDS);
+                System.out.println("shown");
+                Thread.sleep(600_000);
+            }
+        }
+    }
+
+    @Test
+    void aProgramThatIsKilledLeavesThePictureOfTheProgramBefore() throws Exception {
+        try (var display = Display.open(cenalloc, node, images(PixelFormat.XR24));
+                var canvas = display.canvas(2)) {
+            draw(canvas, 1);
+            String mine = seen();
+            display.screen().card().releaseMaster();
+            try (var other = Display.open(cenalloc, node, images(PixelFormat.RG16));
+                    var theirs = other.canvas(2)) {
+                draw(theirs, 2);
+                assertNotEquals(mine, seen());
+            }
+            assertEquals(mine, seen(), "closed");
+
+            Process program = new ProcessBuilder(
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
+                            "--enable-native-access=ALL-UNNAMED",
+                            "-cp",
+                            System.getProperty("java.class.path"),
+                            ShowUntilKilled.class.getName(),
+                            node.toString())
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            try (var output = program.inputReader()) {
+                assertEquals("shown", output.readLine());
+                assertNotEquals(mine, seen());
+                program.destroy(); // SIGTERM, as Ctrl-C is SIGINT
+                assertTrue(program.waitFor(2, TimeUnit.MINUTES));
+            } finally {
+                program.destroyForcibly();
+            }
+            assertEquals(mine, seen(), "killed");
+            assertEquals(0, display.screen().card().acquireMaster());
+        }
+    }
+
     @Test
     void anotherProgramKeepsTheDisplay() throws Exception {
         String before = seen();
@@ -303,6 +358,8 @@ class DisplayDeviceTest {
     void aSecondRingTakesOver() throws Exception {
         try (var display = Display.open(cenalloc, node)) {
             Writeback writeback;
+            display.configure(Canvas.negotiate(
+                    cenalloc, display, ImageRequest.ANY.format(PixelFormat.XR24).size(800, 600)));
             try (var large = display.canvas(2)) {
                 draw(large, 1);
                 draw(large, 2);
@@ -354,7 +411,9 @@ class DisplayDeviceTest {
             Agreement agreement = Agreement.negotiate(
                     cenalloc,
                     ImageRequest.ANY.format(PixelFormat.XR24).size(64, 32),
-                    List.of(overlay.port(), Port.of(Device.cpu(Direction.WRITE), overlay.port().images())));
+                    List.of(
+                            overlay.port(),
+                            Port.of(Device.cpu(Direction.WRITE), overlay.port().images())));
             try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
                 var frames = TestFrame.of(ring);
                 overlay.use(ring);

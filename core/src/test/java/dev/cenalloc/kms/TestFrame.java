@@ -9,6 +9,7 @@ import java.util.List;
 /** A frame of a stream of the test's own, which counts how often it comes back. Owns nothing. For one thread. */
 final class TestFrame extends Frame {
     int returns;
+    private long lendings;
     /** What giving it back fails with, once. */
     CenallocException failure;
 
@@ -26,6 +27,7 @@ final class TestFrame extends Frame {
 
     TestFrame lendAgain() {
         lend();
+        lendings++;
         return this;
     }
 
@@ -36,7 +38,7 @@ final class TestFrame extends Frame {
 
     @Override
     public long sequence() {
-        return index();
+        return lendings;
     }
 
     @Override

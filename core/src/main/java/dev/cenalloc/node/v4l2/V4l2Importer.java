@@ -96,6 +96,11 @@ public final class V4l2Importer implements Importer {
     }
 
     @Override
+    public List<String> otherFormats(boolean output) throws CenallocException {
+        return video.otherFormats(output);
+    }
+
+    @Override
     public long prepare(Layout layout) throws CenallocException {
         Image image = layout.image();
         if (!layout.isGapless()) {
