@@ -128,6 +128,7 @@ class ConverterTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // null is one of the tests
     void onlyLentFramesOfTheRightRingArePut() throws Exception {
         try (var chain = new Chain();
                 Camera other = Camera.open(cenalloc, VideoWorld.MULTIPLANAR, ImageRequest.ANY)) {
@@ -140,7 +141,7 @@ class ConverterTest {
             Frame again = chain.camera.next(SECOND);
             chain.converter.put(again);
             var twice = assertThrows(IllegalStateException.class, () -> chain.converter.put(again));
-            assertTrue(twice.getMessage().contains("is being read"), twice.getMessage());
+            assertTrue(twice.toString().contains("is being read"), twice::toString);
             assertThrows(NullPointerException.class, () -> chain.converter.put(null));
             Frame converted = chain.converter.next(SECOND);
             assertThrows(IllegalArgumentException.class, () -> chain.converter.put(converted));
@@ -154,6 +155,7 @@ class ConverterTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // null is one of the tests
     void itReadsOneRingAndWritesAnother() throws Exception {
         try (var chain = new Chain()) {
             chain.converter.stop();

@@ -12,6 +12,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /** The buffers of one direction of a {@link FakeCamera}, and which descriptor made them. */
 final class FakeQueue {
@@ -77,7 +78,7 @@ final class FakeQueue {
     /** Is done with the buffer that has been queued for longest: the time that came with it. */
     long finish(int flags, long micros) {
         int index = queued.keySet().iterator().next();
-        long came = queued.remove(index);
+        long came = Objects.requireNonNull(queued.remove(index));
         finished.add(index);
         done.add(new Done(index, sequence++, flags, micros));
         return came;
