@@ -34,6 +34,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A display on a fake card: what it refuses, what it gives back, and what stays on the screen. */
+@SuppressWarnings("NullAway") // arguments are null on purpose, and messages are there
 class DisplayTest {
     private static final Path NODE = Path.of("/dev/dri/card0");
     private static final Duration SECOND = Duration.ofSeconds(1);
