@@ -104,6 +104,6 @@ final class Allocation {
                         Errno.EACCES, "open", rejection.heap().path().orElse(null), plan.requestedSize());
             }
         }
-        return new NoSuitableHeapException(plan, cenalloc.remedyForNoHeap(plan));
+        return new NoSuitableHeapException(plan, cenalloc.remedy(plan));
     }
 }

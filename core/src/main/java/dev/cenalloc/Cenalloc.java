@@ -417,7 +417,12 @@ public final class Cenalloc implements AutoCloseable {
         buffers.remove(buffer);
     }
 
-    String remedyForNoHeap(Plan plan) {
+    /**
+     * {@return what the user of this machine can do if a plan has no heap, in words}
+     *
+     * @param plan without a candidate
+     */
+    public String remedy(Plan plan) {
         boolean contiguous = heaps.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
         if (plan.constraints().isContiguous() && !contiguous && !heaps.isEmpty()) {
             return NoSuitableHeapException.NO_CONTIGUOUS_HEAP;

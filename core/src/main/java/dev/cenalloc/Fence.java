@@ -293,6 +293,18 @@ public final class Fence implements AutoCloseable {
         }
     }
 
+    /** {@return the number of the descriptor, or that it is closed} Makes no system call. */
+    @Override
+    public String toString() {
+        try {
+            int fd = descriptor.acquire();
+            descriptor.release();
+            return "fence " + fd;
+        } catch (IllegalStateException e) {
+            return "closed fence";
+        }
+    }
+
     /** Closes the descriptor, when the calls under way have ended. What it stands for goes on. Idempotent. */
     @Override
     public synchronized void close() {

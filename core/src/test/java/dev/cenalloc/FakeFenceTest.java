@@ -54,6 +54,18 @@ class FakeFenceTest extends FenceContract {
     }
 
     @Test
+    void aFenceIsNamedByItsDescriptor() throws Exception {
+        try (Timeline camera = timeline()) {
+            Fence frame = pending(camera);
+            int calls = kernel.calls.size();
+            assertEquals("fence " + frame.fd(), frame.toString());
+            frame.close();
+            assertEquals("closed fence", frame.toString());
+            assertEquals(List.of("close"), kernel.calls.subList(calls, kernel.calls.size()));
+        }
+    }
+
+    @Test
     void onAnOlderKernelThereIsStillAWayToWait() throws Exception {
         try (Timeline camera = timeline();
                 Fence frame = pending(camera)) {

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A node of a V4L2 or DRM device, as {@link Devices#list} found it. Immutable; holds nothing open.
@@ -38,7 +39,7 @@ public record DeviceInfo(
         /** A DRM render node, or a card without displays or without atomic mode setting. */
         RENDER("a render device"),
         /** None of these, or unknown, since the node could not be opened: {@link #reason} says which. */
-        OTHER("another device");
+        OTHER("a device of another kind");
 
         private final String words;
 
@@ -66,6 +67,11 @@ public record DeviceInfo(
         Objects.requireNonNull(node, "node");
         Objects.requireNonNull(stablePath, "stablePath");
         Objects.requireNonNull(reason, "reason");
+    }
+
+    /** This device, with a reason why it cannot be used; null for none. */
+    DeviceInfo withReason(@Nullable String why) {
+        return new DeviceInfo(kind, name, driver, bus, node, stablePath, Optional.ofNullable(why));
     }
 
     /** {@return whether the node could be opened and has images in buffers; {@link #reason} says why not} */

@@ -6,29 +6,24 @@ import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.drm.DrmImporter;
 import dev.cenalloc.node.v4l2.V4l2Importer;
+import dev.cenalloc.node.v4l2.VideoNode;
 import java.nio.file.Path;
 
-/** Opens nodes by what they are. Stateless. */
+/** Opens a node with the importer of its subsystem. Stateless. */
 final class Importers {
     // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as
     // a
     // terminal, does something.
-    static final int V4L2 = 81;
+    static final int V4L2 = VideoNode.MAJOR;
     static final int DRM = 226;
 
     private Importers() {}
-
-    /** Whether a device number is of one of these subsystems. */
-    static boolean isKnown(long number) {
-        int major = Kernel.major(number);
-        return major == V4L2 || major == DRM;
-    }
 
     /**
      * Opens a node.
      *
      * @param number its device number, which says what it is
-     * @throws CenallocException ENOTTY if it is not one that can be offered memory; else the errno of the driver
+     * @throws CenallocException ENOTTY if the node is of another subsystem; else the errno of the driver
      */
     static Importer open(Kernel kernel, Path node, long number) throws CenallocException {
         return switch (Kernel.major(number)) {

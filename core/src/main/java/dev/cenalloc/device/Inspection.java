@@ -5,8 +5,9 @@ import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.device.DeviceInfo.Kind;
 import dev.cenalloc.kernel.Kernel;
-import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.Sysfs;
+import dev.cenalloc.node.drm.DrmImporter;
+import dev.cenalloc.node.v4l2.VideoNode;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
@@ -42,7 +43,8 @@ final class Inspection {
 
     /** What is asked of an open device beside its kind. */
     interface Visitor {
-        void visit(DeviceInfo info, Importer importer) throws CenallocException;
+        /** Asks; {@code card} is the open card, or null for a V4L2 node. */
+        void visit(DeviceInfo info, @Nullable DrmImporter card) throws CenallocException;
     }
 
     /** What became of a node: what it is, and the failure, if it failed. */
@@ -118,37 +120,57 @@ final class Inspection {
     /** Opens a node and asks what it is; empty if it is no device of these subsystems. */
     Optional<Result> inspect(Path node, Visitor visitor) {
         long number = kernel.deviceNumber(node);
-        if (number >= 0 && !Importers.isKnown(number)) {
-            return Optional.empty();
-        }
         if (number < 0) {
             return Optional.of(failed(node, "", "", CenallocException.ofCall((int) -number, "stat", node, -1)));
         }
-        DeviceInfo info = null;
-        try (Importer importer = Importers.open(kernel, node, number)) {
-            String driver = importer.driver();
-            String name = importer.name();
-            String bus = name.startsWith(driver + " ") ? name.substring(driver.length() + 1) : "";
-            info = new DeviceInfo(kind(importer, number), name, driver, bus, node, stablePath(node), Optional.empty());
-            visitor.visit(info, importer);
-            return Optional.of(new Result(info, null));
+        try {
+            return switch (Kernel.major(number)) {
+                case Importers.V4L2 -> Optional.of(video(node, number, visitor));
+                case Importers.DRM -> Optional.of(card(node, number, visitor));
+                default -> Optional.empty();
+            };
         } catch (CenallocException e) {
-            if (info != null) {
-                return Optional.of(new Result(
-                        new DeviceInfo(
-                                info.kind(),
-                                info.name(),
-                                info.driver(),
-                                info.bus(),
-                                node,
-                                info.stablePath(),
-                                Optional.of(e.reason())),
-                        e));
-            }
             Path sysfs = kernel.sysfs(number);
             return Optional.of(failed(
                     node, Sysfs.driver(sysfs).orElse(""), Sysfs.place(sysfs).orElse(""), e));
         }
+    }
+
+    private Result video(Path node, long number, Visitor visitor) throws CenallocException {
+        try (VideoNode video = VideoNode.open(kernel, node, number)) {
+            Kind kind = switch (video.kind()) {
+                case CAMERA -> Kind.CAMERA;
+                case CONVERTER -> Kind.CONVERTER;
+                case OUTPUT -> Kind.OUTPUT;
+                case OTHER -> Kind.OTHER;
+            };
+            return visit(
+                    info(kind, video.name(), video.driver(), node)
+                            .withReason(kind == Kind.OTHER ? "it has no video in buffers" : null),
+                    null,
+                    visitor);
+        }
+    }
+
+    private Result card(Path node, long number, Visitor visitor) throws CenallocException {
+        try (DrmImporter card = DrmImporter.open(kernel, node, number)) {
+            Kind kind = card.consumes().isPresent() ? Kind.DISPLAY : Kind.RENDER;
+            return visit(info(kind, card.name(), card.driver(), node), card, visitor);
+        }
+    }
+
+    private static Result visit(DeviceInfo info, @Nullable DrmImporter card, Visitor visitor) {
+        try {
+            visitor.visit(info, card);
+            return new Result(info, null);
+        } catch (CenallocException e) {
+            return new Result(info.withReason(e.reason()), e);
+        }
+    }
+
+    private DeviceInfo info(Kind kind, String name, String driver, Path node) {
+        String bus = name.startsWith(driver + " ") ? name.substring(driver.length() + 1) : "";
+        return new DeviceInfo(kind, name, driver, bus, node, stablePath(node), Optional.empty());
     }
 
     private Result failed(Path node, String driver, String bus, CenallocException e) {
@@ -167,14 +189,5 @@ final class Inspection {
 
     private Optional<Path> stablePath(Path node) {
         return Optional.ofNullable(links.get(node));
-    }
-
-    private static Kind kind(Importer importer, long number) throws CenallocException {
-        boolean takes = importer.consumes().isPresent();
-        if (Kernel.major(number) == Importers.DRM) {
-            return takes ? Kind.DISPLAY : Kind.RENDER;
-        }
-        boolean gives = importer.produces().isPresent();
-        return gives && takes ? Kind.CONVERTER : gives ? Kind.CAMERA : Kind.OUTPUT;
     }
 }

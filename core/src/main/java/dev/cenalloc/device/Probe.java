@@ -6,6 +6,7 @@ import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.Kernel;
@@ -23,21 +24,20 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * Finds out which images the device behind a node gives and takes, by asking, and what memory it takes for them, by offering it
- * some: of that, neither V4L2 nor DRM can be asked. A value of {@link #of}; holds nothing open, so nothing is to be
- * closed. Safe for any number of threads.
+ * Asks a device which images it gives and takes, and finds out by trial imports what memory it takes for them: neither V4L2 nor
+ * DRM can report that. A value, made by {@link #of}; holds nothing open, so nothing is closed. Thread-safe.
  *
- * <p>Every heap that this process may use and whose memory is known is tried, in the order of a {@link Plan}, with several
- * buffers at a time. Memory from the system heap may be contiguous by luck (up to 1 MiB is one piece of it), so memory that
- * is not known to be contiguous is offered in large buffers, whatever the size of the image.
+ * <p>A trial offers memory of every heap that this process may use and whose properties are known, in the order of a {@link Plan},
+ * several buffers at a time. Memory of the system heap may be contiguous by chance (pieces of up to 1 MiB are), so memory that is
+ * not known to be contiguous is offered in large buffers, whatever the size of the image.
  *
- * <p>A device in use is not disturbed: the kernel refuses to change the format or take buffers (EBUSY), and then nothing is
- * known. V4L2: buffers are queued, without streaming; if the format has to be changed, it is put back, but the driver may
- * have adapted crop and frame rate to it. Another program that wants to begin at this very moment finds the device busy.
- * DRM: buffers become framebuffers that nothing shows. The display is asked whether it would show them (a test-only commit),
- * unless another program controls it; for that moment, none can begin to.
+ * <p>A device in use is not disturbed: the kernel refuses to change its format or to give it buffers (EBUSY), and its memory stays
+ * unknown. V4L2: buffers are queued, and no stream is started. If the format has to be changed for that, it is put back; the driver
+ * may have adapted crop and frame rate to it. Another program that opens a stream at this moment finds the device busy. DRM: buffers
+ * become framebuffers that are not shown. A test-only commit asks the display whether it would show them, unless another program
+ * controls it; during that, no other program can take control.
  *
- * <p>What the trial does not tell: a driver that copies what its device cannot reach (swiotlb) takes any memory.
+ * <p>A trial cannot detect that a driver copies memory that its device cannot reach (swiotlb): such a driver takes any memory.
  */
 public final class Probe {
     private final Kernel kernel;
@@ -57,15 +57,14 @@ public final class Probe {
     }
 
     /**
-     * {@return what finds out which images a device gives and takes, and which memory for them} Opens the node, to ask for the
-     * driver's name, and closes it.
+     * {@return a probe of a device} Opens the node to ask for the driver's name, and closes it. Blocks for as long as the driver does.
      *
      * @param cenalloc whose heaps are offered; results are kept as long as it lives
      * @param node a V4L2 node that captures, shows or converts video, such as {@code /dev/video0}, or a DRM card, such as
-     *     {@code /dev/dri/card0}
+     *     {@code /dev/dri/card0}; {@link Devices} finds one
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: there is no such node
-     * @throws CenallocException ENOTTY if it is neither; EINVAL if it has no video in buffers; else the errno of the driver
+     * @throws CenallocException ENOTTY: the node is neither; EINVAL: it has no video in buffers; else the errno of the driver
      */
     public static Probe of(Cenalloc cenalloc, Path node) throws CenallocException {
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
@@ -85,63 +84,60 @@ public final class Probe {
         return node;
     }
 
-    /** {@return the name of the driver, by its own word} */
+    /** {@return the name that the driver gives itself} */
     public String driver() {
         return driver;
     }
 
-    /** {@return what explanations and profiles call the device: driver and place, which last from boot to boot} */
+    /** {@return what explanations and profiles call the device: driver and bus, the same from boot to boot} */
     public String name() {
         return name;
     }
 
     /**
-     * {@return the port at which the device gives images, of a camera, a decoder, the far end of a converter; empty if it has
-     * none} Reads the formats, sizes and rates that the driver has now, and touches nothing; blocks for as long as the driver
-     * does. Formats without a name in {@link PixelFormat} are left out; there may be no other. For the memory, the negotiation
-     * asks {@link #device}.
+     * {@return the port at which the device gives images: of a camera, a decoder, the capture side of a converter; empty if it has
+     * none} Reads the formats, sizes and rates that the driver has now, and changes nothing. Blocks for as long as the driver does.
+     * Formats without a name in {@link PixelFormat} are left out, perhaps all. A negotiation asks {@link #device} for the memory.
      *
      * @throws CenallocException as {@link #device}
      */
     public Optional<Port> produces() throws CenallocException {
-        return ask(Importer::produces).map(images -> Port.of(name, images, this::device));
+        return port(false, this::device);
     }
 
     /**
-     * {@return the port at which the device takes images, of a display, an encoder, the near end of a converter; empty if it has
-     * none} A display takes what one of its {@link #scanouts()} can show: nothing, if no screen is connected. As
-     * {@link #produces()} otherwise.
+     * {@return the port at which the device takes images: of a display, an encoder, the output side of a converter; empty if it has
+     * none} A display takes what its first connected screen can show; without a connected screen, nothing. As {@link #produces()}
+     * otherwise.
      *
      * @throws CenallocException as {@link #device}
      */
     public Optional<Port> consumes() throws CenallocException {
-        return ask(Importer::consumes).map(images -> Port.of(name, images, this::device));
+        return port(true, this::device);
     }
 
     /**
-     * {@return the port at which a camera gives images in memory of its own, which it exports to others; empty if it gives none} The
-     * camera is asked how it lays them out, and no memory is offered to it. As {@link #produces()} otherwise.
+     * {@return the port at which a camera gives images in memory of its own, which it exports; empty if it gives none} The camera is
+     * asked how it lays images out, and no memory is offered to it. As {@link #produces()} otherwise.
      *
      * @throws CenallocException as {@link #device}
      */
     public Optional<Port> exports() throws CenallocException {
-        return ask(Importer::produces).map(images -> Port.of(name, images, this::exporter));
+        return port(false, this::exporter);
+    }
+
+    private Optional<Port> port(boolean output, Port.Terms terms) throws CenallocException {
+        try (Importer importer = open()) {
+            Optional<List<ImageRange>> images = output ? importer.consumes() : importer.produces();
+            List<String> others = images.isPresent() ? importer.otherFormats(output) : List.of();
+            return images.map(known -> Port.of(name, known, terms).withOtherFormats(others));
+        }
     }
 
     private Device exporter(Layout layout) throws CenallocException {
         try (Importer importer = open()) {
             importer.prepare(layout);
             return Device.of(name, importer.needs(), "the memory is its own");
-        }
-    }
-
-    private interface Question<T> {
-        T ask(Importer importer) throws CenallocException;
-    }
-
-    private <T> T ask(Question<T> question) throws CenallocException {
-        try (Importer importer = open()) {
-            return question.ask(importer);
         }
     }
 
@@ -152,37 +148,43 @@ public final class Probe {
         }
         if (now != number) {
             throw new CenallocException(
-                    Errno.ENODEV, "stat", node, -1, name + " is gone, and its node another's", "probe the node anew");
+                    Errno.ENODEV,
+                    "stat",
+                    node,
+                    -1,
+                    name + " is gone; its node is another device's",
+                    "probe the node again");
         }
         return Importers.open(kernel, node, number);
     }
 
     /**
-     * {@return the ways from memory to the screens of a DRM card, one for each that is connected} None if it is no card, if no
-     * screen is connected, or if the driver has no atomic mode setting.
-     *
-     * @throws CenallocException as {@link #device}
+     * One entry for each connected screen of a DRM card; empty if the node is no card, no screen is connected, or the driver has no
+     * atomic mode setting.
      */
     List<Scanout> scanouts() throws CenallocException {
-        return ask(importer -> importer instanceof DrmImporter card ? card.scanouts() : List.of());
+        try (Importer importer = open()) {
+            return importer instanceof DrmImporter card ? card.scanouts() : List.of();
+        }
     }
 
     /**
-     * {@return the device, with what it was found to take: its {@link Device#detail()} tells which heaps it took and which it
-     * refused, with the call and the errno} If no trial was possible, because the device is in use or no heap had memory, it
-     * is what sysfs tells, or a device of which nothing is known, with the reason.
+     * {@return the device with the constraints that a trial found; {@link Device#detail()} says which heaps it took and which it
+     * refused, with call and errno} If no trial was possible, because the device is in use or no heap had memory, it has the
+     * constraints that sysfs tells, or {@linkplain Device#declared() declares} nothing; the detail says why.
      *
-     * <p>Results of trials for which there was memory are kept as long as the {@link Cenalloc}, by device and layout: asking
-     * again makes no system call. Of images of the same format whose sizes in bytes lie between the same two powers of two, one
-     * buffer confirms what is known. Others block for as long as a few allocations and the driver take.
+     * <p>Results are kept as long as the {@link Cenalloc}, by device, layout and heaps, if every heap had memory: asking again makes no
+     * system call. One buffer confirms what is known for images of the same format whose bytes lie between the same two powers of
+     * two. Otherwise it blocks for as long as some allocations and the driver take; trials of one device wait for each other, those
+     * of different devices rarely.
      *
-     * @param layout what the memory will hold and how: a linear image. The size counts, since a small buffer proves nothing
-     *     about a large one
+     * @param layout what the memory will hold: a linear image. Its size counts, since a small buffer proves nothing about a large one
+     * @throws IllegalStateException if the {@link Cenalloc} is closed
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: the node is gone
      * @throws NoSuitableHeapException ENODEV: the driver refused the memory of every heap
-     * @throws CenallocException with the errno of the driver: EINVAL if it has no such images or takes no dma-bufs, ENODEV
-     *     if it was unplugged
+     * @throws CenallocException with the errno of the driver: EINVAL: it has no such images or takes no dma-bufs; ENODEV: it was
+     *     unplugged
      */
     public Device device(Layout layout) throws CenallocException {
         return trial.device(Objects.requireNonNull(layout, "layout"), this::open);

@@ -9,7 +9,6 @@ import dev.cenalloc.device.Inspection.Result;
 import dev.cenalloc.device.Inspection.Subsystem;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
-import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.drm.DrmImporter;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -115,12 +114,13 @@ final class Search {
         Optional<String> why = Optional.empty();
 
         @Override
-        public void visit(DeviceInfo info, Importer importer) throws CenallocException {
+        public void visit(DeviceInfo info, @Nullable DrmImporter card) throws CenallocException {
             if (info.kind() != kind) {
-                why = Optional.of(info.kind().words());
+                why = Optional.of(info.kind().words()
+                        + info.reason().map(reason -> ": " + reason).orElse(""));
             } else if (!isNamed(info)) {
                 why = Optional.of(kind.words() + " of another name");
-            } else if (importer instanceof DrmImporter card) {
+            } else if (card != null) {
                 why = card.scanouts().isEmpty()
                         ? Optional.of("a display without a connected screen")
                         : which == null ? new DisplayTrial(cenalloc, card).objection() : Optional.empty();

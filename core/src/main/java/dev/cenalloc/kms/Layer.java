@@ -34,6 +34,10 @@ final class Layer {
 
     private @Nullable Frame onScreen;
     private @Nullable Frame pending;
+    /** Which images of their streams they were. */
+    private long onScreenNumber;
+
+    private long pendingNumber;
     /** The frame that is being given back, which its stream may ask for. */
     private @Nullable Frame returning;
 
@@ -73,6 +77,10 @@ final class Layer {
     @Nullable
     Frame onScreen() {
         return onScreen;
+    }
+
+    boolean hasFrames() {
+        return onScreen != null || pending != null;
     }
 
     boolean isReturning(Frame frame) {
@@ -167,6 +175,7 @@ final class Layer {
         }
         screen.begin(this, mode, frame, in, out);
         pending = frame;
+        pendingNumber = frame.sequence();
         flipped();
     }
 
@@ -193,6 +202,7 @@ final class Layer {
         how.request.set(how.outFence, out == null ? 0 : screen.outFencePointer());
         screen.commit(this, how.request, how.inFence, in);
         pending = frame;
+        pendingNumber = frame.sequence();
         if (out != null) {
             out.replace(screen.outFence());
         }
@@ -201,12 +211,16 @@ final class Layer {
     /** The pending frame is on the screen. */
     void flipped() throws CenallocException {
         Frame left = onScreen;
+        long number = onScreenNumber;
         onScreen = pending;
+        onScreenNumber = pendingNumber;
         pending = null;
-        outdated.forEach(Framebuffer::close);
-        outdated = List.of();
+        if (!outdated.isEmpty()) { // else the iterator is an object a frame
+            outdated.forEach(Framebuffer::close);
+            outdated = List.of();
+        }
         if (left != onScreen) {
-            giveBack(left);
+            giveBack(left, number);
         }
     }
 
@@ -216,9 +230,9 @@ final class Layer {
         flipped();
     }
 
-    private void giveBack(@Nullable Frame frame) throws CenallocException {
-        // Its stream may have ended meanwhile.
-        if (frame == null || !frame.isLent()) {
+    private void giveBack(@Nullable Frame frame, long number) throws CenallocException {
+        // Its stream may have ended meanwhile; or the caller gave it back, though it was not its own, and got it again.
+        if (frame == null || !frame.isLent() || frame.sequence() != number) {
             return;
         }
         returning = frame;
@@ -255,10 +269,10 @@ final class Layer {
         onScreen = null;
         ring = null;
         try {
-            giveBack(second);
+            giveBack(second, onScreenNumber);
         } finally {
             if (first != second) {
-                giveBack(first);
+                giveBack(first, pendingNumber);
             }
         }
     }

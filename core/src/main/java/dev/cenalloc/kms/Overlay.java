@@ -21,7 +21,6 @@ public final class Overlay implements AutoCloseable {
     private final Screen screen;
     private final Layer layer;
     private final Plane plane;
-    private boolean restores;
     private boolean closed;
 
     Overlay(Display display, Screen screen, Layer layer, Plane plane) {
@@ -132,9 +131,8 @@ public final class Overlay implements AutoCloseable {
             throw new IllegalStateException(
                     "the display " + display.name() + " shows nothing: show a frame on it first");
         }
-        if (!restores) {
+        if (!layer.hasFrames()) {
             screen.alsoRestore(plane.id());
-            restores = true;
         }
     }
 

@@ -18,7 +18,9 @@ import dev.cenalloc.stream.Frame;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashSet;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,6 +54,9 @@ final class Screen {
 
     /** What was on the screen before; null until something else is. */
     private AtomicRequest.@Nullable Builder before;
+
+    /** The planes that will be restored. */
+    private final Set<Integer> savedPlanes = new HashSet<>();
 
     private volatile @Nullable AtomicRequest restore;
     private int modeBefore;
@@ -156,6 +161,7 @@ final class Screen {
     private synchronized void forget() {
         ScreenRestorer.remove(this);
         before = null;
+        savedPlanes.clear();
         if (!ended) {
             restore = null;
             card.destroyBlob(modeBefore);
@@ -204,13 +210,17 @@ final class Screen {
     }
 
     private void save(AtomicRequest.Builder saved, int plane) throws CenallocException {
+        if (savedPlanes.contains(plane)) {
+            return;
+        }
         KmsObject now = card.plane(plane);
         for (String property : Placement.PROPERTIES) {
             saved.set(now, property, now.value(property));
         }
+        savedPlanes.add(plane);
     }
 
-    /** Restores another plane, too, from now on. */
+    /** Restores another plane, too, from now on; what is on it now, if it was not done before. */
     void alsoRestore(int plane) throws CenallocException {
         AtomicRequest.Builder saved = Objects.requireNonNull(before);
         save(saved, plane);
@@ -296,6 +306,10 @@ final class Screen {
         // the
         // kernel bring its console back.
         int result = known.tryCommit(node, AtomicRequest.ALLOW_MODESET, 0);
+        if (result < 0) {
+            // Memory may have been short for a moment.
+            result = known.tryCommit(node, AtomicRequest.ALLOW_MODESET, 0);
+        }
         if (result < 0) {
             Log.info("what was on the screen of {} cannot be put back: {}", card.name(), Errno.name(-result));
         }

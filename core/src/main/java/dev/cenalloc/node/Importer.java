@@ -26,6 +26,15 @@ public interface Importer extends AutoCloseable {
     Optional<List<ImageRange>> consumes() throws CenallocException;
 
     /**
+     * The formats that {@link #produces} or {@link #consumes} leaves out, since they have no name here.
+     *
+     * @param output whether it is about the images that it takes
+     */
+    default List<String> otherFormats(boolean output) throws CenallocException {
+        return List.of();
+    }
+
+    /**
      * Gets ready for images.
      *
      * @return bytes in one buffer

@@ -112,8 +112,8 @@ public final class Trial {
         if (known != null) {
             return known;
         }
-        // One trial of a device at a time: two would find each other using it.
-        synchronized (cache.lock(number)) {
+        // One trial of a device at a time: two would find the device in use.
+        synchronized (TrialCache.lock(number)) {
             known = cache.device(key);
             if (known != null) {
                 return known;
@@ -157,7 +157,7 @@ public final class Trial {
         if (e.errno() != Errno.EBUSY) {
             throw e;
         }
-        return new Result(Device.undeclared(name, "nothing is known: " + e.getMessage()), false);
+        return new Result(Device.undeclared(name, "nothing is known: " + e.reason()), false);
     }
 
     private Result trial(Importer importer, Layout layout) throws CenallocException {
@@ -283,7 +283,8 @@ public final class Trial {
         if (!importer.omitted().isEmpty()) {
             said.add(importer.omitted());
         }
-        String detail = "on trial with " + layout.image() + " in " + size + " bytes: " + String.join("; ", said);
+        String found = String.join("; ", said);
+        String detail = "on trial with " + layout.image() + " in " + size + " bytes: " + found;
         if (taken.isEmpty() && refused.isEmpty()) {
             return Device.undeclared(name, "nothing is known: " + detail);
         }
@@ -301,18 +302,18 @@ public final class Trial {
                     "DRM_IOCTL_MODE_ATOMIC",
                     node,
                     size,
-                    name + " takes the memory, but would not show " + layout.image() + "; " + detail,
-                    "take another size, best that of a mode of the screen, or another format");
+                    name + " takes the memory, but would not show " + layout.image() + ": " + found,
+                    "take the size of a mode of the screen, or another format");
         }
         if (possible.isEmpty()) {
-            boolean contiguous = answers.stream().anyMatch(Answer::isContiguous);
+            boolean isContiguousTried = refused.stream().anyMatch(Answer::isContiguous);
             throw new NoSuitableHeapException(
                     "trial import",
                     node,
                     size,
-                    name + " takes no memory of any heap; " + detail,
-                    contiguous
-                            ? "it has memory of its own: let it export that, and the others import it"
+                    name + " takes no memory of any heap: " + found,
+                    isContiguousTried
+                            ? "let it export memory of its own, and the others import it"
                             : NoSuitableHeapException.NO_CONTIGUOUS_HEAP);
         }
         return Device.of(name, difference(possible, impossible).and(needs), Origin.TRIAL_IMPORT, detail);

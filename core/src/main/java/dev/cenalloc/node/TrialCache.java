@@ -10,26 +10,32 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.WeakHashMap;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** What trials showed, for as long as the {@link Cenalloc} lives. Bounded: the oldest results go first. Thread-safe. */
+/**
+ * What trials showed, as long as the {@link Cenalloc} lives. Bounded: the result that was not used for the longest time is dropped
+ * first. Thread-safe.
+ */
 final class TrialCache {
-    private static final int MOST = 256;
+    static final int MOST = 256;
 
     private static final Map<Cenalloc, TrialCache> CACHES = Collections.synchronizedMap(new WeakHashMap<>());
 
-    /** The heaps belong to the key, since one more may be registered. */
+    /** As many as there are devices tried at a time, usually; two devices may have the same. */
+    private static final Object[] LOCKS = Stream.generate(Object::new).limit(64).toArray();
+
+    /** The heaps belong to the key, since more may be registered. */
     record Key(long number, String name, Layout layout, List<Heap> heaps) {}
 
-    /** Images so alike that memory for one is likely to do for another: of one format, between two powers of two in size. */
+    /** Images so alike that memory for one is likely to suit the other: of one format, and between two powers of two in size. */
     record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
 
     private final Map<Key, Device> devices = bounded();
     private final Map<ImageClass, List<Trial.Answer>> answers = bounded();
-    private final Map<Long, Object> locks = Collections.synchronizedMap(new LinkedHashMap<>());
 
     private static <K, V> Map<K, V> bounded() {
-        return Collections.synchronizedMap(new LinkedHashMap<>() {
+        return Collections.synchronizedMap(new LinkedHashMap<>(16, 0.75F, true) {
             @Override
             protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
                 return size() > MOST;
@@ -41,9 +47,14 @@ final class TrialCache {
         return CACHES.computeIfAbsent(cenalloc, _ -> new TrialCache());
     }
 
-    /** Held during a trial of the device with this number. */
-    Object lock(long number) {
-        return locks.computeIfAbsent(number, _ -> new Object());
+    /** Held during a trial of the device with this number, by any context: the device is the same. */
+    static Object lock(long number) {
+        return LOCKS[Math.floorMod(Long.hashCode(number), LOCKS.length)];
+    }
+
+    /** How many results are kept. */
+    int size() {
+        return devices.size() + answers.size();
     }
 
     @Nullable

@@ -12,16 +12,18 @@ import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /**
- * What devices agreed on in {@link #negotiate}: images, how many a second, and the memory for them. Immutable; holds nothing
- * open. For each buffer of the pool, {@link Cenalloc#create(Image)} and attach the {@link #devices()}.
+ * The result of {@link #negotiate}: an image that all devices have in common, its rate, and the memory for it. Immutable; holds
+ * nothing open. {@link Ring#allocate} makes buffers for it.
  */
 public final class Agreement {
     private final Image image;
     private final FrameRate rate;
     private final List<Plan> plans;
     private final List<Layout> layouts;
+    private final List<Device> unknown;
     private final String explanation;
 
     Agreement(Image image, FrameRate rate, List<Plan> plans, String explanation) {
@@ -29,62 +31,79 @@ public final class Agreement {
         this.rate = rate;
         this.plans = List.copyOf(plans);
         this.layouts = plans.stream().map(plan -> plan.layout().orElseThrow()).toList();
-        this.explanation = explanation;
+        this.unknown = plans.stream()
+                .flatMap(plan -> plan.attached().stream())
+                .filter(device -> device.declared().isEmpty())
+                .distinct()
+                .toList();
+        this.explanation = explanation
+                + unknown.stream()
+                        .map(device -> "\n  unknown memory of " + device.name() + ": " + device.detail())
+                        .distinct()
+                        .collect(Collectors.joining());
     }
 
     /**
-     * Finds the best images that all of these devices have in common, for which there is memory that suits them all. The best
-     * is:
+     * Finds the best image that all ports have in common, and for which there is memory that suits all devices. The best image has:
      *
      * <ol>
-     *   <li>The format that is wished for; else the one with the most bits of colour in a pixel, of these the one with the fewest
-     *       bytes, of these the one that the producer names first.
-     *   <li>The size that is wished for; else the largest area among the sizes at which the rate that is wished for is reached,
-     *       without a wish 29.97, which television calls 30; if it is reached at none, the largest area. Of equal areas the one that
-     *       the producer names first, then the wider.
-     *   <li>The rate that is wished for, or the nearest above it that all have, or if there is none, below; without a wish the highest
-     *       that all have, and if none of them sets a limit, the nearest to 30.
+     *   <li>The requested format. Without a request: the format with the most bits of colour in a pixel; of these the one with the
+     *       fewest bytes; of these the one that the producer lists first.
+     *   <li>The requested size. Without a request: the largest area among the sizes that reach the requested rate, or 29.97 images a
+     *       second if none is requested; if no size reaches it, the largest area. Of equal areas the one that the producer lists
+     *       first, then the wider.
+     *   <li>The requested rate; if not all ports have it, the nearest above it, or if there is none, below. Without a request: the
+     *       highest rate that all ports have; if no port limits the rate, the nearest to 30.
      * </ol>
      *
-     * <p>The size and the rate are chosen for each format, and then the memory is planned, in that order of formats: each device is
-     * asked what memory it takes for the {@link Layout}, and again if all of them together change it. The first format for which
-     * there is a heap wins.
+     * <p>Size and rate are chosen for each format. Then the memory is planned, best format first: each device is asked for its
+     * constraints on the memory for the {@link Layout}, and asked again if the constraints of all together change the layout. The
+     * first format with a heap is the result.
      *
-     * <p>Ports of declared devices ask nothing of the kernel. Others may try imports, and block for as long as {@link
-     * Probe#device} does.
+     * <p>Ports of declared devices ask nothing of the kernel. Ports of a {@code Probe} may try imports, and block for as long.
      *
      * @param cenalloc whose heaps the memory may come from
-     * @param wish what the caller insists on; {@link ImageRequest#ANY} leaves it all to the devices
+     * @param request what the caller needs; {@link ImageRequest#ANY} leaves it to the devices
      * @param ports all that take part, at least one; the first is the producer
-     * @return what they agree on; it holds nothing open, and no memory has been allocated for it
+     * @return the agreement; no memory has been allocated for it
      * @throws IllegalArgumentException if there is no port
-     * @throws NoCommonImageException EINVAL: there are no such images. It names the smallest set of ports that clash; if there are
-     *     images but no memory for them, it tells for each why
+     * @throws NoCommonImageException EINVAL: the ports have no such image in common, and it names the smallest set of ports in
+     *     conflict; or there is no memory for the images in common, and it says why for each. Request another image, or leave a
+     *     device out
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node of a device
      * @throws MissingDeviceException ENOENT: the node of a device is gone
-     * @throws CenallocException ENODEV: a device was unplugged
+     * @throws CenallocException ENODEV: a device was unplugged; EMFILE: this process has too many open files
      */
-    public static Agreement negotiate(Cenalloc cenalloc, ImageRequest wish, List<Port> ports) throws CenallocException {
-        return new Negotiation(cenalloc, wish, ports).agree();
+    public static Agreement negotiate(Cenalloc cenalloc, ImageRequest request, List<Port> ports)
+            throws CenallocException {
+        return new Negotiation(cenalloc, request, ports).agree();
     }
 
-    /** {@return the images: format, size and modifier} */
+    /** {@return format, size and modifier of the images} */
     public Image image() {
         return image;
     }
 
-    /** {@return how many of them a second} */
+    /** {@return images a second} */
     public FrameRate rate() {
         return rate;
     }
 
-    /** {@return the plans of the image's buffers, one for each; see {@link PixelFormat#buffers}} Each has a heap to try. */
+    /** {@return the plan of each of the image's buffers; see {@link PixelFormat#buffers}} Each plan has a heap. */
     public List<Plan> plans() {
         return plans;
     }
 
     /**
-     * {@return the devices to attach to a buffer, in the order of the ports, each once, however many of the ports are its}
+     * {@return the devices of which it is unknown what memory they take, such as a camera that another program is using} They may refuse
+     * the buffers; {@link Device#detail} says why nothing is known. Empty if all is known.
+     */
+    public List<Device> unknown() {
+        return unknown;
+    }
+
+    /**
+     * {@return the devices to attach to a buffer, in the order of the ports; a device with several ports once}
      *
      * @throws IllegalStateException if the image lies in several buffers
      */
@@ -96,7 +115,7 @@ public final class Agreement {
      * As {@link #devices()}, of one of the buffers of an image whose planes have buffers of their own.
      *
      * @param buffer which, from 0
-     * @return the devices, with what they need for what lies there
+     * @return the devices, with their constraints on this buffer
      * @throws IndexOutOfBoundsException if there is no such buffer
      */
     public List<Device> devices(int buffer) {
@@ -104,7 +123,7 @@ public final class Agreement {
     }
 
     /**
-     * {@return where the image lies in a buffer, so that it suits everyone}
+     * {@return where the image lies in the buffer, so that it suits all devices}
      *
      * @throws IllegalStateException if the image lies in several buffers
      */
@@ -130,14 +149,14 @@ public final class Agreement {
 
     private int onlyBuffer() {
         if (plans.size() != 1) {
-            throw new IllegalStateException(image + " lies in " + plans.size() + " buffers: say which of them");
+            throw new IllegalStateException(image + " lies in " + plans.size() + " buffers: give the number of one");
         }
         return 0;
     }
 
     /**
-     * {@return why these images and no others, in words, in lines: what decided about format, size and rate, and what stood against
-     * formats that would have been better} Why their memory is what it is, each of the {@link #plans()} explains.
+     * {@return why these images were chosen, in lines: the reasons for format, size and rate, why better formats were not chosen, and
+     * which devices' memory is unknown} Each of the {@link #plans()} explains the choice of memory.
      */
     public String explain() {
         return explanation;

@@ -22,11 +22,11 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The smallest set of ports, with or without what is wished for, that have no image in common: leave any one out and the rest have.
+ * The smallest set of ports, with or without the request, that have no image in common: without any one of them, the others have.
  * Immutable.
  */
 public final class ImageConflict {
-    /** What there is none of in common; of what comes before it in this order, there is. */
+    /** What the ports have none of in common. They have the aspects before it in this order in common. */
     public enum Aspect {
         /** The {@link PixelFormat}. */
         FORMAT,
@@ -39,15 +39,15 @@ public final class ImageConflict {
     }
 
     private final Aspect aspect;
-    /** Nothing, if they clash anyway. */
-    private final ImageRequest wish;
+    /** {@link ImageRequest#ANY} if the ports conflict without it. */
+    private final ImageRequest request;
 
     private final List<Port> ports;
     private final String text;
 
-    private ImageConflict(Aspect aspect, ImageRequest wish, List<Port> ports, String text) {
+    private ImageConflict(Aspect aspect, ImageRequest request, List<Port> ports, String text) {
         this.aspect = aspect;
-        this.wish = wish;
+        this.request = request;
         this.ports = ports;
         this.text = text;
     }
@@ -57,12 +57,12 @@ public final class ImageConflict {
         return aspect;
     }
 
-    /** {@return what is wished for, if the ports would have an image in common without it} */
-    public Optional<ImageRequest> wish() {
-        return Optional.of(wish).filter(ImageRequest::insists);
+    /** {@return the request, if the ports have an image in common without it} */
+    public Optional<ImageRequest> request() {
+        return Optional.of(request).filter(ImageRequest::insists);
     }
 
-    /** {@return the ports that clash, in the order in which they were given; one, if it offers nothing, or not what is wished for} */
+    /** {@return the ports in conflict, in the order in which they were given; one, if it offers nothing or not what is requested} */
     public List<Port> ports() {
         return ports;
     }
@@ -72,46 +72,56 @@ public final class ImageConflict {
         return text;
     }
 
-    /** Of ports and a wish that have no image in common. */
-    static ImageConflict of(ImageRequest wish, List<Port> ports) {
-        Set<Integer> places = new Search(wish, ports).run();
-        List<Port> clashing = places.stream()
+    /** The conflict between ports and a request that have no image in common. */
+    static ImageConflict of(ImageRequest request, List<Port> ports) {
+        Set<Integer> places = new Search(request, ports).run();
+        List<Port> conflicting = places.stream()
                 .filter(place -> place < ports.size())
                 .map(ports::get)
                 .toList();
-        ImageRequest insisted = places.contains(ports.size()) ? wish : ImageRequest.ANY;
-        Aspect aspect = aspect(insisted, clashing);
+        ImageRequest insisted = places.contains(ports.size()) ? request : ImageRequest.ANY;
+        Aspect aspect = aspect(insisted, conflicting);
         var words = new ArrayList<String>();
         if (insisted.insists()) {
-            words.add(insisted.images() + " is wished");
+            words.add(insisted.images() + " is requested");
         }
-        for (Port port : clashing) {
+        for (Port port : conflicting) {
             String verb = port == ports.getFirst() ? " gives " : " takes ";
-            words.add(port.name() + verb + String.join(", ", matters(aspect, insisted, clashing, port)));
+            words.add(port.name()
+                    + verb
+                    + String.join(", ", matters(aspect, insisted, conflicting, port))
+                    + (aspect == Aspect.FORMAT ? others(port) : ""));
         }
-        String text = clashing.getFirst().images().isEmpty()
-                ? clashing.getFirst().name() + " offers no format"
+        String text = conflicting.getFirst().images().isEmpty()
+                ? conflicting.getFirst().name() + " offers no format" + others(conflicting.getFirst())
                 : "no " + aspect.toString().toLowerCase(Locale.ROOT) + " in common: " + String.join("; ", words);
-        return new ImageConflict(aspect, insisted, clashing, text);
+        return new ImageConflict(aspect, insisted, conflicting, text);
     }
 
-    private static Aspect aspect(ImageRequest wish, List<Port> ports) {
-        Set<Kind> kinds = common(ports, port -> port.kinds(wish));
+    private static String others(Port port) {
+        return port.otherFormats().isEmpty() ? "" : " (" + port.otherFormats() + ")";
+    }
+
+    private static Aspect aspect(ImageRequest request, List<Port> ports) {
+        Set<Kind> kinds = common(ports, port -> port.kinds(request));
         if (!kinds.isEmpty()) {
-            return kinds.stream().allMatch(kind -> Overlap.of(kind, wish, ports).isEmpty()) ? Aspect.SIZE : Aspect.RATE;
+            return kinds.stream()
+                            .allMatch(kind -> Overlap.of(kind, request, ports).isEmpty())
+                    ? Aspect.SIZE
+                    : Aspect.RATE;
         }
-        return common(ports, port -> formats(wish, port)).isEmpty() ? Aspect.FORMAT : Aspect.MODIFIER;
+        return common(ports, port -> formats(request, port)).isEmpty() ? Aspect.FORMAT : Aspect.MODIFIER;
     }
 
-    /** What a port has, in words, as far as it matters: of formats that all have, if it is not for these. */
-    private static Collection<String> matters(Aspect aspect, ImageRequest wish, List<Port> ports, Port port) {
+    /** Describes the port's formats, sizes or rates relevant to this conflict. */
+    private static Collection<String> matters(Aspect aspect, ImageRequest request, List<Port> ports, Port port) {
         if (aspect == Aspect.FORMAT) {
             return port.images().stream()
                     .map(range -> range.format().toString())
                     .distinct()
                     .toList();
         }
-        Set<PixelFormat> formats = common(ports, one -> formats(wish, one));
+        Set<PixelFormat> formats = common(ports, one -> formats(request, one));
         if (aspect == Aspect.MODIFIER) {
             return port.images().stream()
                     .filter(range -> formats.contains(range.format()))
@@ -119,7 +129,7 @@ public final class ImageConflict {
                     .distinct()
                     .toList();
         }
-        Set<Kind> kinds = common(ports, one -> one.kinds(wish));
+        Set<Kind> kinds = common(ports, one -> one.kinds(request));
         var sizes = new LinkedHashMap<Kind, List<String>>();
         for (ImageRange range : port.images()) {
             if (kinds.contains(Kind.of(range))) {
@@ -127,7 +137,7 @@ public final class ImageConflict {
                         .add(aspect == Aspect.SIZE ? range.sizes().toString() : range.sizesAndRates());
             }
         }
-        // Most devices have the same sizes in all their formats: said once.
+        // Most devices have the same sizes in all formats.
         var kindsBySizes = new LinkedHashMap<String, List<String>>();
         sizes.forEach((kind, these) -> kindsBySizes
                 .computeIfAbsent(these.stream().distinct().collect(Collectors.joining(", ")), _ -> new ArrayList<>())
@@ -143,16 +153,16 @@ public final class ImageConflict {
         return all;
     }
 
-    private static Set<PixelFormat> formats(ImageRequest wish, Port port) {
-        return port.kinds(wish).stream().map(Kind::format).collect(Collectors.toCollection(LinkedHashSet::new));
+    private static Set<PixelFormat> formats(ImageRequest request, Port port) {
+        return port.kinds(request).stream().map(Kind::format).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
-    /** An image that some ports have in common; the sizes are one size. */
+    /** An image that some ports have in common. */
     private record Witness(Kind kind, Sizes size, FrameRate rate) {
-        /** One of those that these have; null if there is none. */
-        static @Nullable Witness of(ImageRequest wish, List<Port> ports) {
-            for (Kind kind : ports.getFirst().kinds(wish)) {
-                for (Overlap overlap : Overlap.of(kind, wish, ports)) {
+        /** An image that these ports have in common; null if there is none. */
+        static @Nullable Witness of(ImageRequest request, List<Port> ports) {
+            for (Kind kind : ports.getFirst().kinds(request)) {
+                for (Overlap overlap : Overlap.of(kind, request, ports)) {
                     if (overlap.hasImages()) {
                         Sizes sizes = overlap.sizes();
                         FrameRate rate = overlap.rates().getFirst().max();
@@ -170,22 +180,23 @@ public final class ImageConflict {
                             && range.rates().stream().anyMatch(rates -> rates.contains(rate)));
         }
 
-        boolean isOf(ImageRequest wish) {
-            return wish.allows(kind.format()) && wish.sizes().and(size).isPresent();
+        boolean isOf(ImageRequest request) {
+            return request.allows(kind.format()) && request.sizes().and(size).isPresent();
         }
     }
 
     /**
-     * Whatever clashes with all the rest must exclude the image that those chosen have in common, so branch over who does. The ports
-     * go by their places, and the wish comes after the last: a clash without it says more.
+     * Finds the smallest conflict. Each conflict that contains the chosen ports has a member that excludes the image that those have in
+     * common, so the search branches over the members that do. Ports are numbered by place; the request comes last, since a conflict
+     * without it says more.
      */
     private static final class Search {
-        private final ImageRequest wish;
+        private final ImageRequest request;
         private final List<Port> ports;
         private final Set<Set<Integer>> seen = new HashSet<>();
 
-        Search(ImageRequest wish, List<Port> ports) {
-            this.wish = wish;
+        Search(ImageRequest request, List<Port> ports) {
+            this.request = request;
             this.ports = ports;
         }
 
@@ -206,15 +217,15 @@ public final class ImageConflict {
                     .map(ports::get)
                     .toList();
             Witness witness =
-                    few.isEmpty() ? null : Witness.of(chosen.contains(ports.size()) ? wish : ImageRequest.ANY, few);
+                    few.isEmpty() ? null : Witness.of(chosen.contains(ports.size()) ? request : ImageRequest.ANY, few);
             if (witness == null && !few.isEmpty()) {
                 return chosen;
             }
             for (int place = 0; left > 0 && place <= ports.size(); place++) {
-                // With no port chosen there is no image yet, and some port belongs to every clash.
+                // With no port chosen there is no image yet, and every conflict has a port.
                 boolean excludes = witness == null
                         ? place < ports.size()
-                        : place < ports.size() ? !witness.isOf(ports.get(place)) : !witness.isOf(wish);
+                        : place < ports.size() ? !witness.isOf(ports.get(place)) : !witness.isOf(request);
                 var more = new TreeSet<>(chosen);
                 more.add(place);
                 if (excludes && seen.add(more)) {

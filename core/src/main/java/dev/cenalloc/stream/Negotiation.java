@@ -2,7 +2,6 @@ package dev.cenalloc.stream;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Choice;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
@@ -12,7 +11,6 @@ import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
-import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
@@ -20,117 +18,89 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.stream.Overlap.Kind;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** One negotiation: the order is that of {@link Agreement#negotiate}. */
+/** Chooses images and plans their memory, in the order of {@link Agreement#negotiate}. For one thread. */
 final class Negotiation {
-    /** What a size should reach if no rate is wished for: that cameras call it 29.97 is not held against a size. */
+    /** The rate that a size should reach if none is requested. Cameras call it 29.97. */
     private static final FrameRate ENOUGH = new FrameRate(30_000, 1_001);
 
-    /** The rate where nobody says any. */
-    private static final FrameRate USUAL = FrameRate.of(30);
+    /** The rate if neither the caller nor a device limits it. */
+    static final FrameRate USUAL = FrameRate.of(30);
 
-    /** A size beyond it comes from devices that have no limit, but perhaps steps. */
+    /** A larger size comes from devices without a limit, though perhaps with steps. */
     private static final int LARGEST = Integer.MAX_VALUE - 4096;
 
-    /** How many times the devices are asked about a layout that their own answers change; one change is common. */
+    /** How often the devices are asked about a layout that their own answers change. One change is common. */
     private static final int ROUNDS = 4;
 
-    private static final Comparator<Kind> BEST_FORMAT = Comparator.<Kind>comparingInt(
-                    kind -> -kind.format().colourBits())
-            .thenComparingInt(kind -> kind.format().bitsPerPixel());
+    /** Why there is no memory for an image, and what can be done about it. */
+    private record Obstacle(String reason, String remedy) {}
 
     private final Cenalloc cenalloc;
-    private final ImageRequest wish;
+    private final ImageRequest request;
     private final List<Port> ports;
     private final FrameRate target;
 
-    /** The best images of a kind, with what there was to choose from. */
-    private record Choice(Kind kind, Sizes size, FrameRate rate, List<Overlap> overlaps) {
-        Image image() {
-            return new Image(kind.format(), size.maxWidth(), size.maxHeight(), kind.modifier());
-        }
-    }
-
-    Negotiation(Cenalloc cenalloc, ImageRequest wish, List<Port> ports) {
-        this.cenalloc = cenalloc;
-        this.wish = Objects.requireNonNull(wish);
-        this.ports = List.copyOf(ports);
-        this.target = wish.rate().orElse(ENOUGH);
+    Negotiation(Cenalloc cenalloc, ImageRequest request, List<Port> ports) {
+        this.cenalloc = Objects.requireNonNull(cenalloc, "cenalloc");
+        this.request = Objects.requireNonNull(request, "request");
+        this.ports = List.copyOf(Objects.requireNonNull(ports, "ports"));
+        this.target = request.rate().orElse(ENOUGH);
         if (ports.isEmpty()) {
-            throw new IllegalArgumentException("somebody gives the images: name at least one port, the producer's");
+            throw new IllegalArgumentException("ports must not be empty: the first is the producer of the images");
         }
     }
 
     Agreement agree() throws CenallocException {
-        var choices = new ArrayList<Choice>();
-        for (Kind kind : ranked(ports.getFirst().kinds(wish))) {
-            List<Overlap> overlaps = Overlap.of(kind, wish, ports).stream()
+        var candidates = new ArrayList<Candidate>();
+        for (Kind kind : Candidate.ranked(ports.getFirst().kinds(request))) {
+            List<Overlap> overlaps = Overlap.of(kind, request, ports).stream()
                     .filter(Overlap::hasImages)
                     .toList();
             if (!overlaps.isEmpty()) {
-                choices.add(choose(kind, overlaps));
+                candidates.add(choose(kind, overlaps));
             }
         }
-        if (choices.isEmpty()) {
-            throw new NoCommonImageException(ImageConflict.of(wish, ports));
+        if (candidates.isEmpty()) {
+            throw new NoCommonImageException(ImageConflict.of(request, ports));
         }
         var rejected = new ArrayList<ImageRejection>();
-        for (Choice choice : choices) {
+        String remedy = "";
+        for (Candidate candidate : candidates) {
             var plans = new ArrayList<Plan>();
-            String objection = plan(choice.image(), plans);
-            if (objection.isEmpty()) {
-                return new Agreement(choice.image(), choice.rate, plans, explain(choice, choices, rejected));
+            Obstacle obstacle = plan(candidate.image(), plans).orElse(null);
+            if (obstacle == null) {
+                String why = new NegotiationExplanation(request, target, ports, candidates, rejected).of(candidate);
+                return new Agreement(candidate.image(), candidate.rate(), plans, why);
             }
-            rejected.add(new ImageRejection(choice.image(), choice.rate, plans, objection));
+            rejected.add(new ImageRejection(candidate.image(), candidate.rate(), plans, obstacle.reason));
+            remedy = remedy.isEmpty() ? obstacle.remedy : remedy;
         }
-        throw new NoCommonImageException(rejected);
-    }
-
-    /** The best first; of the equally good, the order is kept. */
-    private static List<Kind> ranked(Set<Kind> kinds) {
-        List<PixelFormat> named = kinds.stream().map(Kind::format).distinct().toList();
-        return kinds.stream()
-                .sorted(BEST_FORMAT
-                        .thenComparingInt(kind -> named.indexOf(kind.format()))
-                        .thenComparing(kind -> kind.modifier() != Image.LINEAR))
-                .toList();
+        throw new NoCommonImageException(rejected, remedy);
     }
 
     // ---- the best size and rate ----
 
-    private Choice choose(Kind kind, List<Overlap> overlaps) {
-        // The largest of each overlap will do: what is smaller is no better in any respect.
+    private Candidate choose(Kind kind, List<Overlap> overlaps) {
+        // The largest size of each overlap is enough: a smaller one is better in no respect.
         Sizes best = overlaps.stream()
                 .min(Comparator.<Overlap, Boolean>comparing(overlap -> !overlap.reaches(target))
                         .thenComparingLong(overlap -> -overlap.area())
-                        .thenComparingInt(overlap -> place(kind, largest(overlap)))
+                        .thenComparingInt(overlap -> place(kind, overlap.largest()))
                         .thenComparingInt(overlap -> -overlap.sizes().maxWidth()))
-                .map(Negotiation::largest)
+                .map(Overlap::largest)
                 .orElseThrow();
-        return new Choice(kind, best, rate(rates(overlaps, best)), overlaps);
+        return new Candidate(kind, best, rate(Candidate.rates(overlaps, best)), overlaps);
     }
 
-    /** All rates at a size. */
-    private static List<Rates> rates(List<Overlap> overlaps, Sizes size) {
-        return overlaps.stream()
-                .filter(overlap -> overlap.sizes().and(size).isPresent())
-                .flatMap(overlap -> overlap.rates().stream())
-                .distinct()
-                .toList();
-    }
-
-    private static Sizes largest(Overlap overlap) {
-        return Sizes.of(overlap.sizes().maxWidth(), overlap.sizes().maxHeight());
-    }
-
-    /** How many images the producer names before those of this size. */
+    /** How many images the producer lists before those of this size. */
     private int place(Kind kind, Sizes size) {
         List<ImageRange> images = ports.getFirst().images();
         int place = 0;
@@ -142,50 +112,51 @@ final class Negotiation {
     }
 
     private FrameRate rate(List<Rates> rates) {
-        if (wish.rate().isPresent()) {
+        if (request.rate().isPresent()) {
             return nearest(rates, target);
         }
-        FrameRate highest = highest(rates);
+        FrameRate highest = Candidate.highest(rates);
         return highest.equals(Rates.ANY.max()) ? nearest(rates, USUAL) : highest;
     }
 
-    private static FrameRate highest(List<Rates> rates) {
-        return Collections.max(rates.stream().map(Rates::max).toList());
-    }
-
     /** The rate itself, or the next above, or if there is none, below. */
-    private static FrameRate nearest(List<Rates> rates, FrameRate wished) {
+    private static FrameRate nearest(List<Rates> rates, FrameRate wanted) {
         return rates.stream()
-                .filter(range -> range.max().compareTo(wished) >= 0)
-                .map(range -> range.contains(wished) ? wished : range.min())
+                .filter(range -> range.max().compareTo(wanted) >= 0)
+                .map(range -> range.contains(wanted) ? wanted : range.min())
                 .min(Comparator.naturalOrder())
-                .orElseGet(() -> highest(rates));
+                .orElseGet(() -> Candidate.highest(rates));
     }
 
     // ---- the memory ----
 
-    /** Plans each buffer of an image; why that cannot be, in words, or empty. */
-    private String plan(Image image, List<Plan> plans) throws CenallocException {
+    /** Plans each buffer of an image; empty if each has a heap. */
+    private Optional<Obstacle> plan(Image image, List<Plan> plans) throws CenallocException {
         if (image.width() > LARGEST || image.height() > LARGEST) {
-            return "no device sets a limit to the size, so one has to be wished for";
+            return Optional.of(new Obstacle("no device limits the size", "request a size"));
         }
-        for (int buffer = 0; buffer < image.format().buffers(); buffer++) {
+        int buffers = image.format().buffers();
+        for (int buffer = 0; buffer < buffers; buffer++) {
             Layout least;
             try {
                 least = Demand.ofImage(image, buffer).layout(Constraints.NONE).orElseThrow();
             } catch (IllegalArgumentException e) {
                 // It is not linear, or too large.
-                return String.valueOf(e.getMessage());
+                return Optional.of(new Obstacle(
+                        String.valueOf(e.getMessage()), "request another format or size, or let a device convert"));
             }
-            String objection = plan(least, plans);
-            if (!objection.isEmpty()) {
-                return (image.format().buffers() == 1 ? "" : "buffer " + buffer + ": ") + objection;
+            Obstacle obstacle = plan(least, plans).orElse(null);
+            if (obstacle != null) {
+                return Optional.of(
+                        buffers == 1
+                                ? obstacle
+                                : new Obstacle("buffer " + buffer + ": " + obstacle.reason, obstacle.remedy));
             }
         }
-        return "";
+        return Optional.empty();
     }
 
-    private String plan(Layout least, List<Plan> plans) throws CenallocException {
+    private Optional<Obstacle> plan(Layout least, List<Plan> plans) throws CenallocException {
         Layout layout = least;
         for (int round = 0; round < ROUNDS; round++) {
             Set<Device> devices = new LinkedHashSet<>();
@@ -196,22 +167,24 @@ final class Negotiation {
                     if (isOutOfReach(e)) {
                         throw e;
                     }
-                    return port.name() + " refuses: " + e.getMessage();
+                    String who = e.reason().startsWith(port.name()) ? "" : port.name() + " refuses: ";
+                    return Optional.of(new Obstacle(who + e.reason(), e.remedy()));
                 }
             }
             Plan plan = cenalloc.plan(Demand.ofImage(layout.image(), layout.buffer()), List.copyOf(devices));
             Layout wanted = plan.layout().orElse(layout);
             if (wanted.equals(layout)) {
                 plans.add(plan);
-                return plan.candidates().isEmpty() ? objection(plan) : "";
+                return plan.candidates().isEmpty() ? Optional.of(obstacle(plan)) : Optional.empty();
             }
             layout = wanted;
         }
-        return "the devices ask for another layout each time that they are asked, " + ROUNDS + " times, at last "
-                + layout;
+        return Optional.of(new Obstacle(
+                "the devices ask for another layout in each of " + ROUNDS + " rounds, at last for " + layout,
+                "state the constraints of one of the devices"));
     }
 
-    /** Whether it is the device that is missing, and not what it is asked for. */
+    /** Whether the device cannot be reached, whatever it is asked for. */
     private static boolean isOutOfReach(CenallocException e) {
         return switch (e.errno()) {
             case Errno.EACCES, Errno.EPERM, Errno.ENOENT, Errno.EMFILE -> true;
@@ -220,131 +193,16 @@ final class Negotiation {
         };
     }
 
-    private static String objection(Plan plan) {
+    private Obstacle obstacle(Plan plan) {
         return plan.conflict()
                 .map(Conflict::toString)
-                .orElseGet(() -> plan.rejected().isEmpty()
-                        ? "there is no heap"
-                        : plan.rejected().stream()
-                                .map(rejection -> "not " + rejection)
-                                .collect(Collectors.joining(", ")));
-    }
-
-    // ---- in words ----
-
-    private String explain(Choice won, List<Choice> choices, List<ImageRejection> rejected) {
-        var text = new StringBuilder();
-        text.append(won.image()).append(" at ").append(won.rate).append(" frames a second, from ");
-        text.append(ports.getFirst().name());
-        if (ports.size() > 1) {
-            text.append(" to ").append(names(ports.subList(1, ports.size())));
-        }
-        text.append("\n  format: ").append(whyFormat(won, choices));
-        text.append("\n  size: ").append(whySize(won));
-        text.append("\n  rate: ").append(whyRate(won));
-        for (String line : whyNot(won, choices, rejected)) {
-            text.append("\n  not ").append(line);
-        }
-        return text.toString();
-    }
-
-    private static String names(List<Port> some) {
-        return some.stream().map(Port::name).distinct().collect(Collectors.joining(", "));
-    }
-
-    private String whyFormat(Choice won, List<Choice> choices) {
-        if (wish.format().isPresent()) {
-            return "as wished";
-        }
-        PixelFormat format = won.kind.format();
-        var paler = new LinkedHashSet<PixelFormat>();
-        var longer = new LinkedHashSet<PixelFormat>();
-        var later = new LinkedHashSet<PixelFormat>();
-        for (Choice choice : choices.subList(choices.indexOf(won), choices.size())) {
-            PixelFormat other = choice.kind.format();
-            if (other.colourBits() < format.colourBits()) {
-                paler.add(other);
-            } else if (other.bitsPerPixel() > format.bitsPerPixel()) {
-                longer.add(other);
-            } else if (other != format) {
-                later.add(other);
-            }
-        }
-        var reasons = new ArrayList<String>();
-        tell(reasons, "more colour than ", paler, "");
-        tell(reasons, "fewer bytes than ", longer, "");
-        tell(reasons, "named before ", later, " by " + ports.getFirst().name());
-        if (reasons.isEmpty()) {
-            return choices.getFirst().equals(won)
-                    ? "the only one in common"
-                    : "the only one in common with memory that suits all";
-        }
-        return String.join(", ", reasons);
-    }
-
-    private static void tell(List<String> reasons, String before, Set<PixelFormat> formats, String after) {
-        if (!formats.isEmpty()) {
-            reasons.add(formats.stream().map(PixelFormat::toString).collect(Collectors.joining(", ", before, after)));
-        }
-    }
-
-    private String whySize(Choice won) {
-        if (wish.size().isPresent()) {
-            return "as wished";
-        }
-        if (won.overlaps.stream().allMatch(overlap -> overlap.sizes().equals(won.size))) {
-            return "the only one in common";
-        }
-        if (won.rate.compareTo(target) < 0) {
-            return "the largest in common; at none the rate reaches " + target;
-        }
-        Overlap largest = Collections.max(won.overlaps, Comparator.comparingLong(Overlap::area));
-        return largest.area() > (long) won.size.maxWidth() * won.size.maxHeight()
-                ? "the largest in common at which the rate reaches " + target + ", as it does not at "
-                        + largest(largest)
-                : "the largest in common";
-    }
-
-    private String whyRate(Choice won) {
-        if (wish.rate().isEmpty()) {
-            List<Rates> rates = rates(won.overlaps, won.size);
-            return rates.getFirst().equals(Rates.of(won.rate)) && rates.size() == 1
-                    ? "the only one in common at this size"
-                    : highest(rates).equals(Rates.ANY.max())
-                            ? "no device sets a limit, and this is nearest to the usual " + USUAL
-                            : "the highest in common at this size";
-        }
-        int above = won.rate.compareTo(target);
-        return above == 0
-                ? "as wished"
-                : above > 0
-                        ? "the nearest above the " + target + " wished for, which not all have at this size"
-                        : "the nearest to the " + target + " wished for, which is not reached at this size";
-    }
-
-    /** What became of formats that would have been better. */
-    private List<String> whyNot(Choice won, List<Choice> choices, List<ImageRejection> rejected) {
-        var all = new LinkedHashSet<Kind>();
-        ports.forEach(port -> all.addAll(port.kinds(wish)));
-        var lines = new ArrayList<String>();
-        for (PixelFormat format :
-                ranked(all).stream().map(Kind::format).distinct().toList()) {
-            rejected.stream()
-                    .filter(rejection -> rejection.image().format() == format)
-                    .forEach(rejection -> lines.add(rejection.toString()));
-            boolean isCommon = choices.stream().anyMatch(choice -> choice.kind.format() == format);
-            boolean isBetter = BEST_FORMAT.compare(new Kind(format, Image.LINEAR), won.kind) < 0;
-            if (isBetter && !isCommon) {
-                lines.add(format + " (" + whyNotCommon(format) + ")");
-            }
-        }
-        return lines;
-    }
-
-    private String whyNotCommon(PixelFormat format) {
-        List<Port> only = ports.stream().map(port -> port.only(format)).toList();
-        List<Port> without =
-                only.stream().filter(port -> port.images().isEmpty()).toList();
-        return without.isEmpty() ? ImageConflict.of(wish, only).toString() : "not of " + names(without);
+                .map(reason -> new Obstacle(reason, "leave one of the devices out, or copy between two buffers"))
+                .orElseGet(() -> new Obstacle(
+                        plan.rejected().isEmpty()
+                                ? "there is no heap"
+                                : plan.rejected().stream()
+                                        .map(rejection -> "not " + rejection)
+                                        .collect(Collectors.joining(", ")),
+                        cenalloc.remedy(plan)));
     }
 }

@@ -8,8 +8,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Devices that cannot exchange images (EINVAL): they have none in common, and {@link #conflict()} tells who is to blame; or there is no
- * memory for those that they have in common, and {@link #rejected()} tells why.
+ * Devices cannot exchange images (EINVAL). Either they have none in common: {@link #conflict()} names the ports in conflict. Or there
+ * is no memory for the images in common: {@link #rejected()} says why for each.
  */
 public final class NoCommonImageException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -21,40 +21,44 @@ public final class NoCommonImageException extends CenallocException {
     private final transient @Nullable List<ImageRejection> rejected;
 
     NoCommonImageException(ImageConflict conflict) {
-        super(
-                Errno.EINVAL,
-                "negotiate",
-                null,
-                -1,
-                conflict.toString(),
-                conflict.wish().isPresent()
-                        ? "wish for something that they have, or for less"
-                        : conflict.ports().size() == 1
-                                ? "see whether its driver lacks something that it waits for, such as a signal"
-                                : "put a device between them that converts, or the CPU");
+        super(Errno.EINVAL, "negotiate", null, -1, conflict.toString(), remedy(conflict));
         this.conflict = conflict;
         this.rejected = List.of();
     }
 
-    NoCommonImageException(List<ImageRejection> rejected) {
+    private static String remedy(ImageConflict conflict) {
+        if (conflict.request().isPresent()) {
+            return "request an image that the devices have, or leave format and size open";
+        }
+        if (conflict.ports().size() > 1) {
+            return "add a device between them that converts, or let the CPU convert";
+        }
+        return conflict.ports().getFirst().otherFormats().isEmpty()
+                ? "check whether the driver waits for something, such as a signal"
+                : "add a device that decodes its formats, or another camera";
+    }
+
+    NoCommonImageException(List<ImageRejection> rejected, String remedy) {
         super(
                 Errno.EINVAL,
                 "negotiate",
                 null,
                 -1,
                 "no memory suits the images in common: "
-                        + rejected.stream().map(ImageRejection::toString).collect(Collectors.joining(", ")),
-                "leave one of the devices out, or copy between two buffers");
+                        + ImageRejection.groups(rejected).stream()
+                                .map(ImageRejection::words)
+                                .collect(Collectors.joining("; ")),
+                remedy);
         this.conflict = null;
         this.rejected = List.copyOf(rejected);
     }
 
-    /** {@return the smallest set of ports that conflict; empty if they have images in common, and in a copy that was serialised} */
+    /** {@return the smallest set of ports in conflict; empty if they have images in common, and in a copy that was serialised} */
     public Optional<ImageConflict> conflict() {
         return Optional.ofNullable(conflict);
     }
 
-    /** {@return the images in common, best first, each with what speaks against it; empty in a copy that was serialised} */
+    /** {@return the images in common, best first, each with the reason against it; empty in a copy that was serialised} */
     public List<ImageRejection> rejected() {
         return rejected == null ? List.of() : rejected;
     }

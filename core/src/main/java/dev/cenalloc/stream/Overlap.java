@@ -9,11 +9,9 @@ import dev.cenalloc.image.PixelFormat;
 import java.util.ArrayList;
 import java.util.List;
 
-/**
- * Sizes that several ports have in common, and the rates that they have in common at each of these; those may be none.
- */
+/** Sizes that several ports have in common, and the rates that they have in common at each of these sizes, perhaps none. */
 record Overlap(Sizes sizes, List<Rates> rates) {
-    /** What a format and a modifier make of pixels: two images are exchanged only if both are equal. */
+    /** Format and modifier. Two devices exchange images only if both are equal. */
     record Kind(PixelFormat format, long modifier) {
         static Kind of(ImageRange range) {
             return new Kind(range.format(), range.modifier());
@@ -25,9 +23,9 @@ record Overlap(Sizes sizes, List<Rates> rates) {
         }
     }
 
-    /** All that ports have in common of one kind, within what is wished for. */
-    static List<Overlap> of(Kind kind, ImageRequest wish, List<Port> ports) {
-        List<Overlap> all = List.of(new Overlap(wish.sizes(), List.of(Rates.ANY)));
+    /** What ports have in common of one kind, within what is requested. */
+    static List<Overlap> of(Kind kind, ImageRequest request, List<Port> ports) {
+        List<Overlap> all = List.of(new Overlap(request.sizes(), List.of(Rates.ANY)));
         for (Port port : ports) {
             var narrower = new ArrayList<Overlap>();
             for (Overlap overlap : all) {
@@ -50,7 +48,12 @@ record Overlap(Sizes sizes, List<Rates> rates) {
         return !rates.isEmpty();
     }
 
-    /** The images of the largest area. */
+    /** The largest size. */
+    Sizes largest() {
+        return Sizes.of(sizes.maxWidth(), sizes.maxHeight());
+    }
+
+    /** Pixels of the largest size. */
     long area() {
         return (long) sizes.maxWidth() * sizes.maxHeight();
     }

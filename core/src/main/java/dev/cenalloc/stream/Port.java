@@ -14,52 +14,69 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * One end of a stream of images at a device: which it gives or takes, and which memory it takes for them. A camera and a
- * display have one; what converts images has two, of the same device, and both may take part in one negotiation, if one pool
- * of buffers goes all the way. Immutable; owns nothing. Ports of declared devices need no device node.
+ * One end of a stream of images at a device: the images that it gives or takes, and the memory that it needs for them. A camera and
+ * a display have one port. A converter has two ports of the same device; both may take part in one negotiation if one ring of
+ * buffers passes through. Immutable; owns nothing. Ports of declared devices need no device node.
  */
 public final class Port {
-    /** What a device asks of memory, known once the layout is. */
+    /** Formats in {@link #toString}; a camera may have dozens. */
+    private static final int SHOWN = 4;
+
+    /** Tells what memory a device needs for a layout. */
     public interface Terms {
         /**
-         * {@return the device, with what memory it takes for such a layout} May try it out.
+         * {@return the device, with its constraints for such a layout} May try imports, and block for as long.
          *
-         * @param layout where the image would lie
-         * @throws CenallocException EINVAL or the like if it takes no such images or no memory for them, which rules them out;
-         *     EACCES, EPERM, ENOENT, ENODEV, EMFILE if the device is out of reach, which ends the negotiation
+         * @param layout where the image lies
+         * @throws CenallocException EINVAL or the like if the device takes no such images or no memory for them: the negotiation goes on
+         *     with other images. EACCES, EPERM, ENOENT, ENODEV, EMFILE if the device cannot be reached: the negotiation ends
          */
         Device device(Layout layout) throws CenallocException;
     }
 
     private final String name;
     private final List<ImageRange> images;
+    /** Formats without a name here. */
+    private final List<String> otherFormats;
+
     private final Terms terms;
 
-    private Port(String name, List<ImageRange> images, Terms terms) {
-        this.name = Objects.requireNonNull(name);
-        this.images = List.copyOf(images);
-        this.terms = terms;
+    private Port(String name, List<ImageRange> images, List<String> otherFormats, Terms terms) {
+        this.name = Objects.requireNonNull(name, "name");
+        this.images = List.copyOf(Objects.requireNonNull(images, "images"));
+        this.otherFormats = List.copyOf(Objects.requireNonNull(otherFormats, "otherFormats"));
+        this.terms = Objects.requireNonNull(terms, "terms");
     }
 
     /**
-     * {@return a port of a device whose constraints are the same for all its images}
+     * {@return a port of a device whose constraints are the same for all images}
      *
      * @param declared the device
-     * @param images what it gives or takes, in its own order of preference; with none, no negotiation succeeds
+     * @param images what it gives or takes, in its order of preference; without any, every negotiation fails
      */
     public static Port of(Device declared, List<ImageRange> images) {
-        return of(declared.name(), images, _ -> declared);
+        return of(Objects.requireNonNull(declared, "declared").name(), images, _ -> declared);
     }
 
     /**
      * {@return a port of a device whose constraints depend on the layout}
      *
      * @param name what explanations call the device
-     * @param images what it gives or takes, in its own order of preference; with none, no negotiation succeeds
+     * @param images what it gives or takes, in its order of preference; without any, every negotiation fails
      * @param terms asked for the device during a negotiation
      */
     public static Port of(String name, List<ImageRange> images, Terms terms) {
-        return new Port(name, images, terms);
+        return new Port(name, images, List.of(), terms);
+    }
+
+    /**
+     * {@return this port, of a device that has formats without a {@link PixelFormat}, too} They take no part in a negotiation; the
+     * message of one that fails names them.
+     *
+     * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
+     */
+    public Port withOtherFormats(List<String> others) {
+        return new Port(name, images, others, terms);
     }
 
     /** {@return what explanations call the device} */
@@ -67,37 +84,50 @@ public final class Port {
         return name;
     }
 
-    /** {@return the images that the device gives or takes here, in its own order of preference} */
+    /** {@return the images that the device gives or takes here, in its order of preference} */
     public List<ImageRange> images() {
         return images;
     }
 
-    /** The kinds of its images, of what is wished for. */
-    Set<Kind> kinds(ImageRequest wish) {
+    /** The formats without a name here, in words; empty if there are none. */
+    String otherFormats() {
+        return otherFormats.isEmpty() ? "" : "unknown here: " + String.join(", ", otherFormats);
+    }
+
+    /** The kinds of images that satisfy a request. */
+    Set<Kind> kinds(ImageRequest request) {
         return images.stream()
                 .map(Kind::of)
-                .filter(kind -> wish.allows(kind.format()))
+                .filter(kind -> request.allows(kind.format()))
                 .collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
-    /** This port with no other images than those of a format. */
+    /** This port with the images of one format only. */
     Port only(PixelFormat format) {
         return new Port(
-                name, images.stream().filter(range -> range.format() == format).toList(), terms);
+                name, images.stream().filter(range -> range.format() == format).toList(), List.of(), terms);
     }
 
     /**
-     * {@return the device, with what memory it takes for a layout}
+     * {@return the device, with its constraints for a layout}
      *
-     * @param layout where the image would lie
+     * @param layout where the image lies
      * @throws CenallocException as {@link Terms#device}
      */
     public Device device(Layout layout) throws CenallocException {
-        return terms.device(layout);
+        return terms.device(Objects.requireNonNull(layout, "layout"));
     }
 
+    /** {@return the name and the first formats; {@link #images} has all} */
     @Override
     public String toString() {
-        return name + images.stream().map(ImageRange::toString).collect(Collectors.joining("; ", ": ", ""));
+        List<String> kinds = images.stream()
+                .map(range -> Kind.of(range).toString())
+                .distinct()
+                .toList();
+        String more = kinds.size() > SHOWN ? " and " + (kinds.size() - SHOWN) + " more formats" : "";
+        return name + ": "
+                + (kinds.isEmpty() ? "no format" : String.join(", ", kinds.subList(0, Math.min(SHOWN, kinds.size()))))
+                + more;
     }
 }

@@ -284,6 +284,32 @@ public final class Camera implements AutoCloseable {
         frames.acceptDamaged(accepted);
     }
 
+    /**
+     * Says whether {@link #next} returns frames with bytes before the image, as some multi-planar drivers give them; if not,
+     * which is so at first, they are a {@link FormatChangedException}, since neither the layout nor other devices know of them.
+     *
+     * @param accepted whether it does; then {@link #headerBytes} tells how many
+     */
+    public void acceptHeaders(boolean accepted) {
+        frames.acceptHeaders(accepted);
+    }
+
+    /**
+     * {@return the bytes before the image in a buffer of a frame; the planes of the layout lie behind them}
+     *
+     * @param frame of this camera
+     * @param buffer which of the frame's buffers, from 0
+     * @throws IllegalArgumentException if it is no frame of this camera
+     * @throws IndexOutOfBoundsException if there is no such buffer
+     */
+    public long headerBytes(Frame frame, int buffer) {
+        Objects.requireNonNull(frame, "frame");
+        if (frame instanceof VideoFrame ours && ours.isOf(frames)) {
+            return ours.headerBytes(buffer);
+        }
+        throw new IllegalArgumentException("the frame is not of " + name());
+    }
+
     /** {@return how many frames were lost since {@link #start}: captured when no buffer was free, or damaged} */
     public long dropped() {
         return frames.dropped();

@@ -51,6 +51,7 @@ final class FrameQueue {
     private int damaged;
 
     private boolean acceptsDamaged;
+    private boolean acceptsHeaders;
 
     FrameQueue(VideoNode video, VideoQueue queue) {
         this.video = video;
@@ -173,7 +174,7 @@ final class FrameQueue {
                 .toArray(VideoFrame[]::new);
     }
 
-    private void forgetRing() {
+    private void forgetRing() throws CenallocException {
         queue.release();
         forgetFrames();
     }
@@ -201,7 +202,8 @@ final class FrameQueue {
             return own;
         } finally {
             if (!complete) {
-                queue.release();
+                queue.rest();
+                queue.drop();
             }
         }
     }
@@ -388,16 +390,25 @@ final class FrameQueue {
             }
             return null;
         }
-        if (queue.headerBytes() > 0) {
-            long header = queue.headerBytes();
-            queue(index);
-            throw new FormatChangedException(
-                    "VIDIOC_DQBUF",
-                    video.node().path(),
-                    "it puts " + header + " bytes before each image, of which the layout knows nothing");
-        }
+        readHeaders(index);
         count.returned(number);
         return lend(index, number, queue.timestampNanos(), isDamaged);
+    }
+
+    /** Notes how many bytes lie before the image in each buffer of a frame. */
+    private void readHeaders(int index) throws CenallocException {
+        for (int i = 0; i < queue.layouts().size(); i++) {
+            long bytes = queue.headerBytes(i);
+            if (bytes > 0 && !acceptsHeaders) {
+                queue(index);
+                throw new FormatChangedException(
+                        "VIDIOC_DQBUF",
+                        video.node().path(),
+                        "it puts " + bytes + " bytes before each image, which the layout does not tell; a program that"
+                                + " skips them says so with acceptHeaders");
+            }
+            frames[index].setHeaderBytes(i, bytes);
+        }
     }
 
     VideoFrame lend(int index, long number, long timestampNanos, boolean isDamaged) {
@@ -423,6 +434,10 @@ final class FrameQueue {
 
     void acceptDamaged(boolean accepted) {
         acceptsDamaged = accepted;
+    }
+
+    void acceptHeaders(boolean accepted) {
+        acceptsHeaders = accepted;
     }
 
     CenallocException failure(int errno, String call) {

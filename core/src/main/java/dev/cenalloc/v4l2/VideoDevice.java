@@ -93,12 +93,13 @@ final class VideoDevice implements AutoCloseable {
      * @param output whether it is the one that takes images
      */
     Port port(boolean output) throws CenallocException {
-        return Port.of(name(), images(output), layout -> trial.device(layout, this::importer));
+        return Port.of(name(), images(output), layout -> trial.device(layout, this::importer))
+                .withOtherFormats(video.otherFormats(output));
     }
 
     /** A port in memory of its own. */
     Port exports() throws CenallocException {
-        return Port.of(name(), images(false), this::exporter);
+        return Port.of(name(), images(false), this::exporter).withOtherFormats(video.otherFormats(false));
     }
 
     private List<ImageRange> images(boolean output) throws CenallocException {

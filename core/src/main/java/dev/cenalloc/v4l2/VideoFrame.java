@@ -10,10 +10,25 @@ final class VideoFrame extends Frame {
     private long sequence;
     private long timestampNanos;
     private boolean isDamaged;
+    /** Bytes before the image, in each buffer. */
+    private final long[] headers;
 
     VideoFrame(FrameQueue queue, Ring ring, int index) {
         super(ring, index);
         this.queue = queue;
+        this.headers = new long[ring.layouts().size()];
+    }
+
+    boolean isOf(FrameQueue other) {
+        return queue == other;
+    }
+
+    long headerBytes(int buffer) {
+        return headers[buffer];
+    }
+
+    void setHeaderBytes(int buffer, long bytes) {
+        headers[buffer] = bytes;
     }
 
     /** Lends it to the caller. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Agreement;
@@ -47,8 +48,8 @@ class NegotiationDeviceTest {
     void cameraAndDisplayAgree() throws Exception {
         Port camera = find("vivid platform:vivid-000").produces().orElseThrow();
         Port display = find("vkms").consumes().orElseThrow();
-        Agreement agreement =
-                cenalloc.negotiate(ImageRequest.ANY.size(640, 480).rate(FrameRate.of(30)), List.of(camera, display));
+        Agreement agreement = Agreement.negotiate(
+                cenalloc, ImageRequest.ANY.size(640, 480).rate(FrameRate.of(30)), List.of(camera, display));
         System.out.println(agreement.explain());
         assertEquals("XR24 640x480", agreement.image().toString());
         assertEquals(FrameRate.of(30), agreement.rate());
@@ -57,7 +58,7 @@ class NegotiationDeviceTest {
                 "system", agreement.plans().getFirst().candidates().getFirst().name());
         assertEquals(Set.of(camera.name(), display.name()), names(agreement.devices()));
         // With no wish at all.
-        Agreement best = cenalloc.negotiate(ImageRequest.ANY, List.of(camera, display));
+        Agreement best = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera, display));
         System.out.println(best.explain());
         assertEquals(PixelFormat.XR24, best.image().format());
         assertTrue(best.rate().compareTo(FrameRate.of(25)) > 0, best::toString);
@@ -65,7 +66,8 @@ class NegotiationDeviceTest {
 
     @Test
     void whoNeedsContiguousMemoryGetsIt() throws Exception {
-        Agreement agreement = cenalloc.negotiate(
+        Agreement agreement = Agreement.negotiate(
+                cenalloc,
                 ImageRequest.ANY.format(PixelFormat.RG16).size(640, 480),
                 List.of(
                         find("vivid platform:vivid-001").produces().orElseThrow(),
@@ -77,7 +79,8 @@ class NegotiationDeviceTest {
     @Test
     void threeDevicesAgreeOnOnePoolOfBuffers() throws Exception {
         Probe converter = find("vim2m");
-        Agreement agreement = cenalloc.negotiate(
+        Agreement agreement = Agreement.negotiate(
+                cenalloc,
                 ImageRequest.ANY,
                 List.of(
                         find("vivid platform:vivid-001").produces().orElseThrow(),
@@ -98,10 +101,11 @@ class NegotiationDeviceTest {
                 find("vkms").consumes().orElseThrow());
         var format = assertThrows(
                 NoCommonImageException.class,
-                () -> cenalloc.negotiate(ImageRequest.ANY.format(PixelFormat.NV12), ports));
+                () -> Agreement.negotiate(cenalloc, ImageRequest.ANY.format(PixelFormat.NV12), ports));
         assertTrue(format.toString().contains("vkms") && format.toString().contains("XR24"), format.toString());
         var size = assertThrows(
-                NoCommonImageException.class, () -> cenalloc.negotiate(ImageRequest.ANY.size(641, 481), ports));
+                NoCommonImageException.class,
+                () -> Agreement.negotiate(cenalloc, ImageRequest.ANY.size(641, 481), ports));
         assertTrue(size.toString().contains("vivid platform:vivid-000"), size.toString());
         System.out.println(format.getMessage() + System.lineSeparator() + size.getMessage());
     }

@@ -22,12 +22,14 @@ import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.node.drm.Scanout;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Device.Source;
+import dev.cenalloc.plan.Device.Origin;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.stream.Agreement;
@@ -58,7 +60,9 @@ class ProbeDeviceTest {
     private static final Layout ICON = layout(PixelFormat.XR24, 320, 180);
 
     private static Layout layout(PixelFormat format, int width, int height) {
-        return Layout.of(new Image(format, width, height), 0, Constraints.NONE);
+        return Demand.ofImage(new Image(format, width, height), 0)
+                .layout(Constraints.NONE)
+                .orElseThrow();
     }
 
     private final Cenalloc cenalloc;
@@ -85,7 +89,7 @@ class ProbeDeviceTest {
                 for (Path node : nodes.filter(
                                 path -> path.getFileName().toString().matches("(video|card|renderD)\\d+"))
                         .toList()) {
-                    Probe probe = cenalloc.probe(node);
+                    Probe probe = Probe.of(cenalloc, node);
                     boolean isNamed = probe.name().startsWith(name)
                             || (probe.driver() + " " + node.getFileName()).startsWith(name);
                     // Two of the cameras have a node that takes images, too.
@@ -104,7 +108,7 @@ class ProbeDeviceTest {
     /** The answer, after which the process has as many files as before, and the camera its format. */
     private Device ask(Probe probe, Layout layout) throws Exception {
         for (Heap heap : cenalloc.heaps()) {
-            heap.allocate(1).close(); // their nodes stay open
+            cenalloc.allocate(heap, 1).close(); // their nodes stay open
         }
         int before = openFiles();
         long start = System.nanoTime();
@@ -115,7 +119,7 @@ class ProbeDeviceTest {
         long cached = System.nanoTime() - start;
         System.out.printf("%s%n  took %d us, again %d us%n", device, uncached / 1000, cached / 1000);
         assertEquals(before, openFiles());
-        assertEquals(Source.TRIAL_IMPORT, device.source());
+        assertEquals(Origin.TRIAL_IMPORT, device.origin());
         assertSame(device, again);
         return device;
     }
@@ -157,8 +161,10 @@ class ProbeDeviceTest {
     void aMultiplanarCameraIsAskedAboutEachBuffer() throws Exception {
         Probe camera = find("vivid platform:vivid-002");
         Image image = new Image(PixelFormat.NV16M, 640, 480);
-        Device luma = ask(camera, Layout.of(image, 0, Constraints.NONE));
-        Device chroma = ask(camera, Layout.of(image, 1, Constraints.NONE));
+        Device luma =
+                ask(camera, Demand.ofImage(image, 0).layout(Constraints.NONE).orElseThrow());
+        Device chroma =
+                ask(camera, Demand.ofImage(image, 1).layout(Constraints.NONE).orElseThrow());
         // vivid puts 128 bytes before the pixels of the first plane (PLANE0_DATA_OFFSET).
         assertEquals(Constraints.NONE.minSize(640 * 480 + 128), luma.declared().orElseThrow(), luma::toString);
         assertEquals(Constraints.NONE, chroma.declared().orElseThrow(), chroma::toString);
@@ -173,8 +179,8 @@ class ProbeDeviceTest {
         Probe output = find(cenalloc, name, true);
         assertTrue(output.produces().isEmpty());
         Port port = output.consumes().orElseThrow();
-        Agreement agreement =
-                cenalloc.negotiate(ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(port));
+        Agreement agreement = Agreement.negotiate(
+                cenalloc, ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(port));
         System.out.println(agreement);
         Device device = ask(output, agreement.layout());
         assertEquals(Constraints.NONE, device.declared().orElseThrow(), device::toString);
@@ -183,7 +189,9 @@ class ProbeDeviceTest {
     @Test
     void whatADriverMakesOfPitchesIsFoundOut() throws Exception {
         Image image = new Image(PixelFormat.XR24, 640, 480);
-        Layout padded = Layout.of(image, 0, Constraints.NONE.pitchAlignment(4096));
+        Layout padded = Demand.ofImage(image, 0)
+                .layout(Constraints.NONE.pitchAlignment(4096))
+                .orElseThrow();
         Device camera = ask(find("vivid platform:vivid-000"), padded);
         assertEquals(Constraints.NONE, camera.declared().orElseThrow(), "any pitch will do");
     }
@@ -295,7 +303,7 @@ class ProbeDeviceTest {
                 for (Layout layout : List.of(FRAME, ICON)) {
                     String before = camera.format();
                     Device device = probe.device(layout);
-                    assertEquals(Source.UNKNOWN, device.source());
+                    assertEquals(Origin.UNKNOWN, device.origin());
                     assertTrue(device.detail().contains("gave EBUSY"), device.detail());
                     assertEquals(before, camera.format());
                 }
@@ -304,17 +312,17 @@ class ProbeDeviceTest {
                 camera.stop();
             }
         }
-        assertEquals(Source.TRIAL_IMPORT, probe.device(FRAME).source(), "once it is free");
+        assertEquals(Origin.TRIAL_IMPORT, probe.device(FRAME).origin(), "once it is free");
     }
 
     @Test
     void otherNodesAreRefusedByName() throws Exception {
         for (String node : List.of("/dev/tty", "/dev/null", "/etc/passwd", "/dev/dma_heap/system", "/dev")) {
-            var e = assertThrows(CenallocException.class, () -> cenalloc.probe(Path.of(node)), node);
+            var e = assertThrows(CenallocException.class, () -> Probe.of(cenalloc, Path.of(node)), node);
             assertEquals(Errno.ENOTTY, e.errno(), node);
             assertTrue(e.toString().contains("neither a V4L2 nor a DRM device"), e.toString());
         }
-        assertThrows(MissingDeviceException.class, () -> cenalloc.probe(Path.of("/dev/video99")));
+        assertThrows(MissingDeviceException.class, () -> Probe.of(cenalloc, Path.of("/dev/video99")));
     }
 
     /** On a file system without devices even root may not open one. */
@@ -325,7 +333,7 @@ class ProbeDeviceTest {
         try {
             Path copy = directory.resolve("video");
             sh("cp -a " + camera + " " + copy);
-            var e = assertThrows(NoPermissionException.class, () -> cenalloc.probe(copy));
+            var e = assertThrows(NoPermissionException.class, () -> Probe.of(cenalloc, copy));
             assertEquals(Errno.EACCES, e.errno());
             assertTrue(e.remedy().contains("udev"), e.remedy());
         } finally {

@@ -6,25 +6,28 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.DmaHeapSource;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
+import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.node.drm.FakeCard;
 import dev.cenalloc.node.drm.Scanout;
 import dev.cenalloc.node.v4l2.FakeCamera;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Device.Source;
+import dev.cenalloc.plan.Device.Origin;
 import dev.cenalloc.plan.Field;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.stream.Agreement;
@@ -53,7 +56,9 @@ class ProbeTest {
     private static final Layout ICON = layout(PixelFormat.XR24, 64, 64);
 
     private static Layout layout(PixelFormat format, int width, int height) {
-        return Layout.of(new Image(format, width, height), 0, Constraints.NONE);
+        return Demand.ofImage(new Image(format, width, height), 0)
+                .layout(Constraints.NONE)
+                .orElseThrow();
     }
 
     private final FakeKernel kernel = kernel();
@@ -74,7 +79,7 @@ class ProbeTest {
 
     private Device probe(Path node, Layout layout) throws Exception {
         try (var cenalloc = kernel.open()) {
-            return cenalloc.probe(node).device(layout);
+            return Probe.of(cenalloc, node).device(layout);
         } finally {
             assertEquals(0, kernel.openFiles());
             assertEquals(4 * MEMORY, kernel.free());
@@ -87,7 +92,7 @@ class ProbeTest {
         String before = camera.state();
         Device device = probe(NODE, FRAME);
         assertEquals(Constraints.NONE, device.declared().orElseThrow());
-        assertEquals(Source.TRIAL_IMPORT, device.source());
+        assertEquals(Origin.TRIAL_IMPORT, device.origin());
         assertEquals("on trial with XR24 640x480 in 1228800 bytes: took system, udmabuf, reserved", device.detail());
         assertEquals("fake platform:fake", device.name());
         assertEquals(before, camera.state());
@@ -120,8 +125,8 @@ class ProbeTest {
         kernel.heaps.remove("reserved");
         camera(FakeCamera::contiguousOnly);
         try (var cenalloc = kernel.open()) {
-            Device device = cenalloc.probe(NODE).device(ICON);
-            assertEquals(Source.UNKNOWN, device.source());
+            Device device = Probe.of(cenalloc, NODE).device(ICON);
+            assertEquals(Origin.UNKNOWN, device.origin());
             assertTrue(device.detail().contains("perhaps by luck, system"), device.detail());
         }
     }
@@ -140,7 +145,7 @@ class ProbeTest {
         kernel.heaps.put("reserved", 4096L);
         camera(FakeCamera::contiguousOnly);
         try (var cenalloc = kernel.open()) {
-            Device device = cenalloc.probe(NODE).device(FRAME);
+            Device device = Probe.of(cenalloc, NODE).device(FRAME);
             assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
             assertTrue(
                     device.detail().contains("not tried: reserved (DMA_HEAP_IOCTL_ALLOC gave ENOMEM)"),
@@ -153,7 +158,7 @@ class ProbeTest {
         kernel.heaps.put("system", 8L << 20);
         camera((heap, _) -> heap.equals("system") ? Errno.EFAULT : 0);
         try (var cenalloc = kernel.open()) {
-            Device device = cenalloc.probe(NODE).device(FRAME);
+            Device device = Probe.of(cenalloc, NODE).device(FRAME);
             assertTrue(device.detail().contains("refused system (VIDIOC_QBUF gave EFAULT)"), device.detail());
         }
     }
@@ -164,12 +169,14 @@ class ProbeTest {
         FakeCamera camera = camera(FakeCamera::anything);
         String before = camera.state();
         try (var cenalloc = kernel.open()) {
-            Device device = cenalloc.probe(NODE).device(FRAME);
-            assertEquals(Source.UNKNOWN, device.source());
+            Device device = Probe.of(cenalloc, NODE).device(FRAME);
+            assertEquals(Origin.UNKNOWN, device.origin());
             assertTrue(device.detail().contains("ENOMEM"), device.detail());
             kernel.heaps.replaceAll((_, _) -> MEMORY);
             assertEquals(
-                    Source.TRIAL_IMPORT, cenalloc.probe(NODE).device(FRAME).source(), "what is not known is not kept");
+                    Origin.TRIAL_IMPORT,
+                    Probe.of(cenalloc, NODE).device(FRAME).origin(),
+                    "what is not known is not kept");
         }
         assertEquals(before, camera.state());
     }
@@ -188,10 +195,11 @@ class ProbeTest {
     @Test
     void aDeviceInUseIsNotTouched() throws Exception {
         FakeCamera camera = camera(FakeCamera::anything);
+        camera.field = v4l2_h.V4L2_FIELD_NONE();
         camera.use();
         String before = camera.state();
         Device device = probe(NODE, FRAME);
-        assertEquals(Source.UNKNOWN, device.source());
+        assertEquals(Origin.UNKNOWN, device.origin());
         assertTrue(device.detail().contains("VIDIOC_S_FMT gave EBUSY"), device.detail());
         assertEquals(before, camera.state());
         // With the format that it has, it is the request for buffers that is refused.
@@ -250,7 +258,7 @@ class ProbeTest {
     void aResultForWantOfMemoryIsNotKept() throws Exception {
         camera(FakeCamera::anything);
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(NODE);
+            Probe probe = Probe.of(cenalloc, NODE);
             kernel.heaps.put("reserved", 0L);
             assertTrue(probe.device(FRAME).detail().contains("not tried: reserved"));
             kernel.heaps.put("reserved", MEMORY);
@@ -265,19 +273,19 @@ class ProbeTest {
     void resultsAreKept() throws Exception {
         camera(FakeCamera::contiguousOnly);
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(NODE);
+            Probe probe = Probe.of(cenalloc, NODE);
             Device first = probe.device(FRAME);
             int calls = kernel.calls.size();
             assertSame(first, probe.device(FRAME));
             assertEquals(calls, kernel.calls.size());
-            assertSame(first, cenalloc.probe(NODE).device(FRAME), "by the device, not by the object");
+            assertSame(first, Probe.of(cenalloc, NODE).device(FRAME), "by the device, not by the object");
             assertFalse(first.equals(probe.device(ICON)), "another size is another question");
             calls = kernel.calls.size();
             // One more heap is one more question.
             cenalloc.register(
                     "sram",
                     HeapProperties.UNKNOWN.withOnlyWhenNamed(false),
-                    new DmaHeapSource(kernel, HEAPS.resolve("vendor")));
+                    size -> kernel.foreignDmaBuf("vendor", size, false));
             assertTrue(probe.device(FRAME).detail().contains("sram"));
             assertTrue(kernel.calls.size() > calls);
         }
@@ -287,7 +295,7 @@ class ProbeTest {
     void imagesOfTheSameKindAreConfirmedWithOneBuffer() throws Exception {
         camera(FakeCamera::contiguousOnly);
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(NODE);
+            Probe probe = Probe.of(cenalloc, NODE);
             probe.device(FRAME);
             long before = allocations();
             Device alike = probe.device(layout(PixelFormat.XR24, 720, 576));
@@ -303,7 +311,7 @@ class ProbeTest {
     void whatIsNotConfirmedIsTriedAnew() throws Exception {
         camera((heap, size) -> heap.equals("system") && size == 1_658_880 ? Errno.EFAULT : 0);
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(NODE);
+            Probe probe = Probe.of(cenalloc, NODE);
             assertEquals(Constraints.NONE, probe.device(FRAME).declared().orElseThrow());
             Device other = probe.device(layout(PixelFormat.XR24, 720, 576));
             assertTrue(other.detail().contains("took system"), other.detail());
@@ -346,7 +354,13 @@ class ProbeTest {
         Constraints padded = pitches(camera);
         assertEquals(Constraints.NONE.minPitch(2656).maxPitch(2656), padded);
         assertEquals(
-                2656, Layout.of(FRAME.image(), 0, padded).planes().getFirst().pitch());
+                2656,
+                Demand.ofImage(FRAME.image(), 0)
+                        .layout(padded)
+                        .orElseThrow()
+                        .planes()
+                        .getFirst()
+                        .pitch());
     }
 
     @Test
@@ -372,11 +386,11 @@ class ProbeTest {
     void roomBehindTheImageIsThatOfTheAgreedPitch() throws Exception {
         camera(FakeCamera::anything).imagePadding = 8192;
         try (var cenalloc = kernel.open()) {
-            Port camera = cenalloc.probe(NODE).produces().orElseThrow();
+            Port camera = Probe.of(cenalloc, NODE).produces().orElseThrow();
             Port display = Port.of(
                     Device.of("display", Constraints.NONE.pitchAlignment(1024), "test"),
                     List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.of(640, 480))));
-            Layout agreed = cenalloc.negotiate(ImageRequest.ANY, List.of(camera, display))
+            Layout agreed = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera, display))
                     .layout();
             assertEquals(3072, agreed.planes().getFirst().pitch());
             assertEquals(3072 * 480 + 8192, agreed.size());
@@ -396,7 +410,7 @@ class ProbeTest {
     void aDriverWithoutBuffersIsNotAskedToTakeAny() throws Exception {
         camera((_, _) -> Errno.EFAULT).most = 0;
         Device device = probe(NODE, FRAME);
-        assertEquals(Source.UNKNOWN, device.source());
+        assertEquals(Origin.UNKNOWN, device.origin());
         assertTrue(device.detail().contains("VIDIOC_REQBUFS gave ENOMEM"), device.detail());
     }
 
@@ -404,10 +418,10 @@ class ProbeTest {
     void aDriverThatLetsOneInAtATimeIsInUse() throws Exception {
         camera(FakeCamera::anything);
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(NODE);
+            Probe probe = Probe.of(cenalloc, NODE);
             kernel.refuse(NODE, Errno.EBUSY);
             Device device = probe.device(FRAME);
-            assertEquals(Source.UNKNOWN, device.source());
+            assertEquals(Origin.UNKNOWN, device.origin());
             assertTrue(device.detail().contains("open gave EBUSY"), device.detail());
         }
     }
@@ -418,13 +432,43 @@ class ProbeTest {
         camera.pitchMultiple = 1024;
         String before = camera.state();
         try (var cenalloc = kernel.open()) {
-            Port lender = cenalloc.probe(NODE).lends().orElseThrow();
-            Agreement agreement =
-                    cenalloc.negotiate(ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(lender));
+            Port lender = Probe.of(cenalloc, NODE).exports().orElseThrow();
+            Agreement agreement = Agreement.negotiate(
+                    cenalloc, ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(lender));
             assertEquals(3072, agreement.layout().planes().getFirst().pitch());
             assertEquals(0, camera.held);
         }
         assertEquals(before, camera.state());
+    }
+
+    @Test
+    void aCameraInUseIsNamedInTheAgreement() throws Exception {
+        camera(FakeCamera::anything).use();
+        try (var cenalloc = kernel.open()) {
+            Port port = Probe.of(cenalloc, NODE).produces().orElseThrow();
+            Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port));
+            Device unknown = agreement.unknown().getFirst();
+            assertEquals("fake platform:fake", unknown.name());
+            assertTrue(unknown.detail().contains("the device is in use: VIDIOC_S_FMT gave EBUSY"), unknown::detail);
+            assertFalse(unknown.detail().contains("To do"), unknown::detail);
+        }
+    }
+
+    @Test
+    void aCameraThatRefusesAllMemoryIsToldOnceForAllFormats() throws Exception {
+        camera((_, _) -> Errno.EFAULT);
+        try (var cenalloc = kernel.open()) {
+            Port port = Probe.of(cenalloc, NODE).produces().orElseThrow();
+            var e = assertThrows(
+                    NoCommonImageException.class, () -> Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port)));
+            String message = String.valueOf(e.getMessage());
+            assertTrue(
+                    message.startsWith("no memory suits the images in common: XR24, YUYV 640x480 at 30"
+                            + " (fake platform:fake takes no memory of any heap: refused"),
+                    message);
+            assertEquals(1, message.split("To do:", -1).length - 1, message);
+            assertTrue(message.endsWith("To do: let it export memory of its own, and the others import it"), message);
+        }
     }
 
     // ---- images ----
@@ -435,7 +479,7 @@ class ProbeTest {
         try (var cenalloc = kernel.open()) {
             assertEquals(
                     "[YUYV 640x480 at 30]",
-                    cenalloc.probe(NODE).produces().orElseThrow().images().toString());
+                    Probe.of(cenalloc, NODE).produces().orElseThrow().images().toString());
         }
     }
 
@@ -447,7 +491,7 @@ class ProbeTest {
         try (var cenalloc = kernel.open()) {
             assertEquals(
                     new ImageRange.Sizes(16, 4096, 16, 1, 4096, 1),
-                    cenalloc.probe(NODE)
+                    Probe.of(cenalloc, NODE)
                             .produces()
                             .orElseThrow()
                             .images()
@@ -460,7 +504,7 @@ class ProbeTest {
     void aCameraTellsItsImages() throws Exception {
         camera(FakeCamera::anything);
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(NODE);
+            Probe probe = Probe.of(cenalloc, NODE);
             var rates = List.of(ImageRange.Rates.of(FrameRate.of(30)), ImageRange.Rates.of(FrameRate.of(15)));
             var large = ImageRange.Sizes.of(640, 480);
             var small = ImageRange.Sizes.of(320, 240);
@@ -486,7 +530,7 @@ class ProbeTest {
                     List.of(
                             new ImageRange(PixelFormat.YUYV, ImageRange.Sizes.upTo(4096, 4096)),
                             new ImageRange(PixelFormat.XR24, ImageRange.Sizes.upTo(4096, 4096))),
-                    cenalloc.probe(NODE).produces().orElseThrow().images());
+                    Probe.of(cenalloc, NODE).produces().orElseThrow().images());
         }
     }
 
@@ -495,11 +539,32 @@ class ProbeTest {
         for (List<Integer> formats : List.of(List.<Integer>of(), List.of(0x47504A4D))) {
             camera(FakeCamera::anything).fourccs = formats;
             try (var cenalloc = kernel.open()) {
-                Port port = cenalloc.probe(NODE).produces().orElseThrow();
+                Port port = Probe.of(cenalloc, NODE).produces().orElseThrow();
                 var e = assertThrows(
-                        NoCommonImageException.class, () -> cenalloc.negotiate(ImageRequest.ANY, List.of(port)));
-                assertTrue(e.toString().contains("fake platform:fake offers no format"), e.toString());
+                        NoCommonImageException.class,
+                        () -> Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port)));
+                String others = formats.isEmpty() ? "" : " (unknown here: MJPG)";
+                assertTrue(
+                        String.valueOf(e.getMessage())
+                                .startsWith("fake platform:fake offers no format" + others + " (negotiate: "),
+                        e::toString);
             }
+        }
+    }
+
+    @Test
+    void formatsWithoutANameAreNamedWhereTheOthersDoNotDo() throws Exception {
+        camera(FakeCamera::anything).fourccs = List.of(0x47504A4D, PixelFormat.YUYV.v4l2Fourcc(), 0x34363248);
+        try (var cenalloc = kernel.open()) {
+            Port camera = Probe.of(cenalloc, NODE).produces().orElseThrow();
+            Port display = Port.of(
+                    Device.undeclared("display"), List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.ANY)));
+            var e = assertThrows(
+                    NoCommonImageException.class,
+                    () -> Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera, display)));
+            assertEquals(
+                    "no format in common: fake platform:fake gives YUYV (unknown here: MJPG, H264); display takes XR24",
+                    e.conflict().orElseThrow().toString());
         }
     }
 
@@ -507,7 +572,7 @@ class ProbeTest {
     void aConverterGivesAndTakes() throws Exception {
         kernel.device(NODE.toString(), FakeCamera.converting(kernel, FakeCamera::anything));
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(NODE);
+            Probe probe = Probe.of(cenalloc, NODE);
             List<ImageRange> given = probe.produces().orElseThrow().images();
             assertEquals(given, probe.consumes().orElseThrow().images());
             assertEquals(4, given.size());
@@ -519,7 +584,7 @@ class ProbeTest {
         var card = new FakeCard(kernel, true, true);
         kernel.device(CARD.toString(), card);
         try (var cenalloc = kernel.open()) {
-            Probe probe = cenalloc.probe(CARD);
+            Probe probe = Probe.of(cenalloc, CARD);
             Scanout scanout = probe.scanouts().getFirst();
             assertEquals(1, probe.scanouts().size());
             assertTrue(scanout.isVirtual());
@@ -556,7 +621,7 @@ class ProbeTest {
         assertEquals("{} {}", card.state());
         kernel.device(CARD.toString(), new FakeCard(kernel, true, false));
         try (var cenalloc = kernel.open()) {
-            assertTrue(cenalloc.probe(CARD).consumes().isEmpty(), "no display");
+            assertTrue(Probe.of(cenalloc, CARD).consumes().isEmpty(), "no display");
         }
     }
 
@@ -572,7 +637,7 @@ class ProbeTest {
         card.hasTwo = true;
         kernel.device(CARD.toString(), card);
         try (var cenalloc = kernel.open()) {
-            List<Scanout> scanouts = cenalloc.probe(CARD).scanouts();
+            List<Scanout> scanouts = Probe.of(cenalloc, CARD).scanouts();
             assertEquals(2, scanouts.size());
             assertEquals(2, scanouts.stream().map(Scanout::crtc).distinct().count());
             assertEquals(2, scanouts.stream().map(Scanout::plane).distinct().count());
@@ -585,7 +650,8 @@ class ProbeTest {
         card.growing = 3;
         kernel.device(CARD.toString(), card);
         try (var cenalloc = kernel.open()) {
-            assertEquals(5, cenalloc.probe(CARD).scanouts().getFirst().modes().size());
+            assertEquals(
+                    5, Probe.of(cenalloc, CARD).scanouts().getFirst().modes().size());
         }
     }
 
@@ -595,10 +661,10 @@ class ProbeTest {
         card.isConnected = false;
         kernel.device(CARD.toString(), card);
         try (var cenalloc = kernel.open()) {
-            Device device = cenalloc.probe(CARD).device(FRAME);
+            Device device = Probe.of(cenalloc, CARD).device(FRAME);
             assertTrue(device.detail().contains("not tried on a screen"), device.detail());
             card.isConnected = true;
-            cenalloc.probe(CARD).device(FRAME);
+            Probe.of(cenalloc, CARD).device(FRAME);
             assertTrue(card.tests > 0);
         }
     }
@@ -629,13 +695,13 @@ class ProbeTest {
         card.isControlled = true;
         kernel.device(CARD.toString(), card);
         try (var cenalloc = kernel.open()) {
-            Device device = cenalloc.probe(CARD).device(FRAME);
+            Device device = Probe.of(cenalloc, CARD).device(FRAME);
             assertEquals(0, card.tests);
             assertTrue(
                     device.detail().endsWith("not tried on the screen, which another program controls"),
                     device.detail());
             card.isControlled = false;
-            assertFalse(cenalloc.probe(CARD).device(FRAME).detail().contains("not tried on the screen"));
+            assertFalse(Probe.of(cenalloc, CARD).device(FRAME).detail().contains("not tried on the screen"));
             assertTrue(card.tests > 0);
         }
     }
@@ -647,12 +713,12 @@ class ProbeTest {
         kernel.sysfs = sysfs;
         FakeCamera camera = camera(FakeCamera::anything);
         Device trial = probe(NODE, FRAME);
-        assertEquals(Source.TRIAL_IMPORT, trial.source());
+        assertEquals(Origin.TRIAL_IMPORT, trial.origin());
         assertTrue(trial.isBehindIommu());
         assertTrue(trial.detail().endsWith("; behind an IOMMU"), trial.detail());
         camera.use();
         Device busy = probe(NODE, FRAME);
-        assertEquals(Source.SYSFS, busy.source());
+        assertEquals(Origin.SYSFS, busy.origin());
         assertTrue(busy.declared().orElseThrow().says(Field.HIGHEST_ADDRESS));
         assertTrue(busy.detail().contains("dma_mask_bits 32") && busy.detail().contains("EBUSY"), busy.detail());
     }
@@ -705,7 +771,7 @@ class ProbeTest {
         int never = 1_000_000;
         int calls = fail(kind, kernel(), never, 0, "no fault", outcomes);
         for (int call = 0; call < calls; call++) {
-            for (int errno : FaultsTest.ERRNOS) {
+            for (int errno : Faults.ERRNOS) {
                 FakeKernel faulty = kernel();
                 String what = kind + ", call " + call + ", " + Errno.name(errno);
                 fail(kind, faulty, call, errno, what, outcomes);
@@ -723,12 +789,13 @@ class ProbeTest {
         FakeCard card = new FakeCard(faulty, true, true);
         faulty.device(NODE.toString(), camera).device(CARD.toString(), card);
         String before = camera.state();
-        try (var cenalloc = Cenalloc.open(faulty, HEAPS)) {
+        try (var cenalloc = TestContext.open(faulty, HEAPS)) {
             faulty.failCall(call, errno);
             try {
-                Device device = cenalloc.probe(kind == Kind.CARD ? CARD : NODE).device(FRAME);
-                outcomes.add(device.source().toString());
-                if (device.source() == Source.UNKNOWN) {
+                Device device =
+                        Probe.of(cenalloc, kind == Kind.CARD ? CARD : NODE).device(FRAME);
+                outcomes.add(device.origin().toString());
+                if (device.origin() == Origin.UNKNOWN) {
                     assertTrue(device.detail().contains(Errno.name(errno)), () -> what + ": " + device);
                 }
             } catch (CenallocException e) {

@@ -15,10 +15,10 @@ import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
 import dev.cenalloc.image.ImageRequest;
-import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.ImageConflict.Aspect;
 import java.math.BigInteger;
@@ -88,9 +88,9 @@ class NegotiationAgainstBruteForceTest {
             return false;
         }
 
-        boolean isWished(ImageRequest wish) {
-            return wish.format().stream().allMatch(wished -> wished == format)
-                    && wish.size().stream().allMatch(size -> size.minWidth() == width && size.minHeight() == height);
+        boolean isWished(ImageRequest request) {
+            return request.format().stream().allMatch(wished -> wished == format)
+                    && request.size().stream().allMatch(size -> size.minWidth() == width && size.minHeight() == height);
         }
 
         int area() {
@@ -98,10 +98,10 @@ class NegotiationAgainstBruteForceTest {
         }
     }
 
-    private record Case(ImageRequest wish, List<Port> ports) {
+    private record Case(ImageRequest request, List<Port> ports) {
         @Override
         public String toString() {
-            return wish + " of " + ports;
+            return request + " of " + ports;
         }
     }
 
@@ -111,7 +111,7 @@ class NegotiationAgainstBruteForceTest {
                 .compareTo(BigInteger.valueOf(other.frames()).multiply(BigInteger.valueOf(one.seconds())));
     }
 
-    private static List<Picture> pictures(ImageRequest wish, List<Port> ports) {
+    private static List<Picture> pictures(ImageRequest request, List<Port> ports) {
         var all = new ArrayList<Picture>();
         List<PixelFormat> formats = ports.getFirst().images().stream()
                 .map(ImageRange::format)
@@ -126,17 +126,17 @@ class NegotiationAgainstBruteForceTest {
                 }
             }
         }
-        all.removeIf(picture -> !picture.isWished(wish));
+        all.removeIf(picture -> !picture.isWished(request));
         return all;
     }
 
     /** Of the rates that can matter, those that all have: where a range begins or ends, what is wished for, and 30. */
-    private static List<FrameRate> rates(ImageRequest wish, List<Port> ports, Picture picture) {
+    private static List<FrameRate> rates(ImageRequest request, List<Port> ports, Picture picture) {
         if (!ports.stream().allMatch(port -> port.images().stream().anyMatch(picture::isIn))) {
             return List.of();
         }
         Set<FrameRate> all = new HashSet<>(Set.of(FrameRate.of(30)));
-        wish.rate().ifPresent(all::add);
+        request.rate().ifPresent(all::add);
         for (Port port : ports) {
             port.images()
                     .forEach(range -> range.rates().forEach(rates -> all.addAll(List.of(rates.min(), rates.max()))));
@@ -152,14 +152,14 @@ class NegotiationAgainstBruteForceTest {
                 .anyMatch(rates -> compare(rates.min(), rate) <= 0 && compare(rate, rates.max()) <= 0);
     }
 
-    private static FrameRate best(ImageRequest wish, List<FrameRate> common) {
+    private static FrameRate best(ImageRequest request, List<FrameRate> common) {
         FrameRate highest =
                 common.stream().max(NegotiationAgainstBruteForceTest::compare).orElseThrow();
         boolean unlimited = highest.frames() == Long.MAX_VALUE;
-        if (wish.rate().isEmpty() && !unlimited) {
+        if (request.rate().isEmpty() && !unlimited) {
             return highest;
         }
-        FrameRate wished = wish.rate().orElse(FrameRate.of(30));
+        FrameRate wished = request.rate().orElse(FrameRate.of(30));
         return common.stream()
                 .filter(rate -> compare(rate, wished) >= 0)
                 .min(NegotiationAgainstBruteForceTest::compare)
@@ -167,8 +167,8 @@ class NegotiationAgainstBruteForceTest {
     }
 
     private static boolean reaches(Case one, Picture picture) {
-        FrameRate target = one.wish.rate().orElse(NTSC);
-        return rates(one.wish, one.ports, picture).stream().anyMatch(rate -> compare(rate, target) >= 0);
+        FrameRate target = one.request.rate().orElse(NTSC);
+        return rates(one.request, one.ports, picture).stream().anyMatch(rate -> compare(rate, target) >= 0);
     }
 
     private static int place(Port producer, Predicate<ImageRange> wanted) {
@@ -183,8 +183,8 @@ class NegotiationAgainstBruteForceTest {
     private static List<Picture> candidates(Case one) {
         Port producer = one.ports.getFirst();
         var best = new ArrayList<Picture>();
-        var left = new ArrayList<>(pictures(one.wish, one.ports));
-        left.removeIf(picture -> rates(one.wish, one.ports, picture).isEmpty());
+        var left = new ArrayList<>(pictures(one.request, one.ports));
+        left.removeIf(picture -> rates(one.request, one.ports, picture).isEmpty());
         Set<Picture> reaching =
                 left.stream().filter(picture -> reaches(one, picture)).collect(Collectors.toSet());
         left.sort(Comparator.<Picture, Boolean>comparing(picture -> !reaching.contains(picture))
@@ -208,12 +208,12 @@ class NegotiationAgainstBruteForceTest {
         return Objects.requireNonNull(QUALITY.get(picture.format)).get(of);
     }
 
-    private static boolean clash(ImageRequest wish, List<Port> ports) {
-        return pictures(wish, ports).stream()
+    private static boolean conflict(ImageRequest request, List<Port> ports) {
+        return pictures(request, ports).stream()
                 .allMatch(picture -> rates(ImageRequest.ANY, ports, picture).isEmpty());
     }
 
-    /** How many it takes to clash, the wish included. */
+    /** How many it takes to conflict, the request included. */
     private static int smallestClash(Case one) {
         int smallest = Integer.MAX_VALUE;
         for (int chosen = 1; chosen < 1 << one.ports.size(); chosen++) {
@@ -223,18 +223,18 @@ class NegotiationAgainstBruteForceTest {
                     few.add(one.ports.get(i));
                 }
             }
-            if (clash(ImageRequest.ANY, few)) {
+            if (conflict(ImageRequest.ANY, few)) {
                 smallest = Math.min(smallest, few.size());
-            } else if (clash(one.wish, few)) {
+            } else if (conflict(one.request, few)) {
                 smallest = Math.min(smallest, few.size() + 1);
             }
         }
         return smallest;
     }
 
-    private static Aspect aspect(ImageRequest wish, List<Port> ports) {
+    private static Aspect aspect(ImageRequest request, List<Port> ports) {
         List<Picture> formats =
-                having(pictures(wish, ports), ports, (picture, range) -> picture.format == range.format());
+                having(pictures(request, ports), ports, (picture, range) -> picture.format == range.format());
         if (formats.isEmpty()) {
             return Aspect.FORMAT;
         }
@@ -335,17 +335,17 @@ class NegotiationAgainstBruteForceTest {
                 return device;
             }));
         }
-        ImageRequest wish = ImageRequest.ANY;
+        ImageRequest request = ImageRequest.ANY;
         if (random.nextInt(4) == 0) {
-            wish = wish.format(formats.getLast());
+            request = request.format(formats.getLast());
         }
         if (random.nextInt(4) == 0) {
-            wish = wish.size(random.nextInt(1, WIDEST + 1), random.nextInt(1, HIGHEST + 1));
+            request = request.size(random.nextInt(1, WIDEST + 1), random.nextInt(1, HIGHEST + 1));
         }
         if (random.nextBoolean()) {
-            wish = wish.rate(RATES.get(random.nextInt(RATES.size())));
+            request = request.rate(RATES.get(random.nextInt(RATES.size())));
         }
-        return new Case(wish, ports);
+        return new Case(request, ports);
     }
 
     // ---- the two compared ----
@@ -360,12 +360,16 @@ class NegotiationAgainstBruteForceTest {
             var devices = new ArrayList<Device>();
             for (Port port : ports) {
                 try {
-                    devices.add(port.device(Layout.of(image, buffer, Constraints.NONE)));
+                    devices.add(port.device(Demand.ofImage(image, buffer)
+                            .layout(Constraints.NONE)
+                            .orElseThrow()));
                 } catch (CenallocException e) {
                     return false;
                 }
             }
-            if (cenalloc.plan(image, buffer, devices).candidates().isEmpty()) {
+            if (cenalloc.plan(Demand.ofImage(image, buffer), devices)
+                    .candidates()
+                    .isEmpty()) {
                 return false;
             }
         }
@@ -390,11 +394,11 @@ class NegotiationAgainstBruteForceTest {
                         .findFirst()
                         .orElse(null);
                 if (best != null) {
-                    Agreement agreement = cenalloc.negotiate(one.wish, one.ports);
+                    Agreement agreement = Agreement.negotiate(cenalloc, one.request, one.ports);
                     var image = new Image(best.format, best.width, best.height);
                     assertEquals(image, agreement.image(), () -> one + "\n" + agreement);
                     assertEquals(
-                            best(one.wish, rates(one.wish, one.ports, best)),
+                            best(one.request, rates(one.request, one.ports, best)),
                             agreement.rate(),
                             () -> one + "\n" + agreement);
                     agreement
@@ -404,14 +408,16 @@ class NegotiationAgainstBruteForceTest {
                     afterOthers += best.equals(candidates.getFirst()) ? 0 : 1;
                 } else {
                     var e = assertThrows(
-                            NoCommonImageException.class, () -> cenalloc.negotiate(one.wish, one.ports), one::toString);
+                            NoCommonImageException.class,
+                            () -> Agreement.negotiate(cenalloc, one.request, one.ports),
+                            one::toString);
                     assertEquals(
                             candidates,
                             e.rejected().stream()
                                     .map(rejection -> picture(rejection.image()))
                                     .toList(),
                             () -> one + "\n" + e);
-                    check(one, e.clash().orElse(null), candidates.isEmpty());
+                    check(one, e.conflict().orElse(null), candidates.isEmpty());
                     withoutMemory += candidates.isEmpty() ? 0 : 1;
                     clashed += candidates.isEmpty() ? 1 : 0;
                 }
@@ -425,19 +431,19 @@ class NegotiationAgainstBruteForceTest {
         return new Picture(image.format(), image.modifier(), image.width(), image.height());
     }
 
-    private static void check(Case one, @Nullable ImageConflict clash, boolean expected) {
+    private static void check(Case one, @Nullable ImageConflict conflict, boolean expected) {
         if (!expected) {
-            assertEquals(null, clash, one::toString);
+            assertEquals(null, conflict, one::toString);
             return;
         }
-        assertNotNull(clash, one::toString);
-        ImageRequest wish = clash.wish().orElse(ImageRequest.ANY);
-        assertTrue(clash(wish, clash.ports()), () -> one + "\n" + clash);
+        assertNotNull(conflict, one::toString);
+        ImageRequest request = conflict.request().orElse(ImageRequest.ANY);
+        assertTrue(conflict(request, conflict.ports()), () -> one + "\n" + conflict);
         assertEquals(
                 smallestClash(one),
-                clash.ports().size() + (clash.wish().isPresent() ? 1 : 0),
-                () -> one + "\n" + clash);
-        assertEquals(aspect(wish, clash.ports()), clash.aspect(), () -> one + "\n" + clash);
-        clash.ports().forEach(port -> assertTrue(clash.toString().contains(port.name()), clash::toString));
+                conflict.ports().size() + (conflict.request().isPresent() ? 1 : 0),
+                () -> one + "\n" + conflict);
+        assertEquals(aspect(request, conflict.ports()), conflict.aspect(), () -> one + "\n" + conflict);
+        conflict.ports().forEach(port -> assertTrue(conflict.toString().contains(port.name()), conflict::toString));
     }
 }

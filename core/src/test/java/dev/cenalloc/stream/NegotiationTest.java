@@ -21,7 +21,6 @@ import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.stream.ImageConflict.Aspect;
-import dev.cenalloc.stream.NoCommonImageException.Rejection;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -72,17 +71,17 @@ class NegotiationTest {
         return kernel.open();
     }
 
-    private static Agreement agree(ImageRequest wish, Port... ports) throws CenallocException {
+    private static Agreement agree(ImageRequest request, Port... ports) throws CenallocException {
         var kernel = new FakeKernel().heap("system", 64 << 20).heap("reserved", 64 << 20);
         try (var cenalloc = kernel.open()) {
-            Agreement agreement = cenalloc.negotiate(wish, List.of(ports));
+            Agreement agreement = Agreement.negotiate(cenalloc, request, List.of(ports));
             assertEquals(List.of(), kernel.calls, "declared devices ask nothing of the kernel");
             return agreement;
         }
     }
 
-    private static String images(ImageRequest wish, Port... ports) throws CenallocException {
-        Agreement agreement = agree(wish, ports);
+    private static String images(ImageRequest request, Port... ports) throws CenallocException {
+        Agreement agreement = agree(request, ports);
         return agreement.image() + " at " + agreement.rate();
     }
 
@@ -90,22 +89,22 @@ class NegotiationTest {
         return images(ImageRequest.ANY, ports);
     }
 
-    private static NoCommonImageException refusal(ImageRequest wish, Port... ports) {
-        return assertThrows(NoCommonImageException.class, () -> agree(wish, ports));
+    private static NoCommonImageException refusal(ImageRequest request, Port... ports) {
+        return assertThrows(NoCommonImageException.class, () -> agree(request, ports));
     }
 
-    private static ImageConflict clash(ImageRequest wish, Port... ports) {
-        NoCommonImageException e = refusal(wish, ports);
-        ImageConflict clash = e.clash().orElseThrow();
+    private static ImageConflict conflict(ImageRequest request, Port... ports) {
+        NoCommonImageException e = refusal(request, ports);
+        ImageConflict conflict = e.conflict().orElseThrow();
         assertEquals(Errno.EINVAL, e.errno());
         assertEquals(List.of(), e.rejected());
         assertTrue(
-                String.valueOf(e.getMessage()).startsWith(clash + ": negotiate gave EINVAL. To do: "), e::getMessage);
-        return clash;
+                String.valueOf(e.getMessage()).startsWith(conflict + " (negotiate: EINVAL). To do: "), e::getMessage);
+        return conflict;
     }
 
-    private static ImageConflict clash(Port... ports) {
-        return clash(ImageRequest.ANY, ports);
+    private static ImageConflict conflict(Port... ports) {
+        return conflict(ImageRequest.ANY, ports);
     }
 
     // ---- formats ----
@@ -145,15 +144,15 @@ class NegotiationTest {
     }
 
     @Test
-    void aWishedFormatIsTheOnlyOne() throws Exception {
+    void aRequestedFormatIsTheOnlyOne() throws Exception {
         Port camera = port("camera", PixelFormat.XR24, PixelFormat.R8);
         Port display = port("display", PixelFormat.XR24, PixelFormat.R8, PixelFormat.NV12);
         assertEquals("R8 640x480 at 30", images(ImageRequest.ANY.format(PixelFormat.R8), camera, display));
-        ImageConflict clash = clash(ImageRequest.ANY.format(PixelFormat.NV12), camera, display);
-        assertEquals("no format in common: NV12 is wished; camera gives XR24, R8", clash.toString());
-        assertEquals(Aspect.FORMAT, clash.aspect());
-        assertEquals(List.of(camera), clash.ports());
-        assertEquals(PixelFormat.NV12, clash.wish().orElseThrow().format().orElseThrow());
+        ImageConflict conflict = conflict(ImageRequest.ANY.format(PixelFormat.NV12), camera, display);
+        assertEquals("no format in common: NV12 is requested; camera gives XR24, R8", conflict.toString());
+        assertEquals(Aspect.FORMAT, conflict.aspect());
+        assertEquals(List.of(camera), conflict.ports());
+        assertEquals(PixelFormat.NV12, conflict.request().orElseThrow().format().orElseThrow());
     }
 
     @Test
@@ -161,16 +160,17 @@ class NegotiationTest {
         Port linear = port("camera", PixelFormat.XR24);
         Port tiled = port("gpu", new ImageRange(PixelFormat.XR24, 0x101, VGA, List.of(at(30))));
         Port other = port("display", new ImageRange(PixelFormat.XR24, 0x102, VGA, List.of(at(30))));
-        ImageConflict clash = clash(linear, tiled);
+        ImageConflict conflict = conflict(linear, tiled);
         assertEquals(
                 "no modifier in common: camera gives XR24 linear; gpu takes XR24 with modifier 0x101",
-                clash.toString());
-        assertEquals(Aspect.MODIFIER, clash.aspect());
-        assertEquals(Aspect.MODIFIER, clash(tiled, other).aspect());
+                conflict.toString());
+        assertEquals(Aspect.MODIFIER, conflict.aspect());
+        assertEquals(Aspect.MODIFIER, conflict(tiled, other).aspect());
         // Equal ones match, and this library cannot lay them out.
-        Rejection rejection = refusal(ImageRequest.ANY, tiled, tiled).rejected().getFirst();
+        ImageRejection rejection =
+                refusal(ImageRequest.ANY, tiled, tiled).rejected().getFirst();
         assertEquals(0x101, rejection.image().modifier());
-        assertTrue(rejection.reason().contains("known to the devices"), rejection::reason);
+        assertTrue(rejection.reason().contains("only a device that knows the modifier"), rejection::reason);
     }
 
     @Test
@@ -200,13 +200,14 @@ class NegotiationTest {
         // NV12 and NV12M are not the same.
         assertEquals(
                 Aspect.FORMAT,
-                clash(port("a", PixelFormat.NV12), port("b", PixelFormat.NV12M)).aspect());
+                conflict(port("a", PixelFormat.NV12), port("b", PixelFormat.NV12M))
+                        .aspect());
     }
 
     @Test
     void whatOneBufferCannotHaveIsSaidOfThatBuffer() {
         Device half = Device.of("half", NONE.maxPitch(320), "test");
-        Rejection rejection = refusal(ImageRequest.ANY, port(half, range(PixelFormat.YUV420M, VGA)))
+        ImageRejection rejection = refusal(ImageRequest.ANY, port(half, range(PixelFormat.YUV420M, VGA)))
                 .rejected()
                 .getFirst();
         assertEquals("buffer 0: half needs a pitch of at most 320 bytes (test)", rejection.reason());
@@ -252,14 +253,14 @@ class NegotiationTest {
                 images(
                         port("a", range(PixelFormat.R8, new Sizes(16, 640, 32, 2, 480, 2))),
                         port("b", range(PixelFormat.R8, new Sizes(24, 800, 24, 3, 600, 3)))));
-        ImageConflict clash = clash(
+        ImageConflict conflict = conflict(
                 port("a", range(PixelFormat.R8, new Sizes(16, 640, 16, 16, 480, 16))),
                 port("b", range(PixelFormat.R8, new Sizes(8, 640, 16, 16, 480, 16))));
         assertEquals(
                 "no size in common: a gives R8 16x16 to 640x480 in steps of 16x16;"
                         + " b takes R8 8x16 to 632x480 in steps of 16x16",
-                clash.toString());
-        assertEquals(Aspect.SIZE, clash.aspect());
+                conflict.toString());
+        assertEquals(Aspect.SIZE, conflict.aspect());
     }
 
     @Test
@@ -275,22 +276,23 @@ class NegotiationTest {
     }
 
     @Test
-    void aWishedSizeIsTheOnlyOne() throws Exception {
+    void aRequestedSizeIsTheOnlyOne() throws Exception {
         Port camera = port("camera", range(PixelFormat.XR24, VGA, at(30)));
         Port display = port("display", range(PixelFormat.XR24, SCREEN));
         assertEquals("XR24 640x480 at 30", images(ImageRequest.ANY.size(640, 480), camera, display));
         assertEquals("XR24 320x200 at 30", images(ImageRequest.ANY.size(320, 200), display));
         assertEquals(
-                "no size in common: 641x480 is wished; camera gives XR24 640x480",
-                clash(ImageRequest.ANY.size(641, 480), camera, display).toString());
+                "no size in common: 641x480 is requested; camera gives XR24 640x480",
+                conflict(ImageRequest.ANY.size(641, 480), camera, display).toString());
         assertThrows(IllegalArgumentException.class, () -> ImageRequest.ANY.size(0, 480));
     }
 
     @Test
-    void aSizeThatNobodyLimitsHasToBeWished() throws Exception {
+    void aSizeThatNobodyLimitsHasToBeRequested() throws Exception {
         Port any = port("any", range(PixelFormat.R8, Sizes.ANY));
-        Rejection rejection = refusal(ImageRequest.ANY, any, any).rejected().getFirst();
-        assertEquals("no device sets a limit to the size, so one has to be wished for", rejection.reason());
+        ImageRejection rejection =
+                refusal(ImageRequest.ANY, any, any).rejected().getFirst();
+        assertEquals("no device limits the size", rejection.reason());
         assertEquals("R8 64x64 at 30", images(ImageRequest.ANY.size(64, 64), any, any));
         // More than 2^63 bytes.
         int most = Integer.MAX_VALUE - 65_536;
@@ -318,17 +320,17 @@ class NegotiationTest {
     }
 
     @Test
-    void televisionReaches30UnlessExactly30IsWished() throws Exception {
+    void televisionReaches30UnlessExactly30IsRequested() throws Exception {
         Port camera = port("camera", range(PixelFormat.R8, HD, Rates.of(NTSC)), range(PixelFormat.R8, VGA, at(30)));
         assertEquals("R8 1280x720 at 29.97", images(camera));
         assertEquals("R8 640x480 at 30", images(ImageRequest.ANY.rate(FrameRate.of(30)), camera));
-        ImageConflict clash = clash(
+        ImageConflict conflict = conflict(
                 port("camera", range(PixelFormat.R8, VGA, Rates.of(NTSC))),
                 port("sink", range(PixelFormat.R8, VGA, Rates.of(new FrameRate(2_997, 100)))));
         assertEquals(
                 "no rate in common: camera gives R8 640x480 at 29.97 (30000/1001); sink takes R8 640x480 at 29.97",
-                clash.toString());
-        assertEquals(Aspect.RATE, clash.aspect());
+                conflict.toString());
+        assertEquals(Aspect.RATE, conflict.aspect());
     }
 
     @Test
@@ -345,7 +347,7 @@ class NegotiationTest {
         assertEquals(
                 "no rate in common: camera gives R8 640x480 at 30, 1280x720 at 10;"
                         + " sink takes R8 640x480 at 10, 1280x720 at 30",
-                clash(camera, sink).toString());
+                conflict(camera, sink).toString());
     }
 
     // ---- who clashes ----
@@ -355,13 +357,13 @@ class NegotiationTest {
         Port camera = port("vivid-000", PixelFormat.YUYV, PixelFormat.NV12);
         Port scaler = port("scaler", PixelFormat.values());
         Port display = port("vkms", PixelFormat.XR24, PixelFormat.RG16);
-        ImageConflict clash = clash(scaler, camera, scaler, display);
-        assertEquals("no format in common: vivid-000 takes YUYV, NV12; vkms takes XR24, RG16", clash.toString());
-        assertEquals(List.of(camera, display), clash.ports());
-        assertTrue(clash.wish().isEmpty());
+        ImageConflict conflict = conflict(scaler, camera, scaler, display);
+        assertEquals("no format in common: vivid-000 takes YUYV, NV12; vkms takes XR24, RG16", conflict.toString());
+        assertEquals(List.of(camera, display), conflict.ports());
+        assertTrue(conflict.request().isEmpty());
         assertEquals(
                 "no format in common: vivid-000 gives YUYV, NV12; vkms takes XR24, RG16",
-                clash(ImageRequest.ANY.format(PixelFormat.NV16), camera, scaler, display)
+                conflict(ImageRequest.ANY.format(PixelFormat.NV16), camera, scaler, display)
                         .toString());
     }
 
@@ -369,7 +371,7 @@ class NegotiationTest {
     void threeMayBeNeeded() {
         assertEquals(
                 "no format in common: a gives R8, NV12; b takes NV12, XR24; c takes XR24, R8",
-                clash(
+                conflict(
                                 port("a", PixelFormat.R8, PixelFormat.NV12),
                                 port("b", PixelFormat.NV12, PixelFormat.XR24),
                                 port("c", PixelFormat.XR24, PixelFormat.R8))
@@ -380,7 +382,7 @@ class NegotiationTest {
     void onlyFormatsInCommonAreNamedIfTheSizesClash() {
         assertEquals(
                 "no size in common: a gives XR24 640x480; b takes XR24 1280x720",
-                clash(
+                conflict(
                                 port(
                                         "a",
                                         range(PixelFormat.YUYV, HD),
@@ -393,12 +395,12 @@ class NegotiationTest {
     @Test
     void aDeviceWithoutFormatsIsNamed() {
         Port silent = port("silent", new ImageRange[0]);
-        ImageConflict clash = clash(port("camera", PixelFormat.XR24), silent, port("display", PixelFormat.R8));
-        assertEquals("silent offers no format", clash.toString());
-        assertEquals(List.of(silent), clash.ports());
+        ImageConflict conflict = conflict(port("camera", PixelFormat.XR24), silent, port("display", PixelFormat.R8));
+        assertEquals("silent offers no format", conflict.toString());
+        assertEquals(List.of(silent), conflict.ports());
         assertEquals(
                 "silent offers no format",
-                clash(ImageRequest.ANY.format(PixelFormat.R8), silent).toString());
+                conflict(ImageRequest.ANY.format(PixelFormat.R8), silent).toString());
     }
 
     @Test
@@ -426,7 +428,7 @@ class NegotiationTest {
                   format: more colour than R8
                   size: the only one in common
                   rate: the only one in common at this size
-                  not RG24 (not of camera)
+                  not RG24 (not offered by camera)
                   not XR24 640x480 at 30 (display needs a pitch of at most 2000 bytes (its data sheet))""", agreement.explain());
         assertEquals(agreement.explain(), agreement.toString());
         assertEquals(display, agreement.devices().getLast());
@@ -443,13 +445,11 @@ class NegotiationTest {
         NoCommonImageException e = refusal(ImageRequest.ANY, port(camera, images), port(display, images));
         assertEquals(
                 "no memory suits the images in common:"
-                        + " XR24 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only heaps"
-                        + " {system} (its driver)),"
-                        + " R8 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only heaps"
-                        + " {system} (its driver)): negotiate gave EINVAL. To do: leave one of the devices out, or copy"
+                        + " XR24, R8 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only"
+                        + " heaps {system} (its driver)) (negotiate: EINVAL). To do: leave one of the devices out, or copy"
                         + " between two buffers",
                 e.getMessage());
-        assertTrue(e.clash().isEmpty());
+        assertTrue(e.conflict().isEmpty());
         assertEquals(
                 List.of(PixelFormat.XR24, PixelFormat.R8),
                 e.rejected().stream().map(one -> one.image().format()).toList());
@@ -457,12 +457,15 @@ class NegotiationTest {
         assertEquals(2, conflict.statements().size());
         try (var none = open()) {
             var without = assertThrows(
-                    NoCommonImageException.class, () -> none.negotiate(ImageRequest.ANY, List.of(port("a", images))));
+                    NoCommonImageException.class,
+                    () -> Agreement.negotiate(none, ImageRequest.ANY, List.of(port("a", images))));
             assertEquals("there is no heap", without.rejected().getFirst().reason());
+            assertTrue(without.remedy().contains("CONFIG_DMABUF_HEAPS"), without::remedy);
         }
         try (var vendor = open("vendor")) {
             var unasked = assertThrows(
-                    NoCommonImageException.class, () -> vendor.negotiate(ImageRequest.ANY, List.of(port("a", images))));
+                    NoCommonImageException.class,
+                    () -> Agreement.negotiate(vendor, ImageRequest.ANY, List.of(port("a", images))));
             assertEquals(
                     "not vendor (used only when a device names it)",
                     unasked.rejected().getFirst().reason());
@@ -499,8 +502,8 @@ class NegotiationTest {
         var kernel = new FakeKernel().heap("system", 64 << 20);
         Port port = port("camera", PixelFormat.XR24);
         try (var cenalloc = kernel.open()) {
-            Agreement agreement =
-                    cenalloc.negotiate(ImageRequest.ANY, List.of(port, port, port("display", PixelFormat.XR24)));
+            Agreement agreement = Agreement.negotiate(
+                    cenalloc, ImageRequest.ANY, List.of(port, port, port("display", PixelFormat.XR24)));
             try (var buffer = cenalloc.create(agreement.image())) {
                 for (Device device : agreement.devices()) {
                     buffer.attach(device);
@@ -562,9 +565,9 @@ class NegotiationTest {
                 layout -> Device.of(
                         "greedy", NONE.minPitch(layout.planes().getFirst().pitch() + 1), "test"),
                 PixelFormat.XR24);
-        Rejection rejection = refusal(ImageRequest.ANY, greedy).rejected().getFirst();
+        ImageRejection rejection = refusal(ImageRequest.ANY, greedy).rejected().getFirst();
         assertEquals(
-                "the devices ask for another layout each time that they are asked, 4 times, at last XR24 640x480:"
+                "the devices ask for another layout in each of 4 rounds, at last for XR24 640x480:"
                         + " 480 lines at a pitch of 2564 bytes from byte 0",
                 rejection.reason());
         assertEquals(List.of(), rejection.plans());
@@ -641,24 +644,24 @@ class NegotiationTest {
                 range(PixelFormat.YUYV, SCREEN, upTo(60)));
         assertEquals("""
                 XB24 640x480 at 30 frames a second, from vivid-000 to vkms
-                  format: more colour than YUYV, named before XR24 by vivid-000
-                  size: the largest in common at which the rate reaches 29.97, as it does not at 1280x720
+                  format: more colour than YUYV, listed before XR24 by vivid-000
+                  size: the largest in common that reaches a rate of 29.97; 1280x720 does not
                   rate: the highest in common at this size
-                  not RG24 (not of vivid-000)""", agree(ImageRequest.ANY, camera, display).explain());
+                  not RG24 (not offered by vivid-000)""", agree(ImageRequest.ANY, camera, display).explain());
         assertEquals(
                 """
                 XR24 1280x720 at 10 frames a second, from vivid-000 to vkms
-                  format: as wished
-                  size: as wished
-                  rate: the nearest to the 25 wished for, which is not reached at this size""",
+                  format: as requested
+                  size: as requested
+                  rate: the nearest to the requested 25, which is not reached at this size""",
                 agree(ImageRequest.ANY.format(PixelFormat.XR24).size(1280, 720).rate(FrameRate.of(25)), camera, display)
                         .explain());
         assertEquals(
                 """
                 YUYV 1280x720 at 30 frames a second, from vivid-000
-                  format: as wished
+                  format: as requested
                   size: the only one in common
-                  rate: the nearest above the 25 wished for, which not all have at this size""",
+                  rate: the nearest above the requested 25, which not all have at this size""",
                 agree(ImageRequest.ANY.format(PixelFormat.YUYV).rate(FrameRate.of(25)), camera)
                         .explain());
     }
@@ -670,7 +673,7 @@ class NegotiationTest {
                 XR24 640x480 at 30 frames a second, from a to b
                   format: more colour than R8
                   size: the largest in common
-                  rate: no device sets a limit, and this is nearest to the usual 30
+                  rate: no device sets a limit; the nearest to the usual 30
                   not RG24 (no size in common: a gives RG24 1280x720; b takes RG24 up to 640x480)""",
                 agree(
                                 ImageRequest.ANY,
@@ -689,7 +692,7 @@ class NegotiationTest {
                 """
                 R8 1280x720 at 15 frames a second, from a
                   format: the only one in common
-                  size: the largest in common; at none the rate reaches 29.97
+                  size: the largest in common; none reaches a rate of 29.97
                   rate: the only one in common at this size""",
                 agree(
                                 ImageRequest.ANY,
@@ -699,13 +702,84 @@ class NegotiationTest {
 
     @Test
     void aWishIsAValueThatReadsWell() {
-        ImageRequest wish =
+        ImageRequest request =
                 ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480).rate(NTSC);
-        assertEquals("XR24 640x480 at 29.97 (30000/1001)", wish.toString());
+        assertEquals("XR24 640x480 at 29.97 (30000/1001)", request.toString());
         assertEquals("anything", ImageRequest.ANY.toString());
         assertEquals("anything at 30", ImageRequest.ANY.rate(FrameRate.of(30)).toString());
-        assertEquals(VGA, wish.size().orElseThrow());
+        assertEquals(VGA, request.size().orElseThrow());
         assertTrue(
                 ImageRequest.ANY.format().isEmpty() && ImageRequest.ANY.rate().isEmpty());
+    }
+
+    // ---- messages ----
+
+    /** Every format a camera may have, with what a trial says of each: the size and the image differ, the reason does not. */
+    @Test
+    void oneReasonForAllFormatsIsToldOnce() {
+        PixelFormat[] formats = Arrays.stream(PixelFormat.values())
+                .filter(format -> format.buffers() == 1)
+                .toArray(PixelFormat[]::new);
+        Port camera = asked(
+                "camera",
+                layout -> {
+                    throw new CenallocException(
+                            Errno.EINVAL,
+                            "VIDIOC_QBUF",
+                            Path.of("/dev/video0"),
+                            layout.size(),
+                            "camera refuses all memory, tried with " + layout.image() + " in " + layout.size()
+                                    + " bytes",
+                            "let it export memory of its own");
+                },
+                formats);
+        NoCommonImageException e = refusal(ImageRequest.ANY, camera);
+        assertEquals(formats.length, e.rejected().size());
+        String message = String.valueOf(e.getMessage());
+        assertEquals(1, message.split("camera refuses all memory", -1).length - 1, message);
+        assertEquals(1, message.split("To do:", -1).length - 1, message);
+        assertTrue(message.endsWith(". To do: let it export memory of its own"), message);
+        assertTrue(message.length() < 500, message);
+        for (PixelFormat format : formats) {
+            assertTrue(message.contains(format.toString()), message);
+        }
+    }
+
+    @Test
+    void aLongReasonIsCutInTheMessageAndKeptInTheRejection() {
+        Port camera = asked(
+                "camera",
+                layout -> {
+                    throw new CenallocException(Errno.EINVAL, "VIDIOC_QBUF", null, -1, "no ".repeat(1000), "");
+                },
+                PixelFormat.XR24);
+        NoCommonImageException e = refusal(ImageRequest.ANY, camera);
+        assertTrue(String.valueOf(e.getMessage()).length() < 600, e::getMessage);
+        assertTrue(e.rejected().getFirst().reason().length() > 3000);
+    }
+
+    @Test
+    void aDeviceOfUnknownMemoryIsNamedInTheAgreement() throws Exception {
+        Port busy =
+                port(Device.undeclared("camera", "nothing is known: the device is in use"), range(PixelFormat.R8, VGA));
+        Port display = port("display", range(PixelFormat.R8, VGA));
+        Agreement agreement = agree(ImageRequest.ANY, busy, display);
+        assertEquals(
+                List.of("camera"),
+                agreement.unknown().stream().map(Device::name).toList());
+        assertTrue(
+                agreement.explain().endsWith("\n  unknown memory of camera: nothing is known: the device is in use"),
+                agreement::explain);
+        assertEquals(List.of(), agree(ImageRequest.ANY, display, display).unknown());
+    }
+
+    @Test
+    void aPortNamesItsFirstFormats() {
+        assertEquals(
+                "camera: XR24, RG24",
+                port("camera", PixelFormat.XR24, PixelFormat.RG24).toString());
+        assertEquals("camera: no format", port("camera", new ImageRange[0]).toString());
+        String all = port("camera", PixelFormat.values()).toString();
+        assertTrue(all.matches("camera: \\w+, \\w+, \\w+, \\w+ and \\d+ more formats"), all);
     }
 }

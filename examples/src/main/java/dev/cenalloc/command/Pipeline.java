@@ -207,20 +207,20 @@ final class Pipeline implements AutoCloseable {
             Agreement agreement = devices.agreement();
             devices.camera().configure(agreement);
             devices.display().configure(agreement);
-            Ring ring;
-            if (request.memory() == Memory.CAMERA) {
-                ring = opened.add(devices.camera().lend(agreement, FRAMES));
-            } else {
-                ring = opened.add(Ring.allocate(cenalloc, agreement, FRAMES));
-            }
             Converter converter = devices.converter();
+            int toFill = converter == null ? FRAMES : FRAMES_TO_CONVERT;
+            Ring filled;
+            if (request.memory() == Memory.CAMERA) {
+                filled = opened.add(devices.camera().lend(agreement, toFill));
+            } else {
+                filled = opened.add(Ring.allocate(cenalloc, agreement, toFill));
+                devices.camera().use(filled);
+            }
+            Ring ring = filled;
             if (converter != null) {
-                Ring taken = opened.add(Ring.allocate(cenalloc, agreement, FRAMES_TO_CONVERT));
-                devices.camera().use(taken);
+                ring = opened.add(Ring.allocate(cenalloc, agreement, FRAMES));
                 converter.configure(agreement, agreement);
-                converter.use(taken, ring);
-            } else if (request.memory() == Memory.HEAPS) {
-                devices.camera().use(ring);
+                converter.use(filled, ring);
             }
             devices.display().use(ring);
             Painter painter = request.draw() ? new Painter(ring.agreement().layout()) : null;

@@ -31,9 +31,9 @@ final class CameraToDisplay {
                 camera.start();
                 long deadline = Arguments.deadline(arguments);
                 while (System.nanoTime() < deadline) {
-                    // The frame before it goes back to the camera when it has left the screen.
-                    display.show(camera.next(SECOND));
+                    display.show(camera.next(SECOND)); // the frame before it goes back to the camera
                 }
+                System.out.println(display.flips() + " frames shown on " + display);
             }
         }
     }

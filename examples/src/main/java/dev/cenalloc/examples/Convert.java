@@ -40,6 +40,7 @@ final class Convert {
                     converter.put(camera.next(SECOND)); // goes back to the camera when it was read
                     display.show(converter.next(SECOND));
                 }
+                System.out.println(display.flips() + " frames shown on " + display);
             }
         }
     }

@@ -1,7 +1,8 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.cenalloc.examples.Colours;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;

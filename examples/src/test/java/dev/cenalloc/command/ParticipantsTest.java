@@ -1,13 +1,12 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.LayoutRules;
 import dev.cenalloc.image.PixelFormat;
-import dev.cenalloc.plan.Constraints;
 import java.io.IOException;
-import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -21,7 +20,9 @@ class ParticipantsTest {
     }
 
     private static boolean draws(PixelFormat format) {
-        try (var _ = new Painter(List.of(), Layout.of(new Image(format, 640, 480), 0, Constraints.NONE))) {
+        try {
+            var _ = new Painter(
+                    Layout.of(new Image(format, 640, 480), 0, LayoutRules.NONE).orElseThrow());
             return true;
         } catch (IOException e) {
             return false;

@@ -1,4 +1,4 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -7,9 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Mapping;
-import dev.cenalloc.SharedBuffer;
-import dev.cenalloc.examples.MainTest.Outcome;
-import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.command.MainTest.Outcome;
+import dev.cenalloc.device.Devices;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.plan.Direction;
 import java.io.File;
@@ -97,10 +96,10 @@ class PipelineDeviceTest {
                 display.err().contains("bochs-drm") && display.err().contains("takes no memory of any heap"),
                 display.err());
         Outcome none = pipeline("--display", "no-such");
-        assertTrue(none.err().contains("no display 'no-such'") && none.err().contains("vkms"), none.err());
+        assertTrue(none.err().contains("no-such") && none.err().contains("vkms"), none.err());
         Outcome size = Outcome.of("pipeline", "--size", "641x481");
         assertEquals(1, size.status());
-        assertTrue(size.err().contains("641x481 is wished"), size.err());
+        assertTrue(size.err().contains("641x481 is requested"), size.err());
     }
 
     @Test
@@ -109,8 +108,8 @@ class PipelineDeviceTest {
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.start();
             List<Mapping> mappings = new ArrayList<>();
-            for (SharedBuffer buffer : pipeline.buffers()) {
-                mappings.add(buffer.map(Direction.WRITE));
+            for (int i = 0; i < pipeline.ring().size(); i++) {
+                mappings.add(pipeline.ring().buffers(i).getFirst().map(Direction.WRITE));
             }
             var frames = new Thread(() -> {
                 try {
@@ -182,7 +181,7 @@ class PipelineDeviceTest {
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
                 System.getProperty("java.class.path"),
-                "dev.cenalloc.examples.Main"));
+                "dev.cenalloc.command.Main"));
         command.addAll(List.of(args));
         return new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
@@ -218,7 +217,7 @@ class PipelineDeviceTest {
 
     private static long buffers() throws Exception {
         return Files.readAllLines(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).stream()
-                .filter(line -> line.contains("pipeline "))
+                .filter(line -> line.contains("frame "))
                 .count();
     }
 
@@ -227,7 +226,7 @@ class PipelineDeviceTest {
     void aFrameCostsWhatItCostsInC() throws Exception {
         Measurement costs;
         var request = Pipeline.Request.of(ANY_MEMORY, "vkms")
-                .wishing(ImageRequest.ANY.size(640, 480).rate(FrameRate.of(60)));
+                .with(ImageRequest.ANY.size(640, 480).rate(60));
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.check(false);
             pipeline.start();
@@ -272,8 +271,8 @@ class PipelineDeviceTest {
         String camera;
         String card;
         try (Cenalloc cenalloc = Cenalloc.open()) {
-            camera = PipelinesDeviceTest.find(cenalloc, ANY_MEMORY).node().toString();
-            card = PipelinesDeviceTest.find(cenalloc, "vkms").node().toString();
+            camera = Devices.camera(cenalloc, ANY_MEMORY).toString();
+            card = Devices.display(cenalloc, "vkms").toString();
         }
         // The shell waits to be counted, then becomes the program.
         Process process = new ProcessBuilder(

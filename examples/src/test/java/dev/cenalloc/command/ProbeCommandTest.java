@@ -1,4 +1,4 @@
-package dev.cenalloc.examples;
+package dev.cenalloc.command;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
@@ -14,7 +14,7 @@ class ProbeCommandTest {
     @ValueSource(booleans = {false, true})
     void whatIsOfTheDeviceIsWrittenDownAndWhatIsOfTheImageIsNot(boolean iommu) throws Exception {
         var constraints = Constraints.NONE.contiguous().minPitch(4096);
-        Device device = Device.of("the device", constraints, Device.Source.TRIAL_IMPORT, "on trial");
+        Device device = Device.of("the device", constraints, Device.Origin.TRIAL_IMPORT, "on trial");
         var profile = Profile.empty("").with(ProbeCommand.ofAnyImage(iommu ? device.behindIommu() : device));
         Device read =
                 Profile.read("board.json", profile.write()).device("the device").orElseThrow();

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Asks a V4L2 queue which images it has: formats, their sizes, and the rates at each. Changes nothing. For one thread.
@@ -55,7 +56,23 @@ final class V4l2Images {
         return images;
     }
 
+    /** The formats without a name here, by their four characters. */
+    static List<String> others(DeviceNode node, BufferType type) throws CenallocException {
+        return new V4l2Images(node, type)
+                .fourccs().stream()
+                        .filter(fourcc -> PixelFormat.ofV4l2(fourcc).isEmpty())
+                        .map(VideoFormat::name)
+                        .toList();
+    }
+
     private List<PixelFormat> formats() throws CenallocException {
+        return fourccs().stream()
+                .map(PixelFormat::ofV4l2)
+                .flatMap(Optional::stream)
+                .toList();
+    }
+
+    private Set<Integer> fourccs() throws CenallocException {
         // In all lists, what is there already ends them: a driver that does not look at the index would keep us here.
         var codes = new LinkedHashSet<Integer>();
         try (Arena arena = Arena.ofConfined()) {
@@ -66,10 +83,7 @@ final class V4l2Images {
                 v4l2_fmtdesc.type(entry, type.code());
                 if (!next("VIDIOC_ENUM_FMT", v4l2_h.VIDIOC_ENUM_FMT(), entry)
                         || !codes.add(v4l2_fmtdesc.pixelformat(entry))) {
-                    return codes.stream()
-                            .map(PixelFormat::ofV4l2)
-                            .flatMap(Optional::stream)
-                            .toList();
+                    return codes;
                 }
             }
         }

@@ -16,8 +16,10 @@ import dev.cenalloc.plan.Demand;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A V4L2 node that captures, shows or converts video. Buffers are queued without streaming: the driver maps them for the
@@ -35,6 +37,9 @@ public final class V4l2Importer implements Importer {
     private final List<Queue> queues = new ArrayList<>();
     /** What the formats were that have been changed. */
     private final List<VideoFormat> before = new ArrayList<>();
+
+    /** The queues that the driver did not let go of. */
+    private final Set<BufferType> unreleased = EnumSet.noneOf(BufferType.class);
 
     private Constraints needs = Constraints.NONE;
 
@@ -88,6 +93,11 @@ public final class V4l2Importer implements Importer {
     @Override
     public Optional<List<ImageRange>> consumes() throws CenallocException {
         return video.images(true);
+    }
+
+    @Override
+    public List<String> otherFormats(boolean output) throws CenallocException {
+        return video.otherFormats(output);
     }
 
     @Override
@@ -242,8 +252,9 @@ public final class V4l2Importer implements Importer {
                 }
                 return Optional.empty();
             } finally {
-                // If the driver fails to let go of what is queued, it does so when the node is closed.
-                PreparedBuffers.release(file, queue.type(), v4l2_h.V4L2_MEMORY_DMABUF());
+                if (PreparedBuffers.release(file, queue.type(), v4l2_h.V4L2_MEMORY_DMABUF()) < 0) {
+                    unreleased.add(queue.type());
+                }
             }
         }
     }
@@ -252,6 +263,8 @@ public final class V4l2Importer implements Importer {
     public void close() throws CenallocException {
         List<VideoFormat> left;
         try {
+            // A driver that fails to let go of buffers does so at the second time, or when the node is closed.
+            unreleased.forEach(type -> PreparedBuffers.release(file, type, v4l2_h.V4L2_MEMORY_DMABUF()));
             left = before.stream().filter(format -> format.trySet(file) < 0).toList();
         } finally {
             if (owner) {

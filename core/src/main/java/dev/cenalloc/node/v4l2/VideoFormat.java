@@ -140,19 +140,20 @@ final class VideoFormat {
         return format.mismatch(other.format) < 0;
     }
 
-    private String formatName() {
-        return PixelFormat.ofV4l2(fourcc()).map(PixelFormat::name).orElseGet(() -> {
+    /** The name of a format, or its four characters if it has no name here. */
+    static String name(int fourcc) {
+        return PixelFormat.ofV4l2(fourcc).map(PixelFormat::name).orElseGet(() -> {
             var text = new StringBuilder();
             for (int shift = 0; shift < Integer.SIZE; shift += Byte.SIZE) {
                 // The highest bit says big-endian.
-                text.append((char) (fourcc() >> shift & 0x7F));
+                text.append((char) (fourcc >> shift & 0x7F));
             }
-            return text.toString();
+            return text.toString().strip();
         });
     }
 
     @Override
     public String toString() {
-        return formatName() + " " + Integer.toUnsignedString(width()) + "x" + Integer.toUnsignedString(height());
+        return name(fourcc()) + " " + Integer.toUnsignedString(width()) + "x" + Integer.toUnsignedString(height());
     }
 }

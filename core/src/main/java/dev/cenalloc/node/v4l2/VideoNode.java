@@ -152,6 +152,12 @@ public final class VideoNode implements AutoCloseable {
         return type.isPresent() ? Optional.of(V4l2Images.of(node, type.get())) : Optional.empty();
     }
 
+    /** The formats that {@link #images} leaves out, since they have no name here, by their four characters. */
+    public List<String> otherFormats(boolean output) throws CenallocException {
+        Optional<BufferType> type = type(output);
+        return type.isPresent() ? V4l2Images.others(node, type.get()) : List.of();
+    }
+
     /**
      * A queue of the node, to stream with.
      *

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * One queue of a V4L2 node, which fills buffers or, of an output, reads them. Its {@link State} tells what may be done next. In
  * a stream, {@link #dequeue} and {@link #queue} are one system call each and allocate nothing. The node belongs to the
- * {@link VideoNode}; {@link #release} gives up the rest. For one thread at a time.
+ * {@link VideoNode}; {@link #drop} gives up the rest. For one thread at a time.
  */
 public final class VideoQueue {
     /** How far it is. */
@@ -188,10 +188,10 @@ public final class VideoQueue {
      */
     public void use(List<List<DmaBuf>> frames) throws CenallocException {
         PreparedBuffers prepared = PreparedBuffers.of(type, format(), frames);
-        release();
-        memory = v4l2_h.V4L2_MEMORY_DMABUF();
         boolean granted = false;
         try {
+            release();
+            memory = v4l2_h.V4L2_MEMORY_DMABUF();
             request(frames.size());
             granted = true;
         } finally {
@@ -244,7 +244,7 @@ public final class VideoQueue {
         requested = true;
         // Without a number for each of ours, or with one that waits for a buffer that we have not, no stream runs.
         if (granted < count || (isOurs && granted > count)) {
-            forgetRequest();
+            int _ = forgetRequest();
             throw granted < count
                     ? refused(" takes only " + granted + " frames of " + count, "use fewer frames")
                     : refused(" wants " + granted + " frames at least, not " + count, "use more frames");
@@ -256,10 +256,14 @@ public final class VideoQueue {
         return new CenallocException(Errno.EINVAL, "VIDIOC_REQBUFS", node.path(), -1, video.name() + what, remedy);
     }
 
-    /** Takes everything back from the driver; if it fails to let go, it does so when the node is closed. */
+    /** Takes everything back from the driver: the result, or {@code -errno}. If it fails to let go, it is asked again. */
     private int forgetRequest() {
-        requested = false;
-        return PreparedBuffers.release(node, type, memory);
+        if (!requested) {
+            return 0;
+        }
+        int result = PreparedBuffers.release(node, type, memory);
+        requested = result < 0;
+        return result;
     }
 
     /**
@@ -304,23 +308,24 @@ public final class VideoQueue {
      * take them again. Not while {@link #isLending}.
      */
     public void rest() {
-        if (requested) {
-            int _ = forgetRequest();
-        }
+        int _ = forgetRequest();
     }
 
-    /** Ends the stream, and gives up the buffers. Idempotent; never fails. */
-    public void release() {
-        stop();
-        if (requested) {
-            int _ = forgetRequest();
+    /**
+     * Gives up the buffers. Idempotent.
+     *
+     * @throws CenallocException with the errno of the driver; it has the buffers still
+     */
+    public void release() throws CenallocException {
+        int result = forgetRequest();
+        if (result < 0) {
+            throw node.failure(-result, "VIDIOC_REQBUFS");
         }
         drop();
     }
 
-    /** After the node was closed, which ended the stream: gives up the buffers. Idempotent. */
+    /** Gives up the buffers, after the node was closed, or the driver has let go of them. Idempotent. */
     public void drop() {
-        requested = false;
         if (buffers != null) {
             buffers.close();
             buffers = null;
@@ -428,12 +433,10 @@ public final class VideoQueue {
                 : 0;
     }
 
-    /** Bytes before the image in any buffer of the frame dequeued last, which only multi-planar drivers have. */
-    public long headerBytes() {
-        long most = 0;
-        for (MemorySegment plane : dequeuedPlanes) {
-            most = Math.max(most, Integer.toUnsignedLong(v4l2_plane.data_offset(plane)));
-        }
-        return most;
+    /** Bytes before the image in a buffer of the frame dequeued last, which only multi-planar drivers have. */
+    public long headerBytes(int buffer) {
+        return buffer < dequeuedPlanes.length
+                ? Integer.toUnsignedLong(v4l2_plane.data_offset(dequeuedPlanes[buffer]))
+                : 0;
     }
 }

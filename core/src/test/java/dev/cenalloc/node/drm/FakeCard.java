@@ -7,7 +7,6 @@ import dev.cenalloc.bindings.drm.drm_format_modifier_blob;
 import dev.cenalloc.bindings.drm.drm_gem_close;
 import dev.cenalloc.bindings.drm.drm_get_cap;
 import dev.cenalloc.bindings.drm.drm_h;
-import dev.cenalloc.bindings.drm.drm_mode_atomic;
 import dev.cenalloc.bindings.drm.drm_mode_card_res;
 import dev.cenalloc.bindings.drm.drm_mode_create_blob;
 import dev.cenalloc.bindings.drm.drm_mode_destroy_blob;
@@ -21,12 +20,14 @@ import dev.cenalloc.bindings.drm.drm_mode_get_property;
 import dev.cenalloc.bindings.drm.drm_mode_modeinfo;
 import dev.cenalloc.bindings.drm.drm_mode_obj_get_properties;
 import dev.cenalloc.bindings.drm.drm_prime_handle;
+import dev.cenalloc.bindings.drm.drm_set_client_cap;
 import dev.cenalloc.bindings.drm.drm_version;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -34,8 +35,12 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
-/** A DRM card: without displays, or with one screen of two modes, whose plane shows XR24 and RG16. */
+/**
+ * A DRM card: without displays, or with one screen of two modes, whose plane shows XR24 and RG16. Another program's picture is on
+ * the screen. Commits are checked and kept; events come when they are waited for.
+ */
 public final class FakeCard implements FakeKernel.Device {
     private final FakeKernel kernel;
     private final boolean imports;
@@ -47,17 +52,23 @@ public final class FakeCard implements FakeKernel.Device {
     private int numbers;
 
     // What the kernel numbers.
-    private static final int CRTC = 1000;
-    private static final int OTHER_CRTC = 1007;
-    private static final int OTHER_CONNECTOR = 1008;
-    private static final int OTHER_PRIMARY = 1009;
-    private static final int CONNECTOR = 1001;
-    private static final int WRITEBACK = 1002;
-    private static final int ENCODER = 1003;
-    private static final int OVERLAY = 1004;
-    private static final int PRIMARY = 1005;
-    private static final int IN_FORMATS = 1006;
-    private static final List<String> PROPERTIES = List.of(
+    static final int CRTC = 1000;
+    static final int OTHER_CRTC = 1007;
+    static final int OTHER_CONNECTOR = 1008;
+    static final int OTHER_PRIMARY = 1009;
+    static final int CONNECTOR = 1001;
+    static final int WRITEBACK = 1002;
+    static final int ENCODER = 1003;
+    static final int OVERLAY = 1004;
+    static final int PRIMARY = 1005;
+    static final int IN_FORMATS = 1006;
+    static final int WRITEBACK_FORMATS = 1010;
+    /** Of the program before. */
+    static final int CONSOLE_MODE = 1011;
+
+    static final int CONSOLE = 1012;
+
+    static final List<String> PROPERTIES = List.of(
             "type",
             "IN_FORMATS",
             "FB_ID",
@@ -71,7 +82,12 @@ public final class FakeCard implements FakeKernel.Device {
             "SRC_W",
             "SRC_H",
             "MODE_ID",
-            "ACTIVE");
+            "ACTIVE",
+            "IN_FENCE_FD",
+            "OUT_FENCE_PTR",
+            "WRITEBACK_PIXEL_FORMATS",
+            "WRITEBACK_FB_ID",
+            "WRITEBACK_OUT_FENCE_PTR");
     private static final List<Integer> FOURCCS =
             List.of(PixelFormat.XR24.drmFourcc(), 0x12345678, PixelFormat.RG16.drmFourcc());
     /** A modifier other than linear. */
@@ -82,26 +98,108 @@ public final class FakeCard implements FakeKernel.Device {
     public boolean hasTwo;
     /** How many modes more there are from the second question on. */
     public int growing;
+    /** Of what the driver counts more than there can be. */
+    public String absurd = "";
 
     private int questions;
     /** Another program, which controls the display. */
     public boolean isControlled;
     /** What a test of a commit gives. */
     public int verdict;
+    /** What a commit that is no test gives. */
+    public int refusal;
     /** The commits that were tested. */
     public int tests;
+    /** The commits that changed something. Only a program that shows frames makes some. */
+    public int commits;
+
+    public boolean mayChange;
+    /** Whether it was pulled out. */
+    public boolean isGone;
+    /** Whether commits never come on the screen. */
+    public boolean isStuck;
+    /** Whether the output goes to memory in place of the screen only. */
+    public boolean writesInstead;
+    /** Whether captures never complete. */
+    public boolean losesCaptures;
+    /** What the last commit had to wait for; -1 for nothing. */
+    public long inFence = -1;
+
+    private final FakeScreen screen;
+    /** The content of all blobs there ever were. */
+    private final Map<Integer, byte[]> contents = new HashMap<>();
 
     private final Set<Integer> blobs = new HashSet<>();
     private boolean isMaster;
+    private boolean listsWriteback;
 
     public FakeCard(FakeKernel kernel, boolean imports, boolean hasDisplays) {
         this.kernel = kernel;
         this.imports = imports;
         this.hasDisplays = hasDisplays;
+        contents.put(CONSOLE_MODE, new byte[] {7, 7, 7});
+        this.screen = new FakeScreen(this, kernel);
     }
 
+    /** What programs have made and not removed. */
     public String state() {
         return objects + " " + framebuffers + (blobs.isEmpty() ? "" : " blobs " + blobs) + (isMaster ? " master" : "");
+    }
+
+    /** What is on the screen; modes by their content. */
+    public String screen() {
+        return screen.toString();
+    }
+
+    /** Whether another program's picture is on the screen. */
+    public boolean showsConsole() {
+        return screen.value(PRIMARY, "FB_ID") == CONSOLE && screen.value(CRTC, "ACTIVE") == 1;
+    }
+
+    /** The framebuffer on the screen. */
+    public long onScreen() {
+        return screen.value(PRIMARY, "FB_ID");
+    }
+
+    /** A property of the primary plane, or of the overlay. */
+    public long plane(boolean overlay, String property) {
+        return screen.value(overlay ? OVERLAY : PRIMARY, property);
+    }
+
+    /** The content of a blob, whatever became of it. */
+    byte @Nullable [] content(long blob) {
+        return contents.get((int) blob);
+    }
+
+    /** Whether a program has made a blob and not destroyed it. */
+    boolean hasBlob(long blob) {
+        return blobs.contains((int) blob);
+    }
+
+    /** Whether a program has made a framebuffer and not removed it. */
+    boolean hasFramebuffer(long framebuffer) {
+        return framebuffers.containsKey((int) framebuffer);
+    }
+
+    private boolean remove(int framebuffer) {
+        if (framebuffers.remove(framebuffer) == null) {
+            return false;
+        }
+        screen.removed(framebuffer);
+        return true;
+    }
+
+    @Override
+    public int ready(int fd) {
+        return screen.hasEvent() && !isStuck && !isGone ? Linux.POLLIN : 0;
+    }
+
+    @Override
+    public long read(int fd, MemorySegment target) {
+        if (isGone) {
+            return -Errno.ENODEV;
+        }
+        return ready(fd) == 0 ? -Errno.EAGAIN : screen.readEvent(target);
     }
 
     @Override
@@ -111,6 +209,9 @@ public final class FakeCard implements FakeKernel.Device {
 
     @Override
     public int ioctl(int fd, long request, MemorySegment argument) {
+        if (isGone) {
+            return -Errno.ENODEV;
+        }
         if (request == drm_h.DRM_IOCTL_DROP_MASTER()) {
             isMaster = false;
             return isControlled ? -Errno.EINVAL : 0;
@@ -157,7 +258,7 @@ public final class FakeCard implements FakeKernel.Device {
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_RMFB()) {
-            return framebuffers.remove(argument.get(ValueLayout.JAVA_INT, 0)) == null ? -Errno.ENOENT : 0;
+            return remove(argument.get(ValueLayout.JAVA_INT, 0)) ? 0 : -Errno.ENOENT;
         }
         if (request == drm_h.DRM_IOCTL_GEM_CLOSE()) {
             return objects.remove(drm_gem_close.handle(argument)) == null ? -Errno.EINVAL : 0;
@@ -167,21 +268,31 @@ public final class FakeCard implements FakeKernel.Device {
 
     private int display(long request, MemorySegment argument) {
         if (request == drm_h.DRM_IOCTL_SET_CLIENT_CAP()) {
+            listsWriteback |= drm_set_client_cap.capability(argument) == drm_h.DRM_CLIENT_CAP_WRITEBACK_CONNECTORS();
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETRESOURCES()) {
+            var connectors = new ArrayList<>(List.of(CONNECTOR));
+            if (hasTwo) {
+                connectors.add(OTHER_CONNECTOR);
+            }
+            if (listsWriteback) {
+                connectors.addFirst(WRITEBACK);
+            }
             drm_mode_card_res.count_crtcs(
                     argument,
                     list(
+                            "crtcs",
                             drm_mode_card_res.crtc_id_ptr(argument),
                             drm_mode_card_res.count_crtcs(argument),
                             hasTwo ? List.of(CRTC, OTHER_CRTC) : List.of(CRTC)));
             drm_mode_card_res.count_connectors(
                     argument,
                     list(
+                            "connectors",
                             drm_mode_card_res.connector_id_ptr(argument),
                             drm_mode_card_res.count_connectors(argument),
-                            hasTwo ? List.of(WRITEBACK, CONNECTOR, OTHER_CONNECTOR) : List.of(WRITEBACK, CONNECTOR)));
+                            connectors));
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETCONNECTOR()) {
@@ -195,6 +306,7 @@ public final class FakeCard implements FakeKernel.Device {
             drm_mode_get_plane_res.count_planes(
                     argument,
                     list(
+                            "planes",
                             drm_mode_get_plane_res.plane_id_ptr(argument),
                             drm_mode_get_plane_res.count_planes(argument),
                             hasTwo ? List.of(OVERLAY, PRIMARY, OTHER_PRIMARY) : List.of(OVERLAY, PRIMARY)));
@@ -206,6 +318,7 @@ public final class FakeCard implements FakeKernel.Device {
             drm_mode_get_plane.count_format_types(
                     argument,
                     list(
+                            "formats",
                             drm_mode_get_plane.format_type_ptr(argument),
                             drm_mode_get_plane.count_format_types(argument),
                             FOURCCS));
@@ -221,10 +334,16 @@ public final class FakeCard implements FakeKernel.Device {
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETPROPBLOB()) {
-            return formats(argument);
+            return blob(argument);
         }
         if (request == drm_h.DRM_IOCTL_MODE_CREATEPROPBLOB()) {
             blobs.add(++numbers);
+            try (Arena arena = Arena.ofConfined()) {
+                contents.put(
+                        numbers,
+                        memory(arena, drm_mode_create_blob.data(argument), drm_mode_create_blob.length(argument))
+                                .toArray(ValueLayout.JAVA_BYTE));
+            }
             drm_mode_create_blob.blob_id(argument, numbers);
             return 0;
         }
@@ -232,19 +351,22 @@ public final class FakeCard implements FakeKernel.Device {
             return blobs.remove(drm_mode_destroy_blob.blob_id(argument)) ? 0 : -Errno.ENOENT;
         }
         if (request == drm_h.DRM_IOCTL_MODE_ATOMIC()) {
-            return isMaster ? test(argument) : -Errno.EACCES;
+            return isMaster ? screen.commit(argument) : -Errno.EACCES;
         }
         return -Errno.ENOTTY;
     }
 
     private int connector(MemorySegment argument) {
         boolean isScreen = drm_mode_get_connector.connector_id(argument) != WRITEBACK;
+        drm_mode_get_connector.connector_type_id(
+                argument, drm_mode_get_connector.connector_id(argument) == OTHER_CONNECTOR ? 2 : 1);
         drm_mode_get_connector.connector_type(
                 argument, isScreen ? drm_h.DRM_MODE_CONNECTOR_VIRTUAL() : drm_h.DRM_MODE_CONNECTOR_WRITEBACK());
         drm_mode_get_connector.connection(argument, isScreen && isConnected ? 1 : 2);
         drm_mode_get_connector.count_encoders(
                 argument,
                 list(
+                        "encoders",
                         drm_mode_get_connector.encoders_ptr(argument),
                         drm_mode_get_connector.count_encoders(argument),
                         List.of(ENCODER)));
@@ -259,7 +381,7 @@ public final class FakeCard implements FakeKernel.Device {
                 }
             }
         }
-        drm_mode_get_connector.count_modes(argument, modeCount);
+        drm_mode_get_connector.count_modes(argument, absurd.equals("modes") ? -5 : modeCount);
         return 0;
     }
 
@@ -270,8 +392,8 @@ public final class FakeCard implements FakeKernel.Device {
         drm_mode_modeinfo.type(mode, type);
     }
 
-    /** Every object has every property; the value matters of two only. */
-    private static int properties(MemorySegment argument) {
+    /** Every object has every property. */
+    private int properties(MemorySegment argument) {
         int object = drm_mode_obj_get_properties.obj_id(argument);
         if (drm_mode_obj_get_properties.count_props(argument) >= PROPERTIES.size()) {
             try (Arena arena = Arena.ofConfined()) {
@@ -279,21 +401,53 @@ public final class FakeCard implements FakeKernel.Device {
                         arena,
                         drm_mode_obj_get_properties.prop_values_ptr(argument),
                         (long) PROPERTIES.size() * Long.BYTES);
-                values.setAtIndex(ValueLayout.JAVA_LONG, 0, object == PRIMARY || object == OTHER_PRIMARY ? 1 : 0);
-                values.setAtIndex(ValueLayout.JAVA_LONG, 1, IN_FORMATS);
+                for (int i = 0; i < PROPERTIES.size(); i++) {
+                    long value = switch (PROPERTIES.get(i)) {
+                        case "type" -> object == PRIMARY || object == OTHER_PRIMARY ? 1 : 0;
+                        case "IN_FORMATS" -> IN_FORMATS;
+                        case "WRITEBACK_PIXEL_FORMATS" -> WRITEBACK_FORMATS;
+                        default -> screen.value(object, PROPERTIES.get(i));
+                    };
+                    values.setAtIndex(ValueLayout.JAVA_LONG, i, value);
+                }
             }
         }
         drm_mode_obj_get_properties.count_props(
                 argument,
                 list(
+                        "properties",
                         drm_mode_obj_get_properties.props_ptr(argument),
                         drm_mode_obj_get_properties.count_props(argument),
                         IntStream.rangeClosed(1, PROPERTIES.size()).boxed().toList()));
         return 0;
     }
 
+    private int blob(MemorySegment argument) {
+        int id = drm_mode_get_blob.blob_id(argument);
+        if (id == IN_FORMATS) {
+            return formats(argument);
+        }
+        byte[] content = id == WRITEBACK_FORMATS ? writebackFormats() : contents.get(id);
+        if (content == null) {
+            return -Errno.ENOENT;
+        }
+        if (drm_mode_get_blob.length(argument) == content.length) {
+            try (Arena arena = Arena.ofConfined()) {
+                memory(arena, drm_mode_get_blob.data(argument), content.length)
+                        .copyFrom(MemorySegment.ofArray(content));
+            }
+        }
+        drm_mode_get_blob.length(argument, content.length);
+        return 0;
+    }
+
+    private static byte[] writebackFormats() {
+        MemorySegment codes = MemorySegment.ofArray(new int[] {0x12345678, PixelFormat.XR24.drmFourcc()});
+        return codes.toArray(ValueLayout.JAVA_BYTE);
+    }
+
     /** All formats are linear; the last may be tiled, too. */
-    private static int formats(MemorySegment argument) {
+    private int formats(MemorySegment argument) {
         int formatsAt = 24;
         int modifiersAt = 40;
         int size = (int) (modifiersAt + 2 * drm_format_modifier.sizeof());
@@ -301,8 +455,9 @@ public final class FakeCard implements FakeKernel.Device {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment blob = memory(arena, drm_mode_get_blob.data(argument), size);
                 drm_format_modifier_blob.formats_offset(blob, formatsAt);
-                drm_format_modifier_blob.modifiers_offset(blob, modifiersAt);
-                drm_format_modifier_blob.count_modifiers(blob, 2);
+                drm_format_modifier_blob.modifiers_offset(
+                        blob, absurd.equals("offset") ? Integer.MAX_VALUE : modifiersAt);
+                drm_format_modifier_blob.count_modifiers(blob, absurd.equals("modifiers") ? -1 : 2);
                 for (int i = 0; i < FOURCCS.size(); i++) {
                     blob.set(ValueLayout.JAVA_INT, formatsAt + 4L * i, FOURCCS.get(i));
                 }
@@ -314,25 +469,19 @@ public final class FakeCard implements FakeKernel.Device {
                 drm_format_modifier.modifier(tiled, TILED);
             }
         }
-        drm_mode_get_blob.length(argument, size);
+        drm_mode_get_blob.length(argument, absurd.equals("blob") ? Integer.MAX_VALUE : size);
         return 0;
     }
 
-    private int test(MemorySegment argument) {
-        boolean asked = (drm_mode_atomic.flags(argument) & drm_h.DRM_MODE_ATOMIC_TEST_ONLY()) != 0;
-        if (!asked || drm_mode_atomic.count_objs(argument) != 3) {
-            throw new AssertionError("the display would have been changed");
-        }
-        tests++;
-        return -verdict;
-    }
-
-    private static MemorySegment memory(Arena arena, long address, long size) {
+    static MemorySegment memory(Arena arena, long address, long size) {
         return Linux.view(address, size, arena);
     }
 
     /** Fills in a list if there is room for it, and tells how long it is. */
-    private static int list(long address, int room, List<Integer> numbers) {
+    private int list(String what, long address, int room, List<Integer> numbers) {
+        if (absurd.equals(what)) {
+            return -3;
+        }
         if (room >= numbers.size()) {
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment to = memory(arena, address, (long) numbers.size() * Integer.BYTES);
@@ -347,8 +496,10 @@ public final class FakeCard implements FakeKernel.Device {
     @Override
     public void closed(int fd) {
         objects.clear();
-        framebuffers.clear();
+        List.copyOf(framebuffers.keySet()).forEach(this::remove);
         blobs.clear();
+        screen.closed();
         isMaster = false;
+        listsWriteback = false;
     }
 }

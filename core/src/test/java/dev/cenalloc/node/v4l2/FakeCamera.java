@@ -1,8 +1,12 @@
 package dev.cenalloc.node.v4l2;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.v4l2.timeval;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
 import dev.cenalloc.bindings.v4l2.v4l2_capability;
+import dev.cenalloc.bindings.v4l2.v4l2_captureparm;
+import dev.cenalloc.bindings.v4l2.v4l2_exportbuffer;
 import dev.cenalloc.bindings.v4l2.v4l2_fmtdesc;
 import dev.cenalloc.bindings.v4l2.v4l2_format;
 import dev.cenalloc.bindings.v4l2.v4l2_fract;
@@ -10,40 +14,40 @@ import dev.cenalloc.bindings.v4l2.v4l2_frmivalenum;
 import dev.cenalloc.bindings.v4l2.v4l2_frmsize_discrete;
 import dev.cenalloc.bindings.v4l2.v4l2_frmsizeenum;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.bindings.v4l2.v4l2_input;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format_mplane;
+import dev.cenalloc.bindings.v4l2.v4l2_plane;
+import dev.cenalloc.bindings.v4l2.v4l2_plane_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
+import dev.cenalloc.bindings.v4l2.v4l2_streamparm;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.Objects;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 
-/** A V4L2 device of one plane a picture: YUYV or XR24, up to 4096 pixels wide and as many high. */
+/**
+ * A V4L2 device of YUYV or XR24, or with images in two buffers of NV16M, up to 4096 pixels wide and as many high. It streams: a
+ * buffer is filled, read or converted each time that it is polled.
+ */
 public final class FakeCamera implements FakeKernel.Device {
     private static final int XR24 = PixelFormat.XR24.v4l2Fourcc();
     private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc();
 
-    /** The buffers of one direction, and which descriptor made them. */
-    private static final class Queue {
-        int width = 320;
-        int height = 240;
-        int fourcc = YUYV;
-        int owner = -1;
-        int count;
-        final Set<Integer> queued = new HashSet<>();
-    }
+    private static final int NV16M = PixelFormat.NV16M.v4l2Fourcc();
 
     private final FakeKernel kernel;
     private final int capabilities;
     /** The errno for memory of a heap in a buffer of a size, or 0. */
     private final BiFunction<String, Long, Integer> refusal;
 
-    private final Map<Integer, Queue> queues = new HashMap<>();
+    private final Map<Integer, FakeQueue> queues = new HashMap<>();
     /** How often the format can be changed. */
     public int changes = Integer.MAX_VALUE;
     /** Most buffers that were queued at a time. */
@@ -62,17 +66,43 @@ public final class FakeCamera implements FakeKernel.Device {
     public int imagePadding;
     /** Of what the width of its images is a multiple; it rounds down. */
     public int widthMultiple = 1;
+    /** The field that it answers; as asked if 0. */
+    public int field;
     /** Whether its lists answer every index with the first entry. */
     public boolean repeats;
     /** Most buffers that it grants. */
-    public int most = Integer.MAX_VALUE;
+    public int most = 32;
+    /** Fewest buffers that it grants. */
+    public int least = 1;
+    /** Whether it was unplugged. */
+    public boolean gone;
+    /** What its requests give instead, by number: an errno. */
+    public final Map<Long, Integer> errors = new HashMap<>();
+    /** Whether it does its work when it is polled; else {@link #work} does. */
+    public boolean works = true;
+    /** The flags of the frames that are finished from now on, without the clock. */
+    public int flags;
+    /** The clock of the frames. */
+    public int clock = v4l2_h.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC();
+    /** The time of the next frame. */
+    public long micros = 1_000_000;
+    /** The number of the first frame after a start. */
+    public int firstSequence;
+    /** Bytes before the image in each buffer. */
+    public int header;
+    /** {@code V4L2_IN_ST_*} of its input. */
+    public int inputStatus;
+    /** What becomes of the format that it answers to VIDIOC_S_FMT. */
+    public Consumer<MemorySegment> settled = _ -> {};
+    /** Whether poll tells an error. */
+    public boolean broken;
 
     private FakeCamera(FakeKernel kernel, int capabilities, BiFunction<String, Long, Integer> refusal, int... types) {
         this.kernel = kernel;
         this.capabilities = capabilities;
         this.refusal = refusal;
         for (int type : types) {
-            queues.put(type, new Queue());
+            queues.put(type, new FakeQueue());
         }
     }
 
@@ -87,6 +117,24 @@ public final class FakeCamera implements FakeKernel.Device {
                 refusal,
                 v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE(),
                 v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT());
+    }
+
+    public static FakeCamera showing(FakeKernel kernel, BiFunction<String, Long, Integer> refusal) {
+        return new FakeCamera(kernel, v4l2_h.V4L2_CAP_VIDEO_OUTPUT(), refusal, v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT());
+    }
+
+    /** One whose images lie in two buffers. */
+    public static FakeCamera multiplanar(FakeKernel kernel, BiFunction<String, Long, Integer> refusal) {
+        var camera = new FakeCamera(
+                kernel, v4l2_h.V4L2_CAP_VIDEO_CAPTURE_MPLANE(), refusal, v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE());
+        camera.fourccs = List.of(NV16M);
+        camera.queues.values().forEach(queue -> queue.fourcc = NV16M);
+        return camera;
+    }
+
+    /** Something with these capabilities, and no queues. */
+    public static FakeCamera without(FakeKernel kernel, int capabilities) {
+        return new FakeCamera(kernel, capabilities, FakeCamera::anything);
     }
 
     /** Takes memory in one piece; up to 1 MiB from any heap is one. */
@@ -121,7 +169,7 @@ public final class FakeCamera implements FakeKernel.Device {
                 .append(" buffers of ")
                 .append(queue.owner)
                 .append(", queued ")
-                .append(queue.queued)
+                .append(queue.queued.keySet())
                 .append("; "));
         return text.toString();
     }
@@ -133,6 +181,14 @@ public final class FakeCamera implements FakeKernel.Device {
 
     @Override
     public int ioctl(int fd, long request, MemorySegment argument) {
+        if (gone) {
+            return -Errno.ENODEV;
+        }
+        Integer error = errors.get(request);
+        return error == null ? request(fd, request, argument) : -error;
+    }
+
+    private int request(int fd, long request, MemorySegment argument) {
         if (request == v4l2_h.VIDIOC_QUERYCAP()) {
             v4l2_capability.driver(argument).setString(0, "fake");
             v4l2_capability.bus_info(argument).setString(0, "platform:fake");
@@ -143,8 +199,12 @@ public final class FakeCamera implements FakeKernel.Device {
         if (request == v4l2_h.VIDIOC_G_FMT()
                 || request == v4l2_h.VIDIOC_TRY_FMT()
                 || request == v4l2_h.VIDIOC_S_FMT()) {
-            Queue queue = queues.get(v4l2_format.type(argument));
-            return queue == null ? -Errno.EINVAL : format(queue, request, argument);
+            FakeQueue queue = queues.get(v4l2_format.type(argument));
+            int result = queue == null ? -Errno.EINVAL : format(queue, request, argument);
+            if (result == 0 && request == v4l2_h.VIDIOC_S_FMT()) {
+                settled.accept(v4l2_format.fmt(argument));
+            }
+            return result;
         }
         if (repeats) {
             // Of all these, the index comes first.
@@ -182,17 +242,168 @@ public final class FakeCamera implements FakeKernel.Device {
             return 0;
         }
         if (request == v4l2_h.VIDIOC_REQBUFS()) {
-            Queue queue = queues.get(v4l2_requestbuffers.type(argument));
-            return queue == null ? -Errno.EINVAL : request(queue, fd, argument, most);
+            FakeQueue queue = queues.get(v4l2_requestbuffers.type(argument));
+            return queue == null ? -Errno.EINVAL : queue.request(fd, argument, least, most);
         }
         if (request == v4l2_h.VIDIOC_QBUF()) {
-            Queue queue = queues.get(v4l2_buffer.type(argument));
+            FakeQueue queue = queues.get(v4l2_buffer.type(argument));
             return queue == null ? -Errno.EINVAL : queue(queue, fd, argument);
+        }
+        if (request == v4l2_h.VIDIOC_DQBUF()) {
+            FakeQueue queue = queues.get(v4l2_buffer.type(argument));
+            return queue == null ? -Errno.EINVAL : queue.dequeue(argument, planes(queue), header);
+        }
+        if (request == v4l2_h.VIDIOC_STREAMON() || request == v4l2_h.VIDIOC_STREAMOFF()) {
+            FakeQueue queue = queues.get(argument.get(ValueLayout.JAVA_INT, 0));
+            if (queue == null) {
+                return -Errno.EINVAL;
+            }
+            if (request == v4l2_h.VIDIOC_STREAMON()) {
+                return queue.start(fd, firstSequence);
+            }
+            queue.stop();
+            return 0;
+        }
+        if (request == v4l2_h.VIDIOC_EXPBUF()) {
+            FakeQueue queue = queues.get(v4l2_exportbuffer.type(argument));
+            if (queue == null
+                    || queue.memory != v4l2_h.V4L2_MEMORY_MMAP()
+                    || v4l2_exportbuffer.index(argument) >= queue.count) {
+                return -Errno.EINVAL;
+            }
+            v4l2_exportbuffer.fd(argument, kernel.foreignDmaBuf("fake", size(queue), false));
+            return 0;
+        }
+        if (request == v4l2_h.VIDIOC_S_PARM()) {
+            return rates.isEmpty() ? -Errno.ENOTTY : rate(argument);
+        }
+        if (request == v4l2_h.VIDIOC_G_INPUT()) {
+            argument.set(ValueLayout.JAVA_INT, 0, 3);
+            return 0;
+        }
+        if (request == v4l2_h.VIDIOC_ENUMINPUT()) {
+            if (v4l2_input.index(argument) != 3) {
+                return -Errno.EINVAL;
+            }
+            v4l2_input.name(argument).setString(0, "HDMI");
+            v4l2_input.status(argument, inputStatus);
+            return 0;
         }
         return -Errno.ENOTTY;
     }
 
-    private int format(Queue queue, long request, MemorySegment argument) {
+    /** The highest rate that it lists and that is not above what is asked for; else the lowest. */
+    private int rate(MemorySegment argument) {
+        MemorySegment parameters = v4l2_streamparm.parm.capture(v4l2_streamparm.parm(argument));
+        MemorySegment interval = v4l2_captureparm.timeperframe(parameters);
+        int asked = v4l2_fract.denominator(interval) / v4l2_fract.numerator(interval);
+        int rate = rates.stream()
+                .filter(one -> one <= asked)
+                .max(Integer::compare)
+                .orElseGet(() -> rates.stream().min(Integer::compare).orElseThrow());
+        v4l2_fract.numerator(interval, 1);
+        v4l2_fract.denominator(interval, rate);
+        return 0;
+    }
+
+    /** Fills, reads or converts a frame, if it has the buffers for it. */
+    public void work() {
+        if (queues.values().isEmpty() || !queues.values().stream().allMatch(FakeQueue::canFinish)) {
+            return;
+        }
+        if (queues.size() == 1) {
+            queues.values().forEach(queue -> {
+                long _ = queue.finish(flags | clock, micros);
+            });
+        } else {
+            // What is converted has the time of what it was made of.
+            long time = output().finish(0, 0);
+            long _ = capture().finish(flags | COPIED, time);
+        }
+        micros += 1_000;
+    }
+
+    private static final int COPIED = 0x4000;
+
+    private FakeQueue capture() {
+        return Objects.requireNonNull(queues.get(v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE()));
+    }
+
+    private FakeQueue output() {
+        return Objects.requireNonNull(queues.get(v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT()));
+    }
+
+    /** Loses frames. */
+    public void lose(int frames) {
+        queues.values().forEach(queue -> queue.lose(frames));
+    }
+
+    /** The buffers that were finished, by index. */
+    public List<Integer> finished() {
+        return queues.values().stream()
+                .flatMap(queue -> queue.finished.stream())
+                .toList();
+    }
+
+    @Override
+    public int ready(int fd) {
+        if (gone) {
+            return Linux.POLLERR | Linux.POLLHUP;
+        }
+        if (broken || queues.values().stream().noneMatch(queue -> queue.streaming)) {
+            return Linux.POLLERR;
+        }
+        if (works && queues.values().stream().noneMatch(FakeQueue::isDone)) {
+            work();
+        }
+        int events = 0;
+        for (var entry : queues.entrySet()) {
+            boolean isOutput = entry.getKey() == v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT();
+            events |= entry.getValue().isDone() ? isOutput ? Linux.POLLOUT : Linux.POLLIN : 0;
+        }
+        return events;
+    }
+
+    private static int planes(FakeQueue queue) {
+        return queue.fourcc == NV16M ? 2 : 1;
+    }
+
+    /** Bytes of a buffer. */
+    private long size(FakeQueue queue) {
+        return (long) pitch(queue.fourcc, queue.width) * queue.height + imagePadding;
+    }
+
+    private int formatOfPlanes(FakeQueue queue, long request, MemorySegment argument) {
+        MemorySegment format = v4l2_format.fmt.pix_mp(v4l2_format.fmt(argument));
+        int width = queue.width;
+        int height = queue.height;
+        if (request != v4l2_h.VIDIOC_G_FMT()) {
+            width = Math.min(4096, v4l2_pix_format_mplane.width(format)) & ~1;
+            height = Math.min(4096, v4l2_pix_format_mplane.height(format));
+        }
+        if (request == v4l2_h.VIDIOC_S_FMT()) {
+            if (queue.count > 0) {
+                return -Errno.EBUSY;
+            }
+            queue.width = width;
+            queue.height = height;
+        }
+        v4l2_pix_format_mplane.width(format, width);
+        v4l2_pix_format_mplane.height(format, height);
+        v4l2_pix_format_mplane.pixelformat(format, NV16M);
+        v4l2_pix_format_mplane.num_planes(format, (byte) 2);
+        for (int i = 0; i < 2; i++) {
+            MemorySegment plane = v4l2_pix_format_mplane.plane_fmt(format, i);
+            v4l2_plane_pix_format.bytesperline(plane, width + linePadding);
+            v4l2_plane_pix_format.sizeimage(plane, (width + linePadding) * height + imagePadding);
+        }
+        return 0;
+    }
+
+    private int format(FakeQueue queue, long request, MemorySegment argument) {
+        if (queue.fourcc == NV16M) {
+            return formatOfPlanes(queue, request, argument);
+        }
         MemorySegment pixels = v4l2_format.fmt.pix(v4l2_format.fmt(argument));
         int fourcc = queue.fourcc;
         int width = queue.width;
@@ -220,6 +431,9 @@ public final class FakeCamera implements FakeKernel.Device {
             queue.height = height;
         }
         v4l2_pix_format.pixelformat(pixels, fourcc);
+        if (field != 0) {
+            v4l2_pix_format.field(pixels, field);
+        }
         v4l2_pix_format.width(pixels, width);
         v4l2_pix_format.height(pixels, height);
         v4l2_pix_format.bytesperline(pixels, pitch);
@@ -228,52 +442,43 @@ public final class FakeCamera implements FakeKernel.Device {
     }
 
     private static int pitch(int fourcc, int width) {
-        return width * (fourcc == XR24 ? 4 : 2);
+        return width * (fourcc == XR24 ? 4 : fourcc == NV16M ? 1 : 2);
     }
 
-    private static int request(Queue queue, int fd, MemorySegment argument, int most) {
-        if (queue.owner >= 0 && queue.owner != fd) {
-            return -Errno.EBUSY;
-        }
-        if (v4l2_requestbuffers.memory(argument) != v4l2_h.V4L2_MEMORY_DMABUF()) {
-            return -Errno.EINVAL;
-        }
-        queue.queued.clear();
-        queue.count = Math.min(most, v4l2_requestbuffers.count(argument));
-        v4l2_requestbuffers.count(argument, queue.count);
-        queue.owner = queue.count == 0 ? -1 : fd;
-        return 0;
-    }
-
-    private int queue(Queue queue, int fd, MemorySegment argument) {
+    private int queue(FakeQueue queue, int fd, MemorySegment argument) {
         if (queue.owner != fd) {
             return -Errno.EBUSY;
         }
         int index = v4l2_buffer.index(argument);
-        int buffer = v4l2_buffer.m.fd(v4l2_buffer.m(argument));
-        String heap = kernel.heapOf(buffer);
-        long length = Integer.toUnsignedLong(v4l2_buffer.length(argument));
-        if (index >= queue.count
-                || heap == null
-                || kernel.sizeOf(buffer) < length
-                || length < (long) pitch(queue.fourcc, queue.width) * queue.height + imagePadding
-                || queue.queued.contains(index)) {
+        if (index >= queue.count || v4l2_buffer.memory(argument) != queue.memory || queue.queued.containsKey(index)) {
             return -Errno.EINVAL;
         }
-        int errno = refusal.apply(heap, length);
-        if (errno == 0) {
-            queue.queued.add(index);
-            held = Math.max(held, queue.queued.size());
+        int planes = planes(queue);
+        for (int i = 0; i < planes && queue.memory == v4l2_h.V4L2_MEMORY_DMABUF(); i++) {
+            MemorySegment plane = planes == 1 ? MemorySegment.NULL : FakeQueue.plane(argument, i);
+            int errno = planes == 1
+                    ? offered(queue, v4l2_buffer.m.fd(v4l2_buffer.m(argument)), v4l2_buffer.length(argument))
+                    : offered(queue, v4l2_plane.m.fd(v4l2_plane.m(plane)), v4l2_plane.length(plane));
+            if (errno != 0) {
+                return -errno;
+            }
         }
-        return -errno;
+        MemorySegment time = v4l2_buffer.timestamp(argument);
+        queue.queued.put(index, timeval.tv_sec(time) * 1_000_000 + timeval.tv_usec(time));
+        held = Math.max(held, queue.queued.size());
+        return 0;
+    }
+
+    private int offered(FakeQueue queue, int buffer, int bytes) {
+        String heap = kernel.heapOf(buffer);
+        long length = Integer.toUnsignedLong(bytes);
+        return heap == null || kernel.sizeOf(buffer) < length || length < size(queue)
+                ? Errno.EINVAL
+                : refusal.apply(heap, length);
     }
 
     @Override
     public void closed(int fd) {
-        queues.values().stream().filter(queue -> queue.owner == fd).forEach(queue -> {
-            queue.owner = -1;
-            queue.count = 0;
-            queue.queued.clear();
-        });
+        queues.values().stream().filter(queue -> queue.owner == fd).forEach(FakeQueue::release);
     }
 }

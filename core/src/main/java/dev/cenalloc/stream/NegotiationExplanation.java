@@ -1,0 +1,157 @@
+package dev.cenalloc.stream;
+
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRange.Rates;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.stream.Overlap.Kind;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** Puts into words why a negotiation chose these images. Immutable. */
+final class NegotiationExplanation {
+    private final ImageRequest request;
+    private final FrameRate target;
+    private final List<Port> ports;
+    /** Best first. */
+    private final List<Candidate> candidates;
+    /** Better than the chosen one, but without memory. */
+    private final List<ImageRejection> rejected;
+
+    NegotiationExplanation(
+            ImageRequest request,
+            FrameRate target,
+            List<Port> ports,
+            List<Candidate> candidates,
+            List<ImageRejection> rejected) {
+        this.request = request;
+        this.target = target;
+        this.ports = ports;
+        this.candidates = candidates;
+        this.rejected = rejected;
+    }
+
+    /** Why the candidate was chosen, in lines. */
+    String of(Candidate chosen) {
+        var text = new StringBuilder();
+        text.append(chosen.image()).append(" at ").append(chosen.rate()).append(" frames a second, from ");
+        text.append(ports.getFirst().name());
+        if (ports.size() > 1) {
+            text.append(" to ").append(names(ports.subList(1, ports.size())));
+        }
+        text.append("\n  format: ").append(whyFormat(chosen));
+        text.append("\n  size: ").append(whySize(chosen));
+        text.append("\n  rate: ").append(whyRate(chosen));
+        for (String line : whyNot(chosen)) {
+            text.append("\n  not ").append(line);
+        }
+        return text.toString();
+    }
+
+    private static String names(List<Port> some) {
+        return some.stream().map(Port::name).distinct().collect(Collectors.joining(", "));
+    }
+
+    private String whyFormat(Candidate chosen) {
+        if (request.format().isPresent()) {
+            return "as requested";
+        }
+        PixelFormat format = chosen.format();
+        var lessColour = new LinkedHashSet<PixelFormat>();
+        var moreBytes = new LinkedHashSet<PixelFormat>();
+        var later = new LinkedHashSet<PixelFormat>();
+        for (Candidate candidate : candidates.subList(candidates.indexOf(chosen), candidates.size())) {
+            PixelFormat other = candidate.format();
+            if (other.colourBits() < format.colourBits()) {
+                lessColour.add(other);
+            } else if (other.bitsPerPixel() > format.bitsPerPixel()) {
+                moreBytes.add(other);
+            } else if (other != format) {
+                later.add(other);
+            }
+        }
+        var reasons = new ArrayList<String>();
+        add(reasons, "more colour than ", lessColour, "");
+        add(reasons, "fewer bytes than ", moreBytes, "");
+        add(reasons, "listed before ", later, " by " + ports.getFirst().name());
+        if (reasons.isEmpty()) {
+            return candidates.getFirst().equals(chosen)
+                    ? "the only one in common"
+                    : "the only one in common with memory that suits all";
+        }
+        return String.join(", ", reasons);
+    }
+
+    private static void add(List<String> reasons, String before, Collection<PixelFormat> formats, String after) {
+        if (!formats.isEmpty()) {
+            reasons.add(formats.stream().map(PixelFormat::toString).collect(Collectors.joining(", ", before, after)));
+        }
+    }
+
+    private String whySize(Candidate chosen) {
+        if (request.size().isPresent()) {
+            return "as requested";
+        }
+        if (chosen.overlaps().stream().allMatch(overlap -> overlap.sizes().equals(chosen.size()))) {
+            return "the only one in common";
+        }
+        if (chosen.rate().compareTo(target) < 0) {
+            return "the largest in common; none reaches a rate of " + target;
+        }
+        Overlap largest = Collections.max(chosen.overlaps(), Comparator.comparingLong(Overlap::area));
+        return largest.area() > (long) chosen.size().maxWidth() * chosen.size().maxHeight()
+                ? "the largest in common that reaches a rate of " + target + "; " + largest.largest() + " does not"
+                : "the largest in common";
+    }
+
+    private String whyRate(Candidate chosen) {
+        if (request.rate().isEmpty()) {
+            List<Rates> rates = chosen.rates();
+            return rates.getFirst().equals(Rates.of(chosen.rate())) && rates.size() == 1
+                    ? "the only one in common at this size"
+                    : Candidate.highest(rates).equals(Rates.ANY.max())
+                            ? "no device sets a limit; the nearest to the usual " + Negotiation.USUAL
+                            : "the highest in common at this size";
+        }
+        int above = chosen.rate().compareTo(target);
+        return above == 0
+                ? "as requested"
+                : above > 0
+                        ? "the nearest above the requested " + target + ", which not all have at this size"
+                        : "the nearest to the requested " + target + ", which is not reached at this size";
+    }
+
+    /** Why better formats were not chosen; images without memory for the same reason are one line. */
+    private List<String> whyNot(Candidate chosen) {
+        var all = new LinkedHashSet<Kind>();
+        ports.forEach(port -> all.addAll(port.kinds(request)));
+        List<List<ImageRejection>> groups = ImageRejection.groups(rejected);
+        var lines = new ArrayList<String>();
+        for (PixelFormat format :
+                Candidate.ranked(all).stream().map(Kind::format).distinct().toList()) {
+            groups.stream()
+                    .filter(group -> group.getFirst().image().format() == format)
+                    .map(ImageRejection::words)
+                    .forEach(lines::add);
+            boolean isCommon = candidates.stream().anyMatch(candidate -> candidate.format() == format);
+            boolean isBetter = Candidate.BEST_FORMAT.compare(new Kind(format, Image.LINEAR), chosen.kind()) < 0;
+            if (isBetter && !isCommon) {
+                lines.add(format + " (" + whyNotCommon(format) + ")");
+            }
+        }
+        return lines;
+    }
+
+    private String whyNotCommon(PixelFormat format) {
+        List<Port> only = ports.stream().map(port -> port.only(format)).toList();
+        List<Port> without =
+                only.stream().filter(port -> port.images().isEmpty()).toList();
+        return without.isEmpty() ? ImageConflict.of(request, only).toString() : "not offered by " + names(without);
+    }
+}

@@ -1,0 +1,56 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.bindings.Errno;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CenallocExceptionTest {
+    @ParameterizedTest
+    @CsvSource({
+        "/dev/dma_heap/nosuch, Cenalloc.heaps()",
+        "/dev/video9, Devices.list()",
+        "/dev/v4l/by-path/nosuch, Devices.list()",
+        "/dev/dri/card7, Devices.list()",
+        "/dev/udmabuf, the path is right",
+        "/sys/nosuch, the path is right"
+    })
+    void aMissingNodeIsAnsweredWithTheListThatItBelongsTo(Path path, String remedy) {
+        CenallocException e = CenallocException.ofCall(Errno.ENOENT, "open", path, -1);
+        assertEquals(MissingDeviceException.class, e.getClass());
+        assertTrue(e.remedy().contains(remedy), e::remedy);
+        assertEquals(remedy.contains("heaps"), e.remedy().contains("heaps"), e::remedy);
+    }
+
+    @Test
+    void withoutAPathNoListIsNamed() {
+        String remedy =
+                CenallocException.ofCall(Errno.ENOENT, "ioctl", null, -1).remedy();
+        assertFalse(remedy.contains("list") || remedy.isEmpty(), remedy);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"open", "mmap", "VIDIOC_S_FMT", "DMA_HEAP_IOCTL_ALLOC", "ioctl MY_ALLOC"})
+    void callsOfTheKernelGiveAnErrno(String call) {
+        var e = new CenallocException(Errno.EINVAL, call, Path.of("/dev/video0"), 4096, "refused", "do this");
+        assertEquals("refused: " + call + " gave EINVAL on /dev/video0 for 4096 bytes. To do: do this", e.getMessage());
+        assertEquals("refused: " + call + " gave EINVAL on /dev/video0 for 4096 bytes", e.reason());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"attach", "negotiate", "allocate", "adopt", "relocate", "heap", "find camera", "trial import", ""
+            })
+    void operationsOfTheLibraryDoNotReadLikeCallsOfTheKernel(String operation) {
+        var e = new CenallocException(Errno.EINVAL, operation, null, 4096, "refused", "");
+        assertEquals("refused (" + operation + ": EINVAL for 4096 bytes)", e.getMessage());
+        assertEquals(e.getMessage(), e.reason());
+        assertEquals(operation, e.call());
+    }
+}

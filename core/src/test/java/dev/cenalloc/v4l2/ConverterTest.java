@@ -1,0 +1,277 @@
+package dev.cenalloc.v4l2;
+
+import static dev.cenalloc.v4l2.VideoWorld.CAMERA;
+import static dev.cenalloc.v4l2.VideoWorld.CONVERTER;
+import static dev.cenalloc.v4l2.VideoWorld.OUTPUT;
+import static dev.cenalloc.v4l2.VideoWorld.REQUEST;
+import static dev.cenalloc.v4l2.VideoWorld.SECOND;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.DeviceGoneException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Ring;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Converters, and outputs, on the fake kernel. */
+class ConverterTest {
+    private final VideoWorld world = new VideoWorld();
+    private final Cenalloc cenalloc = world.open();
+
+    @AfterEach
+    void everythingIsGivenBack() {
+        cenalloc.close();
+        assertEquals(0, world.kernel.openFiles());
+        assertEquals(0, world.kernel.openMappings());
+        assertEquals(VideoWorld.MEMORY, world.kernel.free());
+    }
+
+    /** A camera with a converter behind it, both started. */
+    private final class Chain implements AutoCloseable {
+        final Camera camera = Camera.open(cenalloc, CAMERA, REQUEST);
+        final Converter converter = Converter.open(cenalloc, CONVERTER);
+        final Agreement taken;
+        final Agreement given;
+        final Ring ring;
+
+        Chain() throws CenallocException {
+            taken = camera.ring().agreement();
+            given = Agreement.negotiate(
+                    cenalloc, ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(converter.output()));
+            converter.configure(taken, given);
+            ring = Ring.allocate(cenalloc, given, 2);
+            converter.use(camera.ring(), ring);
+            camera.start();
+            converter.start();
+        }
+
+        @Override
+        public void close() {
+            converter.close();
+            ring.close();
+            camera.close();
+        }
+    }
+
+    @Test
+    void aFrameOfACameraIsReadAndGivenBack() throws Exception {
+        try (var chain = new Chain()) {
+            for (int i = 0; i < 20; i++) {
+                Frame raw = chain.camera.next(SECOND);
+                long time = raw.timestampNanos();
+                chain.converter.put(raw);
+                assertTrue(raw.isLent(), "the converter has it");
+                try (Frame converted = chain.converter.next(SECOND)) {
+                    assertFalse(raw.isLent(), "the camera has it again");
+                    assertSame(chain.ring, converted.ring());
+                    assertEquals(i, converted.sequence());
+                    assertEquals(time, converted.timestampNanos());
+                    assertEquals(640, converted.layout().image().width());
+                }
+            }
+        }
+    }
+
+    @Test
+    void aFrameTakesEightSystemCallsThroughBoth() throws Exception {
+        try (var chain = new Chain()) {
+            // One is converted while the next is captured.
+            chain.converter.put(chain.camera.next(SECOND));
+            int before = 0;
+            for (int i = 0; i < 11; i++) {
+                before = i == 1 ? world.kernel.calls.size() : before;
+                chain.converter.put(chain.camera.next(SECOND));
+                chain.converter.next(SECOND).close();
+            }
+            assertEquals(80, world.kernel.calls.size() - before);
+        }
+    }
+
+    @Test
+    void whatIsReadAtTheEndGoesBack() throws Exception {
+        try (var chain = new Chain()) {
+            world.converter.works = false;
+            Frame one = chain.camera.next(SECOND);
+            Frame two = chain.camera.next(SECOND);
+            chain.converter.put(one);
+            chain.converter.put(two);
+            var late = assertThrows(NoFrameException.class, () -> chain.converter.next(SECOND));
+            assertTrue(late.remedy().contains("put a frame"), late.remedy());
+            assertTrue(one.isLent());
+            chain.converter.stop();
+            assertFalse(one.isLent());
+            assertFalse(two.isLent());
+            world.converter.works = true;
+            chain.converter.start();
+            chain.converter.put(chain.camera.next(SECOND));
+            chain.converter.next(SECOND).close();
+            // Of a stream that has ended, nothing is to be given back.
+            chain.converter.put(chain.camera.next(SECOND));
+            chain.camera.stop();
+            chain.converter.stop();
+        }
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // null is one of the tests
+    void onlyLentFramesOfTheRightRingArePut() throws Exception {
+        try (var chain = new Chain();
+                Camera other = Camera.open(cenalloc, VideoWorld.MULTIPLANAR, ImageRequest.ANY)) {
+            other.start();
+            Frame strange = other.next(SECOND);
+            assertThrows(IllegalArgumentException.class, () -> chain.converter.put(strange));
+            Frame frame = chain.camera.next(SECOND);
+            frame.close();
+            assertThrows(IllegalStateException.class, () -> chain.converter.put(frame));
+            Frame again = chain.camera.next(SECOND);
+            chain.converter.put(again);
+            var twice = assertThrows(IllegalStateException.class, () -> chain.converter.put(again));
+            assertTrue(twice.toString().contains("is being read"), twice::toString);
+            assertThrows(NullPointerException.class, () -> chain.converter.put(null));
+            Frame converted = chain.converter.next(SECOND);
+            assertThrows(IllegalArgumentException.class, () -> chain.converter.put(converted));
+            converted.close();
+            chain.converter.stop();
+            Frame late = chain.camera.next(SECOND);
+            assertThrows(IllegalStateException.class, () -> chain.converter.put(late));
+            assertTrue(late.isLent(), "it stays the caller's");
+            late.close();
+        }
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // null is one of the tests
+    void itReadsOneRingAndWritesAnother() throws Exception {
+        try (var chain = new Chain()) {
+            chain.converter.stop();
+            Agreement same = chain.taken;
+            chain.converter.configure(same, same);
+            Ring ring = chain.camera.ring();
+            assertThrows(IllegalArgumentException.class, () -> chain.converter.use(ring, ring));
+            assertThrows(IllegalArgumentException.class, () -> chain.converter.use(ring, chain.ring));
+            assertThrows(IllegalStateException.class, chain.converter::start);
+            assertThrows(NullPointerException.class, () -> chain.converter.use(ring, null));
+            assertThrows(NullPointerException.class, () -> chain.converter.configure(same, null));
+            try (Ring second = Ring.allocate(cenalloc, same, 2)) {
+                chain.converter.use(ring, second);
+                chain.converter.start();
+                assertThrows(IllegalStateException.class, () -> chain.converter.configure(same, same));
+                assertThrows(IllegalStateException.class, () -> chain.converter.use(ring, second));
+                chain.converter.put(chain.camera.next(SECOND));
+                assertSame(second, chain.converter.next(SECOND).ring());
+            }
+        }
+    }
+
+    @Test
+    void aConverterWhoseSecondQueueDoesNotStartIsStoppedAgain() throws Exception {
+        try (var chain = new Chain()) {
+            chain.converter.stop();
+            for (int call = 0; call < 4; call++) {
+                world.kernel.failCall(call, Errno.ENOMEM);
+                var e = assertThrows(CenallocException.class, chain.converter::start);
+                assertEquals(Errno.ENOMEM, e.errno());
+                world.kernel.failNoCall();
+            }
+            chain.converter.start();
+            chain.converter.put(chain.camera.next(SECOND));
+            chain.converter.next(SECOND).close();
+        }
+    }
+
+    @Test
+    void anUnpluggedConverterIsTold() throws Exception {
+        try (var chain = new Chain()) {
+            Frame frame = chain.camera.next(SECOND);
+            world.converter.gone = true;
+            assertThrows(DeviceGoneException.class, () -> chain.converter.put(frame));
+            assertTrue(frame.isLent(), "it stays the caller's");
+            frame.close();
+            assertThrows(DeviceGoneException.class, () -> chain.converter.next(SECOND));
+        }
+    }
+
+    // ---- outputs ----
+
+    private VideoOutput output(Ring[] ring) throws CenallocException {
+        VideoOutput output = VideoOutput.open(cenalloc, OUTPUT);
+        Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(output.port()));
+        output.configure(agreement);
+        ring[0] = Ring.allocate(cenalloc, agreement, 3);
+        output.use(ring[0]);
+        output.start();
+        return output;
+    }
+
+    @Test
+    void anOutputGivesEmptyFramesToDrawInto() throws Exception {
+        var ring = new Ring[1];
+        try (VideoOutput output = output(ring)) {
+            assertEquals("YUYV 320x240", output.image().toString());
+            assertEquals(15, output.rate().frames());
+            var seen = new HashSet<Frame>();
+            for (int i = 0; i < 12; i++) {
+                try (Frame frame = output.next(SECOND)) {
+                    assertEquals(i, frame.sequence());
+                    assertEquals(i < 3, frame.timestampNanos() == 0, "shown before");
+                    seen.add(frame);
+                    try (var pixels = frame.access(Direction.WRITE)) {
+                        pixels.segment().fill((byte) i);
+                    }
+                }
+            }
+            assertEquals(3, seen.size());
+            assertTrue(world.output.finished().size() >= 9, "they were shown");
+            int before = world.kernel.calls.size();
+            output.next(SECOND).close();
+            assertEquals(3, world.kernel.calls.size() - before);
+            output.stop();
+            output.start();
+            assertEquals(0, output.next(SECOND).sequence());
+        }
+        ring[0].close();
+    }
+
+    @Test
+    void anOutputThatShowsNothingIsToldApartFromOneWithoutFrames() throws Exception {
+        var ring = new Ring[1];
+        try (VideoOutput output = output(ring)) {
+            world.output.works = false;
+            for (int i = 0; i < 3; i++) {
+                output.next(SECOND).close();
+            }
+            var late = assertThrows(NoFrameException.class, () -> output.next(SECOND));
+            assertEquals(Errno.ETIMEDOUT, late.errno());
+            world.output.works = true;
+            Frame one = output.next(SECOND);
+            Frame two = output.next(SECOND);
+            Frame three = output.next(SECOND);
+            assertThrows(IllegalStateException.class, () -> output.next(SECOND));
+            two.close();
+            assertEquals(two.index(), output.next(SECOND).index());
+            one.close();
+            three.close();
+            assertThrows(IllegalArgumentException.class, () -> output.next(Duration.ZERO));
+            world.output.errors.put(v4l2_h.VIDIOC_DQBUF(), Errno.EIO);
+            assertThrows(DamagedStreamException.class, () -> output.next(SECOND));
+            world.output.gone = true;
+            assertThrows(DeviceGoneException.class, () -> output.next(SECOND));
+        }
+        ring[0].close();
+    }
+}

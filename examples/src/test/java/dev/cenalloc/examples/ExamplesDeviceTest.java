@@ -1,0 +1,134 @@
+package dev.cenalloc.examples;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.awt.image.BufferedImage;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Each example as a process of its own, on a real kernel with vivid cameras, vim2m and a VKMS display. */
+@EnabledIfSystemProperty(
+        named = "cenalloc.devices",
+        matches = "required",
+        disabledReason =
+                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+class ExamplesDeviceTest {
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    private Path directory;
+
+    /** What an example printed to standard output. Nothing may come on standard error. */
+    private String run(String example, String... arguments) throws Exception {
+        var command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "dev.cenalloc.examples." + example));
+        command.addAll(List.of(arguments));
+        Path out = directory.resolve("out");
+        Path err = directory.resolve("err");
+        Process process = new ProcessBuilder(command)
+                .redirectOutput(out.toFile())
+                .redirectError(err.toFile())
+                .start();
+        try {
+            assertTrue(process.waitFor(120, TimeUnit.SECONDS), example + " did not end");
+        } finally {
+            process.destroyForcibly();
+        }
+        assertEquals("", Files.readString(err), example);
+        assertEquals(0, process.exitValue(), example);
+        return Files.readString(out);
+    }
+
+    private static void assertContains(String out, String... words) {
+        for (String word : words) {
+            assertTrue(out.contains(word), () -> "\"" + word + "\" in: " + out);
+        }
+    }
+
+    @Test
+    void hello() throws Exception {
+        String out = run("Hello");
+        assertContains(out, "reserved: contiguous", "system: scattered", "read 42 from dma-buf", "of 8388608 bytes");
+    }
+
+    @Test
+    void explain() throws Exception {
+        String out = run("Explain");
+        assertContains(out, "camera needs contiguous memory", "npu needs only heaps {system}");
+        assertContains(out, "camera needs a pitch of at most 1984 bytes", "gpu needs a pitch of at least 2048 bytes");
+        String mended = out.substring(out.indexOf("With another camera"));
+        assertContains(mended, "a pitch of 2048 bytes", "system");
+    }
+
+    @Test
+    void grab() throws Exception {
+        Path file = directory.resolve("picture.png");
+        String out = run("Grab", "--out", file.toString());
+        assertContains(out, "vivid", "640x480", file.toString());
+        BufferedImage picture = ImageIO.read(file.toFile());
+        assertEquals(640, picture.getWidth());
+        assertEquals(480, picture.getHeight());
+        // Colour bars: grey on the left, black on the right.
+        int grey = picture.getRGB(8, 400) & 0xFFFFFF;
+        assertTrue(grey % 0x010101 == 0 && grey > 0xB00000 && grey < 0xD00000, () -> Integer.toHexString(grey));
+        assertEquals(0xFF000000, picture.getRGB(632, 400));
+    }
+
+    @Test
+    void show() throws Exception {
+        String out = run("Show", "--seconds", "3");
+        assertContains(out, "vkms");
+        var frames = Pattern.compile("(\\d+) frames on").matcher(out);
+        assertTrue(frames.find() && Integer.parseInt(frames.group(1)) > 3, out);
+    }
+
+    @Test
+    void cameraToDisplay() throws Exception {
+        String out = run("CameraToDisplay", "--seconds", "3");
+        assertContains(out, "from vivid platform:vivid-000 to vkms", "Chosen: system.");
+        assertFrames(out);
+    }
+
+    @Test
+    void convert() throws Exception {
+        String out = run("Convert", "--seconds", "3");
+        assertContains(out, "vivid platform:vivid-000", "vim2m platform:vim2m", "vkms", "Chosen: system.");
+        assertFrames(out);
+    }
+
+    private static void assertFrames(String out) {
+        var frames = Pattern.compile("(\\d+) frames shown").matcher(out);
+        assertTrue(frames.find() && Integer.parseInt(frames.group(1)) > 10, out);
+    }
+
+    @Test
+    void aWrongOptionIsTold() throws Exception {
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-cp",
+                        System.getProperty("java.class.path"),
+                        "dev.cenalloc.examples.Grab",
+                        "--nonsense")
+                .redirectErrorStream(true)
+                .start();
+        String out;
+        try (var reader = process.inputReader()) {
+            out = String.join("\n", reader.lines().toList());
+        }
+        assertEquals(1, process.waitFor());
+        assertContains(out, "usage: [--out VALUE]");
+    }
+}

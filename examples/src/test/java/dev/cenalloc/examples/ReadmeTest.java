@@ -1,0 +1,72 @@
+package dev.cenalloc.examples;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What README and the issue of the examples promise of their sources. */
+class ReadmeTest {
+    private static final String SOURCES = "examples/src/main/java/dev/cenalloc/examples/";
+
+    /** Lines with imports and comments, at most. */
+    private static final Map<String, Integer> LIMITS =
+            Map.of("Hello", 30, "Explain", 40, "Grab", 40, "Show", 50, "CameraToDisplay", 40, "Convert", 50);
+
+    private static Path root() {
+        Path directory = Path.of("").toAbsolutePath();
+        while (directory != null && !Files.exists(directory.resolve(SOURCES))) {
+            directory = directory.getParent();
+        }
+        if (directory == null) {
+            throw new AssertionError(SOURCES + " is not above " + Path.of("").toAbsolutePath());
+        }
+        return directory;
+    }
+
+    private static String source(String example) throws IOException {
+        return Files.readString(root().resolve(SOURCES + example + ".java"));
+    }
+
+    /** Without the white space at the beginning of lines. */
+    private static String flat(String code) {
+        return code.lines().map(String::strip).reduce("", (one, next) -> one + next + "\n");
+    }
+
+    @Test
+    void theTwentyLinesAreAnExample() throws Exception {
+        var block = Pattern.compile("(?s)```java\n(.*?)```").matcher(Files.readString(root().resolve("README.md")));
+        assertTrue(block.find());
+        String code = block.group(1);
+        assertTrue(code.lines().count() <= 20, () -> code.lines().count() + " lines");
+        assertTrue(flat(source("CameraToDisplay")).contains(flat(code)), code);
+        assertTrue(!block.find(), "one block of Java, so that this test sees all of it");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Hello", "Explain", "Grab", "Show", "CameraToDisplay", "Convert"})
+    void examplesAreShort(String example) throws Exception {
+        long lines = source(example).lines().count();
+        Integer limit = LIMITS.get(example);
+        assertTrue(limit != null && lines <= limit, () -> example + " has " + lines + " lines");
+    }
+
+    @Test
+    void everyFileThatReadmeLinksToExists() throws Exception {
+        var links = Pattern.compile("\\]\\(([^)#:]+)\\)").matcher(Files.readString(root().resolve("README.md")));
+        int found = 0;
+        while (links.find()) {
+            found++;
+            assertTrue(Files.exists(root().resolve(links.group(1))), links.group(1));
+        }
+        assertTrue(found > 5);
+        assertEquals(6, LIMITS.size());
+    }
+}
