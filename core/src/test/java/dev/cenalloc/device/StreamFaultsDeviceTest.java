@@ -180,7 +180,9 @@ class StreamFaultsDeviceTest {
         void on(Kernel kernel) throws Exception;
     }
 
-    private static final BiPredicate<List<Call>, Integer> ALL = (_, _) -> true;
+    private void failEachOfDirect(boolean forGood, int... errnos) throws Exception {
+        failEach(this::direct, (_, _) -> true, forGood, errnos);
+    }
 
     private void direct(Kernel kernel) throws Exception {
         devices.direct(kernel, StreamRun::showSome);
@@ -191,21 +193,21 @@ class StreamFaultsDeviceTest {
     @ValueSource(ints = {Errno.EINVAL, Errno.EBUSY})
     @Timeout(value = 20, unit = TimeUnit.MINUTES)
     void aCallThatFailsIsTold(int errno) throws Exception {
-        failEach(this::direct, ALL, false, errno);
+        failEachOfDirect(false, errno);
     }
 
     /** As when memory is short, a cable is loose, or another program may and we may not: by turns. */
     @Test
     @Timeout(value = 20, unit = TimeUnit.MINUTES)
     void aCallThatFailsForOtherReasonsIsTold() throws Exception {
-        failEach(this::direct, ALL, false, Errno.EIO, Errno.ENOMEM, Errno.EACCES);
+        failEachOfDirect(false, Errno.EIO, Errno.ENOMEM, Errno.EACCES);
     }
 
     /** From any call on, a device fails at all calls: it is gone. */
     @Test
     @Timeout(value = 20, unit = TimeUnit.MINUTES)
     void aDeviceThatIsGoneIsTold() throws Exception {
-        failEach(this::direct, ALL, true, Errno.ENODEV);
+        failEachOfDirect(true, Errno.ENODEV);
     }
 
     /** The calls that only a converter has, and only a camera that lends its memory. */
