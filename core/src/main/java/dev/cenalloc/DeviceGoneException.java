@@ -4,8 +4,8 @@ import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
 
 /**
- * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open. Nothing that is open on it
- * works any more. Close it, and find the device anew.
+ * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open or about to be opened. Nothing
+ * that is open on it works any more. Close it, and find the device anew.
  */
 public final class DeviceGoneException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -14,7 +14,7 @@ public final class DeviceGoneException extends CenallocException {
      * An exception for a device that is gone.
      *
      * @param call the call that found out, by the kernel's name for it
-     * @param path the node that was open
+     * @param path the node
      */
     public DeviceGoneException(String call, Path path) {
         super(

@@ -102,6 +102,20 @@ class ConverterTest {
         }
     }
 
+    /** The converted frame cannot go back either; that is told beside it. */
+    @Test
+    void ofTwoFailuresTheFirstIsTold() throws Exception {
+        try (var chain = new Chain()) {
+            chain.converter.put(chain.camera.next(SECOND));
+            world.converter.errors.put(v4l2_h.VIDIOC_QBUF(), Errno.EBUSY);
+            world.kernel.failCall(2, Errno.ENODEV); // after poll and the dequeuing of the converted frame
+            var gone = assertThrows(DeviceGoneException.class, () -> chain.converter.next(SECOND));
+            assertEquals("VIDIOC_DQBUF", gone.call());
+            assertEquals(1, gone.getSuppressed().length);
+            assertEquals("VIDIOC_QBUF", ((CenallocException) gone.getSuppressed()[0]).call());
+        }
+    }
+
     @Test
     void whatIsReadAtTheEndGoesBack() throws Exception {
         try (var chain = new Chain()) {
