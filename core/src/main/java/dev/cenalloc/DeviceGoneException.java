@@ -5,13 +5,13 @@ import java.nio.file.Path;
 
 /**
  * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open or about to be opened. Nothing
- * that is open on it works any more. Close it, and find the device anew.
+ * that is open on it works any more. The caller closes it and finds the device anew.
  */
 public final class DeviceGoneException extends CenallocException {
     private static final long serialVersionUID = 1;
 
     /**
-     * An exception for a device that is gone.
+     * Makes an exception for a device that is gone.
      *
      * @param call the call that found out, by the kernel's name for it
      * @param path the node

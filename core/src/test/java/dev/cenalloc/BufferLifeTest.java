@@ -566,7 +566,7 @@ class BufferLifeTest {
             assertEquals(1, buffer.attachments().size());
             buffer.dmaBuf();
             e = assertThrows(BufferBusyException.class, () -> buffer.relocate(CONTIGUOUS));
-            assertTrue(String.valueOf(e.getMessage()).contains("handed out"), e::getMessage);
+            assertTrue(String.valueOf(e.getMessage()).contains("has returned its descriptor"), e::getMessage);
         }
     }
 
@@ -651,7 +651,7 @@ class BufferLifeTest {
             assertEquals(8192, buffer.requestedSize());
             assertEquals(HeapProperties.Trait.YES, buffer.dmaBuf().properties().contiguous());
             buffer.attach(CONTIGUOUS);
-            assertTrue(buffer.explain().contains("8192 bytes that came from default_cma_region"), buffer::explain);
+            assertTrue(buffer.explain().contains("8192 bytes, adopted, from default_cma_region"), buffer::explain);
             assertTrue(buffer.explain().contains("Attached later: camera"), buffer::explain);
         }
         try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, true))) {
