@@ -89,8 +89,7 @@ public final class Cenalloc implements AutoCloseable {
 
     static Cenalloc open(Kernel kernel, Path directory) throws CenallocException {
         var heaps = new ArrayList<OpenHeap>();
-        String remedy =
-                "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM, or with CONFIG_UDMABUF for ordinary memory";
+        String remedy = "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM, or with CONFIG_UDMABUF for ordinary memory";
         try {
             for (String name : kernel.list(directory)) {
                 Path path = directory.resolve(name);
@@ -396,8 +395,7 @@ public final class Cenalloc implements AutoCloseable {
      * @return the plan
      */
     public Plan plan(Demand demand, List<Device> devices) {
-        return Plan.of(
-                Objects.requireNonNull(demand, "demand"), Objects.requireNonNull(devices, "devices"), heaps);
+        return Plan.of(Objects.requireNonNull(demand, "demand"), Objects.requireNonNull(devices, "devices"), heaps);
     }
 
     /**

@@ -380,7 +380,13 @@ public final class DmaBuf implements AutoCloseable {
                         size,
                         "this process would lock more memory than it may",
                         "raise the limit RLIMIT_MEMLOCK (ulimit -l)");
-            case Errno.EINVAL, Errno.ENXIO, Errno.ENODEV, Errno.ENOTTY, Errno.ENOSYS, Errno.EOPNOTSUPP, Errno.ENOTSUPP ->
+            case Errno.EINVAL,
+                    Errno.ENXIO,
+                    Errno.ENODEV,
+                    Errno.ENOTTY,
+                    Errno.ENOSYS,
+                    Errno.EOPNOTSUPP,
+                    Errno.ENOTSUPP ->
                 new CenallocException(
                         errno,
                         "mmap",

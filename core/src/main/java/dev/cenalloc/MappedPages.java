@@ -73,7 +73,8 @@ final class MappedPages {
                 ending = false;
                 throw e;
             }
-            // An error interrupted the arena's close, and the segment may still give access to its addresses. So they are
+            // An error interrupted the arena's close, and the segment may still give access to its addresses. So they
+            // are
             // covered with anonymous pages, which stay, and the buffer's pages are unmapped.
             if (address != 0 && kernel.coverPages(address, size) >= 0) {
                 address = 0;

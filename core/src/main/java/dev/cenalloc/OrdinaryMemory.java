@@ -61,7 +61,8 @@ final class OrdinaryMemory {
         if (available.isEmpty()) {
             return kernel.freeMemory();
         }
-        // MemAvailable counts the free part of contiguous pools, but pages of a dma-buf cannot move, so they cannot be there.
+        // MemAvailable counts the free part of contiguous pools, but pages of a dma-buf cannot move, so they cannot be
+        // there.
         return OptionalLong.of(
                 Math.max(0, available.getAsLong() - kernel.meminfo("CmaFree").orElse(0)));
     }

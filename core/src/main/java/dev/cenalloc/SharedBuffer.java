@@ -362,9 +362,13 @@ public final class SharedBuffer implements AutoCloseable {
         String missing = missing();
         if (!missing.isEmpty()) {
             if (expectation.isStrict()) {
-                throw new IllegalStateException("first use before all expected devices are attached; missing: " + missing);
+                throw new IllegalStateException(
+                        "first use before all expected devices are attached; missing: " + missing);
             }
-            Log.warn("first use of the buffer of {} before all expected devices are attached; missing: {}", demand, missing);
+            Log.warn(
+                    "first use of the buffer of {} before all expected devices are attached; missing: {}",
+                    demand,
+                    missing);
         }
     }
 
