@@ -48,13 +48,19 @@ final class Explanation {
         if (!candidates.isEmpty()) {
             describeAssurances(text, candidates.getFirst());
         }
-        rejections().forEach((reason, names) ->
-                text.append("\n  not ").append(String.join(", ", names)).append(": ").append(reason));
+        rejections()
+                .forEach((reason, names) -> text.append("\n  not ")
+                        .append(String.join(", ", names))
+                        .append(": ")
+                        .append(reason));
         plan.devices().forEach(device -> describeAbsentHeaps(text, device));
         List<Conflict> conflicts = plan.conflicts();
         for (int i = 0; i < conflicts.size(); i++) {
             text.append(conflicts.size() == 1 ? "\nConflict:" : "\nConflict " + (i + 1) + ":");
-            conflicts.get(i).statements().forEach(statement -> text.append("\n  ").append(statement));
+            conflicts
+                    .get(i)
+                    .statements()
+                    .forEach(statement -> text.append("\n  ").append(statement));
         }
         return text.toString();
     }

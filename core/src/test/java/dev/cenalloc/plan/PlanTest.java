@@ -117,8 +117,7 @@ class PlanTest {
                         List.of(narrow, wide, npu),
                         List.of(Heap.of("system"), Heap.of("reserved"), Heap.of("default_cma_region")))
                 .explain();
-        assertTrue(
-                text.endsWith("""
+        assertTrue(text.endsWith("""
                         No heap suits.
                           not system, reserved, default_cma_region: no memory satisfies these devices together
                         Conflict 1:
@@ -126,8 +125,7 @@ class PlanTest {
                           npu needs memory of the heap system (its driver)
                         Conflict 2:
                           camera needs a pitch of at most 1984 bytes (its data sheet)
-                          gpu needs a pitch of at least 2048 bytes (its manual)"""),
-                text);
+                          gpu needs a pitch of at least 2048 bytes (its manual)"""), text);
     }
 
     @Test
