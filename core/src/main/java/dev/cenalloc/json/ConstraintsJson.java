@@ -119,9 +119,10 @@ public final class ConstraintsJson {
                 return json;
             }
         } catch (ConstraintsFormatException e) {
-            throw new IllegalArgumentException("no document can have these constraints: " + constraints + "; " + e.getMessage(), e);
+            throw new IllegalArgumentException(
+                    "no document can have these constraints: " + constraints + "; " + e.getMessage(), e);
         }
-        throw new IllegalArgumentException("no document can have these constraints: " + constraints
-                + "; each value in " + constraints.unknown() + " must be JSON, without spaces around it");
+        throw new IllegalArgumentException("no document can have these constraints: " + constraints + "; each value in "
+                + constraints.unknown() + " must be JSON, without spaces around it");
     }
 }

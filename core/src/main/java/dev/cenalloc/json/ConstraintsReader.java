@@ -115,9 +115,8 @@ final class ConstraintsReader {
                 found = true;
                 if (value != JsonToken.VALUE_NUMBER_INT
                         || !parser.getText().equals(String.valueOf(ConstraintsJson.VERSION))) {
-                    throw refusal(
-                            "the version is not " + ConstraintsJson.VERSION
-                                    + ", the only known one: write the constraints in that version, or use a newer library");
+                    throw refusal("the version is not " + ConstraintsJson.VERSION
+                            + ", the only known one: write the constraints in that version, or use a newer library");
                 }
             }
             parser.skipChildren();
@@ -175,8 +174,9 @@ final class ConstraintsReader {
             String key = parser.currentName();
             Field field = FIELDS.get(key);
             if (field == null && !advisory) {
-                throw refusal("\"" + key + "\" is not a known field, and an unknown requirement cannot be kept: correct the"
-                        + " name, or write it in advise if it is only advice");
+                throw refusal(
+                        "\"" + key + "\" is not a known field, and an unknown requirement cannot be kept: correct the"
+                                + " name, or write it in advise if it is only advice");
             }
             if (field != null && field.isAdvisory() != advisory) {
                 throw refusal(

@@ -227,7 +227,9 @@ public final class Profile {
                     case "version" -> version(parser);
                     case "devices" -> entries(parser, this::device);
                     case "uses" -> entries(parser, this::use);
-                    default -> throw refusal(parser, "\"" + key + "\" is not a key of a profile: it has version, devices and uses");
+                    default ->
+                        throw refusal(
+                                parser, "\"" + key + "\" is not a key of a profile: it has version, devices and uses");
                 }
             }
             if (parser.nextToken() != null) {
