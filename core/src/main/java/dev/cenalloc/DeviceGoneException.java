@@ -2,6 +2,7 @@ package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
+import java.util.Objects;
 
 /**
  * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open or about to be opened. Nothing
@@ -19,8 +20,8 @@ public final class DeviceGoneException extends CenallocException {
     public DeviceGoneException(String call, Path path) {
         super(
                 Errno.ENODEV,
-                call,
-                path,
+                Objects.requireNonNull(call, "call"),
+                Objects.requireNonNull(path, "path"),
                 -1,
                 "the device was unplugged, or its driver was unbound",
                 "close it, and find the device anew");
