@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -76,6 +77,9 @@ public final class DmaBuf implements AutoCloseable {
 
     private final long size;
     private final long inode;
+    /** Null until it was read; it never changes. */
+    private volatile @Nullable String exporter;
+
     private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
 
     /** What is to be released of a buffer. Separate from it, so that the cleaner does not keep the buffer reachable. */
@@ -172,7 +176,9 @@ public final class DmaBuf implements AutoCloseable {
         boolean isDmaBuf = false;
         try {
             // A dma-buf ioctl cannot tell: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate (6.12).
-            isDmaBuf = kernel.fdinfo(fd).stream().anyMatch(line -> line.startsWith(EXPORTER));
+            String exporter = line(kernel.fdinfo(fd), EXPORTER);
+            adopted.exporter = exporter;
+            isDmaBuf = exporter != null;
         } catch (IOException e) {
             throw unknown(e);
         } finally {
@@ -247,7 +253,12 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public String exporter() throws IOException {
-        return info(EXPORTER);
+        String known = exporter;
+        if (known == null || !held.descriptor.isOpen()) {
+            known = info(EXPORTER);
+            exporter = known;
+        }
+        return known;
     }
 
     /**
@@ -263,14 +274,19 @@ public final class DmaBuf implements AutoCloseable {
     private String info(String key) throws IOException {
         int fd = held.descriptor.acquire();
         try {
-            return kernel.fdinfo(fd).stream()
-                    .filter(line -> line.startsWith(key))
-                    .map(line -> line.substring(key.length()).strip())
-                    .findFirst()
-                    .orElse("");
+            return Objects.requireNonNullElse(line(kernel.fdinfo(fd), key), "");
         } finally {
             held.descriptor.release();
         }
+    }
+
+    /** What follows a key in the lines of an fdinfo; null if it is not there. */
+    private static @Nullable String line(List<String> fdinfo, String key) {
+        return fdinfo.stream()
+                .filter(line -> line.startsWith(key))
+                .map(line -> line.substring(key.length()).strip())
+                .findFirst()
+                .orElse(null);
     }
 
     /**

@@ -668,6 +668,64 @@ class BufferLifeTest {
         assertEquals(0, kernel.openFiles());
     }
 
+    /** A camera's own memory, on a board whose display needs CMA. */
+    @Test
+    void aDriversContiguousMemorySuitsWhoNeedsIt() throws Exception {
+        for (String exporter : List.of("videobuf2_dma_contig", "videobuf2-dma-contig")) {
+            try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf(exporter, 8192, false))) {
+                buffer.attach(CONTIGUOUS);
+                assertTrue(buffer.explain().contains("adopted, from " + exporter), buffer::explain);
+            }
+        }
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("videobuf2_dma_sg", 8192, false))) {
+            var e = assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS));
+            assertTrue(e.getMessage().contains("scattered"), e::getMessage);
+        }
+    }
+
+    /** A move would lose the driver's memory, so it is not advised; who knows the driver can say what it gives. */
+    @Test
+    void whatIsNotKnownOfAdoptedMemoryCanBeSaid() throws Exception {
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, false))) {
+            var e = assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS));
+            assertFalse(e.remedy().contains("relocate"), e::remedy);
+            assertTrue(e.remedy().contains("adopt"), e::remedy);
+        }
+        HeapProperties known = HeapProperties.ofExporter("videobuf2_dma_contig");
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, false), known)) {
+            buffer.attach(CONTIGUOUS);
+        }
+    }
+
+    @Test
+    void adoptingReadsTheExporterOnce() throws Exception {
+        int fd = kernel.foreignDmaBuf("vivid", 8192, false);
+        kernel.calls.clear();
+        var adopted = cenalloc.adopt(fd);
+        try (adopted) {
+            assertEquals("vivid", adopted.dmaBuf().exporter());
+        }
+        assertEquals(
+                1,
+                kernel.calls.stream().filter(call -> call.startsWith("fdinfo")).count(),
+                kernel.calls::toString);
+        assertThrows(IllegalStateException.class, adopted::dmaBuf);
+    }
+
+    @Test
+    void theCopyOfAMoveIsNoDevice() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(ANY);
+            buffer.map(Direction.READ_WRITE).close();
+            buffer.relocate(CONTIGUOUS);
+            Plan plan = buffer.choice().orElseThrow().plan();
+            assertEquals(
+                    List.of(ANY.name(), CONTIGUOUS.name()),
+                    plan.devices().stream().map(Device::name).toList());
+            assertFalse(buffer.explain().contains("CPU"), buffer::explain);
+        }
+    }
+
     // ---- the rest ----
 
     @Test

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
 /** The kernel under this process. Stateless, safe for any number of threads. */
 public final class LinuxKernel implements Kernel {
@@ -20,9 +21,7 @@ public final class LinuxKernel implements Kernel {
     private static final int CHARACTER_DEVICE = 0x2000;
 
     /** Made at the first use, since a platform that is not supported throws. */
-    private static final class Holder {
-        static final LinuxKernel INSTANCE = new LinuxKernel();
-    }
+    private static volatile @Nullable LinuxKernel instance;
 
     private LinuxKernel() {}
 
@@ -32,8 +31,13 @@ public final class LinuxKernel implements Kernel {
      * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
      */
     public static LinuxKernel instance() {
-        Platform.requireUsable();
-        return Holder.INSTANCE;
+        LinuxKernel kernel = instance;
+        if (kernel == null) {
+            Platform.requireUsable(); // links a function to learn whether Java permits it: once is enough
+            kernel = new LinuxKernel();
+            instance = kernel;
+        }
+        return kernel;
     }
 
     @Override
