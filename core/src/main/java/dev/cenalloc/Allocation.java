@@ -100,7 +100,8 @@ final class Allocation {
     private CenallocException noHeap(Plan plan) {
         Optional<Heap> closed = preferredWithoutPermission(plan);
         if (closed.isPresent()) {
-            return CenallocException.ofCall(Errno.EACCES, "open", closed.get().path().orElse(null), plan.requestedSize());
+            return CenallocException.ofCall(
+                    Errno.EACCES, "open", closed.get().path().orElse(null), plan.requestedSize());
         }
         return new NoSuitableHeapException(plan, cenalloc.remedy(plan));
     }

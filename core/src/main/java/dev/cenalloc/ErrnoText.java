@@ -3,8 +3,8 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 
 /**
- * What an error number means for a call of this library, and what can be done. For calls whose caller knows no more than
- * the number. A value.
+ * What an error number means for a call of this library, and what can be done. For calls whose caller knows no more
+ * than the number. A value.
  *
  * @param what what went wrong, in words
  * @param remedy one thing that can be done, in words
@@ -56,8 +56,7 @@ record ErrnoText(String what, String remedy) {
                         "use another device or heap, or a newer kernel");
             case Errno.EFAULT ->
                 new ErrnoText(
-                        "the driver cannot use this memory",
-                        "use memory of another heap, such as a contiguous one");
+                        "the driver cannot use this memory", "use memory of another heap, such as a contiguous one");
             case Errno.EAGAIN -> new ErrnoText("the call would have to wait", "try again later");
             case Errno.EINTR -> new ErrnoText("a signal interrupted the call", "call again");
             case Errno.ETIMEDOUT -> new ErrnoText("the device did not answer in time", LOG);
@@ -67,8 +66,7 @@ record ErrnoText(String what, String remedy) {
                 new ErrnoText(
                         "the device's input has no signal, or its media links are not enabled",
                         "connect the source, or enable the links (media-ctl)");
-            case Errno.ESHUTDOWN ->
-                new ErrnoText("the device was shut down", "close it, and find the device anew");
+            case Errno.ESHUTDOWN -> new ErrnoText("the device was shut down", "close it, and find the device anew");
             case Errno.ENOTDIR, Errno.ELOOP, Errno.ENAMETOOLONG ->
                 new ErrnoText("the path cannot be followed", "see whether the path is right");
             default -> new ErrnoText("the kernel refused", LOG);

@@ -8,9 +8,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The mapped pages of a buffer, which hold its descriptor. Closed by their {@link Mapping}, and separate from it so that the
- * cleaner does not keep the buffer reachable. Closing takes several steps; after an error between two of them, the next
- * {@link #close} continues there. Thread-safe.
+ * The mapped pages of a buffer, which hold its descriptor. Closed by their {@link Mapping}, and separate from it so
+ * that the cleaner does not keep the buffer reachable. Closing takes several steps; after an error between two of them,
+ * the next {@link #close} continues there. Thread-safe.
  */
 final class MappedPages {
     private final Kernel kernel;
@@ -73,7 +73,8 @@ final class MappedPages {
                 ending = false;
                 throw e;
             }
-            // An error interrupted the arena's close, and the segment may still give access to its addresses. So they are
+            // An error interrupted the arena's close, and the segment may still give access to its addresses. So they
+            // are
             // covered with anonymous pages, which stay, and the buffer's pages are unmapped.
             if (address != 0 && kernel.coverPages(address, size) >= 0) {
                 address = 0;

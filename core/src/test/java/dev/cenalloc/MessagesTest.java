@@ -69,7 +69,8 @@ class MessagesTest {
     void controlCharactersAreEscaped() {
         String plain = "vivid platform:vivid-000, M\u00fcnchen \uD83D\uDCF7";
         assertSame(plain, Printable.of(plain));
-        assertEquals("a\\nb\\u000d\\u001b[31m\\u2028\\u202e\\ud83d", Printable.of("a\nb\r\u001b[31m\u2028\u202e\ud83d"));
+        assertEquals(
+                "a\\nb\\u000d\\u001b[31m\\u2028\\u202e\\ud83d", Printable.of("a\nb\r\u001b[31m\u2028\u202e\ud83d"));
     }
 
     @Test
@@ -78,7 +79,8 @@ class MessagesTest {
             int lines = cenalloc.dump().split("\n", -1).length;
             buffer.name("x\n0 buffers, 0 bytes of memory\u001b[2J");
             assertEquals(lines, cenalloc.dump().split("\n", -1).length);
-            buffer.attach(Device.of("evil\ncamera", Constraints.NONE.onlyHeaps(java.util.Set.of("system", "a\nb")), "\r"));
+            buffer.attach(
+                    Device.of("evil\ncamera", Constraints.NONE.onlyHeaps(java.util.Set.of("system", "a\nb")), "\r"));
             String dump = cenalloc.dump();
             assertEquals(lines + 1, dump.split("\n", -1).length, dump);
             assertTrue(dump.contains("x\\n0 buffers") && dump.contains("evil\\ncamera"), dump);

@@ -65,7 +65,12 @@ class NullArgumentsTest {
         put(cenalloc, buffer, device, attachment, dmaBuf, choice, choice.plan(), choice.heap());
         put(Fence.adopt(kernel, kernel.fence(new FakeKernel.Work())), dmaBuf.map(Direction.READ));
         put(dmaBuf.access(Direction.READ), Expectation.NONE, Direction.READ, Duration.ZERO, Demand.ofBytes(100));
-        put(new Image(PixelFormat.XR24, 16, 16), Constraints.NONE, HeapProperties.UNKNOWN, "text", cenalloc.usage(choice.heap()));
+        put(
+                new Image(PixelFormat.XR24, 16, 16),
+                Constraints.NONE,
+                HeapProperties.UNKNOWN,
+                "text",
+                cenalloc.usage(choice.heap()));
         put(Profile.empty("board"), CenallocException.of(Errno.EIO, "ioctl TEST", 1));
         values.put(List.class, List.of());
         values.put(Collection.class, List.of("camera"));
@@ -98,8 +103,11 @@ class NullArgumentsTest {
 
     /** The public types of the packages, from the compiled classes. */
     private static List<Class<?>> types() throws Exception {
-        Path classes = Path.of(
-                Cenalloc.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+        Path classes = Path.of(Cenalloc.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
         var types = new ArrayList<Class<?>>();
         for (String directory : PACKAGES) {
             try (Stream<Path> files = Files.list(classes.resolve(directory))) {
@@ -129,12 +137,15 @@ class NullArgumentsTest {
     private static List<Executable> executables(Class<?> type) {
         return Stream.<Executable>concat(
                         Arrays.stream(type.getDeclaredConstructors()), Arrays.stream(type.getDeclaredMethods()))
-                .filter(e -> Modifier.isPublic(e.getModifiers()) && !e.isSynthetic() && !e.getName().equals("equals"))
+                .filter(e -> Modifier.isPublic(e.getModifiers())
+                        && !e.isSynthetic()
+                        && !e.getName().equals("equals"))
                 .toList();
     }
 
     private static boolean mustNotBeNull(Parameter parameter) {
-        return !parameter.getType().isPrimitive() && !parameter.getAnnotatedType().isAnnotationPresent(Nullable.class);
+        return !parameter.getType().isPrimitive()
+                && !parameter.getAnnotatedType().isAnnotationPresent(Nullable.class);
     }
 
     @TestFactory
@@ -147,7 +158,8 @@ class NullArgumentsTest {
                     if (mustNotBeNull(parameters[i])) {
                         int which = i;
                         tests.add(dynamicTest(
-                                executable + " with null for " + parameters[i].getName(), () -> check(executable, which)));
+                                executable + " with null for " + parameters[i].getName(),
+                                () -> check(executable, which)));
                     }
                 }
             }
@@ -161,7 +173,9 @@ class NullArgumentsTest {
         Parameter[] parameters = executable.getParameters();
         var arguments = new Object[parameters.length];
         for (int i = 0; i < parameters.length; i++) {
-            arguments[i] = i == which || !mustNotBeNull(parameters[i]) && !parameters[i].getType().isPrimitive()
+            arguments[i] = i == which
+                            || !mustNotBeNull(parameters[i])
+                                    && !parameters[i].getType().isPrimitive()
                     ? null
                     : value(Object.class, parameters[i].getType());
         }

@@ -19,8 +19,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * Reads one document in two passes. The first checks that it is JSON of a known version, the second interprets it. So a newer
- * document is refused for its version, wherever the version is in it, and not for its new fields.
+ * Reads one document in two passes. The first checks that it is JSON of a known version, the second interprets it. So a
+ * newer document is refused for its version, wherever the version is in it, and not for its new fields.
  */
 final class ConstraintsReader {
     private static final String UNLIMITED = "unlimited";
@@ -115,9 +115,8 @@ final class ConstraintsReader {
                 found = true;
                 if (value != JsonToken.VALUE_NUMBER_INT
                         || !parser.getText().equals(String.valueOf(ConstraintsJson.VERSION))) {
-                    throw refusal(
-                            "the version is not " + ConstraintsJson.VERSION
-                                    + ", the only known one: write the constraints in that version, or use a newer library");
+                    throw refusal("the version is not " + ConstraintsJson.VERSION
+                            + ", the only known one: write the constraints in that version, or use a newer library");
                 }
             }
             parser.skipChildren();
@@ -156,7 +155,9 @@ final class ConstraintsReader {
         }
     }
 
-    /** Constraints with every consent except the withdrawn ones: merged with them, other constraints lose only these. */
+    /**
+     * Constraints with every consent except the withdrawn ones: merged with them, other constraints lose only these.
+     */
     private Constraints consents() {
         Constraints given = Constraints.NONE;
         for (Field field : Field.values()) {
@@ -175,8 +176,9 @@ final class ConstraintsReader {
             String key = parser.currentName();
             Field field = FIELDS.get(key);
             if (field == null && !advisory) {
-                throw refusal("\"" + key + "\" is not a known field, and an unknown requirement cannot be kept: correct the"
-                        + " name, or write it in advise if it is only advice");
+                throw refusal(
+                        "\"" + key + "\" is not a known field, and an unknown requirement cannot be kept: correct the"
+                                + " name, or write it in advise if it is only advice");
             }
             if (field != null && field.isAdvisory() != advisory) {
                 throw refusal(

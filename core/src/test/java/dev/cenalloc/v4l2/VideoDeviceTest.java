@@ -197,9 +197,7 @@ class VideoDeviceTest {
             assertEquals("vivid", camera.driver());
             if (name.equals("vivid-001")) {
                 assertEquals(
-                        Trait.YES,
-                        camera.ring().choice().heap().properties().contiguous(),
-                        camera.ring()::explain);
+                        Trait.YES, camera.ring().choice().heap().properties().contiguous(), camera.ring()::explain);
             }
             if (format == PixelFormat.NV16M) {
                 camera.start();
@@ -242,8 +240,8 @@ class VideoDeviceTest {
             assertStreams(camera, 4);
             camera.stop();
             for (int[] size : new int[][] {{640, 480}, {1280, 720}, {320, 180}}) {
-                Agreement agreement = Agreement.negotiate(
-                        cenalloc, ImageRequest.ANY.size(size[0], size[1]), List.of(camera.port()));
+                Agreement agreement =
+                        Agreement.negotiate(cenalloc, ImageRequest.ANY.size(size[0], size[1]), List.of(camera.port()));
                 camera.configure(agreement);
                 try (Ring ring = Ring.allocate(cenalloc, agreement, 3)) {
                     camera.use(ring);
