@@ -5,8 +5,13 @@ import java.nio.file.Path;
 import java.util.Objects;
 
 /**
+<<<<<<< HEAD
  * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open. Nothing that is open
  * on it works any more. The caller closes it and finds the device anew.
+=======
+ * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open or about to be opened. Nothing
+ * that is open on it works any more. The caller closes it and finds the device anew.
+>>>>>>> main
  */
 public final class DeviceGoneException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -14,13 +19,13 @@ public final class DeviceGoneException extends CenallocException {
     /**
      * Makes an exception for a device that is gone.
      *
-     * @param call the call that failed, by the kernel's name for it
-     * @param path the node that was open
+     * @param call the call that found out, by the kernel's name for it
+     * @param path the node
      */
     public DeviceGoneException(String call, Path path) {
         super(
                 Errno.ENODEV,
-                call,
+                Objects.requireNonNull(call, "call"),
                 Objects.requireNonNull(path, "path"),
                 -1,
                 "the device was unplugged, or its driver was unbound",

@@ -58,7 +58,12 @@ public final class DmaBuf implements AutoCloseable {
             "dev.cenalloc.kms",
             "dev.cenalloc.device");
 
-    static final Cleaner CLEANER = Cleaner.create();
+    /** On a thread of ours: the JDK's own may not set the class loader that a logging provider wants to set. */
+    static final Cleaner CLEANER = Cleaner.create(task -> {
+        var thread = new Thread(task, "cenalloc cleaner");
+        thread.setDaemon(true);
+        return thread;
+    });
 
     static {
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);

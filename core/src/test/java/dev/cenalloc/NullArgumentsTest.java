@@ -171,13 +171,11 @@ class NullArgumentsTest {
 
     private void check(Executable executable, int which) throws Exception {
         Parameter[] parameters = executable.getParameters();
-        var arguments = new Object[parameters.length];
+        var arguments = new @Nullable Object[parameters.length];
         for (int i = 0; i < parameters.length; i++) {
-            arguments[i] = i == which
-                            || !mustNotBeNull(parameters[i])
-                                    && !parameters[i].getType().isPrimitive()
-                    ? null
-                    : value(Object.class, parameters[i].getType());
+            Class<?> type = parameters[i].getType();
+            boolean given = i != which && (type.isPrimitive() || mustNotBeNull(parameters[i]));
+            arguments[i] = given ? value(Object.class, type) : null;
         }
         int calls = kernel.calls.size();
         Throwable thrown = thrownBy(executable, arguments);

@@ -10,7 +10,6 @@ import dev.cenalloc.kernel.ControlGroups;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Heap;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -51,13 +50,6 @@ class OrdinaryMemoryTest {
                 var buffer = cenalloc.allocate(cenalloc.heap(name), size)) {
             assertEquals(size, buffer.size());
         }
-    }
-
-    private static Heap heap(Cenalloc cenalloc, String name) {
-        return cenalloc.heaps().stream()
-                .filter(heap -> heap.name().equals(name))
-                .findFirst()
-                .orElseThrow();
     }
 
     @ParameterizedTest

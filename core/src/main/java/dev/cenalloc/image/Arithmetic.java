@@ -1,8 +1,8 @@
 package dev.cenalloc.image;
 
-/** Whole numbers that do not overflow: sizes, pitches and rates are checked by these. Stateless. */
+/** Integer arithmetic that detects overflow, for sizes, pitches and rates. Stateless. */
 public final class Arithmetic {
-    /** The result where there is none below 2^63. */
+    /** The result if the exact result is not below 2^63. */
     public static final long NO_RESULT = -1;
 
     private Arithmetic() {}
@@ -25,8 +25,8 @@ public final class Arithmetic {
     }
 
     /**
-     * {@return the least common multiple, or {@link Long#MAX_VALUE} if there is none below 2^63} As an operand that value
-     * stands for itself.
+     * {@return the least common multiple, or {@link Long#MAX_VALUE} if it is not below 2^63} If an operand is
+     * {@link Long#MAX_VALUE}, the result is too.
      *
      * @param one at least 1
      * @param other at least 1
@@ -43,10 +43,10 @@ public final class Arithmetic {
     }
 
     /**
-     * {@return the value rounded up to a multiple, or {@link #NO_RESULT} if that is not below 2^63}
+     * {@return the value rounded up to a multiple, or {@link #NO_RESULT} if the multiple is not below 2^63}
      *
      * @param value at least 0
-     * @param multiple at least 1; {@link Long#MAX_VALUE} has no multiples
+     * @param multiple at least 1; for {@link Long#MAX_VALUE} the result is {@link #NO_RESULT}
      */
     public static long roundUp(long value, long multiple) {
         if (multiple == Long.MAX_VALUE) {
@@ -56,7 +56,7 @@ public final class Arithmetic {
         return rest == 0 ? value : value > Long.MAX_VALUE - (multiple - rest) ? NO_RESULT : value + (multiple - rest);
     }
 
-    /** The product of a number that may be {@link #NO_RESULT} with a positive one; {@link #NO_RESULT} if it is not below 2^63. */
+    /** The product of a number, which may be {@link #NO_RESULT}, and a positive number; {@link #NO_RESULT} if it is not below 2^63. */
     static long product(long one, long other) {
         return one < 0 || one > Long.MAX_VALUE / other ? NO_RESULT : one * other;
     }

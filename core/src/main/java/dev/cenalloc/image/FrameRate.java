@@ -2,23 +2,24 @@ package dev.cenalloc.image;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.Objects;
 
 /**
- * Frames a second, as a reduced fraction: 29.97 of television is 30000/1001, and less than 30. Immutable; comparing is exact.
+ * A frame rate: frames per second as a reduced fraction. Television's 29.97 is 30000/1001. Immutable. Comparisons are exact.
  *
- * @param frames so many, at least 1
- * @param seconds in so many, at least 1
+ * @param frames the number of frames in {@code seconds}, at least 1
+ * @param seconds the number of seconds, at least 1
  */
 public record FrameRate(long frames, long seconds) implements Comparable<FrameRate> {
     /**
      * Reduces the fraction.
      *
-     * @throws IllegalArgumentException if a number is not positive
+     * @throws IllegalArgumentException if one of the numbers is not positive
      */
     public FrameRate {
         if (frames <= 0 || seconds <= 0) {
             throw new IllegalArgumentException(
-                    "a rate is at least 1 frame in at least 1 second, not " + frames + " in " + seconds);
+                    "a frame rate needs at least 1 frame in at least 1 second, not " + frames + " in " + seconds);
         }
         long divisor = Arithmetic.gcd(frames, seconds);
         frames /= divisor;
@@ -26,22 +27,22 @@ public record FrameRate(long frames, long seconds) implements Comparable<FrameRa
     }
 
     /**
-     * {@return a whole number of frames a second}
+     * {@return the rate of a whole number of frames per second}
      *
-     * @param frames at least 1
-     * @throws IllegalArgumentException if it is not positive
+     * @param frames frames per second, at least 1
+     * @throws IllegalArgumentException if {@code frames} is not positive
      */
     public static FrameRate of(long frames) {
         return new FrameRate(frames, 1);
     }
 
     /**
-     * {@return the rate of frames that are so far apart} V4L2 speaks of the time from frame to frame
-     * ({@code struct v4l2_fract timeperframe}), the inverse of a rate.
+     * {@return the rate for a frame interval} V4L2 gives the time from frame to frame
+     * ({@code struct v4l2_fract timeperframe}), which is the inverse of the rate.
      *
-     * @param numerator of the seconds for a frame, at least 1
-     * @param denominator of the same, at least 1
-     * @throws IllegalArgumentException if a number is not positive: some drivers say 0 for an interval that they do not know
+     * @param numerator of the interval in seconds, at least 1
+     * @param denominator of the interval in seconds, at least 1
+     * @throws IllegalArgumentException if one of the numbers is not positive; some drivers return 0 for an unknown interval
      */
     public static FrameRate ofInterval(long numerator, long denominator) {
         return new FrameRate(denominator, numerator);
@@ -49,12 +50,13 @@ public record FrameRate(long frames, long seconds) implements Comparable<FrameRa
 
     @Override
     public int compareTo(FrameRate other) {
-        // As products of 128 bits, which cannot overflow.
+        Objects.requireNonNull(other, "other");
+        // Products of 128 bits cannot overflow.
         int high = Long.compare(Math.multiplyHigh(frames, other.seconds), Math.multiplyHigh(other.frames, seconds));
         return high != 0 ? high : Long.compareUnsigned(frames * other.seconds, other.frames * seconds);
     }
 
-    /** {@return the number, and the fraction if the number is rounded, so that no two rates read the same} */
+    /** {@return the decimal number, with the fraction in parentheses if the number is rounded; unique for each rate} */
     public String exact() {
         String rounded = toString();
         String fraction = frames + "/" + seconds;
@@ -67,7 +69,7 @@ public record FrameRate(long frames, long seconds) implements Comparable<FrameRa
                 : rounded + " (" + fraction + ")";
     }
 
-    /** {@return the number with at most two decimals, or the fraction if it would read like a whole number and is none} */
+    /** {@return the number with at most two decimals, or the fraction if rounding would make it look like a whole number} */
     @Override
     public String toString() {
         BigDecimal rounded = BigDecimal.valueOf(frames)

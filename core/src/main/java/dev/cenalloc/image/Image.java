@@ -1,39 +1,40 @@
 package dev.cenalloc.image;
 
 import dev.cenalloc.bindings.drm.drm_h;
+import java.util.Objects;
 
 /**
- * A picture as its users speak of it, wherever it lies: pixels across and down, and how they become bytes. Immutable.
+ * The description of an image, independent of memory: pixel format, width, height and modifier. Immutable.
  *
- * <p>Source: {@code Documentation/userspace-api/dma-buf-alloc-exchange.rst}, whose words these are.
+ * <p>Source: the terms are those of {@code Documentation/userspace-api/dma-buf-alloc-exchange.rst}.
  *
- * @param format how pixels become bytes
- * @param width in pixels, at least 1. One that the format cannot store, such as an odd one with chroma for every other pixel,
- *     stays as it is, and the {@link Layout} has room for the next that it can
- * @param height in lines, at least 1; as {@code width}
- * @param modifier {@code DRM_FORMAT_MOD_*}: how the bytes are arranged. {@link #LINEAR}, line by line, is the only one that this
- *     library lays out; any other is between the devices that know it
+ * @param format the pixel format
+ * @param width in pixels, at least 1. It need not be a width that the format can store, such as an even one for a subsampled
+ *     format: the {@link Layout} rounds the stored width up
+ * @param height in lines, at least 1; the {@link Layout} rounds the stored height up in the same way
+ * @param modifier {@code DRM_FORMAT_MOD_*}, the arrangement of the bytes. This library lays out only {@link #LINEAR} images,
+ *     which are stored line by line. Only devices that know another modifier can lay out its images
  */
 public record Image(PixelFormat format, int width, int height, long modifier) {
-    /** The modifier of lines one after the other. It is not the same as not to say any modifier. */
+    /** The modifier of images that are stored line by line. An absent modifier means something else. */
     public static final long LINEAR = drm_h.DRM_FORMAT_MOD_LINEAR();
 
     /**
-     * Checks the numbers.
+     * Checks the arguments.
      *
      * @throws IllegalArgumentException if width or height is not positive
      */
     public Image {
+        Objects.requireNonNull(format, "format");
         if (width <= 0 || height <= 0) {
-            throw new IllegalArgumentException(
-                    "an image has at least 1 pixel across and 1 down, not " + width + "x" + height);
+            throw new IllegalArgumentException("an image has at least 1x1 pixels, not " + width + "x" + height);
         }
     }
 
     /**
      * A linear image.
      *
-     * @param format how pixels become bytes
+     * @param format the pixel format
      * @param width in pixels, at least 1
      * @param height in lines, at least 1
      * @throws IllegalArgumentException if width or height is not positive

@@ -1,6 +1,7 @@
 package dev.cenalloc.image;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -8,38 +9,39 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Images that a device gives or takes: of one format, of a range of sizes, each at any of some rates. A device whose rate
- * depends on the size has a range for each. Immutable.
+ * A set of images that a device produces or consumes: one format, a range of sizes, and frame rates. Every size is possible
+ * at every rate. A device whose rates depend on the size has one range for each size. Immutable.
  *
  * <p>Source: {@code vidioc-enum-framesizes.rst} and {@code vidioc-enum-frameintervals.rst} in
- * {@code Documentation/userspace-api/media/v4l} of Linux 6.12, whose discrete and stepwise sizes and intervals these can say.
+ * {@code Documentation/userspace-api/media/v4l} of Linux 6.12. A range can express their discrete and stepwise sizes and
+ * intervals.
  *
- * @param format how pixels become bytes
- * @param modifier {@code DRM_FORMAT_MOD_*}; {@link Image#LINEAR} is the only one that this library lays out, and any other
- *     matches only its equal
+ * @param format the pixel format
+ * @param modifier {@code DRM_FORMAT_MOD_*}. This library lays out only {@link Image#LINEAR}; another modifier matches only
+ *     itself
  * @param sizes in pixels
  * @param rates at least one
  */
 public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Rates> rates) {
 
     /**
-     * Widths and heights, independent of each other.
+     * A range of widths and a range of heights, independent of each other. A value.
      *
      * @param minWidth in pixels, at least 1
-     * @param maxWidth at least {@code minWidth}; kept is the largest that the steps reach
-     * @param widthStep from one width to the next, at least 1; if there is but one width, kept as 1
-     * @param minHeight in lines, as {@code minWidth}
-     * @param maxHeight as {@code maxWidth}
-     * @param heightStep as {@code widthStep}
+     * @param maxWidth in pixels, at least {@code minWidth}; reduced to the largest width that the steps reach
+     * @param widthStep pixels from one width to the next, at least 1; becomes 1 if there is only one width
+     * @param minHeight in lines, at least 1
+     * @param maxHeight in lines, at least {@code minHeight}; reduced to the largest height that the steps reach
+     * @param heightStep lines from one height to the next, at least 1; becomes 1 if there is only one height
      */
     public record Sizes(int minWidth, int maxWidth, int widthStep, int minHeight, int maxHeight, int heightStep) {
-        /** Every size that an image can have. */
+        /** All sizes. */
         public static final Sizes ANY = upTo(Integer.MAX_VALUE, Integer.MAX_VALUE);
 
         /**
-         * Checks the numbers, and brings them into the form in which equal sizes are equal.
+         * Checks the numbers and normalises them, so that equal sets of sizes are equal records.
          *
-         * @throws IllegalArgumentException if one is out of its range
+         * @throws IllegalArgumentException if a number is out of its range
          */
         public Sizes {
             var widths = new Span(minWidth, maxWidth, widthStep);
@@ -55,29 +57,29 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
         }
 
         /**
-         * {@return one size}
+         * {@return exactly one size}
          *
          * @param width in pixels, at least 1
          * @param height in lines, at least 1
-         * @throws IllegalArgumentException if one is not positive
+         * @throws IllegalArgumentException if width or height is not positive
          */
         public static Sizes of(int width, int height) {
             return new Sizes(width, width, 1, height, height, 1);
         }
 
         /**
-         * {@return every size up to this one}
+         * {@return all sizes from 1x1 to a maximum}
          *
-         * @param width in pixels, at least 1
-         * @param height in lines, at least 1
-         * @throws IllegalArgumentException if one is not positive
+         * @param width the largest width in pixels, at least 1
+         * @param height the largest height in lines, at least 1
+         * @throws IllegalArgumentException if width or height is not positive
          */
         public static Sizes upTo(int width, int height) {
             return new Sizes(1, width, 1, 1, height, 1);
         }
 
         /**
-         * {@return whether this size is among them}
+         * {@return whether the range contains a size}
          *
          * @param width in pixels
          * @param height in lines
@@ -87,11 +89,12 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
         }
 
         /**
-         * {@return the sizes that are among both; empty if there are none}
+         * {@return the sizes that both ranges contain; empty if there are none}
          *
-         * @param other the other sizes
+         * @param other the other range
          */
         public Optional<Sizes> and(Sizes other) {
+            Objects.requireNonNull(other, "other");
             Span widths = widths().and(other.widths());
             Span heights = heights().and(other.heights());
             return widths == null || heights == null ? Optional.empty() : Optional.of(new Sizes(widths, heights));
@@ -119,13 +122,13 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
         }
     }
 
-    /** Numbers at equal distances. */
+    /** An arithmetic sequence of positive numbers. */
     private record Span(int min, int max, int step) {
         Span {
             if (min <= 0 || max < min || step <= 0) {
                 throw new IllegalArgumentException(
-                        "sizes begin at 1 pixel or more, end there or above, in steps of 1 or" + " more, and not from "
-                                + min + " to " + max + " in steps of " + step);
+                        "a range of sizes needs 1 <= minimum <= maximum and a step of at least 1, not from " + min
+                                + " to " + max + " in steps of " + step);
             }
             max -= (max - min) % step;
             step = min == max ? 1 : step;
@@ -135,7 +138,7 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
             return number >= min && number <= max && (number - min) % step == 0;
         }
 
-        /** The numbers in both; null if there are none. No product exceeds 2^62. */
+        /** The numbers in both sequences; null if there are none. No product exceeds 2^62. */
         @Nullable
         Span and(Span other) {
             long divisor = Arithmetic.gcd(step, other.step);
@@ -143,7 +146,7 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
             if (apart % divisor != 0) {
                 return null;
             }
-            // So many steps from the least of these to a number that is one of the others, up or down.
+            // The number of steps from min to a number of the other sequence, upwards or downwards.
             long cycle = other.step / divisor;
             long steps = Math.floorMod(apart / divisor, cycle) * inverse(step / divisor, cycle) % cycle;
             long met = min + steps * step;
@@ -156,7 +159,7 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
                     : new Span((int) first, (int) last, common > Integer.MAX_VALUE ? Integer.MAX_VALUE : (int) common);
         }
 
-        /** What a number has to be multiplied by to leave 1 when divided by the modulus; they have no common divisor. */
+        /** The multiplicative inverse of a number; number and modulus have no common divisor. */
         private static long inverse(long number, long modulus) {
             long previous = 0;
             long current = 1 % modulus;
@@ -176,65 +179,71 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
     }
 
     /**
-     * Rates from one to another, both included.
+     * A range of frame rates, both ends included. A value.
      *
-     * @param min the lowest
-     * @param max the highest, at least {@code min}
+     * @param min the lowest rate
+     * @param max the highest rate, at least {@code min}
      */
     public record Rates(FrameRate min, FrameRate max) {
         private static final FrameRate LOWEST = new FrameRate(1, Long.MAX_VALUE);
-        /** Stands for: no limit. */
+        /** Means: no limit. */
         static final FrameRate HIGHEST = FrameRate.of(Long.MAX_VALUE);
 
-        /** Every rate: of a device that takes frames as they come, or that does not say. */
+        /** All rates: for a device that takes frames as they arrive, or that does not report its rates. */
         public static final Rates ANY = new Rates(LOWEST, HIGHEST);
 
         /**
          * Checks the order.
          *
-         * @throws IllegalArgumentException if the highest is below the lowest
+         * @throws IllegalArgumentException if the highest rate is below the lowest
          */
         public Rates {
+            Objects.requireNonNull(min, "min");
+            Objects.requireNonNull(max, "max");
             if (max.compareTo(min) < 0) {
                 throw new IllegalArgumentException(
-                        "the highest rate is at least the lowest, and " + max.exact() + " is below " + min.exact());
+                        "the highest rate must be at least the lowest; " + max.exact() + " is below " + min.exact());
             }
         }
 
         /**
-         * {@return one rate}
+         * {@return exactly one rate}
          *
-         * @param rate that one
+         * @param rate the rate
          */
         public static Rates of(FrameRate rate) {
+            Objects.requireNonNull(rate, "rate");
             return new Rates(rate, rate);
         }
 
         /**
-         * {@return every rate up to this one} So says a display of its refresh rate: frames beyond it are never seen.
+         * {@return all rates up to a maximum} A display consumes rates up to its refresh rate: it does not show more frames.
          *
-         * @param rate the highest
+         * @param rate the highest rate
          */
         public static Rates upTo(FrameRate rate) {
-            return new Rates(LOWEST, rate);
+            return new Rates(LOWEST, Objects.requireNonNull(rate, "rate"));
         }
 
         /**
-         * {@return whether this rate is among them}
+         * {@return whether the range contains a rate}
          *
-         * @param rate any
+         * @param rate any rate
          */
         public boolean contains(FrameRate rate) {
+            Objects.requireNonNull(rate, "rate");
             return rate.compareTo(min) >= 0 && rate.compareTo(max) <= 0;
         }
 
         /**
-         * {@return the rates that are among both lists}
+         * {@return the rates that both lists contain; empty if there are none}
          *
-         * @param some rates
-         * @param others other rates
+         * @param some ranges of rates
+         * @param others other ranges of rates
          */
         public static List<Rates> and(List<Rates> some, List<Rates> others) {
+            Objects.requireNonNull(some, "some");
+            Objects.requireNonNull(others, "others");
             var both = new ArrayList<Rates>();
             for (Rates one : some) {
                 for (Rates other : others) {
@@ -261,48 +270,52 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
     }
 
     /**
-     * Checks that there is a rate.
+     * Checks the arguments.
      *
-     * @throws IllegalArgumentException if there is none; of a device that does not say, it is {@link Rates#ANY}
+     * @throws IllegalArgumentException if {@code rates} is empty; for a device that does not report rates, pass
+     *     {@link Rates#ANY}
      */
     public ImageRange {
-        Objects.requireNonNull(format);
-        Objects.requireNonNull(sizes);
+        Objects.requireNonNull(format, "format");
+        Objects.requireNonNull(sizes, "sizes");
+        for (Rates one : Objects.requireNonNull(rates, "rates")) {
+            Objects.requireNonNull(one, "an element of rates");
+        }
         rates = List.copyOf(rates);
         if (rates.isEmpty()) {
             throw new IllegalArgumentException(
-                    "images come at some rate: give at least one, or Rates.ANY if the device does not say");
+                    "rates must not be empty: give at least one, or Rates.ANY if the device does not report rates");
         }
     }
 
     /**
-     * Linear images at some rates.
+     * Linear images with given rates.
      *
-     * @param format how pixels become bytes
+     * @param format the pixel format
      * @param sizes in pixels
      * @param rates at least one
-     * @throws IllegalArgumentException if there is no rate
+     * @throws IllegalArgumentException if {@code rates} is empty
      */
     public ImageRange(PixelFormat format, Sizes sizes, Rates... rates) {
-        this(format, Image.LINEAR, sizes, List.of(rates));
+        this(format, Image.LINEAR, sizes, Arrays.asList(Objects.requireNonNull(rates, "rates")));
     }
 
     /**
      * Linear images at any rate.
      *
-     * @param format how pixels become bytes
+     * @param format the pixel format
      * @param sizes in pixels
      */
     public ImageRange(PixelFormat format, Sizes sizes) {
         this(format, sizes, Rates.ANY);
     }
 
-    /** {@return the format, with the modifier if it is not {@link Image#LINEAR}, in words} */
+    /** {@return the format and, if it is not {@link Image#LINEAR}, the modifier, as text} */
     public String kind() {
         return format + (modifier == Image.LINEAR ? "" : " with modifier 0x" + Long.toHexString(modifier));
     }
 
-    /** {@return the sizes and rates, in words} */
+    /** {@return the sizes and rates, as text} */
     public String sizesAndRates() {
         return sizes + " at " + rates.stream().map(Rates::toString).collect(Collectors.joining(", "));
     }

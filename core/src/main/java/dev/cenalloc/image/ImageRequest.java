@@ -8,15 +8,15 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which images a caller requests of a negotiation. Format and size must be met; the rate is approached. Immutable: each method
- * returns a changed copy.
+ * The images that a caller requests from a negotiation. The negotiation must meet format and size; it approaches the rate.
+ * Immutable: methods with an argument return a changed copy.
  *
  * {@snippet :
  * var request = ImageRequest.ANY.format(PixelFormat.XR24).rate(30);
  * }
  */
 public final class ImageRequest {
-    /** Any image: the devices choose the best that they have in common. */
+    /** Any image: the negotiation takes the best one that the devices have in common. */
     public static final ImageRequest ANY = new ImageRequest(null, null, null);
 
     private final @Nullable PixelFormat format;
@@ -30,60 +30,61 @@ public final class ImageRequest {
     }
 
     /**
-     * {@return this request, with a format}
+     * {@return a copy of this request with a format}
      *
-     * @param exact this one and no other
+     * @param exact the only format that satisfies the request
      */
     public ImageRequest format(PixelFormat exact) {
-        return new ImageRequest(Objects.requireNonNull(exact), size, rate);
+        return new ImageRequest(Objects.requireNonNull(exact, "exact"), size, rate);
     }
 
     /**
-     * {@return this request, with a size}
+     * {@return a copy of this request with a size, the only one that satisfies it}
      *
-     * @param width in pixels, at least 1: this one and no other
-     * @param height in lines, at least 1: this one and no other
-     * @throws IllegalArgumentException if one is not positive
+     * @param width in pixels, at least 1
+     * @param height in lines, at least 1
+     * @throws IllegalArgumentException if width or height is not positive
      */
     public ImageRequest size(int width, int height) {
         return new ImageRequest(format, Sizes.of(width, height), rate);
     }
 
     /**
-     * {@return this request, with a rate}
+     * {@return a copy of this request with a rate}
      *
-     * @param nearest if not all devices have it, the nearest above that they have, or if there is none, below
+     * @param nearest the rate. If the devices do not have it in common, the next higher common rate is taken, and if there is
+     *     none, the next lower one
      */
     public ImageRequest rate(FrameRate nearest) {
-        return new ImageRequest(format, size, Objects.requireNonNull(nearest));
+        return new ImageRequest(format, size, Objects.requireNonNull(nearest, "nearest"));
     }
 
     /**
-     * {@return this request, with a rate}
+     * {@return a copy of this request with a rate}
      *
      * @param framesPerSecond at least 1; approached as in {@link #rate(FrameRate)}
-     * @throws IllegalArgumentException if it is not positive
+     * @throws IllegalArgumentException if {@code framesPerSecond} is not positive
      */
     public ImageRequest rate(long framesPerSecond) {
         return rate(FrameRate.of(framesPerSecond));
     }
 
-    /** {@return the only format that satisfies it, if one is requested} */
+    /** {@return the requested format; empty if any format satisfies the request} */
     public Optional<PixelFormat> format() {
         return Optional.ofNullable(format);
     }
 
-    /** {@return the only size that satisfies it, if one is requested} */
+    /** {@return the requested size; empty if any size satisfies the request} */
     public Optional<Sizes> size() {
         return Optional.ofNullable(size);
     }
 
-    /** {@return the rate to come near to, if one is requested} */
+    /** {@return the rate to approach; empty if none is requested} */
     public Optional<FrameRate> rate() {
         return Optional.ofNullable(rate);
     }
 
-    /** {@return whether it rules any image out: whether a format or a size is requested} */
+    /** {@return whether the request rules images out: it has a format or a size} */
     public boolean insists() {
         return format != null || size != null;
     }
@@ -94,6 +95,7 @@ public final class ImageRequest {
      * @param other any format
      */
     public boolean allows(PixelFormat other) {
+        Objects.requireNonNull(other, "other");
         return format == null || format == other;
     }
 
@@ -102,7 +104,7 @@ public final class ImageRequest {
         return size == null ? Sizes.ANY : size;
     }
 
-    /** {@return the requested format and size, in words} */
+    /** {@return the requested format and size, as text} */
     public String images() {
         return Stream.of(format(), size())
                 .flatMap(Optional::stream)

@@ -10,41 +10,42 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * Where an image, or what one buffer has of it, lies in memory. Immutable. {@link #of(Image, int, LayoutRules)} computes one:
+ * The layout in memory of an image, or of the planes of an image that lie in one buffer. Immutable.
+ * {@link #of(Image, int, LayoutRules)} computes a layout by these rules:
  *
  * <ul>
- *   <li>What is stored is rounded up to whole groups of samples, in a 4:2:0 format to even width and height, as V4L2 asks of its
- *       drivers. One may settle on another size than it was asked for, odd ones above all: lay out what it settled on.
- *   <li>The pitch of each plane is what the {@link LayoutRules} say. In one
- *       buffer, every plane has as many pixels of padding as the first, so the pitch of the first tells those of the others:
- *       drivers are told, and tell, no other. It grows until all of them suit.
- *   <li>A plane follows the one before it at the next multiple of {@link LayoutRules#offsetAlignment}. If that leaves a gap, the
- *       image cannot be described to V4L2, whose formats of one buffer have none: see {@link #isGapless}.
- *   <li>The padding of the last line belongs to the memory, since hardware may touch it.
+ *   <li>Stored width and height are rounded up to whole sample groups; for a 4:2:0 format, to even numbers. V4L2 requires this of
+ *       drivers. A driver may choose another size than the requested one, mostly for odd sizes: lay out the size that it chose.
+ *   <li>The pitch of each plane satisfies the {@link LayoutRules}. All planes in one buffer have the same number of padding
+ *       pixels, so the pitch of the first plane determines the others; V4L2 reports only that one. It grows until every plane
+ *       satisfies the rules.
+ *   <li>Each plane begins at the first multiple of {@link LayoutRules#offsetAlignment} after the plane before it. If that leaves
+ *       a gap, V4L2 cannot describe the image, since its formats of one buffer have no gaps: see {@link #isGapless}.
+ *   <li>The size includes the padding of the last line, since hardware may touch it.
  * </ul>
  *
  * <p>Source: {@code pixfmt-v4l2.rst} and {@code pixfmt-yuv-planar.rst} in {@code Documentation/userspace-api/media/v4l} of
  * Linux 6.12.
  *
- * @param image what lies there
+ * @param image the image
  * @param buffer which of the image's buffers this is, from 0; see {@link PixelFormat#buffers}
  * @param planes the planes in it, in the order of the format, at least one
- * @param size bytes of memory at least, which includes all planes
+ * @param size bytes of memory that the buffer needs; includes all planes
  */
 public record Layout(Image image, int buffer, List<Plane> planes, long size) {
 
     /**
-     * Where one plane lies.
+     * The place of one plane. A value.
      *
-     * @param offset byte at which it begins, at least 0
+     * @param offset of the first byte in the buffer, in bytes, at least 0
      * @param pitch bytes from one line to the next, at least 1
-     * @param lines how many, at least 1
+     * @param lines the number of lines, at least 1
      */
     public record Plane(long offset, long pitch, long lines) {
         /**
          * Checks the numbers.
          *
-         * @throws IllegalArgumentException if one is out of its range, or the plane ends beyond 2^63
+         * @throws IllegalArgumentException if a number is out of its range, or the plane ends beyond 2^63
          */
         public Plane {
             if (offset < 0
@@ -54,16 +55,16 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
                     || pitch * lines < 0
                     || offset + pitch * lines < 0) {
                 throw new IllegalArgumentException(
-                        "no plane has " + lines + " lines " + pitch + " bytes apart from byte " + offset);
+                        "not a plane: " + lines + " lines at a pitch of " + pitch + " bytes from byte " + offset);
             }
         }
 
-        /** {@return bytes in it, with the padding of every line} */
+        /** {@return the size in bytes, with the padding of every line} */
         public long size() {
             return pitch * lines;
         }
 
-        /** {@return the byte after the last} */
+        /** {@return the offset of the byte after the plane} */
         public long end() {
             return offset + size();
         }
@@ -75,12 +76,17 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * Checks that the planes lie in the memory, one after the other. One that comes from elsewhere may have any modifier; its
-     * planes are then what the modifier makes of the format's.
+     * Checks that the planes lie in the memory, one after the other. A layout from another source may have any modifier; the
+     * modifier then decides the number of planes.
      *
-     * @throws IllegalArgumentException if they do not, or a linear image has other planes than its format
+     * @throws IllegalArgumentException if the planes overlap or do not fit into the size, if the image has no such buffer, or if
+     *     a linear image has another number of planes than its format
      */
     public Layout {
+        Objects.requireNonNull(image, "image");
+        for (Plane plane : Objects.requireNonNull(planes, "planes")) {
+            Objects.requireNonNull(plane, "an element of planes");
+        }
         planes = List.copyOf(planes);
         checkBuffer(image, buffer);
         int expected = image.format().planes(buffer).size();
@@ -91,8 +97,8 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         long end = 0;
         for (Plane plane : planes) {
             if (plane.offset < end || plane.end() > size) {
-                throw new IllegalArgumentException("planes lie one after the other in the memory, and these do not in "
-                        + size + " bytes: " + planes);
+                throw new IllegalArgumentException(
+                        "planes must lie one after the other within " + size + " bytes, and these do not: " + planes);
             }
             end = plane.end();
         }
@@ -101,27 +107,30 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     /**
      * {@return the tightest layout of an image}
      *
-     * @param image a linear one in a format of one buffer
+     * @param image a linear image in a format of one buffer
      * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or ends beyond 2^63
      */
     public static Layout of(Image image) {
+        Objects.requireNonNull(image, "image");
         if (image.format().buffers() != 1) {
             throw new IllegalArgumentException(
-                    image + " lies in " + image.format().buffers() + " buffers: give the number of one of them");
+                    image + " lies in " + image.format().buffers() + " buffers: pass the number of one of them");
         }
         return of(image, 0, LayoutRules.NONE)
                 .orElseThrow(() -> new IllegalArgumentException(image + " has more than 2^63-1 bytes"));
     }
 
     /**
-     * {@return the smallest layout that keeps the rules; empty if there is none below 2^63}
+     * {@return the smallest layout that satisfies the rules; empty if there is none below 2^63}
      *
-     * @param image a linear one
+     * @param image a linear image
      * @param buffer which of the image's buffers, from 0; see {@link PixelFormat#buffers}
-     * @param rules what pitches and offsets keep to
-     * @throws IllegalArgumentException if the image is not linear, or there is no such buffer
+     * @param rules the rules for pitches and offsets
+     * @throws IllegalArgumentException if the image is not linear, or has no such buffer
      */
     public static Optional<Layout> of(Image image, int buffer, LayoutRules rules) {
+        Objects.requireNonNull(image, "image");
+        Objects.requireNonNull(rules, "rules");
         checkBuffer(image, buffer);
         if (image.modifier() != Image.LINEAR) {
             throw new IllegalArgumentException("only a device that knows the modifier can lay out " + image
@@ -133,9 +142,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * {@return this layout in a memory of another size}
+     * {@return this layout with another size}
      *
-     * @param bytes at least the end of the last plane
+     * @param bytes the size, at least the end of the last plane
      * @throws IllegalArgumentException if the planes do not fit
      */
     public Layout withSize(long bytes) {
@@ -144,20 +153,19 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
 
     static void checkBuffer(Image image, int buffer) {
         if (buffer < 0 || buffer >= image.format().buffers()) {
-            throw new IllegalArgumentException(
-                    image + " lies in " + image.format().buffers() + " buffers, and " + buffer
-                            + " is none of them; they are numbered from 0");
+            throw new IllegalArgumentException(image + " has no buffer " + buffer
+                    + ": its buffers are numbered from 0 to " + (image.format().buffers() - 1));
         }
     }
 
     private static Optional<List<Plane>> planes(Image image, int buffer, LayoutRules rules) {
         PixelFormat format = image.format();
         List<Sampling> samplings = format.planes(buffer);
-        // Stored are whole columns and rows, of as many pixels as stand together in any plane.
+        // Whole columns and rows are stored. A column is as wide as the widest block of any plane.
         long columns = Math.ceilDiv(image.width(), format.widthMultiple());
         long rows = Math.ceilDiv(image.height(), format.heightMultiple());
-        // Planes that share a buffer have whole columns from line to line, all the same number of them. A plane that is
-        // alone in its buffer has any number of bytes.
+        // The pitches of planes in one buffer are the same number of whole columns. The pitch of a single plane is any
+        // number of bytes.
         long[] units = new long[samplings.size()];
         long common = 0;
         long count = 1;
@@ -169,7 +177,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             count = Math.max(count, Math.ceilDiv(Math.max(columns * column, rules.minPitch()), units[i]));
         }
         long alignment = rules.pitchAlignment();
-        // The least number whose product with every unit is aligned.
+        // The smallest number of units for which the pitch of every plane is aligned.
         count = Arithmetic.roundUp(count, alignment / Arithmetic.gcd(alignment, common));
         var planes = new ArrayList<Plane>(units.length);
         long end = 0;
@@ -190,7 +198,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     // ---- pixels ----
 
     /**
-     * {@return how many lines of a plane belong to the image, without those that are only stored}
+     * {@return the number of lines of a plane that belong to the image, without padding lines}
      *
      * @param plane which of the planes in this buffer, from 0
      * @throws IndexOutOfBoundsException if there is no such plane
@@ -212,13 +220,13 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
 
     private Sampling sampling(int plane) {
         if (image.modifier() != Image.LINEAR) {
-            throw new IllegalStateException(image + " has no lines: only a linear image has");
+            throw new IllegalStateException(image + " is not linear, so it has no lines");
         }
         return image.format().planes(buffer).get(plane);
     }
 
     /**
-     * {@return one line of a plane, as a part of the memory, without padding}
+     * {@return one line of a plane without padding, as a slice of the memory}
      *
      * @param memory of at least {@link #size} bytes, such as that of a mapping
      * @param plane which of the planes in this buffer, from 0
@@ -227,12 +235,13 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      * @throws IllegalStateException if the image is not linear
      */
     public MemorySegment row(MemorySegment memory, int plane, int row) {
+        Objects.requireNonNull(memory, "memory");
         Plane place = planes.get(plane);
         return memory.asSlice(place.offset + Objects.checkIndex(row, rows(plane)) * place.pitch, rowBytes(plane));
     }
 
     /**
-     * {@return a copy of the image without padding: line after line, plane after plane, in a heap buffer of exactly that size}
+     * {@return a copy of the image without padding: line after line, plane after plane, in a new heap buffer}
      *
      * @param memory of at least {@link #size} bytes, such as that of a mapping
      * @throws IndexOutOfBoundsException if a plane lies outside the memory
@@ -240,12 +249,13 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      * @throws IllegalArgumentException if the image has more than 2^31-1 bytes
      */
     public ByteBuffer packed(MemorySegment memory) {
+        Objects.requireNonNull(memory, "memory");
         long bytes = 0;
         for (int plane = 0; plane < planes.size(); plane++) {
             bytes += rowBytes(plane) * rows(plane);
         }
         if (bytes > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException(image + " has " + bytes + " bytes, more than a ByteBuffer");
+            throw new IllegalArgumentException(image + " has " + bytes + " bytes, more than a ByteBuffer can hold");
         }
         ByteBuffer packed = ByteBuffer.allocate((int) bytes);
         MemorySegment target = MemorySegment.ofBuffer(packed);
@@ -261,8 +271,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * {@return whether each plane follows the one before it immediately, and the first is at the start} V4L2 describes an image in
-     * one buffer by the pitch of the first plane alone, so it cannot be told of gaps; DRM is told every offset.
+     * {@return whether the first plane begins at byte 0 and each further plane follows the one before it immediately} V4L2
+     * describes an image in one buffer by the pitch of the first plane alone, so it cannot describe gaps. DRM takes an offset for
+     * each plane.
      */
     public boolean isGapless() {
         long end = 0;
@@ -276,16 +287,19 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * Copies an image from memory in this layout to memory in another layout of it, line by line.
+     * Copies an image line by line from memory in this layout to memory in another layout.
      *
      * @param from memory of at least {@link #size} bytes
      * @param target the other layout, of the same image and buffer
-     * @param to memory of at least its {@link #size} bytes
+     * @param to memory of at least {@code target.size()} bytes
      * @throws IllegalArgumentException if the layouts are of different images, or {@code to} is read-only
      * @throws IndexOutOfBoundsException if a plane lies outside its memory
-     * @throws IllegalStateException if one of the memories is closed
+     * @throws IllegalStateException if {@code from} or {@code to} is closed
      */
     public void copy(MemorySegment from, Layout target, MemorySegment to) {
+        Objects.requireNonNull(from, "from");
+        Objects.requireNonNull(target, "target");
+        Objects.requireNonNull(to, "to");
         if (!image.equals(target.image) || buffer != target.buffer) {
             throw new IllegalArgumentException(
                     "the layouts are of different images, " + image + " and " + target.image);

@@ -1,7 +1,7 @@
 package dev.cenalloc.image;
 
 /**
- * What a {@link Layout} keeps to. A value.
+ * Rules for the pitches and offsets of a {@link Layout}. A value.
  *
  * @param pitchAlignment the pitch of each plane is a multiple of this, in bytes, at least 1
  * @param minPitch the smallest pitch of any plane, in bytes; 0 for no limit

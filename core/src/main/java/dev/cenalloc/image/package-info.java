@@ -1,4 +1,4 @@
-/** Images and where they lie in memory: pixel formats, sizes, rates, layouts. Values only; makes no system call. */
+/** Images and their layout in memory: pixel formats, sizes, frame rates, layouts. Values only; makes no system call. */
 @NullMarked
 package dev.cenalloc.image;
 

@@ -32,6 +32,7 @@ public final class DeviceNode implements AutoCloseable {
     /**
      * Opens a node for reading and writing.
      *
+     * @throws DeviceGoneException ENODEV: the node is there, the device behind it is not
      * @throws CenallocException with the errno of open
      */
     public static DeviceNode open(Kernel kernel, Path path) throws CenallocException {
@@ -40,6 +41,9 @@ public final class DeviceNode implements AutoCloseable {
         do {
             fd = kernel.open(path, Linux.O_RDWR | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
         } while (fd == -Errno.EINTR);
+        if (fd == -Errno.ENODEV) {
+            throw new DeviceGoneException("open", path);
+        }
         if (fd < 0) {
             throw CenallocException.ofCall(-fd, "open", path, -1);
         }
@@ -62,9 +66,17 @@ public final class DeviceNode implements AutoCloseable {
         return kernel;
     }
 
+    private int acquire() {
+        try {
+            return descriptor.acquire();
+        } catch (IllegalStateException e) {
+            throw new IllegalStateException(path + " is closed", e);
+        }
+    }
+
     /** A request that waits for nothing: the result, or {@code -errno}. Restarted after EINTR and EAGAIN. */
     public int tryIoctl(long request, MemorySegment argument) {
-        int fd = descriptor.acquire();
+        int fd = acquire();
         try {
             int result;
             do {
@@ -90,7 +102,7 @@ public final class DeviceNode implements AutoCloseable {
      * since it says that there is no frame.
      */
     public int tryFrameIoctl(long request, MemorySegment argument) {
-        int fd = descriptor.acquire();
+        int fd = acquire();
         try {
             int result;
             do {
@@ -121,7 +133,7 @@ public final class DeviceNode implements AutoCloseable {
     public int await(int events, long nanos) throws CenallocException {
         long left = Math.max(0, nanos);
         long end = System.nanoTime() + left;
-        int fd = descriptor.acquire();
+        int fd = acquire();
         try {
             while (true) {
                 poll.set(ValueLayout.JAVA_INT, 0, fd);
@@ -146,7 +158,7 @@ public final class DeviceNode implements AutoCloseable {
 
     /** Reads what is there, at most the whole of {@code target}: the number of bytes, or {@code -errno}. Allocates nothing. */
     public long tryRead(MemorySegment target) {
-        int fd = descriptor.acquire();
+        int fd = acquire();
         try {
             long length;
             do {

@@ -2,8 +2,11 @@ package dev.cenalloc.plan;
 
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Objection.Cause;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** A plan in words. */
@@ -34,24 +37,62 @@ final class Explanation {
             text.append("\n  left out: ").append(device);
         }
         text.append("\nTogether: ").append(together()).append('.');
-        text.append("\nTo try: ");
+        List<Heap> candidates = plan.candidates();
         text.append(
-                plan.candidates().isEmpty()
-                        ? "no heap."
-                        : plan.candidates().stream()
-                                .map(heap -> heap.name() + " (score " + plan.score(heap) + ")")
-                                .collect(Collectors.joining(", ", "", ".")));
-        if (!plan.candidates().isEmpty()) {
-            describeAssurances(text, plan.candidates().getFirst());
+                candidates.isEmpty()
+                        ? "\nNo heap suits."
+                        : candidates.stream()
+                                .map(Heap::name)
+                                .collect(Collectors.joining(
+                                        ", ", candidates.size() == 1 ? "\nHeap: " : "\nHeaps, best first: ", ".")));
+        if (!candidates.isEmpty()) {
+            describeAssurances(text, candidates.getFirst());
         }
-        for (HeapRejection rejection : plan.rejected()) {
-            text.append("\n  not ").append(rejection.heap().name()).append(": ").append(rejection.reason());
+        rejections()
+                .forEach((reason, names) -> text.append("\n  not ")
+                        .append(String.join(", ", names))
+                        .append(": ")
+                        .append(reason));
+        plan.devices().forEach(device -> describeAbsentHeaps(text, device));
+        List<Conflict> conflicts = plan.conflicts();
+        for (int i = 0; i < conflicts.size(); i++) {
+            text.append(conflicts.size() == 1 ? "\nConflict:" : "\nConflict " + (i + 1) + ":");
+            conflicts
+                    .get(i)
+                    .statements()
+                    .forEach(statement -> text.append("\n  ").append(statement));
         }
-        plan.conflict().ifPresent(conflict -> {
-            text.append("\nThese clash:");
-            conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
-        });
         return text.toString();
+    }
+
+    /** The heaps that are not candidates, by the reason: several have the same. */
+    private Map<String, List<String>> rejections() {
+        var names = new LinkedHashMap<String, List<String>>();
+        for (HeapRejection rejection : plan.rejected()) {
+            names.computeIfAbsent(rejection.reason(), _ -> new ArrayList<>())
+                    .add(rejection.heap().name());
+        }
+        return names;
+    }
+
+    /** A device that allows only heaps that are not here: a misspelt name, or another kernel. */
+    private void describeAbsentHeaps(StringBuilder text, Device device) {
+        Set<String> named = device.constraints().allowedHeaps().orElse(Set.of());
+        Constraints allowed = Substitutes.allow(device.constraints(), plan.heaps());
+        boolean present = named.isEmpty() || plan.heaps().stream().anyMatch(heap -> allowed.allowsPool(heap.pool()));
+        if (!present) {
+            text.append("\n  ")
+                    .append(device.name())
+                    .append(": no heap called ")
+                    .append(named.stream().sorted().collect(Collectors.joining(" or ")))
+                    .append("; ")
+                    .append(
+                            plan.heaps().isEmpty()
+                                    ? "there is no heap"
+                                    : plan.heaps().stream()
+                                            .map(Heap::name)
+                                            .collect(Collectors.joining(", ", "there are ", "")));
+        }
     }
 
     /** The merged constraints, each with who narrowed it. */

@@ -216,6 +216,11 @@ public final class Plan {
         return demand;
     }
 
+    /** {@return the heaps that there are} */
+    List<Heap> heaps() {
+        return heaps;
+    }
+
     /** {@return the devices as they were given, before an alternative of each was chosen} */
     public List<Device> attached() {
         return attached;
@@ -526,7 +531,7 @@ public final class Plan {
 
     /**
      * {@return the whole of it in words, in lines: who asks for what, how far it is kept, which heaps will be tried, why the
-     * others are not, and if there is none, who clashes}
+     * others are not, and if there is none, all conflicts}
      */
     public String explain() {
         return new Explanation(this).text();

@@ -11,7 +11,12 @@ final class Wording {
     /** What constraints say of a field, in words that follow the device's name. */
     static String of(Constraints constraints, Field field) {
         return switch (field) {
-            case HEAPS -> "only heaps " + sorted(constraints.allowedHeaps().orElse(Set.of()));
+            case HEAPS -> {
+                Set<String> heaps = constraints.allowedHeaps().orElse(Set.of());
+                yield heaps.size() == 1
+                        ? "memory of the heap " + heaps.iterator().next()
+                        : "memory of one of the heaps " + sorted(heaps);
+            }
             case CONTIGUOUS -> "contiguous memory";
             case MAX_SEGMENTS -> {
                 long segments = constraints.raw(field);

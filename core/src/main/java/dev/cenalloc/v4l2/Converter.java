@@ -218,19 +218,27 @@ public final class Converter implements AutoCloseable {
         long left = FrameQueue.nanos(timeout);
         output.requireFrame();
         VideoFrame frame = output.await(left);
-        boolean given = false;
         try {
             giveBackRead();
-            given = true;
-        } finally {
-            if (!given && frame != null) {
-                frame.close();
+        } catch (CenallocException | RuntimeException | Error e) {
+            if (frame != null) {
+                giveBack(frame, e);
             }
+            throw e;
         }
         if (frame != null) {
             return frame;
         }
         throw output.noFrame("put a frame, or wait longer");
+    }
+
+    /** Gives back a frame that cannot be returned; a failure of that is told beside the one before. */
+    private static void giveBack(VideoFrame frame, Throwable because) {
+        try {
+            frame.close();
+        } catch (CenallocException e) {
+            because.addSuppressed(e);
+        }
     }
 
     /** Gives back what has been read: a frame a call, and all of them if more are under way. */

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
         matches = "required",
         disabledReason =
                 "needs vivid, vim2m, vgem, vkms: runs only where -Dcenalloc.devices=required says that they are")
+@SuppressWarnings("NullAway") // arguments are null on purpose, and messages are there
 class DevicesDeviceTest {
     private final Cenalloc cenalloc;
 

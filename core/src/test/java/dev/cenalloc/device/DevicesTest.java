@@ -30,6 +30,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which devices are found on the fake kernel, and what is said of the others. */
+@SuppressWarnings("NullAway") // arguments are null on purpose, and messages are there
 class DevicesTest {
     private static final long MEMORY = 16 << 20;
     /** {@code V4L2_CAP_META_CAPTURE}; this library has no use for it. */
@@ -346,7 +347,7 @@ class DevicesTest {
                     assertTrue(question != Question.LIST, e::toString);
                     // The only display, or the only one that fits, may be the one that failed.
                     boolean isPath = question == Question.PATH;
-                    assertTrue(e.errno() == (isPath ? errno : Errno.ENODEV) || isPath && call == 0, e::toString);
+                    assertTrue(e.errno() == (isPath ? errno : Errno.ENODEV) || (isPath && call == 0), e::toString);
                 }
                 kernel.failNoCall();
                 assertEquals(before, camera.state());

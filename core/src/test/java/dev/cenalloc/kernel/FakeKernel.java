@@ -291,7 +291,7 @@ public final class FakeKernel implements Kernel {
         }
         Path target = links.getOrDefault(path, path);
         boolean isThere = devices.containsKey(target)
-                || HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName()));
+                || (HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName())));
         if (!isThere) {
             throw new NoSuchFileException(path.toString());
         }

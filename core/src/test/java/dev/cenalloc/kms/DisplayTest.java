@@ -34,6 +34,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A display on a fake card: what it refuses, what it gives back, and what stays on the screen. */
+@SuppressWarnings("NullAway") // arguments are null on purpose, and messages are there
 class DisplayTest {
     private static final Path NODE = Path.of("/dev/dri/card0");
     private static final Duration SECOND = Duration.ofSeconds(1);
@@ -426,32 +427,31 @@ class DisplayTest {
 
     @Test
     void aCanvasHandsOutWhatIsNotOnTheScreen() throws Exception {
-        try (Canvas canvas = display.canvas(2)) {
-            Frame first = canvas.next(SECOND);
-            Frame second = canvas.next(SECOND);
-            assertNotSame(first, second);
-            assertThrows(IllegalStateException.class, () -> canvas.next(SECOND), "both are drawn on");
-            first.close();
-            var e = assertThrows(IllegalStateException.class, () -> first.close());
-            assertTrue(e.toString().contains("handed to the display already"), e.toString());
-            assertThrows(IllegalStateException.class, () -> canvas.next(SECOND), "one on the screen, one drawn on");
-            second.close();
-            card.isStuck = true;
-            assertThrows(NotShownException.class, () -> canvas.next(SECOND));
-            card.isStuck = false;
-            assertSame(first, canvas.next(SECOND));
-            var open = first.access(Direction.WRITE);
-            assertThrows(IllegalStateException.class, () -> first.close(), "the CPU draws");
-            open.close();
-            card.isGone = true;
-            assertThrows(DeviceGoneException.class, () -> first.close());
-            card.isGone = false;
-            assertSame(first, canvas.next(SECOND), "what was not shown can be drawn on again");
-            canvas.close();
-            canvas.close();
-            assertThrows(IllegalStateException.class, () -> canvas.next(SECOND));
-            assertThrows(IllegalStateException.class, () -> first.access(Direction.WRITE));
-        }
+        Canvas canvas = display.canvas(2);
+        Frame first = canvas.next(SECOND);
+        Frame second = canvas.next(SECOND);
+        assertNotSame(first, second);
+        assertThrows(IllegalStateException.class, () -> canvas.next(SECOND), "both are drawn on");
+        first.close();
+        var e = assertThrows(IllegalStateException.class, () -> first.close());
+        assertTrue(e.toString().contains("handed to the display already"), e.toString());
+        assertThrows(IllegalStateException.class, () -> canvas.next(SECOND), "one on the screen, one drawn on");
+        second.close();
+        card.isStuck = true;
+        assertThrows(NotShownException.class, () -> canvas.next(SECOND));
+        card.isStuck = false;
+        assertSame(first, canvas.next(SECOND));
+        var open = first.access(Direction.WRITE);
+        assertThrows(IllegalStateException.class, () -> first.close(), "the CPU draws");
+        open.close();
+        card.isGone = true;
+        assertThrows(DeviceGoneException.class, () -> first.close());
+        card.isGone = false;
+        assertSame(first, canvas.next(SECOND), "what was not shown can be drawn on again");
+        canvas.close();
+        canvas.close();
+        assertThrows(IllegalStateException.class, () -> canvas.next(SECOND));
+        assertThrows(IllegalStateException.class, () -> first.access(Direction.WRITE));
     }
 
     @Test

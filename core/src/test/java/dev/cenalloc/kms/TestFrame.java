@@ -5,12 +5,14 @@ import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A frame of a stream of the test's own, which counts how often it comes back. Owns nothing. For one thread. */
 final class TestFrame extends Frame {
     int returns;
     private long lendings;
     /** What giving it back fails with, once. */
+    @Nullable
     CenallocException failure;
 
     private TestFrame(Ring ring, int index) {

@@ -445,8 +445,8 @@ class NegotiationTest {
         NoCommonImageException e = refusal(ImageRequest.ANY, port(camera, images), port(display, images));
         assertEquals(
                 "no memory suits the images in common:"
-                        + " XR24, R8 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only"
-                        + " heaps {system} (its driver)) (negotiate: EINVAL). To do: leave one of the devices out, or copy"
+                        + " XR24, R8 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs"
+                        + " memory of the heap system (its driver)) (negotiate: EINVAL). To do: leave one of the devices out, or copy"
                         + " between two buffers",
                 e.getMessage());
         assertTrue(e.conflict().isEmpty());

@@ -102,6 +102,20 @@ class ConverterTest {
         }
     }
 
+    /** The converted frame cannot go back either; that is told beside it. */
+    @Test
+    void ofTwoFailuresTheFirstIsTold() throws Exception {
+        try (var chain = new Chain()) {
+            chain.converter.put(chain.camera.next(SECOND));
+            world.converter.errors.put(v4l2_h.VIDIOC_QBUF(), Errno.EBUSY);
+            world.kernel.failCall(2, Errno.ENODEV); // after poll and the dequeuing of the converted frame
+            var gone = assertThrows(DeviceGoneException.class, () -> chain.converter.next(SECOND));
+            assertEquals("VIDIOC_DQBUF", gone.call());
+            assertEquals(1, gone.getSuppressed().length);
+            assertEquals("VIDIOC_QBUF", ((CenallocException) gone.getSuppressed()[0]).call());
+        }
+    }
+
     @Test
     void whatIsReadAtTheEndGoesBack() throws Exception {
         try (var chain = new Chain()) {
@@ -128,6 +142,7 @@ class ConverterTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // null is one of the tests
     void onlyLentFramesOfTheRightRingArePut() throws Exception {
         try (var chain = new Chain();
                 Camera other = Camera.open(cenalloc, VideoWorld.MULTIPLANAR, ImageRequest.ANY)) {
@@ -140,7 +155,7 @@ class ConverterTest {
             Frame again = chain.camera.next(SECOND);
             chain.converter.put(again);
             var twice = assertThrows(IllegalStateException.class, () -> chain.converter.put(again));
-            assertTrue(twice.getMessage().contains("is being read"), twice.getMessage());
+            assertTrue(twice.toString().contains("is being read"), twice::toString);
             assertThrows(NullPointerException.class, () -> chain.converter.put(null));
             Frame converted = chain.converter.next(SECOND);
             assertThrows(IllegalArgumentException.class, () -> chain.converter.put(converted));
@@ -154,6 +169,7 @@ class ConverterTest {
     }
 
     @Test
+    @SuppressWarnings("NullAway") // null is one of the tests
     void itReadsOneRingAndWritesAnother() throws Exception {
         try (var chain = new Chain()) {
             chain.converter.stop();

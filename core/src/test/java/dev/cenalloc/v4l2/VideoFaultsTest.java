@@ -203,7 +203,7 @@ class VideoFaultsTest {
             } catch (NoCommonImageException e) {
                 // A driver without a list of formats is one that has none.
                 boolean hasNoList = errno == Errno.EINVAL || errno == Errno.ENOTTY;
-                assertTrue(hasNoList || e.getMessage().contains(Errno.name(errno)), () -> what + ": " + e);
+                assertTrue(hasNoList || e.toString().contains(Errno.name(errno)), () -> what + ": " + e);
                 outcome = "told";
             } catch (CenallocException e) {
                 // What /proc does not tell is ENOENT, whatever the reason.

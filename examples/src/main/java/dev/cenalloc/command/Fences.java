@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Explicit fences of a display: each frame is shown with a fence that it has to wait for, and gives one that is signalled when the
- * frame is on the screen. A kernel before 6.0 exports no fences of buffers; then the program waits before the commit. Allocates no
+ * frame is on the screen, which a third device could wait for. A kernel before 6.0 exports no fences of buffers; then the program waits before the commit. Allocates no
  * Java objects in steady state. Closed by the caller that made it. For one thread.
  */
 final class Fences implements AutoCloseable {
@@ -54,7 +54,11 @@ final class Fences implements AutoCloseable {
             throw new IllegalStateException("no fence for the display");
         }
         display.show(frame, in, out);
-        if (!out.await(LIMIT)) {
+    }
+
+    /** Waits until the last frame is on the screen, by its fence. */
+    void awaitShown() throws IOException {
+        if (shown != null && !shown.await(LIMIT)) {
             throw new IOException("the display did not show the frame for " + LIMIT.toSeconds() + " seconds");
         }
     }

@@ -323,6 +323,9 @@ final class Pipeline implements AutoCloseable {
             }
             shown.incrementAndGet();
         }
+        if (fences != null) {
+            fences.awaitShown();
+        }
         display.awaitShown(LIMIT);
         long end = display.lastFlipNanos();
         framesPerSecond = end == begin ? 0 : shown.get() * 1e9 / (end - begin);

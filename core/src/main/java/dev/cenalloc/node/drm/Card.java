@@ -34,6 +34,8 @@ public final class Card implements AutoCloseable {
     private final String driver;
     private final String place;
     private final boolean hasModifiers;
+    /** Whether the driver has confirmed it; it stays so as long as the node is open. */
+    private boolean setsModes;
     /** How many need the control of the displays at present. */
     private int masters;
 
@@ -152,7 +154,9 @@ public final class Card implements AutoCloseable {
 
     /** Whether there are displays, and a driver with atomic mode setting. */
     public boolean setsModes() throws CenallocException {
-        return enable(drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES()) && enable(drm_h.DRM_CLIENT_CAP_ATOMIC());
+        setsModes =
+                setsModes || (enable(drm_h.DRM_CLIENT_CAP_UNIVERSAL_PLANES()) && enable(drm_h.DRM_CLIENT_CAP_ATOMIC()));
+        return setsModes;
     }
 
     /** Lists writeback connectors among the others from now on; whether that can be. */

@@ -182,15 +182,22 @@ final class CardReader {
     }
 
     /** Whether one of a connector's encoders takes the output of a CRTC. */
-    boolean reaches(Connector connector, int crtcIndex) {
+    boolean reaches(Connector connector, int crtcIndex) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment encoder = drm_mode_get_encoder.allocate(arena);
-            return connector.encoders.stream().anyMatch(id -> {
+            for (int id : connector.encoders) {
                 encoder.fill((byte) 0);
                 drm_mode_get_encoder.encoder_id(encoder, id);
-                return node.tryIoctl(drm_h.DRM_IOCTL_MODE_GETENCODER(), encoder) == 0
-                        && (drm_mode_get_encoder.possible_crtcs(encoder) >> crtcIndex & 1) == 1;
-            });
+                int result = node.tryIoctl(drm_h.DRM_IOCTL_MODE_GETENCODER(), encoder);
+                // One that went away meanwhile reaches nothing.
+                if (result < 0 && result != -Errno.ENOENT) {
+                    throw node.failure(-result, "DRM_IOCTL_MODE_GETENCODER");
+                }
+                if (result >= 0 && (drm_mode_get_encoder.possible_crtcs(encoder) >> crtcIndex & 1) == 1) {
+                    return true;
+                }
+            }
+            return false;
         }
     }
 

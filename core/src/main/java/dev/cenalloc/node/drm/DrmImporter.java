@@ -37,7 +37,12 @@ public final class DrmImporter implements Importer {
     /** Where the images could be seen; null if nowhere. */
     private @Nullable Scanout scanout;
 
+    /** The objects of the scan-out, for the numbers of their properties. */
+    private @Nullable Pipe pipe;
+
     private String omitted = "";
+
+    private record Pipe(KmsObject crtc, KmsObject connector, KmsObject plane) {}
 
     private DrmImporter(Card card, boolean ownsCard, @Nullable List<Scanout> scanouts) {
         this.card = card;
@@ -185,14 +190,13 @@ public final class DrmImporter implements Importer {
             Scanout.Mode mode = scanout.mode(image).orElseThrow();
             int blob = card.createBlob(mode.info());
             try {
-                KmsObject crtc = card.crtc(scanout.crtc());
-                KmsObject plane = card.plane(scanout.plane());
+                Pipe known = pipe(scanout);
                 var change = new AtomicRequest.Builder()
-                        .set(crtc, "MODE_ID", blob)
-                        .set(crtc, "ACTIVE", 1)
-                        .set(card.connector(scanout.connector()), "CRTC_ID", scanout.crtc())
-                        .set(plane, "FB_ID", framebuffer);
-                Placement.centred(image, mode).set(change, plane, scanout.crtc());
+                        .set(known.crtc, "MODE_ID", blob)
+                        .set(known.crtc, "ACTIVE", 1)
+                        .set(known.connector, "CRTC_ID", scanout.crtc())
+                        .set(known.plane, "FB_ID", framebuffer);
+                Placement.centred(image, mode).set(change, known.plane, scanout.crtc());
                 result =
                         change.build().tryCommit(card.node(), AtomicRequest.TEST_ONLY | AtomicRequest.ALLOW_MODESET, 0);
             } finally {
@@ -202,6 +206,15 @@ public final class DrmImporter implements Importer {
             card.releaseMaster();
         }
         return card.node().refusal(result, TEST).map(refusal -> Refusal.ofImage(refusal.call(), refusal.errno()));
+    }
+
+    private Pipe pipe(Scanout of) throws CenallocException {
+        Pipe known = pipe;
+        if (known == null || known.plane.id() != of.plane()) {
+            known = new Pipe(card.crtc(of.crtc()), card.connector(of.connector()), card.plane(of.plane()));
+            pipe = known;
+        }
+        return known;
     }
 
     @Override

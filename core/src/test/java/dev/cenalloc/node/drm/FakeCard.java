@@ -2,14 +2,11 @@ package dev.cenalloc.node.drm;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
-import dev.cenalloc.bindings.drm.drm_event;
-import dev.cenalloc.bindings.drm.drm_event_vblank;
 import dev.cenalloc.bindings.drm.drm_format_modifier;
 import dev.cenalloc.bindings.drm.drm_format_modifier_blob;
 import dev.cenalloc.bindings.drm.drm_gem_close;
 import dev.cenalloc.bindings.drm.drm_get_cap;
 import dev.cenalloc.bindings.drm.drm_h;
-import dev.cenalloc.bindings.drm.drm_mode_atomic;
 import dev.cenalloc.bindings.drm.drm_mode_card_res;
 import dev.cenalloc.bindings.drm.drm_mode_create_blob;
 import dev.cenalloc.bindings.drm.drm_mode_destroy_blob;
@@ -30,17 +27,15 @@ import dev.cenalloc.kernel.FakeKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A DRM card: without displays, or with one screen of two modes, whose plane shows XR24 and RG16. Another program's picture is on
@@ -57,23 +52,23 @@ public final class FakeCard implements FakeKernel.Device {
     private int numbers;
 
     // What the kernel numbers.
-    private static final int CRTC = 1000;
-    private static final int OTHER_CRTC = 1007;
-    private static final int OTHER_CONNECTOR = 1008;
-    private static final int OTHER_PRIMARY = 1009;
-    private static final int CONNECTOR = 1001;
-    private static final int WRITEBACK = 1002;
-    private static final int ENCODER = 1003;
-    private static final int OVERLAY = 1004;
-    private static final int PRIMARY = 1005;
-    private static final int IN_FORMATS = 1006;
-    private static final int WRITEBACK_FORMATS = 1010;
+    static final int CRTC = 1000;
+    static final int OTHER_CRTC = 1007;
+    static final int OTHER_CONNECTOR = 1008;
+    static final int OTHER_PRIMARY = 1009;
+    static final int CONNECTOR = 1001;
+    static final int WRITEBACK = 1002;
+    static final int ENCODER = 1003;
+    static final int OVERLAY = 1004;
+    static final int PRIMARY = 1005;
+    static final int IN_FORMATS = 1006;
+    static final int WRITEBACK_FORMATS = 1010;
     /** Of the program before. */
-    private static final int CONSOLE_MODE = 1011;
+    static final int CONSOLE_MODE = 1011;
 
-    private static final int CONSOLE = 1012;
+    static final int CONSOLE = 1012;
 
-    private static final List<String> PROPERTIES = List.of(
+    static final List<String> PROPERTIES = List.of(
             "type",
             "IN_FORMATS",
             "FB_ID",
@@ -130,14 +125,7 @@ public final class FakeCard implements FakeKernel.Device {
     /** What the last commit had to wait for; -1 for nothing. */
     public long inFence = -1;
 
-    /** What is set, by the object and the property's name; 0 where nothing is. */
-    private Map<String, Long> state = new TreeMap<>();
-    /** The user data of the commit whose event was not read yet. */
-    private final ArrayDeque<Long> events = new ArrayDeque<>();
-    /** What becomes true when the commit is on the screen. */
-    private final List<FakeKernel.Work> works = new ArrayList<>();
-
-    private int sequence;
+    private final FakeScreen screen;
     /** The content of all blobs there ever were. */
     private final Map<Integer, byte[]> contents = new HashMap<>();
 
@@ -150,21 +138,7 @@ public final class FakeCard implements FakeKernel.Device {
         this.imports = imports;
         this.hasDisplays = hasDisplays;
         contents.put(CONSOLE_MODE, new byte[] {7, 7, 7});
-        state.put(key(CRTC, "MODE_ID"), (long) CONSOLE_MODE);
-        state.put(key(CRTC, "ACTIVE"), 1L);
-        state.put(key(CONNECTOR, "CRTC_ID"), (long) CRTC);
-        state.put(key(PRIMARY, "CRTC_ID"), (long) CRTC);
-        state.put(key(PRIMARY, "FB_ID"), (long) CONSOLE);
-        state.put(key(PRIMARY, "CRTC_W"), 1024L);
-        state.put(key(PRIMARY, "SRC_W"), 1024L << 16);
-    }
-
-    private static String key(int object, String property) {
-        return object + " " + property;
-    }
-
-    private long value(int object, String property) {
-        return state.getOrDefault(key(object, property), 0L);
+        this.screen = new FakeScreen(this, kernel);
     }
 
     /** What programs have made and not removed. */
@@ -174,28 +148,58 @@ public final class FakeCard implements FakeKernel.Device {
 
     /** What is on the screen; modes by their content. */
     public String screen() {
-        var shown = new TreeMap<>(state);
-        shown.computeIfPresent(key(CRTC, "MODE_ID"), (_, blob) -> {
-            byte[] content = contents.get(blob.intValue());
-            return content == null ? -1 : (long) Arrays.hashCode(content);
-        });
-        shown.values().removeIf(value -> value == 0);
-        return shown.toString();
+        return screen.toString();
     }
 
     /** Whether another program's picture is on the screen. */
     public boolean showsConsole() {
-        return value(PRIMARY, "FB_ID") == CONSOLE && value(CRTC, "ACTIVE") == 1;
+        return screen.value(PRIMARY, "FB_ID") == CONSOLE && screen.value(CRTC, "ACTIVE") == 1;
     }
 
     /** The framebuffer on the screen. */
     public long onScreen() {
-        return value(PRIMARY, "FB_ID");
+        return screen.value(PRIMARY, "FB_ID");
     }
 
     /** A property of the primary plane, or of the overlay. */
     public long plane(boolean overlay, String property) {
-        return value(overlay ? OVERLAY : PRIMARY, property);
+        return screen.value(overlay ? OVERLAY : PRIMARY, property);
+    }
+
+    /** The content of a blob, whatever became of it. */
+    byte @Nullable [] content(long blob) {
+        return contents.get((int) blob);
+    }
+
+    /** Whether a program has made a blob and not destroyed it. */
+    boolean hasBlob(long blob) {
+        return blobs.contains((int) blob);
+    }
+
+    /** Whether a program has made a framebuffer and not removed it. */
+    boolean hasFramebuffer(long framebuffer) {
+        return framebuffers.containsKey((int) framebuffer);
+    }
+
+    private boolean remove(int framebuffer) {
+        if (framebuffers.remove(framebuffer) == null) {
+            return false;
+        }
+        screen.removed(framebuffer);
+        return true;
+    }
+
+    @Override
+    public int ready(int fd) {
+        return screen.hasEvent() && !isStuck && !isGone ? Linux.POLLIN : 0;
+    }
+
+    @Override
+    public long read(int fd, MemorySegment target) {
+        if (isGone) {
+            return -Errno.ENODEV;
+        }
+        return ready(fd) == 0 ? -Errno.EAGAIN : screen.readEvent(target);
     }
 
     @Override
@@ -347,7 +351,7 @@ public final class FakeCard implements FakeKernel.Device {
             return blobs.remove(drm_mode_destroy_blob.blob_id(argument)) ? 0 : -Errno.ENOENT;
         }
         if (request == drm_h.DRM_IOCTL_MODE_ATOMIC()) {
-            return isMaster ? commit(argument) : -Errno.EACCES;
+            return isMaster ? screen.commit(argument) : -Errno.EACCES;
         }
         return -Errno.ENOTTY;
     }
@@ -402,7 +406,7 @@ public final class FakeCard implements FakeKernel.Device {
                         case "type" -> object == PRIMARY || object == OTHER_PRIMARY ? 1 : 0;
                         case "IN_FORMATS" -> IN_FORMATS;
                         case "WRITEBACK_PIXEL_FORMATS" -> WRITEBACK_FORMATS;
-                        default -> value(object, PROPERTIES.get(i));
+                        default -> screen.value(object, PROPERTIES.get(i));
                     };
                     values.setAtIndex(ValueLayout.JAVA_LONG, i, value);
                 }
@@ -469,137 +473,7 @@ public final class FakeCard implements FakeKernel.Device {
         return 0;
     }
 
-    private int commit(MemorySegment argument) {
-        int flags = drm_mode_atomic.flags(argument);
-        boolean isTest = (flags & drm_h.DRM_MODE_ATOMIC_TEST_ONLY()) != 0;
-        if (!isTest && !mayChange) {
-            throw new AssertionError("the display would have been changed");
-        }
-        var next = new TreeMap<>(state);
-        var now = new HashMap<String, Long>();
-        read(argument, next, now);
-        int result = check(next, flags);
-        if (isTest) {
-            tests++;
-            return verdict != 0 ? -verdict : result;
-        }
-        if (result < 0 || refusal != 0) {
-            return Math.min(result, -refusal);
-        }
-        commits++;
-        state = next;
-        inFence = now.getOrDefault("IN_FENCE_FD", -1L);
-        boolean isEvent = (flags & drm_h.DRM_MODE_PAGE_FLIP_EVENT()) != 0;
-        if (isEvent) {
-            events.add(drm_mode_atomic.user_data(argument));
-        }
-        fence(now.getOrDefault("OUT_FENCE_PTR", 0L), !isEvent, false);
-        fence(now.getOrDefault("WRITEBACK_OUT_FENCE_PTR", 0L), !isEvent, losesCaptures);
-        return 0;
-    }
-
-    /** Reads a request: what stays goes to one map, what is for this commit to the other. */
-    private static void read(MemorySegment argument, Map<String, Long> lasting, Map<String, Long> once) {
-        try (Arena arena = Arena.ofConfined()) {
-            int count = drm_mode_atomic.count_objs(argument);
-            MemorySegment ids = memory(arena, drm_mode_atomic.objs_ptr(argument), 4L * count);
-            MemorySegment counts = memory(arena, drm_mode_atomic.count_props_ptr(argument), 4L * count);
-            int place = 0;
-            for (int i = 0; i < count; i++) {
-                int object = ids.getAtIndex(ValueLayout.JAVA_INT, i);
-                for (int j = 0; j < counts.getAtIndex(ValueLayout.JAVA_INT, i); j++) {
-                    MemorySegment property = memory(arena, drm_mode_atomic.props_ptr(argument) + 4L * place, 4);
-                    MemorySegment value = memory(arena, drm_mode_atomic.prop_values_ptr(argument) + 8L * place, 8);
-                    String name = PROPERTIES.get(property.get(ValueLayout.JAVA_INT, 0) - 1);
-                    boolean isOnce = name.contains("FENCE") || name.equals("WRITEBACK_FB_ID");
-                    (isOnce ? once : lasting)
-                            .put(isOnce ? name : key(object, name), value.get(ValueLayout.JAVA_LONG, 0));
-                    place++;
-                }
-            }
-        }
-    }
-
-    private int check(Map<String, Long> next, int flags) {
-        boolean modeset = (flags & drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET()) != 0;
-        if ((flags & drm_h.DRM_MODE_ATOMIC_NONBLOCK()) != 0 && !events.isEmpty()) {
-            return -Errno.EBUSY;
-        }
-        long mode = next.getOrDefault(key(CRTC, "MODE_ID"), 0L);
-        if (mode != 0 && mode != value(CRTC, "MODE_ID") && (!modeset || !blobs.contains((int) mode))) {
-            return -Errno.EINVAL;
-        }
-        for (int plane : List.of(PRIMARY, OVERLAY)) {
-            long framebuffer = next.getOrDefault(key(plane, "FB_ID"), 0L);
-            if (framebuffer != 0 && framebuffer != CONSOLE && !framebuffers.containsKey((int) framebuffer)) {
-                return -Errno.EINVAL;
-            }
-            if (framebuffer != 0
-                    && next.getOrDefault(key(plane, "CRTC_W"), 0L)
-                            != next.getOrDefault(key(plane, "SRC_W"), 0L) >> 16) {
-                return -Errno.ERANGE;
-            }
-        }
-        boolean both = next.getOrDefault(key(CONNECTOR, "CRTC_ID"), 0L) != 0
-                && next.getOrDefault(key(WRITEBACK, "CRTC_ID"), 0L) != 0;
-        return writesInstead && both ? -Errno.EINVAL : 0;
-    }
-
-    private void fence(long pointer, boolean isDone, boolean isLost) {
-        if (pointer != 0) {
-            var work = new FakeKernel.Work();
-            if (isDone && !isLost) {
-                work.status = 1;
-            } else if (!isLost) {
-                works.add(work);
-            }
-            try (Arena arena = Arena.ofConfined()) {
-                memory(arena, pointer, 4).set(ValueLayout.JAVA_INT, 0, kernel.fence(work));
-            }
-        }
-    }
-
-    /** To remove what is on the screen blanks it. */
-    private boolean remove(int framebuffer) {
-        if (framebuffers.remove(framebuffer) == null) {
-            return false;
-        }
-        for (int plane : List.of(PRIMARY, OVERLAY)) {
-            if (value(plane, "FB_ID") == framebuffer) {
-                state.put(key(plane, "FB_ID"), 0L);
-                state.put(key(plane, "CRTC_ID"), 0L);
-                state.put(key(CRTC, "ACTIVE"), plane == PRIMARY ? 0 : value(CRTC, "ACTIVE"));
-            }
-        }
-        return true;
-    }
-
-    @Override
-    public int ready(int fd) {
-        return events.isEmpty() || isStuck || isGone ? 0 : Linux.POLLIN;
-    }
-
-    /** The commit comes on the screen. */
-    @Override
-    public long read(int fd, MemorySegment target) {
-        if (isGone) {
-            return -Errno.ENODEV;
-        }
-        if (ready(fd) == 0) {
-            return -Errno.EAGAIN;
-        }
-        drm_event.type(target, drm_h.DRM_EVENT_FLIP_COMPLETE());
-        drm_event.length(target, (int) drm_event_vblank.sizeof());
-        drm_event_vblank.user_data(target, events.remove());
-        drm_event_vblank.sequence(target, ++sequence);
-        drm_event_vblank.tv_sec(target, 5);
-        drm_event_vblank.tv_usec(target, sequence);
-        works.forEach(work -> work.status = 1);
-        works.clear();
-        return drm_event_vblank.sizeof();
-    }
-
-    private static MemorySegment memory(Arena arena, long address, long size) {
+    static MemorySegment memory(Arena arena, long address, long size) {
         return Linux.view(address, size, arena);
     }
 
@@ -624,7 +498,7 @@ public final class FakeCard implements FakeKernel.Device {
         objects.clear();
         List.copyOf(framebuffers.keySet()).forEach(this::remove);
         blobs.clear();
-        events.clear();
+        screen.closed();
         isMaster = false;
         listsWriteback = false;
     }

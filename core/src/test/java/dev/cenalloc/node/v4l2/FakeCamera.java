@@ -455,10 +455,7 @@ public final class FakeCamera implements FakeKernel.Device {
         }
         int planes = planes(queue);
         for (int i = 0; i < planes && queue.memory == v4l2_h.V4L2_MEMORY_DMABUF(); i++) {
-            MemorySegment plane = planes == 1
-                    ? MemorySegment.NULL
-                    : v4l2_plane.asSlice(
-                            v4l2_buffer.m.planes(v4l2_buffer.m(argument)).reinterpret(planes * v4l2_plane.sizeof()), i);
+            MemorySegment plane = planes == 1 ? MemorySegment.NULL : FakeQueue.plane(argument, i);
             int errno = planes == 1
                     ? offered(queue, v4l2_buffer.m.fd(v4l2_buffer.m(argument)), v4l2_buffer.length(argument))
                     : offered(queue, v4l2_plane.m.fd(v4l2_plane.m(plane)), v4l2_plane.length(plane));

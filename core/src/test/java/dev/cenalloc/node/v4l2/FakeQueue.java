@@ -12,6 +12,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /** The buffers of one direction of a {@link FakeCamera}, and which descriptor made them. */
 final class FakeQueue {
@@ -77,7 +78,7 @@ final class FakeQueue {
     /** Is done with the buffer that has been queued for longest: the time that came with it. */
     long finish(int flags, long micros) {
         int index = queued.keySet().iterator().next();
-        long came = queued.remove(index);
+        long came = Objects.requireNonNull(queued.remove(index));
         finished.add(index);
         done.add(new Done(index, sequence++, flags, micros));
         return came;
@@ -107,12 +108,17 @@ final class FakeQueue {
         if (planes == 1) {
             v4l2_buffer.bytesused(argument, used);
         } else {
-            MemorySegment all = v4l2_buffer.m.planes(v4l2_buffer.m(argument)).reinterpret(planes * v4l2_plane.sizeof());
             for (int i = 0; i < planes; i++) {
-                v4l2_plane.bytesused(v4l2_plane.asSlice(all, i), used);
-                v4l2_plane.data_offset(v4l2_plane.asSlice(all, i), header);
+                v4l2_plane.bytesused(plane(argument, i), used);
+                v4l2_plane.data_offset(plane(argument, i), header);
             }
         }
         return 0;
+    }
+
+    /** A plane of a buffer; it must lie in the same segment. */
+    static MemorySegment plane(MemorySegment buffer, int index) {
+        MemorySegment planes = v4l2_buffer.m.planes(v4l2_buffer.m(buffer));
+        return v4l2_plane.asSlice(buffer.asSlice(planes.address() - buffer.address()), index);
     }
 }
