@@ -2,7 +2,9 @@ package dev.cenalloc;
 
 import dev.cenalloc.plan.Device;
 
-/** A device that is attached to a buffer. Closing it detaches the device; closing the buffer ends it too. Thread-safe. */
+/**
+ * A device that is attached to a buffer. Closing it detaches the device; closing the buffer ends it too. Thread-safe.
+ */
 public final class Attachment implements AutoCloseable {
     private final SharedBuffer buffer;
     private final Device device;
@@ -23,8 +25,8 @@ public final class Attachment implements AutoCloseable {
     }
 
     /**
-     * {@return whether the device is optional and the memory, or the memory that the plan leads to, does not suit it} Do not
-     * pass the buffer to such a device.
+     * {@return whether the device is optional and the memory, or the memory that the plan leads to, does not suit it}
+     * Do not pass the buffer to such a device.
      */
     public boolean isLeftOut() {
         return buffer.isLeftOut(this);

@@ -30,8 +30,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The context: it knows the heaps of this machine and creates buffers. Closed by the caller of {@link #open}; its buffers
- * stay usable. Safe for any number of threads.
+ * The context: it knows the heaps of this machine and creates buffers. Closed by the caller of {@link #open}; its
+ * buffers stay usable. Safe for any number of threads.
  *
  * {@snippet :
  * try (var cenalloc = Cenalloc.open();
@@ -74,12 +74,12 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Lists the heaps of this machine: the nodes in {@code /dev/dma_heap} and udmabuf. Opens none of them. A machine without
-     * heaps is no error here; the first use of a buffer throws, with a remedy. Does not block.
+     * Lists the heaps of this machine: the nodes in {@code /dev/dma_heap} and udmabuf. Opens none of them. A machine
+     * without heaps is no error here; the first use of a buffer throws, with a remedy. Does not block.
      *
      * @return the context, which the caller closes
-     * @throws CenallocException ENODEV: {@code /dev/dma_heap} exists and cannot be listed; a user without permission to list
-     *     it gets a context without its heaps
+     * @throws CenallocException ENODEV: {@code /dev/dma_heap} exists and cannot be listed; a user without permission to
+     *     list it gets a context without its heaps
      * @throws UnsupportedOperationException on other systems than Linux on amd64 or aarch64
      * @throws IllegalCallerException if Java denies native access
      */
@@ -143,8 +143,8 @@ public final class Cenalloc implements AutoCloseable {
     /**
      * {@return the heap with a name}
      *
-     * @param name the name of a node or of a registered heap, or {@code "udmabuf"}; any name of the default CMA pool finds
-     *     that pool
+     * @param name the name of a node or of a registered heap, or {@code "udmabuf"}; any name of the default CMA pool
+     *     finds that pool
      * @throws MissingDeviceException ENOENT: no heap has this name; the message lists the heaps
      */
     public Heap heap(String name) throws MissingDeviceException {
@@ -165,11 +165,11 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Allocates from a heap, ignoring constraints. With {@link #create}, the devices decide instead. Blocks while the kernel
-     * finds and clears the memory.
+     * Allocates from a heap, ignoring constraints. With {@link #create}, the devices decide instead. Blocks while the
+     * kernel finds and clears the memory.
      *
-     * <p>The system heap has no limit: if a request exceeds the free memory, the kernel (6.12) kills processes. So a request
-     * that exceeds the available memory is refused here with ENOMEM.
+     * <p>The system heap has no limit: if a request exceeds the free memory, the kernel (6.12) kills processes. So a
+     * request that exceeds the available memory is refused here with ENOMEM.
      *
      * @param heap one of the {@link #heaps()}
      * @param size in bytes, positive; the kernel rounds it up to whole pages
@@ -178,9 +178,9 @@ public final class Cenalloc implements AutoCloseable {
      * @throws IllegalStateException if this context is closed, or the heap is not one of its heaps
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: the node is gone
-     * @throws CenallocException with the errno of the kernel: ENOMEM if there is not enough memory; EMFILE if the process
-     *     has too many files open; EINVAL if the size exceeds the limit of udmabuf; EPROTO if the source of a registered
-     *     heap returned less memory than requested; ENOTTY or EBADF if it returned no dma-buf
+     * @throws CenallocException with the errno of the kernel: ENOMEM if there is not enough memory; EMFILE if the
+     *     process has too many files open; EINVAL if the size exceeds the limit of udmabuf; EPROTO if the source of a
+     *     registered heap returned less memory than requested; ENOTTY or EBADF if it returned no dma-buf
      */
     public DmaBuf allocate(Heap heap, long size) throws CenallocException {
         return opened(heap).allocate(size);
@@ -211,8 +211,8 @@ public final class Cenalloc implements AutoCloseable {
      * @param properties what is known of its memory; begin with {@link HeapProperties#UNKNOWN}
      * @param source allocates the memory
      * @return the heap; {@link #unregister} or {@link #close} closes the source
-     * @throws IllegalArgumentException if the name is blank or taken, or if heaps would substitute each other in a circle;
-     *     the source stays the caller's
+     * @throws IllegalArgumentException if the name is blank or taken, or if heaps would substitute each other in a
+     *     circle; the source stays the caller's
      * @throws IllegalStateException if closed
      */
     public synchronized Heap register(String name, HeapProperties properties, HeapSource source) {
@@ -283,8 +283,8 @@ public final class Cenalloc implements AutoCloseable {
     // ---- buffers ----
 
     /**
-     * Creates a buffer without memory. The devices that are attached to it decide which heap its memory comes from. Makes no
-     * system call.
+     * Creates a buffer without memory. The devices that are attached to it decide which heap its memory comes from.
+     * Makes no system call.
      *
      * @param size in bytes, positive
      * @return the buffer, which the caller closes
@@ -295,8 +295,8 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * As {@link #create(long)}, for an image. The devices decide its {@link SharedBuffer#layout layout}: the memory grows with
-     * their constraints on pitches and offsets.
+     * As {@link #create(long)}, for an image. The devices decide its {@link SharedBuffer#layout layout}: the memory
+     * grows with their constraints on pitches and offsets.
      *
      * @param image linear, in a format that has all planes in one buffer
      * @return the buffer, which the caller closes
@@ -320,12 +320,13 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor of a driver or of another process, as a buffer that has its memory already. A device that is
-     * attached is checked against the properties of that memory, which the exporter's name implies.
+     * Takes over a descriptor of a driver or of another process, as a buffer that has its memory already. A device that
+     * is attached is checked against the properties of that memory, which the exporter's name implies.
      *
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return the buffer, which the caller closes
-     * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not mounted
+     * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
+     *     mounted
      */
     public SharedBuffer adopt(int fd) throws CenallocException {
         return adopt(fd, null);
@@ -399,8 +400,8 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * {@return the open buffers in lines: size, name, memory, references, devices with their constraints; then the totals}
-     * Control characters in names are escaped. Reads {@code /proc}.
+     * {@return the open buffers in lines: size, name, memory, references, devices with their constraints; then the
+     * totals} Control characters in names are escaped. Reads {@code /proc}.
      */
     public String dump() {
         List<SharedBuffer> open;
@@ -425,8 +426,8 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * {@return one thing that can be done on this machine if a plan has no candidate, in words} If this machine has no heap,
-     * that is how to get one.
+     * {@return one thing that can be done on this machine if a plan has no candidate, in words} If this machine has no
+     * heap, that is how to get one.
      *
      * @param plan a plan without a candidate
      */

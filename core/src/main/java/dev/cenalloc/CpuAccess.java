@@ -15,10 +15,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * A bracket around reads and writes of the CPU. Closed by the caller that began it. Between {@link DmaBuf#access} and
- * {@link #close} the CPU sees what devices wrote; after it devices see what the CPU wrote. Safe for any number of threads;
- * brackets may overlap and nest. Close each bracket exactly once: all brackets of one direction are one object, which counts
- * them so that no object is allocated, and a second close ends another open bracket of that direction. Keep the buffer
- * reachable while a bracket is open.
+ * {@link #close} the CPU sees what devices wrote; after it devices see what the CPU wrote. Safe for any number of
+ * threads; brackets may overlap and nest. Close each bracket exactly once: all brackets of one direction are one
+ * object, which counts them so that no object is allocated, and a second close ends another open bracket of that
+ * direction. Keep the buffer reachable while a bracket is open.
  */
 public final class CpuAccess implements AutoCloseable {
     private static final Map<Direction, MemorySegment> START = arguments(dmabuf_h.DMA_BUF_SYNC_START());

@@ -30,9 +30,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Memory as a dma-buf: one owned descriptor. Closed by the caller that allocated or adopted it; a {@link SharedBuffer} closes
- * the one that it returns. A cleaner releases a lost one and logs an error. Safe for any number of threads: every use after a
- * close throws {@link IllegalStateException}, and the descriptor is closed when the calls under way have ended.
+ * Memory as a dma-buf: one owned descriptor. Closed by the caller that allocated or adopted it; a {@link SharedBuffer}
+ * closes the one that it returns. A cleaner releases a lost one and logs an error. Safe for any number of threads:
+ * every use after a close throws {@link IllegalStateException}, and the descriptor is closed when the calls under way
+ * have ended.
  */
 public final class DmaBuf implements AutoCloseable {
     /** Bytes of a name without the terminator, DMA_BUF_NAME_LEN in dma-buf.h. */
@@ -42,8 +43,8 @@ public final class DmaBuf implements AutoCloseable {
     private static final String EXPORTER = "exp_name:";
 
     /**
-     * The name of a system property: if it is {@code true}, a buffer remembers where it was allocated, and the error for a lost
-     * buffer has that stack trace. Read at each allocation, to which it adds the cost of a stack trace.
+     * The name of a system property: if it is {@code true}, a buffer remembers where it was allocated, and the error
+     * for a lost buffer has that stack trace. Read at each allocation, to which it adds the cost of a stack trace.
      */
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
@@ -164,7 +165,8 @@ public final class DmaBuf implements AutoCloseable {
      *
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return a buffer that the caller closes
-     * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not mounted
+     * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
+     *     mounted
      */
     public static DmaBuf adopt(int fd) throws CenallocException {
         return adopt(LinuxKernel.instance(), fd, null);
@@ -208,7 +210,9 @@ public final class DmaBuf implements AutoCloseable {
                 "mount /proc");
     }
 
-    /** Owns a descriptor that the kernel has just returned as a dma-buf; the heap, if any, counts it until it is closed. */
+    /**
+     * Owns a descriptor that the kernel has just returned as a dma-buf; the heap, if any, counts it until it is closed.
+     */
     static DmaBuf own(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
         // A number that is not open must not be closed: another thread may open it meanwhile.
         boolean ours = true;
@@ -247,7 +251,8 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * {@return the exporter's name: for a heap the heap's name; empty if the kernel does not report it} Reads {@code /proc}.
+     * {@return the exporter's name: for a heap the heap's name; empty if the kernel does not report it} Reads
+     * {@code /proc}.
      *
      * @throws IOException if {@code /proc} cannot be read
      * @throws IllegalStateException if closed
@@ -290,8 +295,8 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Names the buffer in the kernel's lists ({@code /sys/kernel/debug/dma_buf/bufinfo}, fdinfo) and in the error for a lost
-     * buffer. The kernel's name is cut to 31 bytes of UTF-8, at a character. A refusal of the kernel is ignored.
+     * Names the buffer in the kernel's lists ({@code /sys/kernel/debug/dma_buf/bufinfo}, fdinfo) and in the error for a
+     * lost buffer. The kernel's name is cut to 31 bytes of UTF-8, at a character. A refusal of the kernel is ignored.
      *
      * @param name any text without NUL
      * @throws IllegalStateException if closed
@@ -311,8 +316,8 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * {@return the descriptor's number, for a call to a driver; valid until {@link #close}} The caller must not close it, nor
-     * use it after the buffer is closed: the number may be another file by then.
+     * {@return the descriptor's number, for a call to a driver; valid until {@link #close}} The caller must not close
+     * it, nor use it after the buffer is closed: the number may be another file by then.
      *
      * @throws IllegalStateException if closed
      */
@@ -329,8 +334,9 @@ public final class DmaBuf implements AutoCloseable {
      * @return a mapping, which the caller closes before this buffer
      * @throws IllegalStateException if closed
      * @throws NoPermissionException EACCES: the descriptor is read-only; EPERM: the exporter forbids the mapping
-     * @throws CenallocException with the errno of mmap: ENOMEM if the process has no address space or too many mappings;
-     *     EINVAL, ENXIO, ENODEV or ENOTSUPP if the exporter does not let the CPU map its memory, such as protected memory
+     * @throws CenallocException with the errno of mmap: ENOMEM if the process has no address space or too many
+     *     mappings; EINVAL, ENXIO, ENODEV or ENOTSUPP if the exporter does not let the CPU map its memory, such as
+     *     protected memory
      */
     @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
     public Mapping map(Direction direction) throws CenallocException {
@@ -416,8 +422,8 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Begins an access of the CPU: {@code try (var _ = buffer.access(READ)) { … }}. Blocks until the devices that are writing
-     * have finished, if their drivers report it with fences, and while caches are cleaned.
+     * Begins an access of the CPU: {@code try (var _ = buffer.access(READ)) { … }}. Blocks until the devices that are
+     * writing have finished, if their drivers report it with fences, and while caches are cleaned.
      *
      * @param direction what the CPU will do
      * @return the bracket, which the caller closes once; each access of a direction returns the same object
@@ -438,15 +444,15 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Waits until such an access may begin. This works with drivers that report their work with fences. V4L2 drivers do not
-     * (6.12); their buffers are ready when they are dequeued. Works on every kernel. Does not report that the work failed; a
-     * {@link #exportFence fence} does. Blocks, pins the carrier of a virtual thread, and is not ended by an interrupt or by
-     * {@link #close}. One system call; allocates no objects. After a timeout the kernel (6.12) keeps the memory until the work
-     * ends, even if the buffer is closed.
+     * Waits until such an access may begin. This works with drivers that report their work with fences. V4L2 drivers do
+     * not (6.12); their buffers are ready when they are dequeued. Works on every kernel. Does not report that the work
+     * failed; a {@link #exportFence fence} does. Blocks, pins the carrier of a virtual thread, and is not ended by an
+     * interrupt or by {@link #close}. One system call; allocates no objects. After a timeout the kernel (6.12) keeps
+     * the memory until the work ends, even if the buffer is closed.
      *
      * @param access READ waits for writing devices, the others for all devices
-     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal interrupts
-     *     the wait, it may last twice as long
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
+     *     interrupts the wait, it may last twice as long
      * @return whether the access may begin; false after the timeout
      * @throws IllegalStateException if closed
      * @throws CenallocException with the errno of poll; EINTR is retried with the remaining time
@@ -463,9 +469,9 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * {@return whether {@link #exportFence} and {@link #importFence} work on this kernel} They do on 6.0 and later, unless the
-     * kernel was built without sync files. The answer is the same for every buffer: ask once. One system call, which has no
-     * effect.
+     * {@return whether {@link #exportFence} and {@link #importFence} work on this kernel} They do on 6.0 and later,
+     * unless the kernel was built without sync files. The answer is the same for every buffer: ask once. One system
+     * call, which has no effect.
      *
      * @throws IllegalStateException if closed
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_EXPORT_SYNC_FILE
@@ -481,14 +487,14 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Exports the work that such an access has to wait for as a fence. A device that accepts a fence, such as a display, waits
-     * for it by itself. Does not block.
+     * Exports the work that such an access has to wait for as a fence. A device that accepts a fence, such as a
+     * display, waits for it by itself. Does not block.
      *
      * @param access READ waits for writing devices, the others for all devices; work that begins later is not included
      * @return a fence that the caller closes; it is signalled if there is no work
      * @throws IllegalStateException if closed
-     * @throws CenallocException ENOTTY: this kernel cannot export fences, wait with {@link #await} instead; EMFILE: too many
-     *     descriptors are open; ENOMEM
+     * @throws CenallocException ENOTTY: this kernel cannot export fences, wait with {@link #await} instead; EMFILE: too
+     *     many descriptors are open; ENOMEM
      */
     public Fence exportFence(Direction access) throws CenallocException {
         Objects.requireNonNull(access, "access");
@@ -496,8 +502,8 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * As {@link #exportFence(Direction)}, into an existing fence, whose descriptor is closed. For frame loops: allocates no
-     * objects.
+     * As {@link #exportFence(Direction)}, into an existing fence, whose descriptor is closed. For frame loops:
+     * allocates no objects.
      *
      * @param access READ waits for writing devices, the others for all devices
      * @param into the fence that takes the new descriptor; if this method throws, it keeps the old one
@@ -524,14 +530,15 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Adds a fence to the buffer: devices that use the buffer from now on, and whose drivers know fences, wait for it. The
-     * caller still owns the fence and may close it at once. Does not block; allocates no objects.
+     * Adds a fence to the buffer: devices that use the buffer from now on, and whose drivers know fences, wait for it.
+     * The caller still owns the fence and may close it at once. Does not block; allocates no objects.
      *
      * @param fence the end of an access
-     * @param access the kind of that access: writing devices wait for the end of a READ, all devices for the end of the others
+     * @param access the kind of that access: writing devices wait for the end of a READ, all devices for the end of the
+     *     others
      * @throws IllegalStateException if the buffer or the fence is closed
-     * @throws CenallocException ENOTTY: this kernel cannot import fences, wait with {@link Fence#await} before the buffer is
-     *     passed on; EINVAL: the fence is no sync file; ENOMEM
+     * @throws CenallocException ENOTTY: this kernel cannot import fences, wait with {@link Fence#await} before the
+     *     buffer is passed on; EINVAL: the fence is no sync file; ENOMEM
      */
     public void importFence(Fence fence, Direction access) throws CenallocException {
         Objects.requireNonNull(fence, "fence");
@@ -585,11 +592,11 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Closes the descriptor when the calls under way have ended. The kernel frees the memory when no process or driver uses it
-     * any more. Idempotent.
+     * Closes the descriptor when the calls under way have ended. The kernel frees the memory when no process or driver
+     * uses it any more. Idempotent.
      *
-     * <p>For the memory of a {@link SharedBuffer} this does nothing, so try-with-resources is safe; the {@code SharedBuffer}
-     * closes it.
+     * <p>For the memory of a {@link SharedBuffer} this does nothing, so try-with-resources is safe; the
+     * {@code SharedBuffer} closes it.
      *
      * @throws IllegalStateException if a mapping or a CPU access is open; nothing has changed
      */

@@ -3,8 +3,8 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 
 /**
- * What an error number means for a call of this library, and what can be done. For calls whose caller knows no more than
- * the number. A value.
+ * What an error number means for a call of this library, and what can be done. For calls whose caller knows no more
+ * than the number. A value.
  *
  * @param what what went wrong, in words
  * @param remedy one thing that can be done, in words

@@ -8,8 +8,8 @@ import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * The devices that are to be attached to a buffer before its first use. An earlier first use logs a warning that names the
- * missing devices; if the expectation is {@link #strict}, it throws. Immutable.
+ * The devices that are to be attached to a buffer before its first use. An earlier first use logs a warning that names
+ * the missing devices; if the expectation is {@link #strict}, it throws. Immutable.
  */
 public final class Expectation {
     /** No device is expected. */

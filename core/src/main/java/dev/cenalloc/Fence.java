@@ -19,14 +19,14 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The end of a device's work, as the descriptor of a sync file. Closed by the caller that exported, merged or adopted it. It is
- * pending until the work ends, then signalled for ever; a driver whose work failed signals it with an error. A cleaner
- * releases a lost one and logs an error. Safe for any number of threads, but no thread may use it while another replaces it.
- * Every use after a close throws {@link IllegalStateException}, and the descriptor is closed when the calls under way have
- * ended.
+ * The end of a device's work, as the descriptor of a sync file. Closed by the caller that exported, merged or adopted
+ * it. It is pending until the work ends, then signalled for ever; a driver whose work failed signals it with an error.
+ * A cleaner releases a lost one and logs an error. Safe for any number of threads, but no thread may use it while
+ * another replaces it. Every use after a close throws {@link IllegalStateException}, and the descriptor is closed when
+ * the calls under way have ended.
  *
- * <p>A frame loop keeps the objects and replaces their descriptors, which allocates no objects. In this example a display
- * waits by itself for the device that writes the frame, and signals when it shows the frame:
+ * <p>A frame loop keeps the objects and replaces their descriptors, which allocates no objects. In this example a
+ * display waits by itself for the device that writes the frame, and signals when it shows the frame:
  *
  * {@snippet :
  * frame.exportFence(Direction.READ, written);
@@ -119,8 +119,9 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * Takes over another descriptor and closes the previous one. For frame loops: allocates no objects. The descriptor is not
-     * checked, which saves a system call: where OUT_FENCE_PTR points, a driver writes a sync file, or -1 if it failed.
+     * Takes over another descriptor and closes the previous one. For frame loops: allocates no objects. The descriptor
+     * is not checked, which saves a system call: where OUT_FENCE_PTR points, a driver writes a sync file, or -1 if it
+     * failed.
      *
      * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed
      * @throws IllegalArgumentException if it is negative, or the fence has it already; nothing has changed
@@ -169,13 +170,13 @@ public final class Fence implements AutoCloseable {
      * Waits until it is signalled. Blocks, pins the carrier of a virtual thread, and is not ended by an interrupt or by
      * {@link #close}. One system call, and a second one for the error if it is signalled; allocates no objects.
      *
-     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal interrupts
-     *     the wait, it may last twice as long
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
+     *     interrupts the wait, it may last twice as long
      * @return whether it is signalled; false after the timeout
      * @throws IllegalStateException if closed
-     * @throws CenallocException with the driver's errno and the {@linkplain CenallocException#call call} {@code "fence"} if the
-     *     work failed: do not use its result; ENOTTY or EINVAL if it is not a sync file; else the errno of poll; EINTR is
-     *     retried with the remaining time
+     * @throws CenallocException with the driver's errno and the {@linkplain CenallocException#call call}
+     *     {@code "fence"} if the work failed: do not use its result; ENOTTY or EINVAL if it is not a sync file; else
+     *     the errno of poll; EINTR is retried with the remaining time
      */
     public boolean await(Duration timeout) throws CenallocException {
         Objects.requireNonNull(timeout, "timeout");
@@ -201,7 +202,10 @@ public final class Fence implements AutoCloseable {
         return await(Duration.ZERO);
     }
 
-    /** Poll does not report an error. This request alone is not enough: some kernels signal a merged fence only if polled. */
+    /**
+     * Poll does not report an error. This request alone is not enough: some kernels signal a merged fence only if
+     * polled.
+     */
     private void checkNotFailed(int fd) throws CenallocException {
         MemorySegment info = argument();
         int result = kernel.repeatableIoctl(fd, dmabuf_h.SYNC_IOC_FILE_INFO(), info);
@@ -221,13 +225,13 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * {@return a fence that is signalled when both are; the caller closes it} Both fences are unchanged. If one of them fails
-     * later, the new one fails too. The error of a fence that is signalled already is lost. Does not block.
+     * {@return a fence that is signalled when both are; the caller closes it} Both fences are unchanged. If one of them
+     * fails later, the new one fails too. The error of a fence that is signalled already is lost. Does not block.
      *
      * @param other the other fence; it may be this one
      * @throws IllegalStateException if one of them is closed
-     * @throws CenallocException EMFILE: too many descriptors are open; ENOMEM; ENOTTY, EINVAL or ENOENT if one of them is not
-     *     a sync file
+     * @throws CenallocException EMFILE: too many descriptors are open; ENOMEM; ENOTTY, EINVAL or ENOENT if one of them
+     *     is not a sync file
      */
     public Fence merge(Fence other) throws CenallocException {
         Objects.requireNonNull(other, "other");

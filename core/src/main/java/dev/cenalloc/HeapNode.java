@@ -7,8 +7,8 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A device node that memory is allocated from. Opened at the first allocation and kept open, so that an allocation is one
- * system call. Closed by its {@link HeapSource}. Thread-safe.
+ * A device node that memory is allocated from. Opened at the first allocation and kept open, so that an allocation is
+ * one system call. Closed by its {@link HeapSource}. Thread-safe.
  */
 final class HeapNode {
     private final Kernel kernel;

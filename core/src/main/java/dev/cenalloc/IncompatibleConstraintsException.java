@@ -7,8 +7,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * No memory on any machine suits these devices together (EINVAL, as in the RFC): one device needs what another excludes. The
- * buffer is unchanged. {@link #conflicts()} has the statements that conflict.
+ * No memory on any machine suits these devices together (EINVAL, as in the RFC): one device needs what another
+ * excludes. The buffer is unchanged. {@link #conflicts()} has the statements that conflict.
  */
 public final class IncompatibleConstraintsException extends CenallocException {
     private static final long serialVersionUID = 1;

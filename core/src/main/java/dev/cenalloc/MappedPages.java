@@ -8,9 +8,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The mapped pages of a buffer, which hold its descriptor. Closed by their {@link Mapping}, and separate from it so that the
- * cleaner does not keep the buffer reachable. Closing takes several steps; after an error between two of them, the next
- * {@link #close} continues there. Thread-safe.
+ * The mapped pages of a buffer, which hold its descriptor. Closed by their {@link Mapping}, and separate from it so
+ * that the cleaner does not keep the buffer reachable. Closing takes several steps; after an error between two of them,
+ * the next {@link #close} continues there. Thread-safe.
  */
 final class MappedPages {
     private final Kernel kernel;

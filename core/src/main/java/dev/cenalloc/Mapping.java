@@ -3,9 +3,9 @@ package dev.cenalloc;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A buffer in the address space of this process. Closed by the caller that mapped it, before the buffer. Mapping costs the
- * kernel work for each page, and closing costs tens of microseconds: map once, keep the mapping as long as the buffer is in
- * use, and read and write it in {@link DmaBuf#access} brackets. Safe for any number of threads.
+ * A buffer in the address space of this process. Closed by the caller that mapped it, before the buffer. Mapping costs
+ * the kernel work for each page, and closing costs tens of microseconds: map once, keep the mapping as long as the
+ * buffer is in use, and read and write it in {@link DmaBuf#access} brackets. Safe for any number of threads.
  */
 public final class Mapping implements AutoCloseable {
     private final DmaBuf buffer;
@@ -19,9 +19,9 @@ public final class Mapping implements AutoCloseable {
     }
 
     /**
-     * {@return the memory, of the buffer's size} It is read-only if it was mapped for reading. Access after {@link #close}
-     * throws {@link IllegalStateException}. Keep the buffer reachable while the segment is in use: the cleaner of a lost
-     * buffer closes its mappings.
+     * {@return the memory, of the buffer's size} It is read-only if it was mapped for reading. Access after
+     * {@link #close} throws {@link IllegalStateException}. Keep the buffer reachable while the segment is in use: the
+     * cleaner of a lost buffer closes its mappings.
      */
     public MemorySegment segment() {
         return segment;

@@ -8,8 +8,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * No heap of this machine suits the devices (ENODEV), though memory that suits them can exist. {@link #plan()} has the reason
- * for each heap. If one device alone refused the memory of all heaps in a trial, the message has the reasons.
+ * No heap of this machine suits the devices (ENODEV), though memory that suits them can exist. {@link #plan()} has the
+ * reason for each heap. If one device alone refused the memory of all heaps in a trial, the message has the reasons.
  */
 public final class NoSuitableHeapException extends CenallocException {
     private static final long serialVersionUID = 1;

@@ -7,8 +7,8 @@ import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Heap;
 
 /**
- * A heap with its source, and the count of its open buffers. Closed by the {@link Cenalloc} that listed or registered it.
- * Thread-safe.
+ * A heap with its source, and the count of its open buffers. Closed by the {@link Cenalloc} that listed or registered
+ * it. Thread-safe.
  */
 final class OpenHeap {
     private final Kernel kernel;

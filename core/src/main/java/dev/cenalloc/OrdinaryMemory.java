@@ -6,12 +6,15 @@ import java.nio.file.Path;
 import java.util.OptionalLong;
 
 /**
- * Checks requests for ordinary memory, which all programs share. If a request exceeds the available memory, the kernel (6.12)
- * kills processes, and the requesting process is a likely victim. So such a request is refused here with ENOMEM, and the next
- * heap is tried. Memory that is available now can be gone a moment later, so the check is no guarantee. Thread-safe.
+ * Checks requests for ordinary memory, which all programs share. If a request exceeds the available memory, the kernel
+ * (6.12) kills processes, and the requesting process is a likely victim. So such a request is refused here with ENOMEM,
+ * and the next heap is tried. Memory that is available now can be gone a moment later, so the check is no guarantee.
+ * Thread-safe.
  */
 final class OrdinaryMemory {
-    /** Sizes up to this fraction of the machine's memory are not checked: the check takes longer than the allocation. */
+    /**
+     * Sizes up to this fraction of the machine's memory are not checked: the check takes longer than the allocation.
+     */
     private static final int UNCHECKED_PART = 256;
 
     private final Kernel kernel;
@@ -23,8 +26,8 @@ final class OrdinaryMemory {
      * Makes the check for one heap.
      *
      * @param path the heap's node, for messages
-     * @param charged whether the kernel charges the memory to the control group of the process; it does not charge memory of
-     *     dma-heaps (6.12)
+     * @param charged whether the kernel charges the memory to the control group of the process; it does not charge
+     *     memory of dma-heaps (6.12)
      */
     OrdinaryMemory(Kernel kernel, Path path, boolean charged) {
         this.kernel = kernel;

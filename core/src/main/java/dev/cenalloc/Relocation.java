@@ -9,8 +9,8 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One move of a buffer's content to other memory. Closed by the caller of {@link #begin}; without a call of {@link #to}, nothing
- * has changed. Until then the old memory is closed for all other users. For one thread.
+ * One move of a buffer's content to other memory. Closed by the caller of {@link #begin}; without a call of
+ * {@link #to}, nothing has changed. Until then the old memory is closed for all other users. For one thread.
  */
 final class Relocation implements AutoCloseable {
     private final Kernel kernel;

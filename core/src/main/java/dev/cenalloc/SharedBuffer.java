@@ -21,17 +21,18 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A buffer for several devices. Closed by the caller that created it. Until the first use it has a size and attachments, and
- * no memory. The first use makes the plan and allocates from the first heap of the plan that has enough memory; then the
- * buffer has a {@link DmaBuf}. Safe for any number of threads: if several race for the first use, one allocation is made.
- * While one thread allocates or moves the memory, the other methods wait, except the lookups after the first use.
+ * A buffer for several devices. Closed by the caller that created it. Until the first use it has a size and
+ * attachments, and no memory. The first use makes the plan and allocates from the first heap of the plan that has
+ * enough memory; then the buffer has a {@link DmaBuf}. Safe for any number of threads: if several race for the first
+ * use, one allocation is made. While one thread allocates or moves the memory, the other methods wait, except the
+ * lookups after the first use.
  *
- * <p>The first use is the first call of {@link #dmaBuf}, {@link #map} or {@link #access}. A program that attaches devices in
- * different places can {@link #expect} them: a first use before all of them are attached, or before {@link #complete} is
- * called, then logs a warning or throws.
+ * <p>The first use is the first call of {@link #dmaBuf}, {@link #map} or {@link #access}. A program that attaches
+ * devices in different places can {@link #expect} them: a first use before all of them are attached, or before
+ * {@link #complete} is called, then logs a warning or throws.
  *
- * <p>Source: cenalloc RFC 2/4, with the corrections of its review: a refused attach has no effect, detaching undoes attaching,
- * and an attach after the first use is checked against the memory.
+ * <p>Source: cenalloc RFC 2/4, with the corrections of its review: a refused attach has no effect, detaching undoes
+ * attaching, and an attach after the first use is checked against the memory.
  */
 public final class SharedBuffer implements AutoCloseable {
     private final Cenalloc cenalloc;
@@ -72,8 +73,8 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * {@return the layout of the image in the memory; empty for a buffer of bytes} Before the first use it is the layout for
-     * the devices that are attached now, and empty if no layout suits them.
+     * {@return the layout of the image in the memory; empty for a buffer of bytes} Before the first use it is the
+     * layout for the devices that are attached now, and empty if no layout suits them.
      *
      * @throws IllegalStateException if closed before the first use
      */
@@ -99,13 +100,15 @@ public final class SharedBuffer implements AutoCloseable {
     // ---- devices ----
 
     /**
-     * Adds a device. Before the first use, its constraints take part in the choice of the memory; after it, they are checked
-     * against the memory. Waits for a first use that is under way. A refused attach has no effect.
+     * Adds a device. Before the first use, its constraints take part in the choice of the memory; after it, they are
+     * checked against the memory. Waits for a first use that is under way. A refused attach has no effect.
      *
      * @param device the device with its constraints
      * @return the attachment; closing it detaches the device
-     * @throws IncompatibleConstraintsException EINVAL: no memory on any machine suits this device and those attached before
-     * @throws BufferBusyException EBUSY: the memory is allocated and does not suit; {@link #relocate(Device)} can move it
+     * @throws IncompatibleConstraintsException EINVAL: no memory on any machine suits this device and those attached
+     *     before
+     * @throws BufferBusyException EBUSY: the memory is allocated and does not suit; {@link #relocate(Device)} can move
+     *     it
      * @throws IllegalArgumentException if the device is attached already
      * @throws IllegalStateException if closed
      */
@@ -172,8 +175,8 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Removes a device, as closing its attachment does: plans are made for the remaining devices. Existing memory stays where
-     * it is. Idempotent.
+     * Removes a device, as closing its attachment does: plans are made for the remaining devices. Existing memory stays
+     * where it is. Idempotent.
      *
      * @param attachment an attachment that {@link #attach} returned
      * @throws IllegalArgumentException if it is an attachment of another buffer; nothing has changed
@@ -232,8 +235,8 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Ends the expectation: all devices have been attached. A device that is attached later is still accepted if the memory
-     * suits it.
+     * Ends the expectation: all devices have been attached. A device that is attached later is still accepted if the
+     * memory suits it.
      *
      * @throws IllegalStateException if closed
      */
@@ -317,9 +320,10 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Returns the memory. The first call allocates it and blocks while the kernel finds and clears it. It tries the heaps of
-     * the plan in order: if one is out of memory, the next is tried, and never a heap outside the plan. Later calls return the
-     * same object and make no system call. After this call the memory cannot be moved any more: its descriptor is known.
+     * Returns the memory. The first call allocates it and blocks while the kernel finds and clears it. It tries the
+     * heaps of the plan in order: if one is out of memory, the next is tried, and never a heap outside the plan. Later
+     * calls return the same object and make no system call. After this call the memory cannot be moved any more: its
+     * descriptor is known.
      *
      * @return the memory; this object owns it and closes it
      * @throws NoSuitableHeapException ENODEV: no heap of this machine suits the devices
@@ -377,8 +381,8 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Maps the memory for the CPU. The first use allocates it, with the CPU as a device, {@link Device#cpu}. Otherwise as
-     * {@link DmaBuf#map}. The memory can still be moved when the mapping is closed.
+     * Maps the memory for the CPU. The first use allocates it, with the CPU as a device, {@link Device#cpu}. Otherwise
+     * as {@link DmaBuf#map}. The memory can still be moved when the mapping is closed.
      *
      * @param direction what the CPU will do
      * @return a mapping, which the caller closes before this buffer
@@ -399,8 +403,8 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Begins an access of the CPU. The first use allocates the memory, with the CPU as a device, {@link Device#cpu}. Otherwise
-     * as {@link DmaBuf#access}.
+     * Begins an access of the CPU. The first use allocates the memory, with the CPU as a device, {@link Device#cpu}.
+     * Otherwise as {@link DmaBuf#access}.
      *
      * @param direction what the CPU will do
      * @return the bracket, which the caller closes once
@@ -444,12 +448,13 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Moves the memory, with its content, to the best heap for the devices that are attached now. An image is copied line by
-     * line to its new {@link #layout}. Does nothing before the first use, or if the memory suits and no better heap has enough
-     * memory. The CPU copies, so only memory that the CPU can map is used. Blocks while it allocates and copies.
+     * Moves the memory, with its content, to the best heap for the devices that are attached now. An image is copied
+     * line by line to its new {@link #layout}. Does nothing before the first use, or if the memory suits and no better
+     * heap has enough memory. The CPU copies, so only memory that the CPU can map is used. Blocks while it allocates
+     * and copies.
      *
-     * @throws BufferBusyException EBUSY: a mapping or a CPU access is open, or {@link #dmaBuf} was called, so that devices may
-     *     use the memory; nothing has changed
+     * @throws BufferBusyException EBUSY: a mapping or a CPU access is open, or {@link #dmaBuf} was called, so that
+     *     devices may use the memory; nothing has changed
      * @throws CenallocException as {@link #dmaBuf()}; the memory stays where it was
      * @throws IllegalStateException if closed
      */
@@ -472,7 +477,8 @@ public final class SharedBuffer implements AutoCloseable {
      *
      * @param device the device with its constraints
      * @return the attachment; closing it detaches the device
-     * @throws IncompatibleConstraintsException EINVAL: no memory on any machine suits this device and those attached before
+     * @throws IncompatibleConstraintsException EINVAL: no memory on any machine suits this device and those attached
+     *     before
      * @throws BufferBusyException EBUSY: as {@link #relocate()}
      * @throws CenallocException as {@link #dmaBuf()}; the memory stays where it was
      * @throws IllegalArgumentException if the device is attached already

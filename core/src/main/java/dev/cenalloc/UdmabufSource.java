@@ -13,13 +13,13 @@ import java.nio.file.Path;
 import java.util.function.IntSupplier;
 
 /**
- * Allocates memory of an anonymous file, which {@code /dev/udmabuf} makes a dma-buf. A desktop grants it to the user at the
- * console, while heaps belong to root. Some importers refuse it, and each maps it page by page. Closed by its
+ * Allocates memory of an anonymous file, which {@code /dev/udmabuf} makes a dma-buf. A desktop grants it to the user at
+ * the console, while heaps belong to root. Some importers refuse it, and each maps it page by page. Closed by its
  * {@link OpenHeap}. Thread-safe.
  *
- * <p>Source: {@code drivers/dma-buf/udmabuf.c}: the file must be sealed against shrinking, and must not be sealed against
- * writing; the module parameter {@code size_limit_mb} limits the size. (The parameter {@code list_limit} concerns buffers of
- * several files, which another request makes.)
+ * <p>Source: {@code drivers/dma-buf/udmabuf.c}: the file must be sealed against shrinking, and must not be sealed
+ * against writing; the module parameter {@code size_limit_mb} limits the size. (The parameter {@code list_limit}
+ * concerns buffers of several files, which another request makes.)
  */
 final class UdmabufSource implements HeapSource {
     static final Path PATH = Path.of("/dev/udmabuf");

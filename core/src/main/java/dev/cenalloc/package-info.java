@@ -4,10 +4,12 @@
  * <table>
  * <caption>The types to begin with</caption>
  * <tr><td>{@link dev.cenalloc.Cenalloc}</td><td>knows the heaps of this machine, creates buffers</td></tr>
- * <tr><td>{@link dev.cenalloc.SharedBuffer}</td><td>a buffer for several devices; it has no memory before its first use</td></tr>
+ * <tr><td>{@link dev.cenalloc.SharedBuffer}</td><td>a buffer for several devices; it has no memory before its first
+ *     use</td></tr>
  * <tr><td>{@link dev.cenalloc.plan.Device}</td><td>a device that uses the buffer, declared or probed</td></tr>
  * <tr><td>{@link dev.cenalloc.plan.Constraints}</td><td>what a device needs of memory</td></tr>
- * <tr><td>{@link dev.cenalloc.plan.Plan}</td><td>the heaps that suit all devices, best first, with the reasons</td></tr>
+ * <tr><td>{@link dev.cenalloc.plan.Plan}</td><td>the heaps that suit all devices, best first, with the
+ *     reasons</td></tr>
  * <tr><td>{@link dev.cenalloc.DmaBuf}</td><td>the memory: a file descriptor that drivers accept</td></tr>
  * <tr><td>{@link dev.cenalloc.Mapping}</td><td>the memory as a {@code MemorySegment}</td></tr>
  * </table>
@@ -18,13 +20,15 @@
  * <caption>What happens when</caption>
  * <tr><th>event</th><th>rule</th></tr>
  * <tr><td>create</td><td>no memory, no descriptor, no system call</td></tr>
- * <tr><td>attach before the first use</td><td>the constraints are merged; if no memory can satisfy them, the device is refused
- *     (EINVAL) and the buffer is unchanged</td></tr>
+ * <tr><td>attach before the first use</td><td>the constraints are merged; if no memory can satisfy them, the device is
+ *     refused (EINVAL) and the buffer is unchanged</td></tr>
  * <tr><td>attach after the first use</td><td>accepted if the memory suits the device, else refused (EBUSY);
- *     {@link dev.cenalloc.SharedBuffer#relocate(dev.cenalloc.plan.Device) relocate} moves memory that is not in use</td></tr>
- * <tr><td>expect, complete</td><td>optional: a first use before all devices are attached is a warning or an exception</td></tr>
- * <tr><td>first use: dmaBuf, map, access</td><td>one allocation, however many threads race; if a heap is out of memory, the next
- *     heap of the plan is tried, and never another</td></tr>
+ *     {@link dev.cenalloc.SharedBuffer#relocate(dev.cenalloc.plan.Device) relocate} moves memory that is not in
+ *     use</td></tr>
+ * <tr><td>expect, complete</td><td>optional: a first use before all devices are attached is a warning or an
+ *     exception</td></tr>
+ * <tr><td>first use: dmaBuf, map, access</td><td>one allocation, however many threads race; if a heap is out of memory,
+ *     the next heap of the plan is tried, and never another</td></tr>
  * <tr><td>detach</td><td>as if the device had never been attached; existing memory stays where it is</td></tr>
  * <tr><td>close</td><td>refused while a mapping or a CPU access is open</td></tr>
  * <tr><td>lost without close</td><td>a cleaner releases it and logs an error; with
@@ -54,15 +58,16 @@
  *   encoder needs a pitch of at most 8192 bytes (board profile)
  * </pre>
  *
- * <p>Attaching the three to one buffer throws {@link dev.cenalloc.IncompatibleConstraintsException} with the same set. With a
- * {@code minPitch} of 1024 the plan has one candidate: the heap {@code reserved}, since the encoder needs contiguous memory.
+ * <p>Attaching the three to one buffer throws {@link dev.cenalloc.IncompatibleConstraintsException} with the same set.
+ * With a {@code minPitch} of 1024 the plan has one candidate: the heap {@code reserved}, since the encoder needs
+ * contiguous memory.
  *
  * <h2>The rest</h2>
  *
- * <p>Package {@code image}: pixel formats, layouts, sizes and rates. {@code plan}: constraints, heaps and plans, without a system
- * call. {@code stream}: ports, negotiation, rings of buffers, frames. {@code v4l2}: cameras, converters, outputs. {@code kms}:
- * displays. {@code device}: finding devices, and probing which memory they accept. {@code json}: constraints, board profiles
- * and plans as JSON.
+ * <p>Package {@code image}: pixel formats, layouts, sizes and rates. {@code plan}: constraints, heaps and plans,
+ * without a system call. {@code stream}: ports, negotiation, rings of buffers, frames. {@code v4l2}: cameras,
+ * converters, outputs. {@code kms}: displays. {@code device}: finding devices, and probing which memory they accept.
+ * {@code json}: constraints, board profiles and plans as JSON.
  *
  * <p>Source: the rules of attaching are those of the cenalloc RFC of 2014.
  */

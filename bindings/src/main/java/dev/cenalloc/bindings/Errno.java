@@ -1,7 +1,9 @@
 package dev.cenalloc.bindings;
 
 /**
- * The kernel's error numbers, {@code asm-generic/errno.h}: the same on x86-64 and aarch64. Stateless.
+ * The error numbers of the kernel, equal on x86-64 and aarch64. Stateless.
+ *
+ * <p>Source: {@code asm-generic/errno-base.h} and {@code asm-generic/errno.h}.
  */
 public final class Errno {
     public static final int EPERM = 1;
@@ -38,7 +40,9 @@ public final class Errno {
     public static final int EOPNOTSUPP = 95;
     public static final int ESHUTDOWN = 108;
     public static final int ETIMEDOUT = 110;
-    /** The kernel's own, in no header for programs. Drivers return it nevertheless, such as a GPU's exporter to mmap. */
+    /**
+     * The kernel's own, in no header for programs. Drivers return it nevertheless, such as a GPU's exporter to mmap.
+     */
     public static final int ENOTSUPP = 524;
 
     private static final String[] NAMES = {

@@ -3,8 +3,8 @@ package dev.cenalloc.json;
 import java.io.IOException;
 
 /**
- * A document is not a constraint set, or not a profile. The message says what is wrong and what to write instead; the place is
- * in fields. No other exception is caused by the content of a document.
+ * A document is not a constraint set, or not a profile. The message says what is wrong and what to write instead; the
+ * place is in fields. No other exception is caused by the content of a document.
  */
 public final class ConstraintsFormatException extends IOException {
     private static final long serialVersionUID = 1;
@@ -39,7 +39,8 @@ public final class ConstraintsFormatException extends IOException {
     }
 
     /**
-     * {@return the JSON pointer (RFC 6901) of the wrong value, such as {@code "/require/maxSize"}; empty for the whole document}
+     * {@return the JSON pointer (RFC 6901) of the wrong value, such as {@code "/require/maxSize"}; empty for the whole
+     * document}
      */
     public String pointer() {
         return pointer;

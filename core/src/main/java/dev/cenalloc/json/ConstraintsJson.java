@@ -28,28 +28,28 @@ import java.util.Objects;
  * }
  *
  * <p>The keys are those of {@link dev.cenalloc.plan.Field#key}. {@code advise} has the
- * {@linkplain dev.cenalloc.plan.Field#isAdvisory advisory} fields, {@code require} the others. Only the version is mandatory.
- * The field's rule determines its value:
+ * {@linkplain dev.cenalloc.plan.Field#isAdvisory advisory} fields, {@code require} the others. Only the version is
+ * mandatory. The field's rule determines its value:
  *
  * <ul>
- *   <li>a number: an integer from 1 to 2<sup>63</sup>-1; for a limit (MIN) also {@code "unlimited"}, which means the same as
- *       an absent field
- *   <li>a flag: {@code true}, or {@code false}, which means the same as an absent field. Two fields need the consent of all
- *       devices; there, {@code false} also withdraws consent that another field implies: a list of protected heaps only
- *       implies {@code acceptsProtected}, unless {@code "acceptsProtected": false} is present
+ *   <li>a number: an integer from 1 to 2<sup>63</sup>-1; for a limit (MIN) also {@code "unlimited"}, which means the
+ *       same as an absent field
+ *   <li>a flag: {@code true}, or {@code false}, which means the same as an absent field. Two fields need the consent of
+ *       all devices; there, {@code false} also withdraws consent that another field implies: a list of protected heaps
+ *       only implies {@code acceptsProtected}, unless {@code "acceptsProtected": false} is present
  *   <li>{@code heaps}, {@code near} and {@code usage}: a list of at least one string; for {@code usage}, names of
  *       {@link dev.cenalloc.plan.Usage}; {@code near} may be empty, which is the result of devices that disagree
  *   <li>{@code highestAddress}: an object with an integer, or {@code "unlimited"}, for each address space
  * </ul>
  *
- * <p>An unknown field in {@code advise} has no effect; it is kept and written again unchanged ({@link Constraints#unknown}). An
- * unknown field in {@code require} is refused, since it would be ignored. Everything else that differs from this description
- * is refused too: another version, a field in the wrong section, other keys, a duplicate key, {@code null}, fractions, numbers
- * in strings, text after the document.
+ * <p>An unknown field in {@code advise} has no effect; it is kept and written again unchanged
+ * ({@link Constraints#unknown}). An unknown field in {@code require} is refused, since it would be ignored. Everything
+ * else that differs from this description is refused too: another version, a field in the wrong section, other keys, a
+ * duplicate key, {@code null}, fractions, numbers in strings, text after the document.
  *
- * <p>A document may come from an untrusted source. It has at most 2<sup>20</sup> bytes (a string: characters), is nested at
- * most 64 deep, and has at most 1024 unknown fields and at most 1024 address spaces. A name has at most 1024 characters, a
- * number at most 1000.
+ * <p>A document may come from an untrusted source. It has at most 2<sup>20</sup> bytes (a string: characters), is
+ * nested at most 64 deep, and has at most 1024 unknown fields and at most 1024 address spaces. A name has at most 1024
+ * characters, a number at most 1000.
  */
 public final class ConstraintsJson {
     /** The only version that is read and written. */
@@ -68,8 +68,8 @@ public final class ConstraintsJson {
     }
 
     /**
-     * {@return the constraints in a document} Reads the stream to its end, or to the largest size of a document, and does not
-     * close it. Blocks as the stream does.
+     * {@return the constraints in a document} Reads the stream to its end, or to the largest size of a document, and
+     * does not close it. Blocks as the stream does.
      *
      * @param json the document, in UTF-8 without a byte order mark
      * @throws ConstraintsFormatException if it is not one as described above, or the constraints contradict each other
@@ -103,13 +103,14 @@ public final class ConstraintsJson {
     }
 
     /**
-     * {@return the document for constraints} It has one line, and equal constraints have equal documents. {@link #read(String)}
-     * returns the same constraints again.
+     * {@return the document for constraints} It has one line, and equal constraints have equal documents.
+     * {@link #read(String)} returns the same constraints again.
      *
      * @param constraints the constraints of a device
-     * @throws IllegalArgumentException if no document has these constraints: they are {@linkplain Constraints#isImpossible
-     *     impossible}, as merged ones may be; or the value of an {@linkplain Constraints#unknown unknown} field is not JSON,
-     *     or has spaces around it; or they exceed a limit of documents
+     * @throws IllegalArgumentException if no document has these constraints: they are
+     *     {@linkplain Constraints#isImpossible impossible}, as merged ones may be; or the value of an
+     *     {@linkplain Constraints#unknown unknown} field is not JSON, or has spaces around it; or they exceed a limit
+     *     of documents
      */
     public static String write(Constraints constraints) {
         Objects.requireNonNull(constraints, "constraints");

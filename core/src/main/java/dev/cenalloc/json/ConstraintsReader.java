@@ -19,8 +19,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * Reads one document in two passes. The first checks that it is JSON of a known version, the second interprets it. So a newer
- * document is refused for its version, wherever the version is in it, and not for its new fields.
+ * Reads one document in two passes. The first checks that it is JSON of a known version, the second interprets it. So a
+ * newer document is refused for its version, wherever the version is in it, and not for its new fields.
  */
 final class ConstraintsReader {
     private static final String UNLIMITED = "unlimited";
@@ -155,7 +155,9 @@ final class ConstraintsReader {
         }
     }
 
-    /** Constraints with every consent except the withdrawn ones: merged with them, other constraints lose only these. */
+    /**
+     * Constraints with every consent except the withdrawn ones: merged with them, other constraints lose only these.
+     */
     private Constraints consents() {
         Constraints given = Constraints.NONE;
         for (Field field : Field.values()) {

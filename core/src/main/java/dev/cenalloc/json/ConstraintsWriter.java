@@ -84,8 +84,8 @@ final class ConstraintsWriter {
     }
 
     /**
-     * Whether the written fields would be read as consent. Merged constraints may have lost the consent and still have the
-     * heaps that imply it; then the consent must be written as withdrawn.
+     * Whether the written fields would be read as consent. Merged constraints may have lost the consent and still have
+     * the heaps that imply it; then the consent must be written as withdrawn.
      */
     private static boolean isImpliedConsent(Constraints constraints, Field field) {
         if (field.rule() != Rule.AND) {

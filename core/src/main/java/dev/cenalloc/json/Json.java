@@ -17,7 +17,9 @@ final class Json {
     /** The largest document that is read, in characters; from a stream, in bytes. */
     static final int LARGEST_DOCUMENT = 1 << 20;
 
-    /** The most entries in an object with arbitrary names. {@link Constraints} copies its entries with each addition. */
+    /**
+     * The most entries in an object with arbitrary names. {@link Constraints} copies its entries with each addition.
+     */
     static final int MOST_ENTRIES = 1024;
 
     private static final int DEEPEST_NESTING = 64;

@@ -20,29 +20,30 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Explanations as JSON, version 1: the content of {@link Plan#explain} and {@link Choice#explain}. For writing only. Makes no
- * system call. Stateless, safe for any number of threads.
+ * Explanations as JSON, version 1: the content of {@link Plan#explain} and {@link Choice#explain}. For writing only.
+ * Makes no system call. Stateless, safe for any number of threads.
  *
  * <p>A plan is an object with
  *
  * <ul>
  *   <li>{@code size} in bytes, absent if {@link Plan#size} is empty
- *   <li>{@code layout}, absent if {@link Plan#layout} is empty: {@code format} (a {@link dev.cenalloc.image.PixelFormat}),
- *       {@code width}, {@code height}, {@code modifier}, {@code buffer}, and {@code planes}, each with {@code offset} and
- *       {@code pitch} in bytes, and {@code lines}
+ *   <li>{@code layout}, absent if {@link Plan#layout} is empty: {@code format} (a
+ *       {@link dev.cenalloc.image.PixelFormat}), {@code width}, {@code height}, {@code modifier}, {@code buffer}, and
+ *       {@code planes}, each with {@code offset} and {@code pitch} in bytes, and {@code lines}
  *   <li>{@code devices} and {@code leftOut}: {@code name}, {@code source}, {@code detail}, {@code behindIommu},
  *       {@code optional}, the {@code constraints} that were chosen, and in {@code alternatives} all declared ones
  *   <li>{@code constraints}: the merged constraints of all devices
  *   <li>{@code narrowing}: for each field of the merged constraints, the statements that determine its value
- *   <li>{@code candidates}, best first: {@code heap}, {@code score}, and in {@code assurances} how far each field is guaranteed
+ *   <li>{@code candidates}, best first: {@code heap}, {@code score}, and in {@code assurances} how far each field is
+ *       guaranteed
  *   <li>{@code rejected}: {@code heap}, {@code cause}, {@code reason}, {@code statements}
  *   <li>{@code conflict}, absent if there is none: {@code smallest} and {@code statements}
  * </ul>
  *
- * <p>Constraints are objects with {@code require} and {@code advise}, as {@link ConstraintsJson} describes them. Unlike there,
- * they may be impossible: a list of heaps may be empty, and alignments without a common multiple are {@code null}. An unknown
- * field whose value is not JSON is a string. A statement has {@code device}, {@code source}, {@code detail}, {@code field}, and
- * {@code value} in words.
+ * <p>Constraints are objects with {@code require} and {@code advise}, as {@link ConstraintsJson} describes them. Unlike
+ * there, they may be impossible: a list of heaps may be empty, and alignments without a common multiple are
+ * {@code null}. An unknown field whose value is not JSON is a string. A statement has {@code device}, {@code source},
+ * {@code detail}, {@code field}, and {@code value} in words.
  *
  * <p>A choice is an object with the chosen {@code heap}, the {@code reason}, the heaps that {@code failed} before
  * ({@code heap}, {@code errno} and its {@code name}), and the {@code plan}.

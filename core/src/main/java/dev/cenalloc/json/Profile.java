@@ -19,8 +19,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The known constraints of the devices of a board, as a file that is shipped with the board or checked in: constraints by the
- * name of a device, and heaps by use, as in an administrator's table. Immutable.
+ * The known constraints of the devices of a board, as a file that is shipped with the board or checked in: constraints
+ * by the name of a device, and heaps by use, as in an administrator's table. Immutable.
  *
  * {@snippet lang=json :
  * {
@@ -35,9 +35,9 @@ import java.util.TreeMap;
  * }
  * }
  *
- * <p>A device has {@code require} and {@code advise} as {@link ConstraintsJson} describes them, and {@code iommu} if it is
- * behind an IOMMU ({@link Device#behindIommu}). A use has the heaps that its buffers may come from. Only the version is
- * mandatory. A document that differs from this description is refused. It has at most 1024 devices and 1024 uses.
+ * <p>A device has {@code require} and {@code advise} as {@link ConstraintsJson} describes them, and {@code iommu} if it
+ * is behind an IOMMU ({@link Device#behindIommu}). A use has the heaps that its buffers may come from. Only the version
+ * is mandatory. A document that differs from this description is refused. It has at most 1024 devices and 1024 uses.
  */
 public final class Profile {
     private static final int VERSION = 1;
@@ -73,8 +73,8 @@ public final class Profile {
     }
 
     /**
-     * {@return the profile in a stream} Reads the stream to its end, or to the largest size of a document, and does not close
-     * it. Blocks as the stream does.
+     * {@return the profile in a stream} Reads the stream to its end, or to the largest size of a document, and does not
+     * close it. Blocks as the stream does.
      *
      * @param name its name in explanations, such as the name of its file
      * @param json the text in UTF-8, at most 2<sup>20</sup> bytes
@@ -154,8 +154,8 @@ public final class Profile {
     }
 
     /**
-     * {@return the device with its constraints and {@link Origin#PROFILE}; empty if the profile does not have it} If there are
-     * other descriptions of the device, {@link Device#mostTrusted} selects one.
+     * {@return the device with its constraints and {@link Origin#PROFILE}; empty if the profile does not have it} If
+     * there are other descriptions of the device, {@link Device#mostTrusted} selects one.
      *
      * @param device the name of the device
      */

@@ -4,8 +4,8 @@ import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 
 /**
- * The library's log. Arguments are escaped, so that a name with control characters cannot forge a line. log4j is initialised
- * at the first message: without a provider it prints a line about that. Stateless.
+ * The library's log. Arguments are escaped, so that a name with control characters cannot forge a line. log4j is
+ * initialised at the first message: without a provider it prints a line about that. Stateless.
  */
 public final class Log {
     private static final class Holder {

@@ -5,8 +5,8 @@ public final class Printable {
     private Printable() {}
 
     /**
-     * {@return the text with each character escaped that is not visible in a line: control and format characters, line and
-     * paragraph separators, halves of surrogate pairs} Returns the same object if there is none.
+     * {@return the text with each character escaped that is not visible in a line: control and format characters, line
+     * and paragraph separators, halves of surrogate pairs} Returns the same object if there is none.
      */
     public static String of(String text) {
         for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
