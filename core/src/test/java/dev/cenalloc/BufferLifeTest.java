@@ -679,7 +679,7 @@ class BufferLifeTest {
         }
         try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("videobuf2_dma_sg", 8192, false))) {
             var e = assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS));
-            assertTrue(e.getMessage().contains("scattered"), e::getMessage);
+            assertTrue(e.reason().contains("scattered"), e::reason);
         }
     }
 
