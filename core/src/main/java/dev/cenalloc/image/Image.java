@@ -27,8 +27,7 @@ public record Image(PixelFormat format, int width, int height, long modifier) {
     public Image {
         Objects.requireNonNull(format, "format");
         if (width <= 0 || height <= 0) {
-            throw new IllegalArgumentException(
-                    "an image has at least 1x1 pixels, not " + width + "x" + height);
+            throw new IllegalArgumentException("an image has at least 1x1 pixels, not " + width + "x" + height);
         }
     }
 

@@ -153,9 +153,8 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
 
     static void checkBuffer(Image image, int buffer) {
         if (buffer < 0 || buffer >= image.format().buffers()) {
-            throw new IllegalArgumentException(
-                    image + " has no buffer " + buffer + ": its buffers are numbered from 0 to "
-                            + (image.format().buffers() - 1));
+            throw new IllegalArgumentException(image + " has no buffer " + buffer
+                    + ": its buffers are numbered from 0 to " + (image.format().buffers() - 1));
         }
     }
 

@@ -37,8 +37,8 @@ class ImageRangeTest {
         assertThrows(IllegalArgumentException.class, () -> wide(min, max, step));
         var e = assertThrows(IllegalArgumentException.class, () -> new Sizes(1, 1, 1, min, max, step));
         assertEquals(
-                "a range of sizes needs 1 <= minimum <= maximum and a step of at least 1, not from " + min + " to " + max
-                        + " in steps of " + step,
+                "a range of sizes needs 1 <= minimum <= maximum and a step of at least 1, not from " + min + " to "
+                        + max + " in steps of " + step,
                 e.getMessage());
     }
 
