@@ -4,9 +4,10 @@ import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Objection.Cause;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 
-/** A plan in words. */
+/** The text of a plan. Stateless but for the plan. */
 final class Explanation {
     private final Plan plan;
 
@@ -14,7 +15,7 @@ final class Explanation {
         this.plan = plan;
     }
 
-    /** All of it, in lines. */
+    /** The whole plan, in lines. */
     String text() {
         var text = new StringBuilder();
         text.append(plan.demand());
@@ -38,31 +39,69 @@ final class Explanation {
         text.append(
                 plan.candidates().isEmpty()
                         ? "no heap."
-                        : plan.candidates().stream()
-                                .map(heap -> heap.name() + " (score " + plan.score(heap) + ")")
-                                .collect(Collectors.joining(", ", "", ".")));
+                        : plan.candidates().stream().map(Heap::name).collect(Collectors.joining(", ", "", ".")));
         if (!plan.candidates().isEmpty()) {
             describeAssurances(text, plan.candidates().getFirst());
+        }
+        describeRejections(text);
+        describeMissingHeaps(text);
+        describeConflicts(text);
+        return text.toString();
+    }
+
+    private void describeRejections(StringBuilder text) {
+        if (plan.isContradictory()) {
+            // The reason is the same for every heap.
+            text.append("\nNo memory satisfies these devices together.");
+            return;
         }
         for (HeapRejection rejection : plan.rejected()) {
             text.append("\n  not ").append(rejection.heap().name()).append(": ").append(rejection.reason());
         }
-        plan.conflict().ifPresent(conflict -> {
-            text.append("\nThese clash:");
-            conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
-        });
-        return text.toString();
     }
 
-    /** The merged constraints, each with who narrowed it. */
+    private void describeMissingHeaps(StringBuilder text) {
+        if (plan.heaps().isEmpty()) {
+            text.append("\nThere is no heap here.");
+            return;
+        }
+        Set<String> pools = plan.heaps().stream().map(Heap::pool).collect(Collectors.toSet());
+        String missing = plan.devices().stream()
+                .flatMap(device -> device.constraints().allowedHeaps().stream())
+                .flatMap(Set::stream)
+                .filter(name -> !pools.contains(name) && !isSubstituted(name))
+                .distinct()
+                .sorted()
+                .collect(Collectors.joining(" or "));
+        if (!missing.isEmpty()) {
+            text.append("\nNo heap called ").append(missing);
+            text.append(plan.heaps().size() == 1 ? "; there is " : "; there are ");
+            text.append(plan.heaps().stream().map(Heap::name).collect(Collectors.joining(", ", "", ".")));
+        }
+    }
+
+    private boolean isSubstituted(String pool) {
+        return plan.heaps().stream().anyMatch(heap -> heap.substitutes().contains(pool));
+    }
+
+    private void describeConflicts(StringBuilder text) {
+        String heading = "\nThese conflict:";
+        for (Conflict conflict : plan.conflicts()) {
+            text.append(heading);
+            conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
+            heading = "\nIndependently of that, these conflict:";
+        }
+    }
+
+    /** The merged constraints, each with the devices that determine it. */
     private String together() {
         String together = plan.constraints().fields().stream()
-                .map(field -> Wording.of(plan.constraints(), field) + " (" + who(plan.narrowing(field)) + ")")
+                .map(field -> Wording.of(plan.constraints(), field) + " (" + devices(plan.narrowing(field)) + ")")
                 .collect(Collectors.joining(", "));
         return together.isEmpty() ? plan.constraints().toString() : together;
     }
 
-    private static String who(List<Statement> statements) {
+    private static String devices(List<Statement> statements) {
         return statements.stream()
                 .map(statement -> statement.device().name())
                 .distinct()
@@ -94,7 +133,7 @@ final class Explanation {
         return devices.stream().map(Device::name).collect(Collectors.joining(", "));
     }
 
-    /** Why a candidate would be chosen, in one sentence. */
+    /** As {@link Plan#reason}. */
     String reason(Heap heap) {
         String needs = plan.rejected().stream()
                 .filter(rejection -> rejection.cause() == Cause.CONSTRAINT)
@@ -110,28 +149,28 @@ final class Explanation {
                 : "no device rules a heap out, and there is no plentiful kind here";
     }
 
-    /** Why memory of a heap is not what these statements ask for. */
+    /** Why memory of a heap does not satisfy these statements. */
     static String of(Heap heap, long size, Field objection, Constraints merged, List<Statement> statements) {
-        String who = who(statements);
+        String devices = devices(statements);
         HeapProperties properties = heap.properties();
         return switch (objection) {
             case HEAPS ->
-                statements.isEmpty() ? "no heap is allowed by all" : "not among the heaps that " + who + " allows";
+                statements.isEmpty() ? "no heap is allowed by all" : "not among the heaps that " + devices + " allows";
             case CONTIGUOUS ->
                 (properties.contiguous() == Trait.NO ? "its memory is scattered" : "may give scattered memory")
-                        + " and " + who + " needs it contiguous";
+                        + " and " + devices + " needs it contiguous";
             case MAX_SEGMENTS ->
-                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and " + who
-                        + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
-            case PROTECTED -> "its memory is not protected and " + who + " needs it to be";
-            case ACCEPTS_PROTECTED -> "its memory is protected and " + who + " does not accept that";
-            case ACCEPTS_DECRYPTED -> "the host can read its memory and " + who + " does not accept that";
-            case CPU_READ, CPU_WRITE -> "the CPU cannot map its memory and " + who + " needs that";
+                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and "
+                        + devices + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
+            case PROTECTED -> "its memory is not protected and " + devices + " needs it to be";
+            case ACCEPTS_PROTECTED -> "its memory is protected and " + devices + " does not accept that";
+            case ACCEPTS_DECRYPTED -> "the host can read its memory and " + devices + " does not accept that";
+            case CPU_READ, CPU_WRITE -> "the CPU cannot map its memory and " + devices + " needs that";
             case PAGES ->
                 (properties.pages() == Trait.NO ? "its memory has no pages" : "its memory may have no pages") + " and "
-                        + who + " needs them";
-            case HIGHEST_ADDRESS -> "its memory may lie beyond what " + who + " reaches";
-            default -> objection.key() + " of " + who;
+                        + devices + " needs them";
+            case HIGHEST_ADDRESS -> "its memory may lie beyond what " + devices + " reaches";
+            default -> objection.key() + " of " + devices;
         };
     }
 }

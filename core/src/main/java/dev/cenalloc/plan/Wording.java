@@ -4,14 +4,19 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** Constraints in words. Stateless. */
+/** The text of constraints. Stateless. */
 final class Wording {
     private Wording() {}
 
-    /** What constraints say of a field, in words that follow the device's name. */
+    /** The text of one field of the constraints, to follow the name of a device. */
     static String of(Constraints constraints, Field field) {
         return switch (field) {
-            case HEAPS -> "only heaps " + sorted(constraints.allowedHeaps().orElse(Set.of()));
+            case HEAPS -> {
+                Set<String> heaps = constraints.allowedHeaps().orElse(Set.of());
+                yield heaps.isEmpty()
+                        ? "no common heap"
+                        : "memory from heap " + String.join(" or ", new TreeSet<>(heaps));
+            }
             case CONTIGUOUS -> "contiguous memory";
             case MAX_SEGMENTS -> {
                 long segments = constraints.raw(field);

@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** Who is to blame: the smallest set of statements that no memory satisfies together. */
+/** The smallest set of statements that no memory satisfies together. */
 class ConflictTest {
     private static final Constraints NONE = Constraints.NONE;
 
@@ -108,7 +108,8 @@ class ConflictTest {
         try (var cenalloc = open("system")) {
             Plan plan = cenalloc.plan(100, List.of(other, camera));
             assertEquals(List.of("camera contiguous"), blame(plan.conflict().orElseThrow()));
-            assertTrue(plan.explain().contains("These clash:\n  camera needs contiguous memory (test)"), plan::explain);
+            assertTrue(
+                    plan.explain().contains("These conflict:\n  camera needs contiguous memory (test)"), plan::explain);
         }
         // Only together: one rules out the system heap, the other CMA.
         try (var cenalloc = open("system", "reserved")) {
@@ -126,7 +127,7 @@ class ConflictTest {
     }
 
     @Test
-    void largeClashesAreFoundToo() throws Exception {
+    void largeConflictsAreFoundToo() throws Exception {
         // Device i takes every heap but the i-th: only all together leave nothing.
         var devices = new ArrayList<Device>();
         for (int i = 0; i < 24; i++) {

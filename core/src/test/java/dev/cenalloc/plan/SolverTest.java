@@ -457,7 +457,7 @@ class SolverTest {
                 "camera: contiguous memory, a start at a multiple of 65536 bytes",
                 "(its data sheet)",
                 "Together: contiguous memory (camera)",
-                "To try: reserved (score 50).",
+                "To try: reserved.\n",
                 "with reserved, guaranteed: contiguous",
                 "checked after the allocation: minSize",
                 "only advice: baseAlignment, coherent",
