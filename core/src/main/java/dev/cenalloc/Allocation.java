@@ -17,25 +17,25 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Turns a plan into memory: tries the candidates in order, each at most once. For one thread. */
+/** Allocates the memory of one buffer: tries the candidates of a plan in order, each at most once. For one thread. */
 final class Allocation {
     private final Cenalloc cenalloc;
     private final String bufferName;
     private final List<Attempt> failed = new ArrayList<>();
     private final List<CenallocException> refusals = new ArrayList<>();
 
-    /** @param bufferName what the kernel's lists will call the buffer; empty for no name */
+    /** @param bufferName the buffer's name in the kernel's lists; empty for no name */
     Allocation(Cenalloc cenalloc, String bufferName) {
         this.cenalloc = cenalloc;
         this.bufferName = bufferName;
     }
 
-    /** Memory from the first candidate that has some. */
+    /** Allocates from the first candidate that has enough memory. */
     Storage run(Plan plan) throws CenallocException {
         return run(plan, null).orElseThrow();
     }
 
-    /** As {@link #run(Plan)}; empty if no candidate before {@code enough} has memory. */
+    /** As {@link #run(Plan)}; empty if no candidate before {@code enough} has enough memory. */
     Optional<Storage> run(Plan plan, @Nullable Heap enough) throws CenallocException {
         if (plan.candidates().isEmpty()) {
             throw noHeap(plan);
@@ -50,11 +50,11 @@ final class Allocation {
                 continue;
             }
             try {
-                // First, so that nothing but the record is made while nothing owns the memory.
+                // Made before the memory, so that only the record is made while nothing owns the memory.
                 var choice = new Choice(heap, plan, failed);
                 return Optional.of(new Storage(allocate(plan, heap), choice));
             } catch (IllegalStateException e) {
-                // Unregistered since the plan was made: then there is another plan. If not, the Cenalloc is closed.
+                // The heap was unregistered since the plan was made: plan again. If not, the Cenalloc is closed.
                 if (cenalloc.heaps().contains(heap)) {
                     throw e;
                 }
@@ -68,12 +68,12 @@ final class Allocation {
                 refusals.add(e);
             }
         }
-        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.cmaFree(), cenalloc.cmaTotal());
+        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.memory());
         refusals.forEach(exhausted::addSuppressed);
         throw exhausted;
     }
 
-    /** Allocates, and checks what can be known of the memory only now. */
+    /** Allocates from one heap, and checks what is known only of existing memory. */
     private DmaBuf allocate(Plan plan, Heap heap) throws CenallocException {
         DmaBuf dmaBuf = cenalloc.allocate(heap, plan.requestedSize());
         boolean suits = false;
@@ -98,12 +98,27 @@ final class Allocation {
     }
 
     private CenallocException noHeap(Plan plan) {
-        for (HeapRejection rejection : plan.rejected()) {
-            if (rejection.cause() == Cause.NO_PERMISSION) {
-                return CenallocException.ofCall(
-                        Errno.EACCES, "open", rejection.heap().path().orElse(null), plan.requestedSize());
-            }
+        Optional<Heap> closed = preferredWithoutPermission(plan);
+        if (closed.isPresent()) {
+            return CenallocException.ofCall(
+                    Errno.EACCES, "open", closed.get().path().orElse(null), plan.requestedSize());
         }
         return new NoSuitableHeapException(plan, cenalloc.remedy(plan));
+    }
+
+    /** The heap that the plan would try first if this process could open every node; empty if that changes nothing. */
+    private static Optional<Heap> preferredWithoutPermission(Plan plan) {
+        var opened = new ArrayList<Heap>();
+        for (HeapRejection rejection : plan.rejected()) {
+            Heap heap = rejection.heap();
+            if (rejection.cause() == Cause.NO_PERMISSION) {
+                heap.path().ifPresent(node -> opened.add(heap.withNode(node, true)));
+            }
+        }
+        return opened.isEmpty()
+                ? Optional.empty()
+                : Plan.of(plan.demand(), plan.attached(), opened).candidates().stream()
+                        .findFirst()
+                        .or(() -> Optional.of(opened.getFirst()));
     }
 }

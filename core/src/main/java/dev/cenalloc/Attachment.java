@@ -2,7 +2,9 @@ package dev.cenalloc;
 
 import dev.cenalloc.plan.Device;
 
-/** One device's stake in one buffer. Closing it detaches the device; closing the buffer ends it too. Thread-safe. */
+/**
+ * A device that is attached to a buffer. Closing it detaches the device; closing the buffer ends it too. Thread-safe.
+ */
 public final class Attachment implements AutoCloseable {
     private final SharedBuffer buffer;
     private final Device device;
@@ -23,16 +25,21 @@ public final class Attachment implements AutoCloseable {
     }
 
     /**
-     * {@return whether the device is optional and there is, or would be, no memory for all with it} What it does not get, it
-     * must not be given.
+     * {@return whether the device is optional and the memory, or the memory that the plan leads to, does not suit it}
+     * Do not pass the buffer to such a device.
      */
     public boolean isLeftOut() {
         return buffer.isLeftOut(this);
     }
 
-    /** Detaches: the plan is what the remaining devices say. Storage that exists stays where it is. Idempotent. */
+    /** Detaches the device: plans are made for the remaining devices. Existing memory stays where it is. Idempotent. */
     @Override
     public void close() {
         buffer.detach(this);
+    }
+
+    @Override
+    public String toString() {
+        return device.name() + " on " + buffer;
     }
 }

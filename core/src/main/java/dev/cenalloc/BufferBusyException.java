@@ -3,8 +3,8 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 
 /**
- * The storage cannot be changed (EBUSY, as dma-buf's own attach): a device wants memory that it is not, or it is to be moved
- * and is in use.
+ * The memory of a buffer cannot be changed (EBUSY, as the kernel's own attach): it does not suit a device that attaches
+ * late, or it cannot be moved because it is in use.
  */
 public final class BufferBusyException extends CenallocException {
     private static final long serialVersionUID = 1;

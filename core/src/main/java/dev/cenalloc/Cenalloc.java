@@ -11,6 +11,7 @@ import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.plan.Statement;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
@@ -22,7 +23,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.WeakHashMap;
@@ -30,8 +30,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The context: knows the heaps of this machine and creates buffers, which outlive it. Closed by whoever opened it.
- * Safe for any number of threads.
+ * The context: it knows the heaps of this machine and creates buffers. Closed by the caller of {@link #open}; its
+ * buffers stay usable. Safe for any number of threads.
  *
  * {@snippet :
  * try (var cenalloc = Cenalloc.open();
@@ -45,6 +45,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Cenalloc implements AutoCloseable {
     private static final Path HEAPS = Path.of("/dev/dma_heap");
+    /** The remedy for devices that conflict. */
+    static final String LEAVE_ONE_OUT = "leave one of the devices out, or copy between two buffers";
 
     static {
         Seam.setKernels(context -> ((Cenalloc) context).kernel);
@@ -56,7 +58,7 @@ public final class Cenalloc implements AutoCloseable {
     private volatile Map<Heap, OpenHeap> open;
     /** The keys of {@link #open}, in their order. */
     private volatile List<Heap> heaps;
-    /** Buffers that are open and not lost. */
+    /** The buffers that are open and reachable. */
     private final Set<SharedBuffer> buffers =
             Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
@@ -72,13 +74,14 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Lists the heaps of this machine: the nodes in {@code /dev/dma_heap} and udmabuf. Opens none. No heap is no error here:
-     * the first use of a buffer reports it, with a remedy.
+     * Lists the heaps of this machine: the nodes in {@code /dev/dma_heap} and udmabuf. Opens none of them. A machine
+     * without heaps is no error here; the first use of a buffer throws, with a remedy. Does not block.
      *
      * @return the context, which the caller closes
-     * @throws CenallocException with the errno of the kernel if {@code /dev/dma_heap} cannot be listed, for another reason
-     *     than that it does not exist or that this user may not list it
-     * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
+     * @throws CenallocException ENODEV: {@code /dev/dma_heap} exists and cannot be listed; a user without permission to
+     *     list it gets a context without its heaps
+     * @throws UnsupportedOperationException on other systems than Linux on amd64 or aarch64
+     * @throws IllegalCallerException if Java denies native access
      */
     public static Cenalloc open() throws CenallocException {
         return open(LinuxKernel.instance(), HEAPS);
@@ -86,8 +89,7 @@ public final class Cenalloc implements AutoCloseable {
 
     static Cenalloc open(Kernel kernel, Path directory) throws CenallocException {
         var heaps = new ArrayList<OpenHeap>();
-        String remedy =
-                "give the kernel a heap that does: CONFIG_DMABUF_HEAPS_SYSTEM, or CONFIG_UDMABUF for ordinary memory";
+        String remedy = "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM, or with CONFIG_UDMABUF for ordinary memory";
         try {
             for (String name : kernel.list(directory)) {
                 Path path = directory.resolve(name);
@@ -119,7 +121,7 @@ public final class Cenalloc implements AutoCloseable {
 
     private static OpenHeap udmabuf(Kernel kernel, String name, boolean huge) {
         var source = new UdmabufSource(kernel, huge);
-        // If its limit is below a page, the allocation says so.
+        // If the limit is below a page, the allocation reports it.
         HeapProperties properties = HeapProperties.of(name).withMaxSize(Math.max(1, source.maxSize()));
         return open(kernel, name, UdmabufSource.PATH, properties, source);
     }
@@ -133,7 +135,7 @@ public final class Cenalloc implements AutoCloseable {
 
     // ---- heaps ----
 
-    /** {@return the heaps of this machine by name, udmabuf, and registered heaps} */
+    /** {@return the heaps of this machine, sorted by name; then udmabuf, then registered heaps} */
     public List<Heap> heaps() {
         return heaps;
     }
@@ -141,8 +143,9 @@ public final class Cenalloc implements AutoCloseable {
     /**
      * {@return the heap with a name}
      *
-     * @param name of a node, {@code "udmabuf"}, or of a registered heap; any name of the default CMA pool finds that pool
-     * @throws MissingDeviceException ENOENT: there is no such heap; the message lists the heaps that there are
+     * @param name the name of a node or of a registered heap, or {@code "udmabuf"}; any name of the default CMA pool
+     *     finds that pool
+     * @throws MissingDeviceException ENOENT: no heap has this name; the message lists the heaps
      */
     public Heap heap(String name) throws MissingDeviceException {
         Objects.requireNonNull(name, "name");
@@ -162,22 +165,22 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Allocates from a heap, ignoring constraints. {@link #create} is the way to let the devices decide. Blocks while the
+     * Allocates from a heap, ignoring constraints. With {@link #create}, the devices decide instead. Blocks while the
      * kernel finds and clears the memory.
      *
-     * <p>The system heap has no limit: the kernel (6.12) meets a request for more memory than is free by killing processes.
-     * So more than the machine has is refused here, without asking.
+     * <p>The system heap has no limit: if a request exceeds the free memory, the kernel (6.12) kills processes. So a
+     * request that exceeds the available memory is refused here with ENOMEM.
      *
      * @param heap one of the {@link #heaps()}
      * @param size in bytes, positive; the kernel rounds it up to whole pages
-     * @return a buffer that the caller closes, zeroed, readable and writable
-     * @throws IllegalArgumentException if the size is not positive or not countable in pages
+     * @return a buffer, zeroed, readable and writable, which the caller closes
+     * @throws IllegalArgumentException if the size is not positive, or not countable in pages
      * @throws IllegalStateException if this context is closed, or the heap is not one of its heaps
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: the node is gone
-     * @throws CenallocException with the errno of the kernel: ENOMEM if there is not enough memory, EMFILE if the process
-     *     has too many files open; EINVAL for udmabuf beyond its limit; EPROTO if a registered heap gave less than it
-     *     was asked for, ENOTTY or EBADF if it gave no dma-buf
+     * @throws CenallocException with the errno of the kernel: ENOMEM if there is not enough memory; EMFILE if the
+     *     process has too many files open; EINVAL if the size exceeds the limit of udmabuf; EPROTO if the source of a
+     *     registered heap returned less memory than requested; ENOTTY or EBADF if it returned no dma-buf
      */
     public DmaBuf allocate(Heap heap, long size) throws CenallocException {
         return opened(heap).allocate(size);
@@ -192,7 +195,7 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * {@return what this process holds of a heap: buffers allocated through this context that are open}
+     * {@return the open buffers of a heap, of those allocated through this context}
      *
      * @param heap one of the {@link #heaps()}
      * @throws IllegalStateException if the heap is not one of its heaps
@@ -202,13 +205,14 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Adds a heap of the program's own, for memory that the kernel has no node for.
+     * Adds a heap of the program's own, for memory without a node in {@code /dev/dma_heap}.
      *
-     * @param name an id, none that a heap has already
+     * @param name a name that no heap has yet
      * @param properties what is known of its memory; begin with {@link HeapProperties#UNKNOWN}
-     * @param source where the memory comes from
+     * @param source allocates the memory
      * @return the heap; {@link #unregister} or {@link #close} closes the source
-     * @throws IllegalArgumentException if the name is blank or taken, or if heaps would substitute each other in a circle
+     * @throws IllegalArgumentException if the name is blank or taken, or if heaps would substitute each other in a
+     *     circle; the source stays the caller's
      * @throws IllegalStateException if closed
      */
     public synchronized Heap register(String name, HeapProperties properties, HeapSource source) {
@@ -220,7 +224,7 @@ public final class Cenalloc implements AutoCloseable {
         }
         Heap heap = Heap.of(name, properties).withRefusal(source::refusal);
         if (heaps.stream().anyMatch(other -> other.pool().equals(heap.pool()))) {
-            throw new IllegalArgumentException("there is a heap " + name + " already, or another name of its pool");
+            throw new IllegalArgumentException("the name of heap " + name + " is taken, or another name of its pool");
         }
         refuseCircle(heap);
         var more = new LinkedHashMap<>(open);
@@ -252,9 +256,9 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Takes a registered heap away and closes its source. Plans that were made before find it gone.
+     * Removes a registered heap and closes its source. A first use that is under way plans again without it.
      *
-     * @param heap what {@link #register} returned
+     * @param heap a heap that {@link #register} returned
      * @throws IllegalArgumentException if it is not a registered heap of this context
      * @throws IllegalStateException if buffers of it are open; nothing has changed
      */
@@ -279,34 +283,34 @@ public final class Cenalloc implements AutoCloseable {
     // ---- buffers ----
 
     /**
-     * Creates a buffer without memory: the devices that are attached to it decide where that will come from. Makes no system
-     * call.
+     * Creates a buffer without memory. The devices that are attached to it decide which heap its memory comes from.
+     * Makes no system call.
      *
      * @param size in bytes, positive
      * @return the buffer, which the caller closes
-     * @throws IllegalArgumentException if the size is not positive or not countable in pages
+     * @throws IllegalArgumentException if the size is not positive, or not countable in pages
      */
     public SharedBuffer create(long size) {
         return create(Demand.ofBytes(size));
     }
 
     /**
-     * As {@link #create(long)}, for an image whose {@link SharedBuffer#layout layout} the devices decide: the memory grows
-     * with their constraints on pitches and offsets.
+     * As {@link #create(long)}, for an image. The devices decide its {@link SharedBuffer#layout layout}: the memory
+     * grows with their constraints on pitches and offsets.
      *
-     * @param image a linear one in a format of one buffer
+     * @param image linear, in a format that has all planes in one buffer
      * @return the buffer, which the caller closes
-     * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
+     * @throws IllegalArgumentException if the image is not linear, its planes have several buffers, or it is too large
      */
     public SharedBuffer create(Image image) {
-        return create(Demand.ofImage(image));
+        return create(Demand.ofImage(Objects.requireNonNull(image, "image")));
     }
 
     /**
-     * As {@link #create(long)}, for any demand: an aligned number of bytes, or one of the buffers of an image whose planes have
-     * buffers of their own. Each of those has its own devices, with their own constraints: see {@link Device#forUse}.
+     * As {@link #create(long)}, for any demand: an aligned number of bytes, or one buffer of an image whose planes have
+     * separate buffers. Each of these has its own devices, with their own constraints: see {@link Device#forUse}.
      *
-     * @param demand what the buffer is for
+     * @param demand the size or image of the buffer
      * @return the buffer, which the caller closes
      */
     public SharedBuffer create(Demand demand) {
@@ -316,22 +320,23 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor that came from elsewhere, as a buffer that has its memory. A device that is attached is checked
-     * against what is known of that memory from the exporter's name.
+     * Takes over a descriptor of a driver or of another process, as a buffer that has its memory already. A device that
+     * is attached is checked against the properties of that memory, which the exporter's name implies.
      *
-     * @param fd the descriptor; it is this object's from now on, and closed if this method throws
+     * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return the buffer, which the caller closes
-     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open, ENOENT if {@code /proc} is not mounted
+     * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
+     *     mounted
      */
     public SharedBuffer adopt(int fd) throws CenallocException {
         return adopt(fd, null);
     }
 
     /**
-     * As {@link #adopt(int)}, with what the caller knows of the memory.
+     * As {@link #adopt(int)}, for memory whose properties the caller knows.
      *
-     * @param fd the descriptor; it is this object's from now on, and closed if this method throws
-     * @param known what is known of the memory, in place of what the exporter's name tells; null if nothing is
+     * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
+     * @param known the properties of the memory; null to take those that the exporter's name implies
      * @return the buffer, which the caller closes
      * @throws CenallocException as {@link #adopt(int)}
      */
@@ -353,7 +358,7 @@ public final class Cenalloc implements AutoCloseable {
             throw DmaBuf.unknown(e);
         } finally {
             if (!adopted) {
-                dmaBuf.release(); // which may be a SharedBuffer's already
+                dmaBuf.release(); // close() would do nothing if a SharedBuffer owns it already
             }
         }
     }
@@ -361,11 +366,11 @@ public final class Cenalloc implements AutoCloseable {
     // ---- plans ----
 
     /**
-     * {@return which heaps suit these devices, best first, and why the others do not} Makes no system call.
+     * {@return the heaps that suit these devices, best first, and the reasons against the others} Makes no system call.
      *
      * @param size in bytes, positive
-     * @param devices the participants, declared or real
-     * @throws IllegalArgumentException if the size is not positive or not countable in pages
+     * @param devices the devices, declared or probed
+     * @throws IllegalArgumentException if the size is not positive, or not countable in pages
      */
     public Plan plan(long size, List<Device> devices) {
         return plan(Demand.ofBytes(size), devices);
@@ -374,27 +379,30 @@ public final class Cenalloc implements AutoCloseable {
     /**
      * As {@link #plan(long, List)}, for an image whose layout the devices decide.
      *
-     * @param image a linear one in a format of one buffer
-     * @param devices the participants, declared or real
+     * @param image linear, in a format that has all planes in one buffer
+     * @param devices the devices, declared or probed
      * @return the plan
-     * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
+     * @throws IllegalArgumentException if the image is not linear, its planes have several buffers, or it is too large
      */
     public Plan plan(Image image, List<Device> devices) {
-        return plan(Demand.ofImage(image), devices);
+        return plan(Demand.ofImage(Objects.requireNonNull(image, "image")), devices);
     }
 
     /**
      * As {@link #plan(long, List)}, for any demand.
      *
-     * @param demand what the buffer is for
-     * @param devices the participants, declared or real
+     * @param demand the size or image of the buffer
+     * @param devices the devices, declared or probed
      * @return the plan
      */
     public Plan plan(Demand demand, List<Device> devices) {
-        return Plan.of(demand, devices, heaps);
+        return Plan.of(Objects.requireNonNull(demand, "demand"), Objects.requireNonNull(devices, "devices"), heaps);
     }
 
-    /** {@return the buffers that are open: size, name, memory, references, and the devices with their constraints; totals} */
+    /**
+     * {@return the open buffers in lines: size, name, memory, references, devices with their constraints; then the
+     * totals} Control characters in names are escaped. Reads {@code /proc}.
+     */
     public String dump() {
         List<SharedBuffer> open;
         synchronized (buffers) {
@@ -418,39 +426,52 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * {@return what the user of this machine can do if a plan has no heap, in words}
+     * {@return one thing that can be done on this machine if a plan has no candidate, in words} If this machine has no
+     * heap, that is how to get one.
      *
-     * @param plan without a candidate
+     * @param plan a plan without a candidate
      */
     public String remedy(Plan plan) {
-        boolean contiguous = heaps.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
-        if (plan.constraints().isContiguous() && !contiguous && !heaps.isEmpty()) {
+        Objects.requireNonNull(plan, "plan");
+        List<Heap> all = heaps;
+        if (!Plan.contradictions(plan.demand(), plan.attached(), all).isEmpty()) {
+            return LEAVE_ONE_OUT;
+        }
+        if (all.isEmpty()) {
+            return remedyForNoHeap;
+        }
+        boolean contiguous = all.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
+        if (plan.constraints().isContiguous() && !contiguous) {
             return NoSuitableHeapException.NO_CONTIGUOUS_HEAP;
         }
-        var known = heaps.stream().map(Heap::pool).collect(Collectors.toSet());
+        var known = all.stream().map(Heap::pool).collect(Collectors.toSet());
         var missing = plan.devices().stream()
                 .flatMap(device -> device.constraints().allowedHeaps().stream())
                 .flatMap(Set::stream)
-                .filter(name -> !known.contains(name))
+                .filter(name -> !known.contains(HeapProperties.pool(name)))
                 .collect(Collectors.toCollection(TreeSet::new));
-        if (!missing.isEmpty() && !heaps.isEmpty()) {
-            return "the devices name heaps that are not here, " + missing + "; here are " + heaps;
+        if (!missing.isEmpty()) {
+            return "the devices name heaps that this machine does not have, " + missing + "; it has " + all;
         }
-        return remedyForNoHeap;
+        boolean severalDevices = plan.conflicts().stream()
+                .anyMatch(conflict -> conflict.statements().stream()
+                                .map(Statement::device)
+                                .distinct()
+                                .count()
+                        > 1);
+        return severalDevices ? LEAVE_ONE_OUT : remedyForNoHeap;
     }
 
-    OptionalLong cmaFree() {
-        return kernel.meminfo("CmaFree");
-    }
-
-    OptionalLong cmaTotal() {
-        return kernel.meminfo("CmaTotal");
+    /** What the kernel says of memory at this moment. */
+    MemoryExhaustedException.Memory memory() {
+        return new MemoryExhaustedException.Memory(
+                kernel.meminfo("MemTotal"), kernel.meminfo("CmaFree"), kernel.meminfo("CmaTotal"));
     }
 
     /**
-     * Closes the heaps. Buffers that exist stay; no buffer gets memory any more. Idempotent.
+     * Closes the heaps. Existing memory stays; no buffer gets memory any more. Idempotent.
      *
-     * @throws RuntimeException of the source of a registered heap, after all have been closed
+     * @throws RuntimeException the exception of a registered heap's source, after all sources have been closed
      */
     @Override
     public synchronized void close() {

@@ -4,15 +4,16 @@ import dev.cenalloc.bindings.Errno;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Something that the kernel or the solver refused. What failed, why, and what can be done about it are fields, so that
- * a program can react without parsing a message. The subclasses are the refusals that callers tell apart; an instance
- * of this class itself is any other errno.
+ * A refusal of the kernel or of the solver. What failed, why, and what can be done are fields, so a program can react
+ * without parsing the message. The subclasses are refusals that a program reacts to differently. An instance of this
+ * class itself has any other errno.
  */
 public class CenallocException extends IOException {
     private static final long serialVersionUID = 1;
@@ -47,9 +48,9 @@ public class CenallocException extends IOException {
     private final int errno;
     /** The call, such as DMA_HEAP_IOCTL_ALLOC. */
     private final String call;
-    /** The device node, if one is involved. */
+    /** The device node; null if none is involved. */
     private final @Nullable String path;
-    /** Bytes asked for, or -1. */
+    /** Requested bytes, or -1. */
     private final long requestedSize;
     /** What the caller or the user can do. */
     private final String remedy;
@@ -57,18 +58,29 @@ public class CenallocException extends IOException {
     private final String reason;
 
     /**
-     * An exception for a refusal. Prefer {@link #ofCall} for a failed system call: it knows the usual reasons.
+     * Makes an exception for a refusal. For a failed system call, {@link #ofCall} knows the usual reasons.
      *
      * @param errno the error number, positive
      * @param call what failed: a system call or ioctl by the kernel's name for it, or an operation of this library
-     * @param path the device node, or null
-     * @param requestedSize bytes asked for, or -1
+     * @param path the device node; null if none is involved
+     * @param requestedSize requested bytes; -1 if none are involved
      * @param what what went wrong, in words
      * @param remedy one thing that can be done, in words; empty if nothing is known
      */
     public CenallocException(
             int errno, String call, @Nullable Path path, long requestedSize, String what, String remedy) {
-        this(reason(errno, call, path, requestedSize, what), errno, call, path, requestedSize, remedy);
+        this(
+                reason(
+                        errno,
+                        Objects.requireNonNull(call, "call"),
+                        path,
+                        requestedSize,
+                        Objects.requireNonNull(what, "what")),
+                errno,
+                call,
+                path,
+                requestedSize,
+                Objects.requireNonNull(remedy, "remedy"));
     }
 
     private CenallocException(
@@ -83,56 +95,34 @@ public class CenallocException extends IOException {
     }
 
     /**
-     * {@return the exception for a refusal, for a {@link HeapSource} to throw: a subclass where there is one}
+     * {@return the exception that a {@link HeapSource} throws for a refusal} It is of a subclass if the errno has one.
      *
      * @param errno the error number, positive
      * @param call what was refused, such as {@code "ioctl MY_ALLOC"}
-     * @param size bytes asked for
+     * @param size requested bytes
      */
     public static CenallocException of(int errno, String call, long size) {
         return ofCall(errno, call, null, size);
     }
 
     /**
-     * {@return the exception for a failed system call: a subclass where there is one}
+     * {@return the exception for a failed system call} It is of a subclass if the errno has one.
      *
      * @param errno the error number, positive
      * @param call the call, by the kernel's name for it
-     * @param path the device node, or null
-     * @param requestedSize bytes asked for, or -1
+     * @param path the device node; null if none is involved
+     * @param requestedSize requested bytes; -1 if none are involved
      */
     public static CenallocException ofCall(int errno, String call, @Nullable Path path, long requestedSize) {
+        Objects.requireNonNull(call, "call");
         return switch (errno) {
             case Errno.EACCES, Errno.EPERM ->
                 new NoPermissionException(errno, call, path, requestedSize, remedyForPermission(path));
             case Errno.ENOENT -> new MissingDeviceException(errno, call, path, requestedSize, remedyForAbsence(path));
-            case Errno.EBUSY ->
-                new CenallocException(
-                        errno, call, path, requestedSize, "the device is in use", "stop the program that uses it");
-            case Errno.EMFILE ->
-                new CenallocException(
-                        errno,
-                        call,
-                        path,
-                        requestedSize,
-                        "this process has as many files open as it may",
-                        "close buffers that are no longer used, or raise the limit (ulimit -n)");
-            case Errno.ENOMEM ->
-                new CenallocException(
-                        errno,
-                        call,
-                        path,
-                        requestedSize,
-                        "there is not enough memory of that kind",
-                        "free buffers, or ask for less");
-            default ->
-                new CenallocException(
-                        errno,
-                        call,
-                        path,
-                        requestedSize,
-                        "the kernel refused",
-                        "look into its log (dmesg) for the reason");
+            default -> {
+                ErrnoText text = ErrnoText.of(errno);
+                yield new CenallocException(errno, call, path, requestedSize, text.what(), text.remedy());
+            }
         };
     }
 
@@ -148,10 +138,10 @@ public class CenallocException extends IOException {
 
     private static String remedyForAbsence(@Nullable Path path) {
         if (path != null && path.startsWith("/dev/dma_heap")) {
-            return "list the heaps that there are with Cenalloc.heaps(); the kernel may lack the driver";
+            return "list the heaps of this machine with Cenalloc.heaps(); the kernel may lack the driver";
         }
         if (path != null && isOfADevice(path)) {
-            return "list the devices that there are with Devices.list(); the kernel may lack the driver";
+            return "list the devices of this machine with Devices.list(); the kernel may lack the driver";
         }
         return path == null
                 ? "see whether the device was removed"
@@ -199,12 +189,12 @@ public class CenallocException extends IOException {
         return Optional.ofNullable(path).map(Path::of);
     }
 
-    /** {@return the size that was asked for, in bytes, if one is involved} */
+    /** {@return the requested size in bytes, if one is involved} */
     public OptionalLong requestedSize() {
         return requestedSize < 0 ? OptionalLong.empty() : OptionalLong.of(requestedSize);
     }
 
-    /** {@return what failed and why, in words: the message without the remedy} For a message that quotes this one. */
+    /** {@return what failed and why, in words: the message without the remedy} For messages that quote this one. */
     public String reason() {
         return reason;
     }

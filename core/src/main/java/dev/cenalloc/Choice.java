@@ -5,7 +5,7 @@ import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.Plan;
 import java.util.List;
 
-/** How the memory of a buffer was found. Immutable. */
+/** The heap that the memory of a buffer came from, with the reasons. Immutable. */
 public final class Choice {
     private final Heap heap;
     private final Plan plan;
@@ -23,45 +23,45 @@ public final class Choice {
         this(heap, plan, failed, false);
     }
 
-    /** Of a buffer that came with its memory: nobody chose. */
+    /** For an adopted buffer: nothing was chosen. */
     static Choice adopted(Heap heap, Plan plan) {
         return new Choice(heap, plan, List.of(), true);
     }
 
-    /** {@return whether the buffer came with its memory, so that nothing was chosen} */
+    /** {@return whether the buffer was adopted with its memory, so that nothing was chosen} */
     public boolean isAdopted() {
         return adopted;
     }
 
-    /** {@return where the memory comes from} */
+    /** {@return the heap that the memory comes from} */
     public Heap heap() {
         return heap;
     }
 
-    /** {@return what the choice was made by} */
+    /** {@return the plan that led to the choice} */
     public Plan plan() {
         return plan;
     }
 
-    /** {@return the better heaps that had no memory, in the order tried} */
+    /** {@return the better heaps that had not enough memory, in the order in which they were tried} */
     public List<Attempt> failed() {
         return failed;
     }
 
-    /** {@return why this heap, in one sentence} */
+    /** {@return the reason for this heap, in one sentence} */
     public String reason() {
-        return (adopted ? "the buffer came with this memory" : plan.reason(heap))
+        return (adopted ? "the buffer was adopted with this memory" : plan.reason(heap))
                 + (failed.isEmpty() ? "" : "; out of memory: " + failed);
     }
 
-    /** {@return the whole of it in words, in lines: the plan, what was tried in vain, and what was chosen} */
+    /** {@return the explanation in lines: the plan, the heaps that had not enough memory, and the chosen heap} */
     public String explain() {
         if (adopted) {
-            return plan.requestedSize() + " bytes that came from " + heap.name() + '.';
+            return plan.requestedSize() + " bytes, adopted, from " + heap.name() + '.';
         }
         var text = new StringBuilder(plan.explain());
         for (Attempt attempt : failed) {
-            text.append("\nTried ").append(attempt);
+            text.append("\nOut of memory: ").append(attempt);
         }
         return text.append("\nChosen: ").append(heap.name()).append('.').toString();
     }

@@ -14,11 +14,11 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A bracket around the CPU's touching of a buffer, closed by whoever began it: between {@link DmaBuf#access} and
- * {@link #close} the CPU sees what devices wrote, after it devices see what the CPU wrote. Safe for any number of
- * threads; brackets may overlap and nest. Close each exactly once: beginning and ending allocate
- * no objects, so the brackets of a direction are one object that counts, and a second close ends another open bracket of
- * that direction. Keep the buffer reachable while one is open.
+ * A bracket around reads and writes of the CPU. Closed by the caller that began it. Between {@link DmaBuf#access} and
+ * {@link #close} the CPU sees what devices wrote; after it devices see what the CPU wrote. Safe for any number of
+ * threads; brackets may overlap and nest. Close each bracket exactly once: all brackets of one direction are one
+ * object, which counts them so that no object is allocated, and a second close ends another open bracket of that
+ * direction. Keep the buffer reachable while a bracket is open.
  */
 public final class CpuAccess implements AutoCloseable {
     private static final Map<Direction, MemorySegment> START = arguments(dmabuf_h.DMA_BUF_SYNC_START());
@@ -72,7 +72,7 @@ public final class CpuAccess implements AutoCloseable {
     }
 
     /**
-     * Ends the access. May block for as long as the cache work takes. Does nothing if no access of this direction is open.
+     * Ends the access. Blocks while caches are cleaned. Does nothing if no access of this direction is open.
      *
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_SYNC; the access counts as ended
      */
@@ -81,7 +81,7 @@ public final class CpuAccess implements AutoCloseable {
         if (open.get() == 0) {
             return;
         }
-        // An overflow of the stack comes here, before anything has changed, or not before the system call.
+        // A stack overflow happens here, before anything has changed, or not before the system call.
         int fd = descriptor.acquire();
         try {
             if (!end()) {
@@ -97,7 +97,7 @@ public final class CpuAccess implements AutoCloseable {
         }
     }
 
-    /** Whether there was one. */
+    /** Counts one access less; returns whether one was open. */
     private boolean end() {
         int before;
         do {
@@ -122,10 +122,16 @@ public final class CpuAccess implements AutoCloseable {
         int result;
         do {
             result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), argument);
-            // Both mean: again (dma-buf.rst, CPU access).
+            // Both mean: repeat the call (dma-buf.rst, CPU access).
         } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
         if (result < 0) {
             throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
         }
+    }
+
+    /** {@return the direction and how many accesses of it are open} Makes no system call. */
+    @Override
+    public String toString() {
+        return "CPU access " + direction + ", " + open.get() + " open";
     }
 }

@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -29,26 +30,34 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One owned dma-buf descriptor, closed by whoever allocated or adopted it; one that a {@link SharedBuffer} returned is
- * closed by that. A lost one is released by a cleaner, which logs it. Safe for any number of threads: every use after a close
- * throws {@link IllegalStateException}, and the descriptor's number is given back when the calls under way have ended.
+ * Memory as a dma-buf: one owned descriptor. Closed by the caller that allocated or adopted it; a {@link SharedBuffer}
+ * closes the one that it returns. A cleaner releases a lost one and logs an error. Safe for any number of threads:
+ * every use after a close throws {@link IllegalStateException}, and the descriptor is closed when the calls under way
+ * have ended.
  */
 public final class DmaBuf implements AutoCloseable {
     /** Bytes of a name without the terminator, DMA_BUF_NAME_LEN in dma-buf.h. */
     private static final int NAME_BYTES = dmabuf_h.DMA_BUF_NAME_LEN() - 1;
 
-    /** In {@code /proc/self/fdinfo}, what every dma-buf has and no other file. */
+    /** The line in {@code /proc/self/fdinfo} that every dma-buf has and no other file. */
     private static final String EXPORTER = "exp_name:";
 
     /**
-     * The name of a system property: if it is {@code true}, a buffer remembers where it was allocated, and if it is lost,
-     * that is logged. Read at each allocation, to which it adds the cost of a stack trace.
+     * The name of a system property: if it is {@code true}, a buffer remembers where it was allocated, and the error
+     * for a lost buffer has that stack trace. Read at each allocation, to which it adds the cost of a stack trace.
      */
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
-    /** The packages that allocate on behalf of a program. */
-    private static final Set<String> LIBRARY =
-            Set.of("dev.cenalloc", "dev.cenalloc.stream", "dev.cenalloc.node", "dev.cenalloc.v4l2", "dev.cenalloc.kms");
+    /** The packages of this library whose frames stand between a program and an allocation. */
+    private static final Set<String> LIBRARY = Set.of(
+            "dev.cenalloc",
+            "dev.cenalloc.stream",
+            "dev.cenalloc.node",
+            "dev.cenalloc.node.v4l2",
+            "dev.cenalloc.node.drm",
+            "dev.cenalloc.v4l2",
+            "dev.cenalloc.kms",
+            "dev.cenalloc.device");
 
     /** On a thread of ours: the JDK's own may not set the class loader that a logging provider wants to set. */
     static final Cleaner CLEANER = Cleaner.create(task -> {
@@ -64,19 +73,22 @@ public final class DmaBuf implements AutoCloseable {
     private final Kernel kernel;
     private final Held held;
     private final Cleaner.Cleanable cleanable;
-    /** Whether a SharedBuffer closes it. */
+    /** Whether a SharedBuffer owns it: then only that closes it. */
     private volatile boolean shared;
 
     private final long size;
     private final long inode;
+    /** Null until it was read; it never changes. */
+    private volatile @Nullable String exporter;
+
     private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
 
-    /** What the kernel holds for a buffer; apart from it, so that the cleaner does not keep the buffer alive. */
+    /** What is to be released of a buffer. Separate from it, so that the cleaner does not keep the buffer reachable. */
     private static final class Held implements Runnable {
         private final Descriptor descriptor;
         private final Set<MappedPages> mappings = ConcurrentHashMap.newKeySet();
         private final long size;
-        /** Where it was allocated; null if that was not traced. */
+        /** The stack of the allocation; null if it was not traced. */
         private final @Nullable Throwable place;
 
         private volatile String name = "";
@@ -94,13 +106,13 @@ public final class DmaBuf implements AutoCloseable {
                     report();
                 }
             } finally {
-                // Closed or not: an error may have come between.
+                // Also if it is closed: an error may have interrupted the close.
                 descriptor.abandon();
                 for (MappedPages mapping : mappings) {
                     try {
                         mapping.close();
                     } catch (IllegalStateException e) {
-                        Log.error("a mapping of a lost DmaBuf is in use at this moment, and stays", e);
+                        Log.error("a mapping of a lost DmaBuf is in use by a native call, and stays", e);
                     }
                 }
             }
@@ -120,7 +132,7 @@ public final class DmaBuf implements AutoCloseable {
         }
     }
 
-    /** The place of an allocation; the frames of this library come last, since they are the same for all. */
+    /** The stack of an allocation, with the program's frames first: those of this library are the same for all. */
     private static Throwable place() {
         var place = new Throwable("allocated here");
         var frames = new ArrayList<StackTraceElement>();
@@ -149,24 +161,26 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor that came from elsewhere: a driver's export, another process.
+     * Takes over a descriptor of a driver or of another process.
      *
-     * @param fd the descriptor; it is this object's from now on, and closed if this method throws
+     * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return a buffer that the caller closes
-     * @throws CenallocException ENOTTY if it is not a dma-buf, EBADF if it is not open, ENOENT if {@code /proc} is not mounted
+     * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
+     *     mounted
      */
     public static DmaBuf adopt(int fd) throws CenallocException {
         return adopt(LinuxKernel.instance(), fd, null);
     }
 
-    /** As {@link #adopt(int)}, for a heap to count, if it came from one. */
+    /** As {@link #adopt(int)}; the heap, if any, counts the buffer. */
     static DmaBuf adopt(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
         DmaBuf adopted = own(kernel, fd, heap);
         boolean isDmaBuf = false;
         try {
-            // Trying a dma-buf ioctl would not do: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate
-            // (6.12).
-            isDmaBuf = kernel.fdinfo(fd).stream().anyMatch(line -> line.startsWith(EXPORTER));
+            // A dma-buf ioctl cannot tell: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate (6.12).
+            String exporter = line(kernel.fdinfo(fd), EXPORTER);
+            adopted.exporter = exporter;
+            isDmaBuf = exporter != null;
         } catch (IOException e) {
             throw unknown(e);
         } finally {
@@ -181,7 +195,7 @@ public final class DmaBuf implements AutoCloseable {
                     null,
                     -1,
                     "descriptor " + fd + " is not a dma-buf",
-                    "pass what a driver or a heap exported");
+                    "pass a descriptor that a driver or a heap exported");
         }
         return adopted;
     }
@@ -192,13 +206,15 @@ public final class DmaBuf implements AutoCloseable {
                 "read of /proc/self/fdinfo",
                 null,
                 -1,
-                "what the descriptor is cannot be told: " + why,
+                "the kind of the descriptor cannot be read: " + why,
                 "mount /proc");
     }
 
-    /** For a descriptor that the kernel has just given as a dma-buf; the heap, if any, counts it until it ends. */
+    /**
+     * Owns a descriptor that the kernel has just returned as a dma-buf; the heap, if any, counts it until it is closed.
+     */
     static DmaBuf own(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
-        // What is not open is nobody's.
+        // A number that is not open must not be closed: another thread may open it meanwhile.
         boolean ours = true;
         Descriptor descriptor = null;
         try (Arena arena = Arena.ofConfined()) {
@@ -229,23 +245,29 @@ public final class DmaBuf implements AutoCloseable {
         return size;
     }
 
-    /** {@return the inode, which is the buffer's identity: equal for every descriptor of one buffer, in any process} */
+    /** {@return the inode, which identifies the memory: it is equal for every descriptor of it, in any process} */
     public long inode() {
         return inode;
     }
 
     /**
-     * {@return what made it, by the kernel's word: for a heap the heap's name; empty if the kernel does not tell}
+     * {@return the exporter's name: for a heap the heap's name; empty if the kernel does not report it} Reads
+     * {@code /proc}.
      *
      * @throws IOException if {@code /proc} cannot be read
      * @throws IllegalStateException if closed
      */
     public String exporter() throws IOException {
-        return info(EXPORTER);
+        String known = exporter;
+        if (known == null || !held.descriptor.isOpen()) {
+            known = info(EXPORTER);
+            exporter = known;
+        }
+        return known;
     }
 
     /**
-     * {@return its name in the kernel's lists, empty if it has none}
+     * {@return its name in the kernel's lists; empty if it has none} Reads {@code /proc}.
      *
      * @throws IOException if {@code /proc} cannot be read
      * @throws IllegalStateException if closed
@@ -257,21 +279,27 @@ public final class DmaBuf implements AutoCloseable {
     private String info(String key) throws IOException {
         int fd = held.descriptor.acquire();
         try {
-            return kernel.fdinfo(fd).stream()
-                    .filter(line -> line.startsWith(key))
-                    .map(line -> line.substring(key.length()).strip())
-                    .findFirst()
-                    .orElse("");
+            return Objects.requireNonNullElse(line(kernel.fdinfo(fd), key), "");
         } finally {
             held.descriptor.release();
         }
     }
 
+    /** What follows a key in the lines of an fdinfo; null if it is not there. */
+    private static @Nullable String line(List<String> fdinfo, String key) {
+        return fdinfo.stream()
+                .filter(line -> line.startsWith(key))
+                .map(line -> line.substring(key.length()).strip())
+                .findFirst()
+                .orElse(null);
+    }
+
     /**
-     * Names the buffer in the kernel's lists ({@code /sys/kernel/debug/dma_buf/bufinfo}, fdinfo). A help for people: it is
-     * cut to 31 bytes, at a character, and a kernel that refuses it is no error.
+     * Names the buffer in the kernel's lists ({@code /sys/kernel/debug/dma_buf/bufinfo}, fdinfo) and in the error for a
+     * lost buffer. The kernel's name is cut to 31 bytes of UTF-8, at a character. A refusal of the kernel is ignored.
      *
      * @param name any text without NUL
+     * @throws IllegalStateException if closed
      */
     public void name(String name) {
         held.name = Objects.requireNonNull(name, "name");
@@ -288,8 +316,8 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * {@return the descriptor's number, borrowed: for a call to a driver, valid until {@link #close}} Closing it is an
-     * error; so is keeping it beyond the buffer's life, when the number may be another file.
+     * {@return the descriptor's number, for a call to a driver; valid until {@link #close}} The caller must not close
+     * it, nor use it after the buffer is closed: the number may be another file by then.
      *
      * @throws IllegalStateException if closed
      */
@@ -300,19 +328,21 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Maps the whole buffer. Cost grows with its pages for the system heap: map once.
+     * Maps the whole buffer. For the system heap, the cost grows with the number of pages: map once. Does not block.
      *
      * @param direction READ for a read-only mapping; the others can be read and written
-     * @return a mapping that the caller closes, before this buffer
+     * @return a mapping, which the caller closes before this buffer
      * @throws IllegalStateException if closed
-     * @throws NoPermissionException EACCES: the descriptor is for reading only
-     * @throws CenallocException with the errno of mmap: ENOMEM if there is no room, EINVAL for memory that the CPU cannot
-     *     map, such as protected memory
+     * @throws NoPermissionException EACCES: the descriptor is read-only; EPERM: the exporter forbids the mapping
+     * @throws CenallocException with the errno of mmap: ENOMEM if the process has no address space or too many
+     *     mappings; EINVAL, ENXIO, ENODEV or ENOTSUPP if the exporter does not let the CPU map its memory, such as
+     *     protected memory
      */
     @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
     public Mapping map(Direction direction) throws CenallocException {
+        Objects.requireNonNull(direction, "direction");
         StackRoom.require();
-        // They hold the descriptor until they are unmapped: a mapping keeps its buffer from being closed.
+        // The pages hold the descriptor until they are unmapped: a buffer with a mapping refuses to close.
         var pages = new MappedPages(kernel, held.descriptor, size, Arena.ofShared());
         held.mappings.add(pages);
         boolean kept = false;
@@ -333,7 +363,7 @@ public final class DmaBuf implements AutoCloseable {
         held.mappings.remove(pages);
     }
 
-    /** The address of the whole buffer. */
+    /** Maps the whole buffer; returns the address. */
     static long mapped(Kernel kernel, int fd, long size, Direction direction) throws CenallocException {
         // A mapping for writing can be read too.
         int protection = direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
@@ -345,29 +375,58 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     private static CenallocException cannotMap(int errno, long size) {
-        return errno == Errno.EACCES
-                ? new NoPermissionException(
+        return switch (errno) {
+            case Errno.EACCES ->
+                new NoPermissionException(
                         errno,
                         "mmap",
                         null,
                         size,
-                        "the descriptor is for reading only: map it with Direction.READ, or let its exporter open it for"
-                                + " writing")
-                : new CenallocException(
+                        "the descriptor is read-only: map it with Direction.READ, or let its exporter open it for writing");
+            case Errno.EPERM ->
+                new NoPermissionException(
+                        errno, "mmap", null, size, "the exporter forbids this mapping: map it with Direction.READ");
+            case Errno.ENOMEM ->
+                new CenallocException(
                         errno,
                         "mmap",
                         null,
                         size,
-                        "the buffer cannot be mapped",
-                        "let a device do the work: not all memory is for the CPU");
+                        "this process has no address space for the buffer, or too many mappings",
+                        "close mappings, or raise the limit: vm.max_map_count (sysctl), RLIMIT_AS (ulimit -v)");
+            case Errno.EAGAIN ->
+                new CenallocException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "this process would lock more memory than it may",
+                        "raise the limit RLIMIT_MEMLOCK (ulimit -l)");
+            case Errno.EINVAL,
+                    Errno.ENXIO,
+                    Errno.ENODEV,
+                    Errno.ENOTTY,
+                    Errno.ENOSYS,
+                    Errno.EOPNOTSUPP,
+                    Errno.ENOTSUPP ->
+                new CenallocException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "the exporter does not let the CPU map this memory",
+                        "let a device read or write it, or attach Device.cpu before the first use, which chooses memory"
+                                + " that can be mapped");
+            default -> CenallocException.ofCall(errno, "mmap", null, size);
+        };
     }
 
     /**
-     * Begins an access of the CPU: {@code try (var _ = buffer.access(READ)) { … }}. Blocks until devices that are
-     * still writing have finished, where their drivers say so by fences, and for as long as the cache work takes.
+     * Begins an access of the CPU: {@code try (var _ = buffer.access(READ)) { … }}. Blocks until the devices that are
+     * writing have finished, if their drivers report it with fences, and while caches are cleaned.
      *
      * @param direction what the CPU will do
-     * @return the bracket, to be closed once; the same object for each access of a direction
+     * @return the bracket, which the caller closes once; each access of a direction returns the same object
      * @throws IllegalStateException if closed
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_SYNC; EINTR and EAGAIN are retried
      */
@@ -379,26 +438,28 @@ public final class DmaBuf implements AutoCloseable {
         return Objects.requireNonNull(accesses.get(Objects.requireNonNull(direction, "direction")));
     }
 
-    /** What poll tells of a dma-buf once such an access may begin (dma-buf.rst, implicit fence poll support). */
+    /** The event of poll when such an access may begin (dma-buf.rst, implicit fence poll support). */
     private static short ready(Direction access) {
         return access == Direction.READ ? Linux.POLLIN : Linux.POLLOUT;
     }
 
     /**
-     * Waits until such an access may begin, where drivers say by fences what they do with the buffer; those of V4L2 do not
-     * (6.12), and there a buffer is ready when it is dequeued. Works on every kernel. That the work failed is not told: a
-     * {@link #exportFence fence} does. Blocks, pins the carrier of a virtual thread meanwhile, and is not ended by an
-     * interrupt or by {@link #close}. One system call; allocates no objects. After a wait in vain the kernel keeps the memory
-     * until what was waited for is signalled, even if the buffer is closed (6.12).
+     * Waits until such an access may begin. This works with drivers that report their work with fences. V4L2 drivers do
+     * not (6.12); their buffers are ready when they are dequeued. Works on every kernel. Does not report that the work
+     * failed; a {@link #exportFence fence} does. Blocks, pins the carrier of a virtual thread, and is not ended by an
+     * interrupt or by {@link #close}. One system call; allocates no objects. After a timeout the kernel (6.12) keeps
+     * the memory until the work ends, even if the buffer is closed.
      *
-     * @param access READ waits for those who write, the others for everybody
-     * @param timeout how long at most, in steps of a millisecond; zero or less only looks. If a signal interrupts it, it may last
-     *     twice as long
-     * @return whether it may begin; false if the time is over
+     * @param access READ waits for writing devices, the others for all devices
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
+     *     interrupts the wait, it may last twice as long
+     * @return whether the access may begin; false after the timeout
      * @throws IllegalStateException if closed
-     * @throws CenallocException with the errno of poll; EINTR is retried with the time that is left
+     * @throws CenallocException with the errno of poll; EINTR is retried with the remaining time
      */
     public boolean await(Direction access, Duration timeout) throws CenallocException {
+        Objects.requireNonNull(access, "access");
+        Objects.requireNonNull(timeout, "timeout");
         int fd = held.descriptor.acquire();
         try {
             return Fence.await(kernel, fd, ready(access), timeout);
@@ -408,15 +469,15 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * {@return whether {@link #exportFence} and {@link #importFence} work on this kernel} It is asked, by a request that makes
-     * nothing: 6.0 and later say yes, unless they were built without sync files. The answer is the same for every buffer, so
-     * ask once. One system call.
+     * {@return whether {@link #exportFence} and {@link #importFence} work on this kernel} They do on 6.0 and later,
+     * unless the kernel was built without sync files. The answer is the same for every buffer: ask once. One system
+     * call, which has no effect.
      *
      * @throws IllegalStateException if closed
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_EXPORT_SYNC_FILE
      */
     public boolean exchangesFences() throws CenallocException {
-        // Without a direction: a kernel that knows the request finds fault with that.
+        // Without a direction: a kernel that knows the request rejects that.
         int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE(), Fence.argument());
         return switch (-result) {
             case Errno.EINVAL -> true;
@@ -426,29 +487,32 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Takes what such an access has to wait for out of the buffer, as a fence: for a device that waits by itself when it is
-     * given one, such as a display. Does not block.
+     * Exports the work that such an access has to wait for as a fence. A device that accepts a fence, such as a
+     * display, waits for it by itself. Does not block.
      *
-     * @param access READ waits for those who write, the others for everybody; for those of this moment, not for later ones
-     * @return a fence that the caller closes; signalled if nobody is to be waited for
+     * @param access READ waits for writing devices, the others for all devices; work that begins later is not included
+     * @return a fence that the caller closes; it is signalled if there is no work
      * @throws IllegalStateException if closed
-     * @throws CenallocException ENOTTY: this kernel cannot, wait with {@link #await} instead; EMFILE: too many descriptors
-     *     are open; ENOMEM
+     * @throws CenallocException ENOTTY: this kernel cannot export fences, wait with {@link #await} instead; EMFILE: too
+     *     many descriptors are open; ENOMEM
      */
     public Fence exportFence(Direction access) throws CenallocException {
+        Objects.requireNonNull(access, "access");
         return Fence.own(kernel, exported(access));
     }
 
     /**
-     * As {@link #exportFence(Direction)}, into a fence that there is, which gives its descriptor back: for frame loops,
+     * As {@link #exportFence(Direction)}, into an existing fence, whose descriptor is closed. For frame loops:
      * allocates no objects.
      *
-     * @param access READ waits for those who write, the others for everybody
-     * @param into holds the new one afterwards; if this method throws, the one that it had
-     * @throws IllegalStateException if one of them is closed, or the fence is in use by another thread
+     * @param access READ waits for writing devices, the others for all devices
+     * @param into the fence that takes the new descriptor; if this method throws, it keeps the old one
+     * @throws IllegalStateException if the buffer or the fence is closed, or the fence is in use by another thread
      * @throws CenallocException as {@link #exportFence(Direction)}
      */
     public void exportFence(Direction access, Fence into) throws CenallocException {
+        Objects.requireNonNull(access, "access");
+        Objects.requireNonNull(into, "into");
         into.replace(exported(access));
     }
 
@@ -466,16 +530,19 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Lets everybody who uses the buffer from now on, and waits for fences, wait for this one too. The fence stays the
-     * caller's, and may be closed at once. Does not block, allocates no objects.
+     * Adds a fence to the buffer: devices that use the buffer from now on, and whose drivers know fences, wait for it.
+     * The caller still owns the fence and may close it at once. Does not block; allocates no objects.
      *
      * @param fence the end of an access
-     * @param access what that does: the end of a READ is waited for by those who write, of the others by everybody
-     * @throws IllegalStateException if one of them is closed
-     * @throws CenallocException ENOTTY: this kernel cannot, wait with {@link Fence#await} before the buffer is passed on;
-     *     EINVAL: it is no sync file; ENOMEM
+     * @param access the kind of that access: writing devices wait for the end of a READ, all devices for the end of the
+     *     others
+     * @throws IllegalStateException if the buffer or the fence is closed
+     * @throws CenallocException ENOTTY: this kernel cannot import fences, wait with {@link Fence#await} before the
+     *     buffer is passed on; EINVAL: the fence is no sync file; ENOMEM
      */
     public void importFence(Fence fence, Direction access) throws CenallocException {
+        Objects.requireNonNull(fence, "fence");
+        Objects.requireNonNull(access, "access");
         int fd = fence.acquire();
         try {
             MemorySegment argument = Fence.argument();
@@ -500,12 +567,12 @@ public final class DmaBuf implements AutoCloseable {
                 call,
                 null,
                 -1,
-                "the kernel does not exchange fences of buffers: it is older than 6.0, or has no CONFIG_SYNC_FILE",
+                "the kernel does not exchange fences with buffers: it is older than 6.0, or has no CONFIG_SYNC_FILE",
                 remedy);
     }
 
-    /** {@return what is known of its memory, from what its exporter is called: that of a heap of the kernel has the heap's
-     * properties}
+    /**
+     * {@return the properties of its memory, which the exporter's name implies} Reads {@code /proc}.
      *
      * @throws IOException if {@code /proc} cannot be read
      * @throws IllegalStateException if closed
@@ -517,7 +584,7 @@ public final class DmaBuf implements AutoCloseable {
     int ioctl(long request, MemorySegment argument) {
         int fd = held.descriptor.acquire();
         try {
-            // None of a buffer's requests has done anything when it fails.
+            // None of a buffer's requests has an effect when it fails.
             return kernel.repeatableIoctl(fd, request, argument);
         } finally {
             held.descriptor.release();
@@ -525,12 +592,13 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Closes the descriptor, when the calls under way have ended. The memory goes when the last descriptor of it, in any
-     * process or driver, has gone. Idempotent.
+     * Closes the descriptor when the calls under way have ended. The kernel frees the memory when no process or driver
+     * uses it any more. Idempotent.
      *
-     * <p>The memory of a {@link SharedBuffer} is closed by that: here this does nothing, so that try-with-resources may be used.
+     * <p>For the memory of a {@link SharedBuffer} this does nothing, so try-with-resources is safe; the
+     * {@code SharedBuffer} closes it.
      *
-     * @throws IllegalStateException if a mapping or a CPU access is still open; nothing has changed
+     * @throws IllegalStateException if a mapping or a CPU access is open; nothing has changed
      */
     @Override
     public void close() {
@@ -539,7 +607,7 @@ public final class DmaBuf implements AutoCloseable {
         }
     }
 
-    /** From now on only {@link #release} closes it. */
+    /** Makes {@link #release} the only way to close it. */
     DmaBuf ownedByBuffer() {
         shared = true;
         return this;
@@ -552,7 +620,7 @@ public final class DmaBuf implements AutoCloseable {
         clean();
     }
 
-    /** As long as the number has not gone back, because of a call under way or an error, the cleaner sees to it. */
+    /** Ends the cleaner's task, unless a call under way or an error has put off closing the descriptor. */
     private void clean() {
         if (held.descriptor.isGone()) {
             cleanable.clean();
@@ -563,7 +631,7 @@ public final class DmaBuf implements AutoCloseable {
         return held.descriptor;
     }
 
-    /** After its descriptor was finished by other means. */
+    /** To be called after its descriptor was closed by other means. */
     void forget() {
         clean();
     }
@@ -572,7 +640,7 @@ public final class DmaBuf implements AutoCloseable {
         return held.descriptor.isOpen();
     }
 
-    /** How many the kernel knows that use it, in words; empty if it does not tell. */
+    /** The kernel's count of references, in words; empty if it does not report it. */
     String references() {
         try {
             return ", " + info("count:") + " references";

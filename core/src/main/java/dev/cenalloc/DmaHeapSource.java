@@ -12,12 +12,12 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Memory from a node in {@code /dev/dma_heap}. Closed by its {@link OpenHeap}. Thread-safe. */
+/** Allocates from a node in {@code /dev/dma_heap}. Closed by its {@link OpenHeap}. Thread-safe. */
 final class DmaHeapSource implements HeapSource {
     private final Kernel kernel;
     private final Path path;
     private final HeapNode node;
-    /** Null for a heap with a pool of its own. */
+    /** Null for a heap with a separate pool. */
     private final @Nullable OrdinaryMemory ordinary;
 
     private final long memoryTotal;
@@ -26,7 +26,7 @@ final class DmaHeapSource implements HeapSource {
         this.kernel = kernel;
         this.path = path;
         this.node = new HeapNode(kernel, path);
-        // The kernel's names for heaps of ordinary pages begin so.
+        // The kernel's names for heaps of ordinary pages begin with "system".
         boolean isOrdinary = String.valueOf(path.getFileName()).startsWith(HeapProperties.SYSTEM);
         this.ordinary = isOrdinary ? new OrdinaryMemory(kernel, path, false) : null;
         this.memoryTotal = kernel.meminfo("MemTotal").orElse(Long.MAX_VALUE);
@@ -42,7 +42,7 @@ final class DmaHeapSource implements HeapSource {
         Descriptor open = node.open(size);
         int fd = open.acquire();
         try (Arena arena = Arena.ofConfined()) {
-            // In and out in one: fd must be 0 on entry, the heap flags are 0 for want of any (dma-heap.h).
+            // For input and output: fd must be 0 on entry, and no heap flags are defined (dma-heap.h).
             MemorySegment request = dma_heap_allocation_data.allocate(arena);
             dma_heap_allocation_data.len(request, size);
             dma_heap_allocation_data.fd_flags(request, Linux.O_RDWR | Linux.O_CLOEXEC);

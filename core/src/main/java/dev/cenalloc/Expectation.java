@@ -3,12 +3,13 @@ package dev.cenalloc;
 import dev.cenalloc.plan.Device;
 import java.util.Collection;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Which devices are to be attached to a buffer before its first use. A first use before that logs a warning that names the
- * missing devices, or throws if the expectation is {@link #strict}. Immutable.
+ * The devices that are to be attached to a buffer before its first use. An earlier first use logs a warning that names
+ * the missing devices; if the expectation is {@link #strict}, it throws. Immutable.
  */
 public final class Expectation {
     /** No device is expected. */
@@ -29,11 +30,11 @@ public final class Expectation {
     /**
      * {@return an expectation of devices by name}
      *
-     * @param names of the devices, at least one
+     * @param names the names of the devices, at least one
      * @throws IllegalArgumentException if there is no name
      */
     public static Expectation ofDevices(Collection<String> names) {
-        if (names.isEmpty()) {
+        if (Objects.requireNonNull(names, "names").isEmpty()) {
             throw new IllegalArgumentException("names must not be empty");
         }
         return new Expectation(Set.copyOf(names), 0, false, false);
@@ -42,7 +43,7 @@ public final class Expectation {
     /**
      * {@return an expectation of a number of devices}
      *
-     * @param count at least 1
+     * @param count the number of devices, at least 1
      * @throws IllegalArgumentException if the count is below 1
      */
     public static Expectation ofCount(int count) {
@@ -85,6 +86,6 @@ public final class Expectation {
     @Override
     public String toString() {
         String what = untilComplete ? "until complete" : count > 0 ? count + " devices" : names.toString();
-        return (equals(NONE) ? "nothing" : what) + (strict ? ", strictly" : "");
+        return (names.isEmpty() && count == 0 && !untilComplete ? "nothing" : what) + (strict ? ", strictly" : "");
     }
 }

@@ -15,24 +15,25 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The end of something that a device does, as the descriptor of a sync file, closed by whoever exported, merged or adopted it.
- * It is pending until the device is done, then signalled for ever; a driver that gives up signals it too, with an error. A
- * lost one is released by a cleaner, which logs it. Safe for any number of threads, except that nobody may use it while it is
- * replaced: every use after a close throws {@link IllegalStateException}, and the descriptor's number is given back when the
- * calls under way have ended.
+ * The end of a device's work, as the descriptor of a sync file. Closed by the caller that exported, merged or adopted
+ * it. It is pending until the work ends, then signalled for ever; a driver whose work failed signals it with an error.
+ * A cleaner releases a lost one and logs an error. Safe for any number of threads, but no thread may use it while
+ * another replaces it. Every use after a close throws {@link IllegalStateException}, and the descriptor is closed when
+ * the calls under way have ended.
  *
- * <p>A frame loop keeps the objects and replaces what is in them, which allocates nothing. Here a display waits by itself
- * for whoever writes the frame, and says when it shows it:
+ * <p>A frame loop keeps the objects and replaces their descriptors, which allocates no objects. In this example a
+ * display waits by itself for the device that writes the frame, and signals when it shows the frame:
  *
  * {@snippet :
  * frame.exportFence(Direction.READ, written);
  * commit(frame, written.fd()); // the plane's IN_FENCE_FD; OUT_FENCE_PTR of the CRTC points to outFence
  * shown.replace(outFence.get(ValueLayout.JAVA_INT, 0));
  * if (shown.await(Duration.ofSeconds(1))) {
- *     recycle(frameBefore); // the display has let go of it
+ *     recycle(frameBefore); // the display does not use it any more
  * }
  * }
  *
@@ -43,7 +44,7 @@ public final class Fence implements AutoCloseable {
         Seam.setFences(fence -> ((Fence) fence).descriptor, Fence::own);
     }
 
-    /** Room for the argument of any call on fences: a piece a thread, so that no call has to allocate. */
+    /** Space for the argument of any call on fences, one for each thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> ARGUMENT =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(sync_file_info.layout()));
 
@@ -51,7 +52,7 @@ public final class Fence implements AutoCloseable {
     private final Descriptor descriptor;
     private final Cleaner.Cleanable cleanable;
 
-    /** Apart from the fence, so that the cleaner does not keep it alive. */
+    /** Separate from the fence, so that the cleaner does not keep the fence reachable. */
     private record Held(Descriptor descriptor) implements Runnable {
         @Override
         public void run() {
@@ -60,7 +61,7 @@ public final class Fence implements AutoCloseable {
                     Log.error("a Fence was never closed; it is released now");
                 }
             } finally {
-                // Closed or not: an error may have come between.
+                // Also if it is closed: an error may have interrupted the close.
                 descriptor.abandon();
             }
         }
@@ -72,7 +73,7 @@ public final class Fence implements AutoCloseable {
         this.cleanable = DmaBuf.CLEANER.register(this, new Held(descriptor));
     }
 
-    /** For a descriptor that the kernel has just given as a sync file. */
+    /** Owns a descriptor that the kernel has just returned as a sync file. */
     static Fence own(Kernel kernel, int fd) {
         Descriptor descriptor = null;
         boolean owned = false;
@@ -89,18 +90,18 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor that came from elsewhere: a display, a GPU, another process.
+     * Takes over a descriptor of a display, a GPU or another process.
      *
-     * @param fd the descriptor; it is this object's from now on, and closed if this method throws
+     * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed
      * @return a fence that the caller closes
-     * @throws CenallocException ENOTTY or EINVAL if it is not a sync file, EBADF if it is not open
+     * @throws CenallocException ENOTTY or EINVAL if it is not a sync file; EBADF if it is not open
      */
     public static Fence adopt(int fd) throws CenallocException {
         return adopt(LinuxKernel.instance(), fd);
     }
 
     static Fence adopt(Kernel kernel, int fd) throws CenallocException {
-        // What is not open is nobody's.
+        // A number that is not open must not be closed: another thread may open it meanwhile.
         boolean ours = true;
         try {
             int result = kernel.repeatableIoctl(fd, dmabuf_h.SYNC_IOC_FILE_INFO(), argument());
@@ -118,20 +119,21 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * Takes over another descriptor, and gives the one before back: for frame loops, allocates no objects. It is not checked, to
-     * save the system call: what a driver wrote where its OUT_FENCE_PTR points is a sync file, or -1 if it failed.
+     * Takes over another descriptor and closes the previous one. For frame loops: allocates no objects. The descriptor
+     * is not checked, which saves a system call: where OUT_FENCE_PTR points, a driver writes a sync file, or -1 if it
+     * failed.
      *
-     * @param fd the descriptor of a sync file; it is this object's from now on, and closed if this method throws
-     * @throws IllegalArgumentException if it is negative, or the one that is in it; nothing has changed
+     * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed
+     * @throws IllegalArgumentException if it is negative, or the fence has it already; nothing has changed
      * @throws IllegalStateException if closed, or in use by another thread
      */
     public synchronized void replace(int fd) {
         if (fd < 0) {
             throw new IllegalArgumentException(
-                    fd + " is no descriptor: did the commit fail that was to give the fence?");
+                    fd + " is no descriptor: the commit that should return the fence may have failed");
         }
         if (descriptor.is(fd)) {
-            throw new IllegalArgumentException("the descriptor " + fd + " is this fence's already");
+            throw new IllegalArgumentException("the fence has descriptor " + fd + " already");
         }
         boolean replaced = false;
         try {
@@ -145,8 +147,8 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * {@return the descriptor's number, borrowed: for a call to a driver, such as IN_FENCE_FD, valid until {@link #close} or
-     * {@link #replace}} Drivers do not take it over.
+     * {@return the descriptor's number, for a call to a driver, such as IN_FENCE_FD; valid until {@link #close} or
+     * {@link #replace}} Drivers do not take it over. The caller must not close it.
      *
      * @throws IllegalStateException if closed
      */
@@ -165,18 +167,19 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * Waits until it is signalled. Blocks, pins the carrier of a virtual thread meanwhile, and is not ended by an interrupt or
-     * by {@link #close}. One system call, and a second if it is signalled, for the error; allocates no objects.
+     * Waits until it is signalled. Blocks, pins the carrier of a virtual thread, and is not ended by an interrupt or by
+     * {@link #close}. One system call, and a second one for the error if it is signalled; allocates no objects.
      *
-     * @param timeout how long at most, in steps of a millisecond; zero or less only looks. If a signal interrupts it, it may last
-     *     twice as long
-     * @return whether it is signalled; false if the time is over
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
+     *     interrupts the wait, it may last twice as long
+     * @return whether it is signalled; false after the timeout
      * @throws IllegalStateException if closed
-     * @throws CenallocException with the driver's errno, and {@code "fence"} for a {@linkplain CenallocException#call call}, if
-     *     what was waited for has failed: do not use its result; ENOTTY or EINVAL if it is not a sync file; else the errno of poll,
-     *     of which EINTR is retried with the time that is left
+     * @throws CenallocException with the driver's errno and the {@linkplain CenallocException#call call}
+     *     {@code "fence"} if the work failed: do not use its result; ENOTTY or EINVAL if it is not a sync file; else
+     *     the errno of poll; EINTR is retried with the remaining time
      */
     public boolean await(Duration timeout) throws CenallocException {
+        Objects.requireNonNull(timeout, "timeout");
         int fd = descriptor.acquire();
         try {
             if (!await(kernel, fd, Linux.POLLIN, timeout)) {
@@ -190,7 +193,7 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * {@return whether there is nothing to wait for any more} As {@link #await} without waiting.
+     * {@return whether it is signalled} As {@link #await} without waiting.
      *
      * @throws IllegalStateException if closed
      * @throws CenallocException as {@link #await}
@@ -199,7 +202,10 @@ public final class Fence implements AutoCloseable {
         return await(Duration.ZERO);
     }
 
-    /** Poll does not tell an error, and this alone is not enough: on some kernels a merged fence is signalled only if polled. */
+    /**
+     * Poll does not report an error. This request alone is not enough: some kernels signal a merged fence only if
+     * polled.
+     */
     private void checkNotFailed(int fd) throws CenallocException {
         MemorySegment info = argument();
         int result = kernel.repeatableIoctl(fd, dmabuf_h.SYNC_IOC_FILE_INFO(), info);
@@ -213,21 +219,22 @@ public final class Fence implements AutoCloseable {
                     "fence",
                     null,
                     -1,
-                    "what was waited for has failed",
-                    "do not use its result; look into the kernel's log (dmesg) for the reason");
+                    "the work that the fence stands for has failed",
+                    "do not use its result; see the kernel's log (dmesg) for the driver's message");
         }
     }
 
     /**
-     * {@return a fence that is signalled when both are, and that the caller closes} These two stay as they are. If one fails
-     * later, so does the new one; of one that is signalled by now, an error is forgotten. Does not block.
+     * {@return a fence that is signalled when both are; the caller closes it} Both fences are unchanged. If one of them
+     * fails later, the new one fails too. The error of a fence that is signalled already is lost. Does not block.
      *
-     * @param other may be this one
+     * @param other the other fence; it may be this one
      * @throws IllegalStateException if one of them is closed
-     * @throws CenallocException EMFILE: too many descriptors are open; ENOMEM; ENOTTY, EINVAL or ENOENT if one is not a sync
-     *     file
+     * @throws CenallocException EMFILE: too many descriptors are open; ENOMEM; ENOTTY, EINVAL or ENOENT if one of them
+     *     is not a sync file
      */
     public Fence merge(Fence other) throws CenallocException {
+        Objects.requireNonNull(other, "other");
         int fd = descriptor.acquire();
         try {
             int second = other.descriptor.acquire();
@@ -247,7 +254,7 @@ public final class Fence implements AutoCloseable {
         }
     }
 
-    /** Zeroed, to be used before the next call on any fence or buffer in this thread. */
+    /** The thread's argument, zeroed; valid until the next call on any fence or buffer in this thread. */
     static MemorySegment argument() {
         return ARGUMENT.get().fill((byte) 0);
     }
@@ -261,12 +268,12 @@ public final class Fence implements AutoCloseable {
                         null,
                         -1,
                         "the descriptor is not a fence",
-                        "pass a sync file: what a display wrote to its OUT_FENCE_PTR, or what a buffer exported");
+                        "pass a sync file, such as a display writes to OUT_FENCE_PTR or a buffer exports");
             default -> CenallocException.ofCall(errno, call, null, -1);
         };
     }
 
-    /** Whether what is asked for came within the time. */
+    /** Waits for one of the events; returns whether it came within the time. */
     static boolean await(Kernel kernel, int fd, short events, Duration timeout) throws CenallocException {
         long left = Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
         long end = System.nanoTime() + left;
@@ -274,7 +281,7 @@ public final class Fence implements AutoCloseable {
         poll.set(ValueLayout.JAVA_INT, 0, fd);
         poll.set(ValueLayout.JAVA_SHORT, 4, events);
         while (true) {
-            // Rounded up, since a time that is not over must not become none.
+            // Rounded up: a remaining time must not become zero.
             int millis = (int) Math.min(Integer.MAX_VALUE, Math.ceilDiv(left, 1_000_000L));
             int ready = kernel.poll(poll, 1, millis);
             if (ready > 0) {
@@ -293,7 +300,7 @@ public final class Fence implements AutoCloseable {
         }
     }
 
-    /** {@return the number of the descriptor, or that it is closed} Makes no system call. */
+    /** {@return the descriptor's number, or that it is closed} Makes no system call. */
     @Override
     public String toString() {
         try {
@@ -305,7 +312,7 @@ public final class Fence implements AutoCloseable {
         }
     }
 
-    /** Closes the descriptor, when the calls under way have ended. What it stands for goes on. Idempotent. */
+    /** Closes the descriptor when the calls under way have ended. The device's work goes on. Idempotent. */
     @Override
     public synchronized void close() {
         descriptor.close();

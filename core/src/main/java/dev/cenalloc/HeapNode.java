@@ -7,8 +7,8 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A device node that memory comes from. Opened at the first use and kept, so that an allocation is one system call.
- * Closed by its {@link HeapSource}. Thread-safe.
+ * A device node that memory is allocated from. Opened at the first allocation and kept open, so that an allocation is
+ * one system call. Closed by its {@link HeapSource}. Thread-safe.
  */
 final class HeapNode {
     private final Kernel kernel;
@@ -21,14 +21,14 @@ final class HeapNode {
         this.path = path;
     }
 
-    /** The open node, for an allocation of so many bytes. */
+    /** Returns the open node; the size is for error messages. */
     synchronized Descriptor open(long size) throws CenallocException {
         if (closed) {
             throw new IllegalStateException("the Cenalloc of " + path + " is closed");
         }
         Descriptor open = descriptor;
         if (open == null) {
-            // Read-only is enough to allocate, and all that a careful udev rule grants.
+            // Read permission is enough to allocate, and a careful udev rule grants no more.
             int fd = kernel.open(path, Linux.O_RDONLY | Linux.O_CLOEXEC);
             if (fd < 0) {
                 throw CenallocException.ofCall(-fd, "open", path, size);

@@ -1,9 +1,9 @@
 package dev.cenalloc;
 
 /**
- * What this process holds of a heap, by the count of one {@link Cenalloc}. A value.
+ * The open buffers of a heap, as counted by one {@link Cenalloc}. A value.
  *
- * @param buffers how many buffers are open
- * @param bytes how many bytes they have
+ * @param buffers the number of open buffers
+ * @param bytes their size in bytes, whole pages
  */
 public record HeapUsage(int buffers, long bytes) {}

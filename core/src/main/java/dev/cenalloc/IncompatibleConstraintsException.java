@@ -7,8 +7,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Devices that cannot share any memory (EINVAL, as in the RFC): one device needs what another excludes, on any machine. The
- * buffer is as it was before the attempt. {@link #conflicts()} tells which statements conflict.
+ * No memory on any machine suits these devices together (EINVAL, as in the RFC): one device needs what another
+ * excludes. The buffer is unchanged. {@link #conflicts()} has the statements that conflict.
  */
 public final class IncompatibleConstraintsException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -29,11 +29,11 @@ public final class IncompatibleConstraintsException extends CenallocException {
                         + (conflicts.stream().allMatch(Conflict::isExhaustive)
                                 ? ""
                                 : " (with the first alternative of each device; there are more combinations than were tried)"),
-                "leave one of the devices out, or copy between two buffers");
+                Cenalloc.LEAVE_ONE_OUT);
         this.conflicts = List.copyOf(conflicts);
     }
 
-    /** {@return the independent conflicts, each the smallest; empty in a copy that was serialised} */
+    /** {@return the independent conflicts, each as small as possible; empty in a copy that was serialised} */
     public List<Conflict> conflicts() {
         return conflicts == null ? List.of() : conflicts;
     }

@@ -8,9 +8,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A buffer's pages in this process, which hold its descriptor. Apart from the {@link Mapping}, so that the cleaner does not
- * keep the buffer alive. Ending them takes several steps; whatever error comes between two of them, the next {@link #close}
- * goes on from there. Thread-safe.
+ * The mapped pages of a buffer, which hold its descriptor. Closed by their {@link Mapping}, and separate from it so
+ * that the cleaner does not keep the buffer reachable. Closing takes several steps; after an error between two of them,
+ * the next {@link #close} continues there. Thread-safe.
  */
 final class MappedPages {
     private final Kernel kernel;
@@ -22,12 +22,12 @@ final class MappedPages {
     private boolean holds;
     /** 0 while nothing is mapped. */
     private long address;
-    /** Whether an end was tried that an error may have stopped. */
+    /** Whether a close was begun, which an error may have interrupted. */
     private boolean ending;
-    /** Whether nobody can touch the pages by the segment any more. */
+    /** Whether the segment gives no access to the pages any more. */
     private boolean shut;
 
-    /** The arena is closed with the pages, and nothing but {@link #map} uses it. */
+    /** The arena is closed with the pages; only {@link #map} uses it. */
     MappedPages(Kernel kernel, Descriptor descriptor, long size, Arena arena) {
         this.kernel = kernel;
         this.descriptor = descriptor;
@@ -35,7 +35,7 @@ final class MappedPages {
         this.arena = arena;
     }
 
-    /** Once. If it throws, {@link #close} gives back what it got so far. */
+    /** Maps the pages; to be called once. If it throws, {@link #close} releases what it has acquired. */
     synchronized MemorySegment map(Direction direction) throws CenallocException {
         int fd = descriptor.hold();
         holds = true;
@@ -46,7 +46,7 @@ final class MappedPages {
     /**
      * Unmaps. Idempotent.
      *
-     * @throws IllegalStateException if a native call or a channel is using the segment at this moment; nothing has changed
+     * @throws IllegalStateException if a native call or a channel is using the segment; nothing has changed
      */
     synchronized void close() {
         StackRoom.require();
@@ -73,8 +73,9 @@ final class MappedPages {
                 ending = false;
                 throw e;
             }
-            // An error came out of the arena before, and nobody can tell whether the segment may still be touched. So
-            // there must be something under it: pages of nobody, which stay, while the buffer's go.
+            // An error interrupted the arena's close, and the segment may still give access to its addresses. So they
+            // are
+            // covered with anonymous pages, which stay, and the buffer's pages are unmapped.
             if (address != 0 && kernel.coverPages(address, size) >= 0) {
                 address = 0;
             }
@@ -82,7 +83,7 @@ final class MappedPages {
         shut = true;
     }
 
-    /** As {@link #close}, if that was tried before. */
+    /** Continues a {@link #close} that was interrupted. */
     synchronized void finish() {
         if (ending) {
             close();

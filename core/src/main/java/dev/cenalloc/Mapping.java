@@ -3,9 +3,9 @@ package dev.cenalloc;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A buffer in the address space of this process, closed by whoever mapped it. Mapping costs the kernel work for each
- * page, and closing costs tens of microseconds: map once, keep it as long as the buffer is in use, and put the touching
- * in {@link DmaBuf#access} brackets. Safe for any number of threads.
+ * A buffer in the address space of this process. Closed by the caller that mapped it, before the buffer. Mapping costs
+ * the kernel work for each page, and closing costs tens of microseconds: map once, keep the mapping as long as the
+ * buffer is in use, and read and write it in {@link DmaBuf#access} brackets. Safe for any number of threads.
  */
 public final class Mapping implements AutoCloseable {
     private final DmaBuf buffer;
@@ -19,21 +19,28 @@ public final class Mapping implements AutoCloseable {
     }
 
     /**
-     * {@return the memory, as long as the buffer} Read-only if it was mapped for reading. Keep the buffer reachable as
-     * long as this is used: of a lost one, the mappings are closed too. Touching it after {@link #close}
-     * throws {@link IllegalStateException}.
+     * {@return the memory, of the buffer's size} It is read-only if it was mapped for reading. Access after
+     * {@link #close} throws {@link IllegalStateException}. Keep the buffer reachable while the segment is in use: the
+     * cleaner of a lost buffer closes its mappings.
      */
     public MemorySegment segment() {
         return segment;
     }
 
     /**
-     * Unmaps. Idempotent: if an {@link Error} came out of it, closing it again, or the buffer, finishes what was left.
+     * Unmaps. Idempotent. If it ends with an {@link Error}, closing it again, or closing the buffer, finishes the work.
      *
-     * @throws IllegalStateException if a native call or a channel is using the segment at this moment; nothing has changed
+     * @throws IllegalStateException if a native call or a channel is using the segment; nothing has changed
      */
     @Override
     public void close() {
         buffer.unmap(pages);
+    }
+
+    /** {@return the buffer and whether the mapping is read-only, or that it is closed} Makes no system call. */
+    @Override
+    public String toString() {
+        return (segment.scope().isAlive() ? (segment.isReadOnly() ? "read-only mapping" : "mapping") : "closed mapping")
+                + " of " + buffer;
     }
 }

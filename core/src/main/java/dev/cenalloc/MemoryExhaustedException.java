@@ -1,26 +1,27 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Every heap that satisfies the devices was tried and none had the memory (ENOMEM). Heaps that do not satisfy them are never
- * tried instead. What each heap said is suppressed in it, such as how much memory was available.
+ * No heap of the plan had enough memory (ENOMEM). Each was tried; a heap that does not suit the devices is never tried
+ * instead. The suppressed exceptions are the answers of the heaps, such as how much memory was available.
  */
 public final class MemoryExhaustedException extends CenallocException {
     private static final long serialVersionUID = 1;
 
     private static final String REMEDY = "free buffers, or ask for less";
-    private static final String MORE_CMA = ", or reserve more contiguous memory at boot (cma=256M)";
+    private static final long MIB = 1 << 20;
 
-    /** What was tried, in order. */
+    /** The failed allocations, in order. */
     private final Attempt[] attempts;
     /** Free contiguous memory in bytes at the time, -1 if unknown. */
     private final long cmaFree;
@@ -28,12 +29,26 @@ public final class MemoryExhaustedException extends CenallocException {
     private final long cmaTotal;
 
     /**
+     * What {@code /proc/meminfo} says of memory, in bytes.
+     *
+     * @param total all memory of the machine
+     * @param cmaFree the free part of the default contiguous pool
+     * @param cmaTotal the default contiguous pool, used and free
+     */
+    record Memory(OptionalLong total, OptionalLong cmaFree, OptionalLong cmaTotal) {}
+
+    /**
      * One failed allocation.
      *
      * @param heap the name of the heap
-     * @param errno what it answered
+     * @param errno the error number of its answer
      */
     public record Attempt(String heap, int errno) implements Serializable {
+        /** Refuses null. */
+        public Attempt {
+            Objects.requireNonNull(heap, "heap");
+        }
+
         /** {@return the name of the error number, such as {@code "ENOMEM"}} */
         public String errnoName() {
             return Errno.name(errno);
@@ -48,35 +63,58 @@ public final class MemoryExhaustedException extends CenallocException {
     /** Not serialised. */
     private final transient @Nullable Plan plan;
 
-    MemoryExhaustedException(Plan plan, List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
+    MemoryExhaustedException(Plan plan, List<Attempt> attempts, Memory memory) {
         super(
                 Errno.ENOMEM,
                 "allocate",
                 null,
                 plan.requestedSize(),
-                describe(plan, attempts, cmaFree, cmaTotal),
-                isCma(plan) ? REMEDY + MORE_CMA : REMEDY);
+                describe(plan, attempts, memory),
+                remedy(plan, memory));
         this.plan = plan;
         this.attempts = attempts.toArray(Attempt[]::new);
-        this.cmaFree = cmaFree.orElse(-1);
-        this.cmaTotal = cmaTotal.orElse(-1);
+        this.cmaFree = memory.cmaFree.orElse(-1);
+        this.cmaTotal = memory.cmaTotal.orElse(-1);
     }
 
+    /** Whether memory of the default contiguous pool was tried. */
     private static boolean isCma(Plan plan) {
-        return plan.candidates().stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
+        return plan.candidates().stream().anyMatch(heap -> heap.pool().equals(HeapProperties.DEFAULT_CMA));
     }
 
-    private static String describe(Plan plan, List<Attempt> attempts, OptionalLong cmaFree, OptionalLong cmaTotal) {
+    private static String describe(Plan plan, List<Attempt> attempts, Memory memory) {
         return "out of memory ("
                 + attempts.stream().map(Attempt::toString).collect(Collectors.joining(", "))
-                + (isCma(plan) && cmaFree.isPresent() && cmaTotal.isPresent()
-                        ? "; contiguous memory (CMA) free: " + cmaFree.getAsLong() + " of " + cmaTotal.getAsLong()
-                                + " bytes, perhaps in smaller pieces"
+                + (isCma(plan) && memory.cmaFree.isPresent() && memory.cmaTotal.isPresent()
+                        ? "; contiguous memory (CMA) free: " + memory.cmaFree.getAsLong() + " of "
+                                + memory.cmaTotal.getAsLong() + " bytes, perhaps in smaller pieces"
                         : "")
                 + ")";
     }
 
-    /** {@return what was tried, in order} */
+    private static String remedy(Plan plan, Memory memory) {
+        long size = plan.requestedSize();
+        long total = memory.total.orElse(Long.MAX_VALUE);
+        if (size > total) {
+            return "ask for less: this machine has only " + total + " bytes of memory";
+        }
+        if (!isCma(plan)) {
+            return REMEDY;
+        }
+        long pool = largerPool(size, memory.cmaTotal.orElse(0));
+        // Movable memory of other programs uses the pool too, but the kernel cannot give all memory to it.
+        return pool > total / 2
+                ? REMEDY
+                : REMEDY + ", or reserve more contiguous memory at boot (cma=" + pool / MIB + "M)";
+    }
+
+    /** The next power of two, at least 16 MiB, that holds the present pool and this buffer. */
+    private static long largerPool(long size, long present) {
+        long needed = Math.max(16 * MIB, size + present);
+        return needed > 1L << 61 ? Long.MAX_VALUE : Long.highestOneBit(needed - 1) << 1;
+    }
+
+    /** {@return the failed allocations, in order} */
     public List<Attempt> attempts() {
         return List.of(attempts);
     }
@@ -86,12 +124,12 @@ public final class MemoryExhaustedException extends CenallocException {
         return Optional.ofNullable(plan);
     }
 
-    /** {@return free contiguous memory in bytes when the last attempt failed, where the kernel told} */
+    /** {@return free contiguous memory in bytes when the last attempt failed, if the kernel tells} */
     public OptionalLong cmaFree() {
         return cmaFree < 0 ? OptionalLong.empty() : OptionalLong.of(cmaFree);
     }
 
-    /** {@return all contiguous memory in bytes, used and free, where the kernel told} */
+    /** {@return all contiguous memory in bytes, used and free, if the kernel tells} */
     public OptionalLong cmaTotal() {
         return cmaTotal < 0 ? OptionalLong.empty() : OptionalLong.of(cmaTotal);
     }

@@ -3,9 +3,7 @@ package dev.cenalloc;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The device node is there and this process may not use it (EACCES, EPERM). {@link #remedy()} says how to get access.
- */
+/** This process may not use the device node or memory (EACCES, EPERM). {@link #remedy()} says how to get access. */
 public final class NoPermissionException extends CenallocException {
     private static final long serialVersionUID = 1;
 

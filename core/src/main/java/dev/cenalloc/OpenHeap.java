@@ -7,19 +7,19 @@ import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Heap;
 
 /**
- * A heap that memory is allocated from, and the count of its buffers. Closed by the {@link Cenalloc} that listed or registered
+ * A heap with its source, and the count of its open buffers. Closed by the {@link Cenalloc} that listed or registered
  * it. Thread-safe.
  */
 final class OpenHeap {
     private final Kernel kernel;
     private final Heap heap;
     private final HeapSource source;
-    /** Whether its descriptors are known to be dma-bufs: the kernel gave them. */
+    /** Whether the kernel returns its descriptors, so that they are known to be dma-bufs. */
     private final boolean ofTheKernel;
 
     private int buffers;
     private long bytes;
-    /** Calls of the source under way. */
+    /** The calls of the source that are under way. */
     private int calls;
 
     private boolean closed;
@@ -53,7 +53,7 @@ final class OpenHeap {
             complete = true;
             return buffer;
         } finally {
-            // Closing the source may have thrown, too.
+            // The source may have thrown when it was closed.
             if (!complete && buffer != null) {
                 buffer.close();
             }
@@ -67,8 +67,8 @@ final class OpenHeap {
                     "allocate",
                     heap.path().orElse(null),
                     size,
-                    "heap " + heap.name() + " gave only " + given + " bytes",
-                    "mend the heap's source");
+                    "the source of heap " + heap.name() + " returned a buffer of only " + given + " bytes",
+                    "correct the HeapSource: it must return at least the requested size");
         }
     }
 
@@ -81,7 +81,7 @@ final class OpenHeap {
                     "allocate",
                     heap.path().orElse(null),
                     size,
-                    "the source of heap " + heap.name() + " gave a descriptor that is not a dma-buf",
+                    "the source of heap " + heap.name() + " returned a descriptor that is not a dma-buf",
                     e.remedy());
             named.initCause(e);
             throw named;
@@ -102,13 +102,13 @@ final class OpenHeap {
         }
     }
 
-    /** A buffer of this heap has begun. */
+    /** Counts a new buffer. */
     synchronized void gave(long size) {
         buffers++;
         bytes += size;
     }
 
-    /** A buffer of this heap has ended. */
+    /** Counts a buffer that is closed. */
     synchronized void left(long size) {
         buffers--;
         bytes -= size;
@@ -118,7 +118,7 @@ final class OpenHeap {
         return new HeapUsage(buffers, bytes);
     }
 
-    /** Closes the source, but not while a buffer of the heap is open or on its way. */
+    /** Closes the source; throws if a buffer of the heap is open, or an allocation is under way. */
     synchronized void closeIfUnused() {
         if (buffers + calls > 0) {
             throw new IllegalStateException(
@@ -127,7 +127,7 @@ final class OpenHeap {
         close();
     }
 
-    /** No allocation begins any more; the source is closed when the last one has ended. */
+    /** Refuses further allocations; the source is closed when the last one has ended. */
     synchronized void close() {
         if (!closed) {
             StackRoom.require();

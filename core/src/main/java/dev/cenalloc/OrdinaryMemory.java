@@ -6,12 +6,15 @@ import java.nio.file.Path;
 import java.util.OptionalLong;
 
 /**
- * The memory that all programs share. The kernel (6.12) meets a request for more of it than is available by killing processes,
- * and the requesting process is a likely victim. So such a request is refused here with ENOMEM, and the next heap is tried.
- * What is available may be gone a moment later, so this promises nothing. Thread-safe.
+ * Checks requests for ordinary memory, which all programs share. If a request exceeds the available memory, the kernel
+ * (6.12) kills processes, and the requesting process is a likely victim. So such a request is refused here with ENOMEM,
+ * and the next heap is tried. Memory that is available now can be gone a moment later, so the check is no guarantee.
+ * Thread-safe.
  */
 final class OrdinaryMemory {
-    /** Sizes up to this part of the machine's memory are not checked: reading what is available takes longer than to allocate. */
+    /**
+     * Sizes up to this fraction of the machine's memory are not checked: the check takes longer than the allocation.
+     */
     private static final int UNCHECKED_PART = 256;
 
     private final Kernel kernel;
@@ -20,11 +23,11 @@ final class OrdinaryMemory {
     private final long unchecked;
 
     /**
-     * Checks the sizes of one heap.
+     * Makes the check for one heap.
      *
      * @param path the heap's node, for messages
-     * @param charged whether the kernel charges the memory to the control group of the process; that of dma-heaps it does not
-     *     (6.12)
+     * @param charged whether the kernel charges the memory to the control group of the process; it does not charge
+     *     memory of dma-heaps (6.12)
      */
     OrdinaryMemory(Kernel kernel, Path path, boolean charged) {
         this.kernel = kernel;
@@ -33,7 +36,7 @@ final class OrdinaryMemory {
         this.unchecked = kernel.meminfo("MemTotal").orElse(0) / UNCHECKED_PART;
     }
 
-    /** @throws CenallocException ENOMEM if so much memory is not available */
+    /** @throws CenallocException ENOMEM if the size exceeds the available memory */
     void check(long size) throws CenallocException {
         if (size <= unchecked) {
             return;
@@ -48,7 +51,7 @@ final class OrdinaryMemory {
             throw refusal(
                     path,
                     size,
-                    "the control group of this process may take only " + allowed.getAsLong() + " bytes of memory more");
+                    "the control group of this process may use only " + allowed.getAsLong() + " more bytes of memory");
         }
     }
 
@@ -61,7 +64,8 @@ final class OrdinaryMemory {
         if (available.isEmpty()) {
             return kernel.freeMemory();
         }
-        // The free part of the contiguous pools is counted, but what stays where it is cannot lie in them.
+        // MemAvailable counts the free part of contiguous pools, but pages of a dma-buf cannot move, so they cannot be
+        // there.
         return OptionalLong.of(
                 Math.max(0, available.getAsLong() - kernel.meminfo("CmaFree").orElse(0)));
     }

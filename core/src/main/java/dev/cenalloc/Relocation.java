@@ -9,8 +9,8 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One move of a buffer's content to other memory. While it lasts, the old memory is as if closed for all others. Closing it
- * without {@link #to} leaves everything as it was. For one thread.
+ * One move of a buffer's content to other memory. Closed by the caller of {@link #begin}; without a call of
+ * {@link #to}, nothing has changed. Until then the old memory is closed for all other users. For one thread.
  */
 final class Relocation implements AutoCloseable {
     private final Kernel kernel;
@@ -24,7 +24,7 @@ final class Relocation implements AutoCloseable {
         this.fd = fd;
     }
 
-    /** Takes the memory from all others; null if it is mapped, in CPU access, or in a call. */
+    /** Closes the memory for all other users; null if it is mapped, in CPU access, or in a call. */
     static @Nullable Relocation begin(Kernel kernel, DmaBuf from) {
         StackRoom.require();
         int fd = from.descriptor().seize();
@@ -59,12 +59,12 @@ final class Relocation implements AutoCloseable {
                 }
             }
         } finally {
-            // By now the arena is closed, and it is this thread's.
+            // The arena is closed by now, and no other thread can use it.
             kernel.munmap(address, size);
         }
     }
 
-    /** An image whose planes lie elsewhere in the new memory is copied line by line. */
+    /** An image with another layout in the new memory is copied line by line. */
     private static void copy(Storage old, MemorySegment source, Storage fresh, MemorySegment target) {
         Layout before = old.choice().plan().layout().orElse(null);
         Layout after = fresh.choice().plan().layout().orElse(null);

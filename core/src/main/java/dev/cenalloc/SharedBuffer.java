@@ -3,6 +3,7 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Log;
+import dev.cenalloc.kernel.Printable;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Demand;
@@ -20,30 +21,32 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A buffer for several devices, closed by whoever created it. It is a size and its attachments until the first use;
- * then the plan is made, memory is allocated from the first heap in it that has some, and the buffer is a
- * {@link DmaBuf}. Safe for any number of threads; however many race for the first use, one allocation is made. While one
- * thread allocates or moves the memory, the other methods wait, except the lookups after the first use.
+ * A buffer for several devices. Closed by the caller that created it. Until the first use it has a size and
+ * attachments, and no memory. The first use makes the plan and allocates from the first heap of the plan that has
+ * enough memory; then the buffer has a {@link DmaBuf}. Safe for any number of threads: if several race for the first
+ * use, one allocation is made. While one thread allocates or moves the memory, the other methods wait, except the
+ * lookups after the first use.
  *
- * <p>The first use is the first of {@link #dmaBuf}, {@link #map} and {@link #access}. A program whose devices are attached
- * in different places can {@link #expect} them: then a first use before all of them are attached, or before {@link #complete}
- * is called, is reported.
+ * <p>The first use is the first call of {@link #dmaBuf}, {@link #map} or {@link #access}. A program that attaches
+ * devices in different places can {@link #expect} them: a first use before all of them are attached, or before
+ * {@link #complete} is called, then logs a warning or throws.
  *
- * <p>Source: cenalloc RFC 2/4, with the corrections of its review: a refused attach leaves no trace, detach forgets, and
- * an attach after the first use is checked against the storage.
+ * <p>Source: cenalloc RFC 2/4, with the corrections of its review: a refused attach has no effect, detaching undoes
+ * attaching, and an attach after the first use is checked against the memory.
  */
 public final class SharedBuffer implements AutoCloseable {
     private final Cenalloc cenalloc;
     private final Demand demand;
     private final List<Attachment> attachments = new ArrayList<>();
-    private String name = "";
+    /** Written under the lock, read without. */
+    private volatile String name = "";
 
     private Expectation expectation = Expectation.NONE;
     private boolean complete;
 
     /** Null until the first use. Written under the lock, read without. */
     private volatile @Nullable Storage storage;
-    /** Whether somebody may know the descriptor: then the memory cannot be moved any more. */
+    /** Whether the descriptor is known outside: then the memory cannot be moved any more. */
     private volatile boolean handedOut;
 
     private volatile boolean closed;
@@ -53,7 +56,7 @@ public final class SharedBuffer implements AutoCloseable {
         this.demand = demand;
     }
 
-    /** A buffer that has its storage already. */
+    /** A buffer with existing memory. */
     SharedBuffer(Cenalloc cenalloc, DmaBuf dmaBuf, Heap heap) {
         this(cenalloc, Demand.ofBytes(dmaBuf.size()));
         Plan plan = cenalloc.plan(demand, List.of());
@@ -62,16 +65,16 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * {@return the size that was asked for, in bytes; of an image, its smallest size} The storage has at least that;
-     * {@link Plan#size} tells what the devices make of it.
+     * {@return the requested size in bytes; for an image, its smallest size} The memory has at least that size.
+     * {@link Plan#size} is the size with the devices' constraints.
      */
     public long requestedSize() {
         return demand.bytes();
     }
 
     /**
-     * {@return where the image lies in the memory; empty for a buffer of bytes} Before the first use it is what the devices
-     * attached now lead to, and empty too if no layout suits them.
+     * {@return the layout of the image in the memory; empty for a buffer of bytes} Before the first use it is the
+     * layout for the devices that are attached now, and empty if no layout suits them.
      *
      * @throws IllegalStateException if closed before the first use
      */
@@ -81,29 +84,31 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Names the buffer, for {@link Cenalloc#dump} and, once there is memory, for the kernel's lists. As
+     * Names the buffer, for {@link Cenalloc#dump} and, when it has memory, for the kernel's lists. As
      * {@link DmaBuf#name(String)}.
      *
      * @param text any text without NUL
      */
     public synchronized void name(String text) {
-        name = Objects.requireNonNull(text);
+        name = Objects.requireNonNull(text, "text");
         Storage existing = storage;
         if (existing != null && !closed) {
             existing.dmaBuf().name(text);
         }
     }
 
-    // ---- who takes part ----
+    // ---- devices ----
 
     /**
-     * Adds a device. Before the first use, its constraints take part in the choice; after it, they are checked against
-     * the memory that there is. Waits for a first use that is under way. A refused attach leaves the buffer as it was.
+     * Adds a device. Before the first use, its constraints take part in the choice of the memory; after it, they are
+     * checked against the memory. Waits for a first use that is under way. A refused attach has no effect.
      *
-     * @param device who, and what it needs
-     * @return the attachment; closing it detaches
-     * @throws IncompatibleConstraintsException EINVAL: with the devices attached before, no memory can suit
-     * @throws BufferBusyException EBUSY: the memory is allocated and does not suit; {@link #relocate(Device)} may help
+     * @param device the device with its constraints
+     * @return the attachment; closing it detaches the device
+     * @throws IncompatibleConstraintsException EINVAL: no memory on any machine suits this device and those attached
+     *     before
+     * @throws BufferBusyException EBUSY: the memory is allocated and does not suit; {@link #relocate(Device)} can move
+     *     it
      * @throws IllegalArgumentException if the device is attached already
      * @throws IllegalStateException if closed
      */
@@ -126,7 +131,7 @@ public final class SharedBuffer implements AutoCloseable {
     private BufferBusyException busy(Storage existing, Device device, Objection objection) {
         String remedy = handedOut
                 ? "create another buffer, attach every device before its first use, and copy; the memory of this one"
-                        + " cannot move, since its descriptor is known"
+                        + " cannot be moved, since dmaBuf() has returned its descriptor"
                 : "attach every device before the first use of the buffer, or move it with relocate";
         return new BufferBusyException(
                 "attach",
@@ -134,12 +139,12 @@ public final class SharedBuffer implements AutoCloseable {
                 device.name() + " cannot use the memory, which comes from "
                         + existing.choice().heap().name() + ": " + objection,
                 existing.choice().isAdopted()
-                        ? "tell adopt what is known of the memory if that is wrong, or copy to a buffer that suits every"
-                                + " device"
+                        ? "pass the memory's properties to adopt if those assumed here are wrong, or copy to a buffer that"
+                                + " suits every device"
                         : remedy);
     }
 
-    /** Two devices may be described alike, two displays say: only the very same one is an error. */
+    /** Two equal devices may be two real ones, such as two displays. Only the same object is an error. */
     @SuppressWarnings("ReferenceEquality")
     private void checkNew(Device device) {
         Objects.requireNonNull(device, "device");
@@ -152,7 +157,7 @@ public final class SharedBuffer implements AutoCloseable {
     private Attachment add(Device device) {
         if (device.declared().isEmpty()) {
             Log.warn(
-                    "{} declares no constraints: it is taken to accept any memory ({})",
+                    "{} declares no constraints: any memory is assumed to suit it ({})",
                     device.name(),
                     device.detail());
         }
@@ -170,13 +175,14 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Takes a device away, as closing its attachment does: the plan is what the remaining devices say. Storage that exists
-     * stays where it is. Idempotent.
+     * Removes a device, as closing its attachment does: plans are made for the remaining devices. Existing memory stays
+     * where it is. Idempotent.
      *
-     * @param attachment what {@link #attach} returned
+     * @param attachment an attachment that {@link #attach} returned
      * @throws IllegalArgumentException if it is an attachment of another buffer; nothing has changed
      */
     public synchronized void detach(Attachment attachment) {
+        Objects.requireNonNull(attachment, "attachment");
         if (attachment.buffer() != this) {
             throw new IllegalArgumentException(
                     "the attachment of " + attachment.device().name() + " belongs to another buffer");
@@ -207,15 +213,15 @@ public final class SharedBuffer implements AutoCloseable {
         return devices;
     }
 
-    /** {@return what is attached, in that order} */
+    /** {@return the attachments, in the order of attaching} */
     public synchronized List<Attachment> attachments() {
         return List.copyOf(attachments);
     }
 
     /**
-     * Says which devices are to be attached before the first use.
+     * Sets the devices that are to be attached before the first use.
      *
-     * @param expected replaces what was expected before
+     * @param expected replaces the previous expectation
      * @throws IllegalStateException if closed or {@link #complete}, or after the first use
      */
     public synchronized void expect(Expectation expected) {
@@ -229,7 +235,7 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Says that all devices have been attached, whatever was expected. A device that comes later is still accepted if the
+     * Ends the expectation: all devices have been attached. A device that is attached later is still accepted if the
      * memory suits it.
      *
      * @throws IllegalStateException if closed
@@ -240,7 +246,7 @@ public final class SharedBuffer implements AutoCloseable {
         notifyAll();
     }
 
-    /** {@return whether every expected device has been attached; true if none is expected} */
+    /** {@return whether every expected device is attached; true if none is expected} */
     public synchronized boolean isComplete() {
         return missing().isEmpty();
     }
@@ -251,15 +257,17 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Waits until every expected device has been attached. If the time ends before, a warning names the missing devices.
+     * Waits until every expected device is attached. After the timeout, a warning names the missing devices. Blocks; an
+     * interrupt ends it.
      *
-     * @param timeout how long to wait at most
+     * @param timeout the longest time to wait; zero or less does not wait
      * @return whether all are attached
      * @throws InterruptedException if the thread is interrupted
-     * @throws IllegalStateException if closed, before or meanwhile
+     * @throws IllegalStateException if closed, before or during the wait
      */
     public synchronized boolean awaitComplete(Duration timeout) throws InterruptedException {
-        // Saturates: what is longer than 292 years is for ever.
+        Objects.requireNonNull(timeout, "timeout");
+        // Saturates at 292 years.
         long deadline = System.nanoTime() + TimeUnit.NANOSECONDS.convert(timeout);
         checkOpen();
         while (!isComplete()) {
@@ -277,7 +285,7 @@ public final class SharedBuffer implements AutoCloseable {
     // ---- memory ----
 
     /**
-     * {@return which heaps would be tried for the devices attached now} Asks nothing of the kernel, allocates nothing.
+     * {@return the plan for the devices that are attached now} Makes no system call.
      *
      * @throws IllegalStateException if closed
      */
@@ -286,13 +294,13 @@ public final class SharedBuffer implements AutoCloseable {
         return cenalloc.plan(demand, devices());
     }
 
-    /** {@return where the memory came from and why; empty before the first use} */
+    /** {@return the heap that the memory came from, with the reasons; empty before the first use} */
     public Optional<Choice> choice() {
         return Optional.ofNullable(storage).map(Storage::choice);
     }
 
     /**
-     * {@return the plan, or after the first use the choice, in words, in lines}
+     * {@return the explanation of the plan, or after the first use of the choice, in lines}
      *
      * @throws IllegalStateException if closed
      */
@@ -312,17 +320,18 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * The memory. The first call allocates it, from the heaps of the plan in order, and blocks while the kernel finds and
-     * clears it; a heap out of memory passes it on to the next that satisfies everyone, never to one that does not. Later
-     * calls return the same buffer and cost nothing. From then on the memory cannot be moved: its descriptor is known.
+     * Returns the memory. The first call allocates it and blocks while the kernel finds and clears it. It tries the
+     * heaps of the plan in order: if one is out of memory, the next is tried, and never a heap outside the plan. Later
+     * calls return the same object and make no system call. After this call the memory cannot be moved any more: its
+     * descriptor is known.
      *
-     * @return the buffer, which belongs to this object and is closed with it
-     * @throws NoSuitableHeapException ENODEV: no heap here satisfies the devices
-     * @throws MemoryExhaustedException ENOMEM: those that do have no memory
-     * @throws NoPermissionException EACCES, EPERM: the heap's node may not be opened
+     * @return the memory; this object owns it and closes it
+     * @throws NoSuitableHeapException ENODEV: no heap of this machine suits the devices
+     * @throws MemoryExhaustedException ENOMEM: the heaps that suit have not enough memory
+     * @throws NoPermissionException EACCES, EPERM: this process may not open the heap's node
      * @throws MissingDeviceException ENOENT: the heap's node is gone
      * @throws CenallocException any other errno of the kernel
-     * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
+     * @throws IllegalStateException if closed, or if strictly expected devices are missing
      */
     public DmaBuf dmaBuf() throws CenallocException {
         checkOpen();
@@ -341,7 +350,7 @@ public final class SharedBuffer implements AutoCloseable {
         return existing != null ? existing.dmaBuf() : firstUse(cpu);
     }
 
-    /** If it is the CPU's, that is a participant like any other. */
+    /** For a first use by the CPU, the CPU takes part in the choice like a device. */
     private synchronized DmaBuf firstUse(@Nullable Direction cpu) throws CenallocException {
         checkOpen();
         Storage existing = storage;
@@ -357,9 +366,13 @@ public final class SharedBuffer implements AutoCloseable {
         String missing = missing();
         if (!missing.isEmpty()) {
             if (expectation.isStrict()) {
-                throw new IllegalStateException("first use before all are attached; missing: " + missing);
+                throw new IllegalStateException(
+                        "first use before all expected devices are attached; missing: " + missing);
             }
-            Log.warn("first use of the buffer of {} before all are attached; missing: {}", demand, missing);
+            Log.warn(
+                    "first use of the buffer of {} before all expected devices are attached; missing: {}",
+                    demand,
+                    missing);
         }
     }
 
@@ -368,16 +381,17 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Maps the memory for the CPU, allocating it if this is the first use: then the CPU takes part in the choice like a
-     * device, {@link Device#cpu}. As {@link DmaBuf#map}.
+     * Maps the memory for the CPU. The first use allocates it, with the CPU as a device, {@link Device#cpu}. Otherwise
+     * as {@link DmaBuf#map}. The memory can still be moved when the mapping is closed.
      *
      * @param direction what the CPU will do
-     * @return a mapping that the caller closes, before this buffer
-     * @throws NoPermissionException EACCES: the memory is protected, or the descriptor for reading only
+     * @return a mapping, which the caller closes before this buffer
+     * @throws NoPermissionException EACCES: the memory is protected, or the descriptor is read-only
      * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#map}
-     * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
+     * @throws IllegalStateException if closed, or if strictly expected devices are missing
      */
     public Mapping map(Direction direction) throws CenallocException {
+        Objects.requireNonNull(direction, "direction");
         while (true) {
             DmaBuf dmaBuf = forCpu(direction, "mmap");
             try {
@@ -389,16 +403,17 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Begins an access of the CPU, allocating the memory if this is the first use, with the CPU as {@link Device#cpu}. As
-     * {@link DmaBuf#access}.
+     * Begins an access of the CPU. The first use allocates the memory, with the CPU as a device, {@link Device#cpu}.
+     * Otherwise as {@link DmaBuf#access}.
      *
      * @param direction what the CPU will do
-     * @return the bracket, to be closed once
+     * @return the bracket, which the caller closes once
      * @throws NoPermissionException EACCES: the memory is protected
      * @throws CenallocException as {@link #dmaBuf()} and {@link DmaBuf#access}
-     * @throws IllegalStateException if closed, or if devices are missing that are expected strictly
+     * @throws IllegalStateException if closed, or if strictly expected devices are missing
      */
     public CpuAccess access(Direction direction) throws CenallocException {
+        Objects.requireNonNull(direction, "direction");
         while (true) {
             DmaBuf dmaBuf = forCpu(direction, "DMA_BUF_IOCTL_SYNC");
             try {
@@ -424,7 +439,7 @@ public final class SharedBuffer implements AutoCloseable {
         return dmaBuf;
     }
 
-    /** A move shuts the old storage while it copies: wait for its end. If there was none, the buffer was closed. */
+    /** A move closes the old memory while it copies: wait for its end. Without a move, the buffer was closed. */
     private synchronized void retryIfMoved(DmaBuf dmaBuf, IllegalStateException shut) {
         Storage existing = storage;
         if (closed || existing == null || (existing.dmaBuf() == dmaBuf && !dmaBuf.isOpen())) {
@@ -433,13 +448,14 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Moves the memory to the best heap for the devices attached now that has some, with what it holds: an
-     * image line by line, to where the {@link #layout} then has it. Does nothing before the first use, or if the memory suits and
-     * no better heap has any. The CPU copies, so the memory stays mappable. Blocks for the allocation and the copying.
+     * Moves the memory, with its content, to the best heap for the devices that are attached now. An image is copied
+     * line by line to its new {@link #layout}. Does nothing before the first use, or if the memory suits and no better
+     * heap has enough memory. The CPU copies, so only memory that the CPU can map is used. Blocks while it allocates
+     * and copies.
      *
-     * @throws BufferBusyException EBUSY: something is mapped or in CPU access, or {@link #dmaBuf} was called, so that devices may
-     *     use the memory; nothing has changed
-     * @throws CenallocException as {@link #dmaBuf()}; the memory is where it was
+     * @throws BufferBusyException EBUSY: a mapping or a CPU access is open, or {@link #dmaBuf} was called, so that
+     *     devices may use the memory; nothing has changed
+     * @throws CenallocException as {@link #dmaBuf()}; the memory stays where it was
      * @throws IllegalStateException if closed
      */
     public synchronized void relocate() throws CenallocException {
@@ -459,32 +475,33 @@ public final class SharedBuffer implements AutoCloseable {
     /**
      * Adds a device, and moves the memory if it does not suit. As {@link #attach} and {@link #relocate()}.
      *
-     * @param newcomer who, and what it needs
-     * @return the attachment; closing it detaches
-     * @throws IncompatibleConstraintsException EINVAL: with the devices attached before, no memory can suit
+     * @param device the device with its constraints
+     * @return the attachment; closing it detaches the device
+     * @throws IncompatibleConstraintsException EINVAL: no memory on any machine suits this device and those attached
+     *     before
      * @throws BufferBusyException EBUSY: as {@link #relocate()}
-     * @throws CenallocException as {@link #dmaBuf()}; the memory is where it was
+     * @throws CenallocException as {@link #dmaBuf()}; the memory stays where it was
      * @throws IllegalArgumentException if the device is attached already
      * @throws IllegalStateException if closed
      */
-    public synchronized Attachment relocate(Device newcomer) throws CenallocException {
-        checkNew(newcomer);
-        checkPossible(with(newcomer));
+    public synchronized Attachment relocate(Device device) throws CenallocException {
+        checkNew(device);
+        checkPossible(with(device));
         Storage existing = storage;
-        if (existing != null && existing.objection(newcomer).isPresent()) {
-            move(existing, with(newcomer), null);
+        if (existing != null && existing.objection(device).isPresent()) {
+            move(existing, with(device), null);
         }
-        return add(newcomer);
+        return add(device);
     }
 
-    /** The CPU takes part in a move: it copies. */
+    /** The CPU copies, so the new memory must suit it too. */
     private Plan planForMoving(List<Device> devices) {
         var all = new ArrayList<>(devices);
         all.add(Device.cpu(Direction.READ_WRITE));
         return cenalloc.plan(demand, all);
     }
 
-    /** To the first heap of the plan that has memory, unless that is no better than {@code enough}. */
+    /** Moves to the first heap of the plan that has enough memory, unless that is not better than {@code enough}. */
     private void move(Storage old, List<Device> devices, @Nullable Heap enough) throws CenallocException {
         var move = handedOut ? null : Relocation.begin(Seam.kernel(cenalloc), old.dmaBuf());
         if (move == null) {
@@ -492,14 +509,14 @@ public final class SharedBuffer implements AutoCloseable {
                     "relocate",
                     requestedSize(),
                     handedOut
-                            ? "the memory cannot be moved, its descriptor was handed out"
+                            ? "the memory cannot be moved, since dmaBuf() has returned its descriptor"
                             : "the memory cannot be moved while it is mapped or in CPU access",
                     handedOut ? "create another buffer and copy" : "close the mappings and accesses first");
         }
         try (move) {
             Storage fresh = allocation().run(planForMoving(devices), enough).orElse(null);
             if (fresh != null) {
-                // The copy needed the CPU; the plan that is kept lists only the devices.
+                // The copy needed the CPU. The plan of the buffer lists the attached devices only.
                 move.to(old, fresh);
                 storage = fresh.withPlan(cenalloc.plan(demand, devices));
             }
@@ -507,7 +524,7 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /**
-     * Releases the memory and ends the attachments. Idempotent. A buffer that was never used closes too.
+     * Releases the memory and ends the attachments. Idempotent. A buffer without memory can be closed too.
      *
      * @throws IllegalStateException if a mapping or a CPU access is open; nothing has changed
      */
@@ -529,34 +546,35 @@ public final class SharedBuffer implements AutoCloseable {
         }
     }
 
-    /** Size, name, memory and devices, in lines (RFC 1/4, what bufinfo shows). */
+    /** Size, name, memory and devices, in lines (RFC 1/4, as the kernel's bufinfo). Names may be any text: escaped. */
     synchronized String dump() {
         Storage existing = storage;
-        var text = new StringBuilder(demand.toString());
-        if (!name.isEmpty()) {
-            text.append(" \"").append(name).append('"');
-        }
-        text.append(
-                existing == null
-                        ? ", no memory yet"
-                        : ": " + existing.dmaBuf() + " from heap "
-                                + existing.choice().heap().name()
-                                + existing.dmaBuf().references());
-        text.append(", constraints: ").append(cenalloc.plan(demand, devices()).constraints());
+        String memory = existing == null
+                ? ", no memory yet"
+                : ": " + existing.dmaBuf() + " from heap "
+                        + existing.choice().heap().name()
+                        + existing.dmaBuf().references();
+        Object constraints = cenalloc.plan(demand, devices()).constraints();
+        var text = new StringBuilder(Printable.of(demand + quotedName() + memory + ", constraints: " + constraints));
         for (Attachment attachment : attachments) {
-            text.append("\n  ").append(attachment.device());
+            text.append("\n  ").append(Printable.of(attachment.device().toString()));
         }
         return text.toString();
     }
 
-    /** The bytes of memory it holds now. */
+    private String quotedName() {
+        return name.isEmpty() ? "" : " \"" + name + '"';
+    }
+
+    /** The bytes of its memory; 0 if it has none. */
     long storageSize() {
         Storage existing = storage;
         return existing == null || closed ? 0 : existing.dmaBuf().size();
     }
 
+    /** {@return the size or image, and the name} Makes no system call. */
     @Override
     public String toString() {
-        return "buffer of " + demand;
+        return "buffer of " + demand + quotedName();
     }
 }

@@ -13,12 +13,13 @@ import java.nio.file.Path;
 import java.util.function.IntSupplier;
 
 /**
- * Memory of an anonymous file, made a dma-buf by {@code /dev/udmabuf}: what a desktop grants its users, where heaps are
- * root's. Some importers refuse it, and each maps it page by page. Closed by its {@link OpenHeap}. Thread-safe.
+ * Allocates memory of an anonymous file, which {@code /dev/udmabuf} makes a dma-buf. A desktop grants it to the user at
+ * the console, while heaps belong to root. Some importers refuse it, and each maps it page by page. Closed by its
+ * {@link OpenHeap}. Thread-safe.
  *
- * <p>Source: {@code drivers/dma-buf/udmabuf.c}: the file must be sealed against shrinking and must not be against
- * writing; the size is limited by a parameter of the module. ({@code list_limit}, the other one, is about buffers of many
- * files, made by another request.)
+ * <p>Source: {@code drivers/dma-buf/udmabuf.c}: the file must be sealed against shrinking, and must not be sealed
+ * against writing; the module parameter {@code size_limit_mb} limits the size. (The parameter {@code list_limit}
+ * concerns buffers of several files, which another request makes.)
  */
 final class UdmabufSource implements HeapSource {
     static final Path PATH = Path.of("/dev/udmabuf");
@@ -26,7 +27,7 @@ final class UdmabufSource implements HeapSource {
     private final Kernel kernel;
     private final HeapNode node;
     private final boolean huge;
-    /** Bytes in a page of this kind. */
+    /** The size of a page of this kind, in bytes. */
     private final long page;
 
     private final long maxSize;
@@ -41,12 +42,12 @@ final class UdmabufSource implements HeapSource {
         this.maxSize = (kernel.moduleParameter("udmabuf", "size_limit_mb").orElse(64) << 20) & -page;
     }
 
-    /** Bytes that the module gave in one buffer when this was made, whole pages; 64 MiB unless its parameter said otherwise. */
+    /** The largest buffer when this object was made, in bytes, whole pages; 64 MiB by default. */
     long maxSize() {
         return maxSize;
     }
 
-    /** Whether pages of the huge kind are set aside on this machine. */
+    /** Whether this machine has reserved huge pages. */
     static boolean hasHugePages(Kernel kernel) {
         return kernel.meminfo("HugePages_Total").orElse(0) > 0;
     }
@@ -60,10 +61,10 @@ final class UdmabufSource implements HeapSource {
                     "UDMABUF_CREATE",
                     PATH,
                     size,
-                    "udmabuf gives at most " + maxSize + " bytes in one buffer",
-                    "raise /sys/module/udmabuf/parameters/size_limit_mb and start again, or use a dma-heap");
+                    "a buffer of udmabuf has at most " + maxSize + " bytes",
+                    "raise /sys/module/udmabuf/parameters/size_limit_mb and open a new Cenalloc, or use a dma-heap");
         }
-        if (!huge) { // Huge pages are set aside.
+        if (!huge) { // Huge pages are reserved already.
             ordinary.check(size);
         }
         Descriptor open = node.open(size);
@@ -72,7 +73,7 @@ final class UdmabufSource implements HeapSource {
         try (Arena arena = Arena.ofConfined()) {
             succeeded(kernel.ftruncate(file, length), "ftruncate", size);
             if (huge) {
-                // Without it, udmabuf (6.12) takes pages that others have reserved, and the count of those falls below
+                // Without it, udmabuf (6.12) takes pages that other programs have reserved, and their count falls below
                 // zero (HugePages_Rsvd in meminfo).
                 succeeded(uninterrupted(() -> kernel.fallocate(file, length)), "fallocate", size);
             }
@@ -91,12 +92,12 @@ final class UdmabufSource implements HeapSource {
                 open.release();
             }
         } finally {
-            // The dma-buf holds the pages.
+            // The dma-buf keeps the pages.
             kernel.close(file);
         }
     }
 
-    /** Never to be executed, which some systems insist on; kernels before 6.3 do not know the flag. */
+    /** Not executable, which some systems require; kernels before 6.3 do not know the flag. */
     private int createFile(int flags) {
         int file = kernel.memfdCreate("cenalloc", flags | Linux.MFD_NOEXEC_SEAL);
         return file == -Errno.EINVAL ? kernel.memfdCreate("cenalloc", flags) : file;
@@ -112,7 +113,7 @@ final class UdmabufSource implements HeapSource {
 
     private static int succeeded(int result, String call, long size) throws CenallocException {
         if (result < 0) {
-            // What files say of memory that has run out.
+            // The file system of anonymous files reports ENOSPC when memory has run out.
             int errno = result == -Errno.ENOSPC ? Errno.ENOMEM : -result;
             throw CenallocException.ofCall(errno, call, PATH, size);
         }

@@ -566,7 +566,7 @@ class BufferLifeTest {
             assertEquals(1, buffer.attachments().size());
             buffer.dmaBuf();
             e = assertThrows(BufferBusyException.class, () -> buffer.relocate(CONTIGUOUS));
-            assertTrue(String.valueOf(e.getMessage()).contains("handed out"), e::getMessage);
+            assertTrue(String.valueOf(e.getMessage()).contains("has returned its descriptor"), e::getMessage);
         }
     }
 
@@ -651,7 +651,7 @@ class BufferLifeTest {
             assertEquals(8192, buffer.requestedSize());
             assertEquals(HeapProperties.Trait.YES, buffer.dmaBuf().properties().contiguous());
             buffer.attach(CONTIGUOUS);
-            assertTrue(buffer.explain().contains("8192 bytes that came from default_cma_region"), buffer::explain);
+            assertTrue(buffer.explain().contains("8192 bytes, adopted, from default_cma_region"), buffer::explain);
             assertTrue(buffer.explain().contains("Attached later: camera"), buffer::explain);
         }
         try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, true))) {
@@ -666,6 +666,64 @@ class BufferLifeTest {
         int node = kernel.open(Path.of("/dev/dma_heap/system"), 0);
         assertThrows(CenallocException.class, () -> cenalloc.adopt(node));
         assertEquals(0, kernel.openFiles());
+    }
+
+    /** A camera's own memory, on a board whose display needs CMA. */
+    @Test
+    void aDriversContiguousMemorySuitsWhoNeedsIt() throws Exception {
+        for (String exporter : List.of("videobuf2_dma_contig", "videobuf2-dma-contig")) {
+            try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf(exporter, 8192, false))) {
+                buffer.attach(CONTIGUOUS);
+                assertTrue(buffer.explain().contains("adopted, from " + exporter), buffer::explain);
+            }
+        }
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("videobuf2_dma_sg", 8192, false))) {
+            var e = assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS));
+            assertTrue(e.reason().contains("scattered"), e::reason);
+        }
+    }
+
+    /** A move would lose the driver's memory, so it is not advised; who knows the driver can say what it gives. */
+    @Test
+    void whatIsNotKnownOfAdoptedMemoryCanBeSaid() throws Exception {
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, false))) {
+            var e = assertThrows(BufferBusyException.class, () -> buffer.attach(CONTIGUOUS));
+            assertFalse(e.remedy().contains("relocate"), e::remedy);
+            assertTrue(e.remedy().contains("adopt"), e::remedy);
+        }
+        HeapProperties known = HeapProperties.ofExporter("videobuf2_dma_contig");
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("vivid", 8192, false), known)) {
+            buffer.attach(CONTIGUOUS);
+        }
+    }
+
+    @Test
+    void adoptingReadsTheExporterOnce() throws Exception {
+        int fd = kernel.foreignDmaBuf("vivid", 8192, false);
+        kernel.calls.clear();
+        var adopted = cenalloc.adopt(fd);
+        try (adopted) {
+            assertEquals("vivid", adopted.dmaBuf().exporter());
+        }
+        assertEquals(
+                1,
+                kernel.calls.stream().filter(call -> call.startsWith("fdinfo")).count(),
+                kernel.calls::toString);
+        assertThrows(IllegalStateException.class, adopted::dmaBuf);
+    }
+
+    @Test
+    void theCopyOfAMoveIsNoDevice() throws Exception {
+        try (var buffer = cenalloc.create(100)) {
+            buffer.attach(ANY);
+            buffer.map(Direction.READ_WRITE).close();
+            buffer.relocate(CONTIGUOUS);
+            Plan plan = buffer.choice().orElseThrow().plan();
+            assertEquals(
+                    List.of(ANY.name(), CONTIGUOUS.name()),
+                    plan.devices().stream().map(Device::name).toList());
+            assertFalse(buffer.explain().contains("CPU"), buffer::explain);
+        }
     }
 
     // ---- the rest ----

@@ -36,6 +36,47 @@ class CenallocExceptionTest {
     }
 
     @ParameterizedTest
+    @CsvSource({
+        "EBADF, the descriptor is not open, open descriptor",
+        "ENODEV, no driver serves the device, load its driver",
+        "ENXIO, no driver serves the device, load its driver",
+        "ENOSPC, not enough room left, smaller images",
+        "EINVAL, does not accept the arguments, another size",
+        "ENOTTY, does not know this request, another node",
+        "ENOTSUPP, does not support the call, another device or heap",
+        "EOPNOTSUPP, does not support the call, another device or heap",
+        "ENOSYS, does not support the call, newer kernel",
+        "EFAULT, cannot use this memory, another heap",
+        "ENFILE, this machine has as many files open, fs.file-max",
+        "EMFILE, this process has as many files open, ulimit -n",
+        "EBUSY, in use, stop the program",
+        "ENOMEM, not enough memory, ask for less",
+        "EOVERFLOW, too large, ask for less",
+        "ENAMETOOLONG, the path cannot be followed, the path is right",
+        "EAGAIN, would have to wait, try again",
+        "EINTR, signal, call again",
+        "ENOLINK, no signal, media-ctl",
+        "ENODATA, no data, signal",
+        "EPIPE, has ended, start it again",
+        "ESHUTDOWN, shut down, find the device anew"
+    })
+    void anErrnoSaysWhatItMeansAndWhatToDo(String name, String what, String remedy) throws Exception {
+        int errno = (int) Errno.class.getField(name).get(null);
+        var e = CenallocException.ofCall(errno, "ioctl", Path.of("/dev/video0"), -1);
+        assertEquals(name, e.errnoName());
+        assertTrue(e.reason().contains(what), e::reason);
+        assertTrue(e.remedy().contains(remedy), e::remedy);
+        assertFalse(e.remedy().contains("dmesg"), e::remedy);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EIO, Errno.ETIMEDOUT, Errno.EPROTO, 1000})
+    void theKernelsLogIsNamedOnlyWhereADriverWritesToIt(int errno) {
+        String remedy = CenallocException.ofCall(errno, "ioctl", null, -1).remedy();
+        assertTrue(remedy.contains("dmesg"), remedy);
+    }
+
+    @ParameterizedTest
     @ValueSource(strings = {"open", "mmap", "VIDIOC_S_FMT", "DMA_HEAP_IOCTL_ALLOC", "ioctl MY_ALLOC"})
     void callsOfTheKernelGiveAnErrno(String call) {
         var e = new CenallocException(Errno.EINVAL, call, Path.of("/dev/video0"), 4096, "refused", "do this");

@@ -9,6 +9,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
@@ -17,9 +18,12 @@ import java.io.ByteArrayOutputStream;
 import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** One family of errors, every field of it filled, each telling what to do. */
 class ErrorsTest {
@@ -109,8 +113,105 @@ class ErrorsTest {
         try (var cenalloc = kernel.open();
                 var buffer = cenalloc.create(100)) {
             var e = checked(assertThrows(NoPermissionException.class, buffer::dmaBuf), Errno.EACCES, "open", 100);
+            // The first by name is reserved; the plan would try system first.
+            assertEquals(HEAPS.resolve("system"), e.path().orElseThrow());
+        }
+    }
+
+    @Test
+    void deniedNamesTheHeapThatSuits() throws Exception {
+        kernel.refuse(HEAPS.resolve("system"), Errno.EACCES);
+        kernel.refuse(HEAPS.resolve("reserved"), Errno.EACCES);
+        try (var cenalloc = kernel.open();
+                var buffer = cenalloc.create(100)) {
+            buffer.attach(Device.of("d", Constraints.NONE.contiguous(), "test"));
+            var e = assertThrows(NoPermissionException.class, buffer::dmaBuf);
             assertEquals(HEAPS.resolve("reserved"), e.path().orElseThrow());
         }
+    }
+
+    private String exhaustedRemedy(long size, long memory) throws Exception {
+        kernel.numbers.put("MemTotal", memory);
+        kernel.numbers.put("MemAvailable", memory);
+        try (var cenalloc = kernel.open();
+                var buffer = cenalloc.create(size)) {
+            buffer.attach(Device.of("d", Constraints.NONE.contiguous(), "test"));
+            return assertThrows(MemoryExhaustedException.class, buffer::dmaBuf).remedy();
+        }
+    }
+
+    @Test
+    void aLargerPoolIsAdvisedOnlyForASizeThatOneCanHold() throws Exception {
+        kernel.numbers.put("CmaTotal", 128L << 20);
+        assertTrue(exhaustedRemedy(100L << 20, 4L << 30).contains("cma=256M"));
+        assertTrue(exhaustedRemedy(300L << 20, 4L << 30).contains("cma=512M"));
+        assertFalse(exhaustedRemedy(3L << 30, 4L << 30).contains("cma="));
+        String remedy = exhaustedRemedy(100L << 30, 4L << 30);
+        assertEquals("ask for less: this machine has only " + (4L << 30) + " bytes of memory", remedy);
+    }
+
+    @Test
+    void aLargerPoolIsNotAdvisedForAHeapOfAnotherKind() throws Exception {
+        try (var cenalloc = kernel.open();
+                var buffer = cenalloc.create(100)) {
+            cenalloc.register("sram", HeapProperties.of("reserved"), size -> {
+                throw CenallocException.of(Errno.ENOMEM, "ioctl SRAM_ALLOC", size);
+            });
+            buffer.attach(only("sram"));
+            var e = assertThrows(MemoryExhaustedException.class, buffer::dmaBuf);
+            assertFalse(e.remedy().contains("cma="), e::remedy);
+        }
+    }
+
+    @Test
+    void theRemedyFitsTheReason() throws Exception {
+        Device contiguous = Device.of("camera", Constraints.NONE.contiguous(), "test");
+        Device system = Device.of("gpu", Constraints.NONE.onlyHeaps(Set.of("system")), "test");
+        try (var cenalloc = kernel.open()) {
+            String conflict = cenalloc.remedy(cenalloc.plan(100, List.of(contiguous, system)));
+            assertTrue(conflict.contains("leave one of the devices out"), conflict);
+            String missing = cenalloc.remedy(cenalloc.plan(100, List.of(only("npu"))));
+            assertTrue(missing.contains("npu") && missing.contains("reserved"), missing);
+        }
+        kernel.heaps.clear();
+        try (var cenalloc = kernel.open()) {
+            for (List<Device> devices : List.of(List.<Device>of(), List.of(contiguous), List.of(only("npu")))) {
+                String none = cenalloc.remedy(cenalloc.plan(100, devices));
+                assertTrue(none.contains("CONFIG_DMABUF_HEAPS"), none);
+                assertFalse(none.contains("leave one"), none);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "ENOMEM, vm.max_map_count",
+        "ENOMEM, RLIMIT_AS",
+        "EAGAIN, RLIMIT_MEMLOCK",
+        "EINVAL, Device.cpu",
+        "ENXIO, Device.cpu",
+        "ENODEV, Device.cpu",
+        "ENOTSUPP, Device.cpu",
+        "EACCES, Direction.READ",
+        "EPERM, Direction.READ",
+        "EBADF, open descriptor"
+    })
+    void aRefusedMappingSaysWhatToDo(String name, String remedy) throws Exception {
+        int errno = (int) Errno.class.getField(name).get(null);
+        try (var cenalloc = kernel.open();
+                var buffer = cenalloc.create(100)) {
+            DmaBuf dmaBuf = buffer.dmaBuf();
+            kernel.failCall(0, errno);
+            var e = assertThrows(CenallocException.class, () -> dmaBuf.map(Direction.READ));
+            kernel.failNoCall();
+            assertEquals("mmap", e.call());
+            assertEquals(name, e.errnoName());
+            assertEquals(name.equals("EACCES") || name.equals("EPERM"), e instanceof NoPermissionException);
+            assertTrue(e.remedy().contains(remedy), e::remedy);
+            assertFalse(e.remedy().contains("dmesg"), e::remedy);
+        }
+        assertEquals(0, kernel.openFiles());
+        assertEquals(0, kernel.openMappings());
     }
 
     @Test

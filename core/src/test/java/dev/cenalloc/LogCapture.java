@@ -2,6 +2,7 @@ package dev.cenalloc;
 
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.Collectors;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.core.LogEvent;
@@ -11,7 +12,9 @@ import org.apache.logging.log4j.core.config.Property;
 
 /** What the library logs while this is open. */
 public final class LogCapture implements AutoCloseable {
-    private final List<String> lines = new CopyOnWriteArrayList<>();
+    private record Line(Level level, String text) {}
+
+    private final List<Line> lines = new CopyOnWriteArrayList<>();
     private final Logger logger;
     private final AbstractAppender appender;
     private final Level before;
@@ -21,8 +24,10 @@ public final class LogCapture implements AutoCloseable {
             @Override
             public void append(LogEvent event) {
                 Throwable thrown = event.getThrown();
-                lines.add(event.getMessage().getFormattedMessage()
-                        + (thrown == null ? "" : " " + List.of(thrown.getStackTrace())));
+                lines.add(new Line(
+                        event.getLevel(),
+                        event.getMessage().getFormattedMessage()
+                                + (thrown == null ? "" : " " + List.of(thrown.getStackTrace()))));
             }
         };
         appender.start();
@@ -34,7 +39,15 @@ public final class LogCapture implements AutoCloseable {
     }
 
     public String text() {
-        return String.join("\n", lines);
+        return lines.stream().map(Line::text).collect(Collectors.joining("\n"));
+    }
+
+    /** The part of it that is seen without a configuration. */
+    public String errors() {
+        return lines.stream()
+                .filter(line -> line.level.isMoreSpecificThan(Level.ERROR))
+                .map(Line::text)
+                .collect(Collectors.joining("\n"));
     }
 
     @Override

@@ -1,13 +1,17 @@
 package dev.cenalloc.bindings;
 
 /**
- * The kernel's error numbers, {@code asm-generic/errno.h}: the same on x86-64 and aarch64. Stateless.
+ * The error numbers of the kernel, equal on x86-64 and aarch64. Stateless.
+ *
+ * <p>Source: {@code asm-generic/errno-base.h} and {@code asm-generic/errno.h}.
  */
 public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
     public static final int EINTR = 4;
     public static final int EIO = 5;
+    public static final int ENXIO = 6;
+    public static final int E2BIG = 7;
     public static final int EBADF = 9;
     public static final int EAGAIN = 11;
     public static final int ENOMEM = 12;
@@ -17,19 +21,29 @@ public final class Errno {
     public static final int ENODEV = 19;
     public static final int ENOTDIR = 20;
     public static final int EINVAL = 22;
+    public static final int ENFILE = 23;
     public static final int EMFILE = 24;
     public static final int ENOTTY = 25;
+    public static final int EFBIG = 27;
     public static final int ENOSPC = 28;
     public static final int EPIPE = 32;
     public static final int ERANGE = 34;
+    public static final int ENAMETOOLONG = 36;
     public static final int ENOLCK = 37;
+    public static final int ENOSYS = 38;
+    public static final int ELOOP = 40;
     public static final int ENODATA = 61;
     public static final int ENOLINK = 67;
     public static final int EPROTO = 71;
+    public static final int EOVERFLOW = 75;
     public static final int EBADFD = 77;
     public static final int EOPNOTSUPP = 95;
     public static final int ESHUTDOWN = 108;
     public static final int ETIMEDOUT = 110;
+    /**
+     * The kernel's own, in no header for programs. Drivers return it nevertheless, such as a GPU's exporter to mmap.
+     */
+    public static final int ENOTSUPP = 524;
 
     private static final String[] NAMES = {
         "OK",
@@ -92,8 +106,7 @@ public final class Errno {
             case 105 -> "ENOBUFS";
             case 108 -> "ESHUTDOWN";
             case 110 -> "ETIMEDOUT";
-            // The kernel's own, in no header for programs; drivers give it nevertheless.
-            case 524 -> "ENOTSUPP";
+            case ENOTSUPP -> "ENOTSUPP";
             default -> "errno " + errno;
         };
     }

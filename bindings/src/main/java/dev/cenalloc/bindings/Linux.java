@@ -15,16 +15,17 @@ import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 
 /**
- * The system calls, through the C library. Each returns what the call returns, or {@code -errno} when it failed: one
- * convention, so that nothing has to be read twice. Who may restart a call that was interrupted decides that elsewhere.
+ * The system calls, through the C library. Each returns the result of the call, or {@code -errno} if it failed. The
+ * callers decide whether an interrupted call (EINTR) is repeated.
  *
  * <p>Safe for any number of threads. A call that blocks in the kernel ({@link #poll}, {@link #read}, some ioctls) pins
- * the carrier of a virtual thread for as long as it blocks.
+ * the carrier of a virtual thread while it blocks.
  *
- * <p>{@link #poll}, {@link #read}, {@link #repeatableIoctl} and {@link #close}, the calls of a frame loop, allocate no Java
- * objects. For that they are made without the capture of errno, which costs an object a call (a slice of the capture
- * segment, JDK 25), and a call that failed is made once more, with it, to learn why; except close. If the second succeeds,
- * that is the result: so a call that was interrupted (EINTR) may have been restarted, a poll with its whole time.
+ * <p>{@link #poll}, {@link #read}, {@link #repeatableIoctl} and {@link #close} are the calls of a frame loop and
+ * allocate no Java objects. So they do not capture errno, which allocates an object for each call (a slice of the
+ * capture segment, JDK 25). If one of them fails, except close, it is repeated with the capture. If the second call
+ * succeeds, its result is returned: an interrupted call may thus be restarted, and a poll waits for its full timeout
+ * again.
  */
 public final class Linux {
     public static final int O_RDONLY = 0;
@@ -64,14 +65,14 @@ public final class Linux {
             ValueLayout.JAVA_SHORT.withName("events"),
             ValueLayout.JAVA_SHORT.withName("revents"));
 
-    /** Room for {@code struct stat} on every supported architecture: 144 bytes on x86-64, 128 on aarch64. */
+    /** The size for {@code struct stat} on every supported architecture: it has 144 bytes on x86-64, 128 on aarch64. */
     public static final long STAT_SIZE = 144;
     /** Offset of {@code st_ino}, a 64-bit integer, the same on both architectures. */
     public static final long STAT_INO = 8;
     /** Offset of {@code st_size}, a 64-bit integer, the same on both architectures. */
     public static final long STAT_FILE_SIZE = 48;
 
-    /** {@code struct sysinfo}, the same on both architectures. */
+    /** The size of {@code struct sysinfo}, the same on both architectures. */
     public static final long SYSINFO_SIZE = 112;
     /** Offset of {@code freeram}, a 64-bit number of units. */
     public static final long SYSINFO_FREE = 40;
@@ -84,11 +85,11 @@ public final class Linux {
     private static final MemoryLayout ERRNO_LAYOUT = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = ERRNO_LAYOUT.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-    /** Where a failed call leaves its errno: four bytes a thread, so that no call has to allocate. */
+    /** Receives the errno of a failed call: one for each thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> CAPTURE =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ERRNO_LAYOUT));
 
-    // open, ioctl and fcntl are variadic: the linker must know where the variable part starts.
+    // open, ioctl and fcntl are variadic: the linker needs the index of the first variadic argument.
     private static final MethodHandle OPEN =
             handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
     private static final MethodHandle CLOSE = fastHandle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
@@ -126,7 +127,7 @@ public final class Linux {
 
     private Linux() {}
 
-    /** Bytes in a page of this kernel. */
+    /** Returns the size of a page in bytes. */
     public static int pageSize() {
         try {
             return (int) GETPAGESIZE.invokeExact();
@@ -135,7 +136,7 @@ public final class Linux {
         }
     }
 
-    /** Opens {@code path} with {@code O_*} flags: a descriptor, or {@code -errno}. */
+    /** Opens {@code path} with {@code O_*} flags; returns a descriptor or {@code -errno}. */
     public static int open(String path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment capture = CAPTURE.get();
@@ -147,8 +148,8 @@ public final class Linux {
     }
 
     /**
-     * Closes a descriptor: 0, or -1, which is no errno here. It is gone whatever this returns: never close twice, not even
-     * on EINTR. So there is nothing to be learnt from an errno, and it is not captured.
+     * Closes a descriptor; returns 0, or -1, which is not an errno here. The number is free afterwards, whatever the
+     * result is: never close it twice, not even after EINTR. So the errno is of no use, and is not captured.
      */
     public static int close(int fd) {
         try {
@@ -158,7 +159,7 @@ public final class Linux {
         }
     }
 
-    /** ioctl with a pointer argument; {@code request} is zero-extended, as the generated constants are. */
+    /** Makes a request with a pointer argument; {@code request} is zero-extended, as the generated constants are. */
     public static int ioctl(int fd, long request, MemorySegment argument) {
         try {
             MemorySegment capture = CAPTURE.get();
@@ -169,7 +170,9 @@ public final class Linux {
         }
     }
 
-    /** As {@link #ioctl}, without allocating, for requests that have done nothing when they fail and cost little then. */
+    /**
+     * As {@link #ioctl}, without allocating objects, for requests that have no effect and little cost when they fail.
+     */
     public static int repeatableIoctl(int fd, long request, MemorySegment argument) {
         try {
             int first = (int) IOCTL_FAST.invokeExact(fd, request, argument);
@@ -179,7 +182,7 @@ public final class Linux {
         }
     }
 
-    /** ioctl with an integer argument. */
+    /** Makes a request with an integer argument. */
     public static int ioctl(int fd, long request, long argument) {
         try {
             MemorySegment capture = CAPTURE.get();
@@ -190,7 +193,7 @@ public final class Linux {
         }
     }
 
-    /** Duplicates a descriptor as the lowest free number, close-on-exec. */
+    /** Duplicates a descriptor to the lowest free number, close-on-exec. */
     public static int dup(int fd) {
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
     }
@@ -211,8 +214,8 @@ public final class Linux {
     }
 
     /**
-     * Maps {@code length} bytes of {@code fd} from {@code offset} on, shared: the address, or {@code -errno}. User
-     * addresses are below 2^56 on the supported architectures, so the sign tells.
+     * Maps {@code length} bytes of {@code fd} from {@code offset}, shared; returns the address or {@code -errno}. User
+     * addresses are below 2^56 on the supported architectures, so the sign distinguishes them.
      */
     public static long mmap(int fd, long offset, long length, int protection) {
         try {
@@ -237,8 +240,8 @@ public final class Linux {
     }
 
     /**
-     * Puts zeroed private pages where something was mapped, in one step: a thread that touches the place at this moment finds
-     * the one or the other. They take memory only if they are touched.
+     * Replaces a mapping with zeroed private pages, in one step: a thread that accesses them at this moment finds
+     * either the old or the new pages. The new pages use memory only if they are accessed.
      */
     public static int coverPages(long address, long length) {
         try {
@@ -258,15 +261,17 @@ public final class Linux {
     }
 
     /**
-     * Makes mapped memory a segment that lives as long as {@code arena}. Closing the arena does not unmap it: an arena that
-     * fails to run what it was given would leave the mapping for ever. The caller vouches that {@code length} bytes are mapped
-     * at {@code address}, and unmaps them after the arena is closed.
+     * Returns mapped memory as a segment that is valid until {@code arena} is closed. Closing the arena does not unmap:
+     * if the arena failed to run its cleanup, the mapping would stay for ever. The caller ensures that {@code length}
+     * bytes are mapped at {@code address}, and unmaps them after the arena is closed.
      */
     public static MemorySegment view(long address, long length, Arena arena) {
         return MemorySegment.ofAddress(address).reinterpret(length, arena, null);
     }
 
-    /** Waits on {@code count} {@link #POLLFD} structures, at most {@code timeoutMillis} (-1: for ever). Blocks. */
+    /**
+     * Waits on {@code count} {@link #POLLFD} structures for at most {@code timeoutMillis} (-1: without limit). Blocks.
+     */
     public static int poll(MemorySegment fds, long count, int timeoutMillis) {
         try {
             int first = (int) POLL_FAST.invokeExact(fds, count, timeoutMillis);
@@ -281,7 +286,7 @@ public final class Linux {
         }
     }
 
-    /** Reads into the whole of {@code target} at most: the number of bytes, or {@code -errno}. May block. */
+    /** Reads at most the size of {@code target}; returns the number of bytes or {@code -errno}. May block. */
     public static long read(int fd, MemorySegment target) {
         try {
             long first = (long) READ_FAST.invokeExact(fd, target, target.byteSize());
@@ -310,7 +315,9 @@ public final class Linux {
         }
     }
 
-    /** Moves the file position: the new one, or {@code -errno}. On a dma-buf, {@code SEEK_END} tells the size. */
+    /**
+     * Moves the file position; returns the new one or {@code -errno}. On a dma-buf, {@code SEEK_END} returns the size.
+     */
     public static long lseek(int fd, long offset, int whence) {
         try {
             MemorySegment capture = CAPTURE.get();
@@ -321,7 +328,7 @@ public final class Linux {
         }
     }
 
-    /** Creates an anonymous file in memory: a descriptor, or {@code -errno}. */
+    /** Creates an anonymous file in memory; returns a descriptor or {@code -errno}. */
     public static int memfdCreate(String name, int flags) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment capture = CAPTURE.get();
@@ -332,7 +339,7 @@ public final class Linux {
         }
     }
 
-    /** Sets the length of a file. */
+    /** Sets the length of a file, in bytes. */
     public static int ftruncate(int fd, long length) {
         try {
             MemorySegment capture = CAPTURE.get();
@@ -343,7 +350,10 @@ public final class Linux {
         }
     }
 
-    /** Gives a file its memory from the start to {@code length}, zeroed, now and not at the first touch. May block. */
+    /**
+     * Allocates the memory of a file from its start to {@code length}, zeroed, now and not at the first access. May
+     * block.
+     */
     public static int fallocate(int fd, long length) {
         try {
             MemorySegment capture = CAPTURE.get();
@@ -354,7 +364,10 @@ public final class Linux {
         }
     }
 
-    /** Bytes of memory that are free, or hold buffers of block devices; or {@code -errno}. Needs no {@code /proc}. */
+    /**
+     * Returns the bytes of memory that are free or buffer block devices, or {@code -errno}. Does not need
+     * {@code /proc}.
+     */
     public static long freeMemory() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment info = arena.allocate(SYSINFO_SIZE, Long.BYTES);
@@ -374,7 +387,7 @@ public final class Linux {
         return -(int) ERRNO.get(capture, 0L);
     }
 
-    /** Errors and misuse (closed arena, wrong thread) pass as they are; nothing else can come out of a downcall. */
+    /** Returns exceptions of misuse (closed arena, wrong thread) and throws errors; a downcall throws nothing else. */
     private static RuntimeException rethrow(Throwable thrown) {
         if (thrown instanceof Error error) {
             throw error;

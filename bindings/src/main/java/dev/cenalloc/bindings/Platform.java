@@ -4,15 +4,17 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
 
-/** Says in plain words why the bindings cannot be used here, before {@link Linux} fails to initialise. Stateless. */
+/**
+ * Checks that the bindings can be used here, with a clear message before {@link Linux} fails to initialise. Stateless.
+ */
 public final class Platform {
     private Platform() {}
 
     /**
      * Returns if the bindings can be used.
      *
-     * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
-     * @throws IllegalCallerException if Java denies native access; the message has the switch to start it with
+     * @throws UnsupportedOperationException on other systems than Linux on amd64 or aarch64
+     * @throws IllegalCallerException if Java denies native access; the message has the option that grants it
      */
     public static void requireUsable() {
         check(System.getProperty("os.name"), System.getProperty("os.arch"));
@@ -30,11 +32,11 @@ public final class Platform {
         }
     }
 
-    /** Struct layouts and request numbers are verified (ci/abi) for these only; elsewhere they may silently differ. */
+    /** Structure layouts and request numbers are verified (ci/abi) for these only; on other systems they may differ. */
     static void check(String os, String arch) {
         if (!os.equals("Linux") || !(arch.equals("amd64") || arch.equals("aarch64"))) {
             throw new UnsupportedOperationException("cenalloc supports Linux on amd64 and aarch64, and this is " + os
-                    + " on " + arch + ": the kernel structures that it knows may have another layout here");
+                    + " on " + arch + ": the kernel's structures may have another layout here");
         }
     }
 }

@@ -1,2 +1,2 @@
-/** System calls that return {@code -errno}, and what is needed to read their results. */
+/** System calls that return {@code -errno}, and constants to read their results. */
 package dev.cenalloc.bindings;

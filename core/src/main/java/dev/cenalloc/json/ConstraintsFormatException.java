@@ -3,22 +3,22 @@ package dev.cenalloc.json;
 import java.io.IOException;
 
 /**
- * A document is not a constraint set, or not a profile. The message says what is wrong and what to write instead; where it is wrong are
- * fields. The one exception that any text or bytes can cause.
+ * A document is not a constraint set, or not a profile. The message says what is wrong and what to write instead; the
+ * place is in fields. No other exception is caused by the content of a document.
  */
 public final class ConstraintsFormatException extends IOException {
     private static final long serialVersionUID = 1;
 
-    /** A value from the document may be as long as the document. */
+    /** A reason may quote a value, which may be as long as the document. */
     private static final int LONGEST_REASON = 500;
 
-    /** Without the place. */
+    /** The message without the place. */
     private final String reason;
-    /** JSON pointer. */
+    /** The JSON pointer (RFC 6901). */
     private final String pointer;
-    /** From 1 on. */
+    /** From 1. */
     private final int line;
-    /** From 1 on. */
+    /** From 1. */
     private final int column;
 
     ConstraintsFormatException(String reason, String pointer, int line, int column) {
@@ -39,19 +39,19 @@ public final class ConstraintsFormatException extends IOException {
     }
 
     /**
-     * {@return the JSON pointer (RFC 6901) of the value that is wrong, such as {@code "/require/maxSize"}} Empty for the
-     * document as a whole.
+     * {@return the JSON pointer (RFC 6901) of the wrong value, such as {@code "/require/maxSize"}; empty for the whole
+     * document}
      */
     public String pointer() {
         return pointer;
     }
 
-    /** {@return the line, from 1 on} */
+    /** {@return the line of the wrong value, from 1} */
     public int line() {
         return line;
     }
 
-    /** {@return the character in the line, from 1 on} */
+    /** {@return the character in the line, from 1} */
     public int column() {
         return column;
     }

@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Objects;
 
 /**
  * Constraint sets as JSON, version 1. Stateless, safe for any number of threads.
@@ -26,66 +27,67 @@ import java.nio.charset.StandardCharsets;
  * }
  * }
  *
- * <p>Keys are those of {@link dev.cenalloc.Field#key}; {@code advise} has the
- * {@linkplain dev.cenalloc.Field#isAdvisory advisory} ones and {@code require} the others. Only the version is mandatory.
- * A value is, by the field's rule:
+ * <p>The keys are those of {@link dev.cenalloc.plan.Field#key}. {@code advise} has the
+ * {@linkplain dev.cenalloc.plan.Field#isAdvisory advisory} fields, {@code require} the others. Only the version is
+ * mandatory. The field's rule determines its value:
  *
  * <ul>
- *   <li>for a number: an integer from 1 to 2<sup>63</sup>-1; for a limit (MIN) also {@code "unlimited"}, which says as much
- *       as silence
- *   <li>for yes or no: {@code true}, or {@code false}, which says as much as silence. For the two fields that need
- *       everybody's consent {@code false} also takes back what another field implies: a list of nothing but protected
- *       heaps accepts protected memory, unless {@code "acceptsProtected": false} says otherwise
- *   <li>for {@code heaps}, {@code near} and {@code usage}: a list of at least one string; for {@code usage}, names of
- *       {@link dev.cenalloc.Usage}; {@code near} may be empty, which devices that disagree leave of it
- *   <li>for {@code highestAddress}: an object with an integer, or {@code "unlimited"}, for each address space
+ *   <li>a number: an integer from 1 to 2<sup>63</sup>-1; for a limit (MIN) also {@code "unlimited"}, which means the
+ *       same as an absent field
+ *   <li>a flag: {@code true}, or {@code false}, which means the same as an absent field. Two fields need the consent of
+ *       all devices; there, {@code false} also withdraws consent that another field implies: a list of protected heaps
+ *       only implies {@code acceptsProtected}, unless {@code "acceptsProtected": false} is present
+ *   <li>{@code heaps}, {@code near} and {@code usage}: a list of at least one string; for {@code usage}, names of
+ *       {@link dev.cenalloc.plan.Usage}; {@code near} may be empty, which is the result of devices that disagree
+ *   <li>{@code highestAddress}: an object with an integer, or {@code "unlimited"}, for each address space
  * </ul>
  *
- * <p>A field in {@code advise} that this version does not know has no effect, and is kept and written again as it was
- * ({@link Constraints#unknown}). One in {@code require} is refused: somebody meant it, and it would not be kept.
- * Everything else that is not as described is refused as well: another version, a field in the wrong place, other keys, a
- * key twice, {@code null}, fractions, numbers in strings, text behind the document.
+ * <p>An unknown field in {@code advise} has no effect; it is kept and written again unchanged
+ * ({@link Constraints#unknown}). An unknown field in {@code require} is refused, since it would be ignored. Everything
+ * else that differs from this description is refused too: another version, a field in the wrong section, other keys, a
+ * duplicate key, {@code null}, fractions, numbers in strings, text after the document.
  *
- * <p>What is read may come from anybody. It has at most 2<sup>20</sup> bytes (a string: characters), is nested at most 64
- * deep, and has at most 1024 unknown fields and address spaces each; names have at most 1024 characters and numbers 1000.
+ * <p>A document may come from an untrusted source. It has at most 2<sup>20</sup> bytes (a string: characters), is
+ * nested at most 64 deep, and has at most 1024 unknown fields and at most 1024 address spaces. A name has at most 1024
+ * characters, a number at most 1000.
  */
 public final class ConstraintsJson {
-    /** The one that is read and written. */
+    /** The only version that is read and written. */
     static final int VERSION = 1;
 
     private ConstraintsJson() {}
 
     /**
-     * {@return the constraints that a document says}
+     * {@return the constraints in a document}
      *
      * @param json the document
      * @throws ConstraintsFormatException if it is not one as described above, or the constraints contradict each other
      */
     public static Constraints read(String json) throws ConstraintsFormatException {
-        return ConstraintsReader.read(json);
+        return ConstraintsReader.read(Objects.requireNonNull(json, "json"));
     }
 
     /**
-     * {@return the constraints that a document says} The stream is read to its end, but no further than a document may
-     * have, and not closed.
+     * {@return the constraints in a document} Reads the stream to its end, or to the largest size of a document, and
+     * does not close it. Blocks as the stream does.
      *
      * @param json the document, in UTF-8 without a byte order mark
      * @throws ConstraintsFormatException if it is not one as described above, or the constraints contradict each other
-     * @throws IOException what the stream throws
+     * @throws IOException as the stream throws it
      */
     public static Constraints read(InputStream json) throws IOException {
-        return read(text(json));
+        return read(text(Objects.requireNonNull(json, "json")));
     }
 
-    /** What is in a stream, if it is no longer than a document may be. */
+    /** The content of a stream, if it is not too long for a document. */
     static String text(InputStream json) throws IOException {
         return decoded(json.readNBytes(Json.LARGEST_DOCUMENT + 1));
     }
 
-    /** Here and not by the JSON library, which would guess encodings. */
+    /** Not by the JSON library, which would guess the encoding. */
     private static String decoded(byte[] utf8) throws ConstraintsFormatException {
         var text = CharBuffer.allocate(utf8.length);
-        // One byte more than a document may have can end within a character: that is too long, not broken.
+        // A document that is too long may be cut within a character: the error is the length, not the encoding.
         boolean complete = utf8.length <= Json.LARGEST_DOCUMENT;
         var result = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8), text, complete);
         String good = text.flip().toString();
@@ -95,30 +97,33 @@ public final class ConstraintsJson {
         if (result.isError()) {
             int line = (int) good.chars().filter(c -> c == '\n').count() + 1;
             int column = good.length() - good.lastIndexOf('\n');
-            throw new ConstraintsFormatException("this is not UTF-8: save the document in it", "", line, column);
+            throw new ConstraintsFormatException("this is not UTF-8: save the document in UTF-8", "", line, column);
         }
         return good;
     }
 
     /**
-     * {@return the document for some constraints} In one line, and the same for equal constraints. {@link #read(String)} gives
-     * the same constraints again.
+     * {@return the document for constraints} It has one line, and equal constraints have equal documents.
+     * {@link #read(String)} returns the same constraints again.
      *
-     * @param constraints any that a device can have
-     * @throws IllegalArgumentException if no document is read as these constraints: they are {@linkplain
-     *     Constraints#isImpossible impossible}, as merged ones may be; or the value of an {@linkplain Constraints#unknown
-     *     unknown} field is not JSON, or has spaces around it; or there is more of something than a document may have
+     * @param constraints the constraints of a device
+     * @throws IllegalArgumentException if no document has these constraints: they are
+     *     {@linkplain Constraints#isImpossible impossible}, as merged ones may be; or the value of an
+     *     {@linkplain Constraints#unknown unknown} field is not JSON, or has spaces around it; or they exceed a limit
+     *     of documents
      */
     public static String write(Constraints constraints) {
+        Objects.requireNonNull(constraints, "constraints");
         String json = Json.document(VERSION, generator -> ConstraintsWriter.write(generator, constraints));
         try {
             if (read(json).equals(constraints)) {
                 return json;
             }
         } catch (ConstraintsFormatException e) {
-            throw new IllegalArgumentException("no document says: " + constraints + "; " + e.getMessage(), e);
+            throw new IllegalArgumentException(
+                    "no document can have these constraints: " + constraints + "; " + e.getMessage(), e);
         }
-        throw new IllegalArgumentException("no document says: " + constraints + "; is each value in "
-                + constraints.unknown() + " JSON, without spaces around it?");
+        throw new IllegalArgumentException("no document can have these constraints: " + constraints + "; each value in "
+                + constraints.unknown() + " must be JSON, without spaces around it");
     }
 }

@@ -19,8 +19,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * Reads one document, in two passes: the first sees that all of it is JSON of a version that is known, the second what it
- * means. So a newer document is refused for its version, wherever in it that is, and not for what is new in it.
+ * Reads one document in two passes. The first checks that it is JSON of a known version, the second interprets it. So a
+ * newer document is refused for its version, wherever the version is in it, and not for its new fields.
  */
 final class ConstraintsReader {
     private static final String UNLIMITED = "unlimited";
@@ -30,7 +30,7 @@ final class ConstraintsReader {
 
     private final String text;
     private final JsonParser parser;
-    /** Whether this is part of a profile, which has the version, and a device, of which more may be said. */
+    /** Whether this is a device in a profile: the profile has the version, and a device has more keys. */
     private final boolean nested;
 
     private boolean iommu;
@@ -43,7 +43,7 @@ final class ConstraintsReader {
         this.nested = nested;
     }
 
-    /** What a profile says of one device. */
+    /** The description of one device in a profile. */
     record Described(Constraints constraints, boolean behindIommu) {}
 
     static Constraints read(String text) throws ConstraintsFormatException {
@@ -54,7 +54,7 @@ final class ConstraintsReader {
         return pass(text, false, ConstraintsReader::interpret).constraints;
     }
 
-    /** As {@link #read}, for the object of one device in a profile, which is known to be JSON. */
+    /** As {@link #read}, for a device in a profile; the text is known to be JSON. */
     static Described readDevice(String text) throws ConstraintsFormatException {
         ConstraintsReader reader = pass(text, true, ConstraintsReader::interpret);
         return new Described(reader.constraints, reader.iommu);
@@ -77,9 +77,9 @@ final class ConstraintsReader {
                 pass.run(reader);
                 return reader;
             } catch (JacksonException e) {
-                // Limits that are exceeded have no place.
+                // An exceeded limit has no location.
                 JsonLocation place = e.getLocation() == null ? parser.currentLocation() : e.getLocation();
-                throw reader.refusal("this is not JSON, or too much of it: " + e.getOriginalMessage(), place);
+                throw reader.refusal("this is not JSON, or exceeds a limit: " + e.getOriginalMessage(), place);
             }
         } catch (ConstraintsFormatException e) {
             throw e;
@@ -115,15 +115,14 @@ final class ConstraintsReader {
                 found = true;
                 if (value != JsonToken.VALUE_NUMBER_INT
                         || !parser.getText().equals(String.valueOf(ConstraintsJson.VERSION))) {
-                    throw refusal(
-                            "the version is not " + ConstraintsJson.VERSION
-                                    + ", the only one that is known here: write the constraints in that, or use a newer library");
+                    throw refusal("the version is not " + ConstraintsJson.VERSION
+                            + ", the only known one: write the constraints in that version, or use a newer library");
                 }
             }
             parser.skipChildren();
         }
         if (parser.nextToken() != null) {
-            throw refusal("something follows the constraint set: a document has one");
+            throw refusal("text follows the constraint set: leave it out");
         }
         if (!found) {
             throw refusal("the version is missing: write \"version\": " + ConstraintsJson.VERSION);
@@ -132,7 +131,7 @@ final class ConstraintsReader {
 
     private void interpret() throws IOException {
         if (parser.nextToken() != JsonToken.START_OBJECT) {
-            throw refusal("here belongs an object with require and advise");
+            throw refusal("this must be an object with require and advise");
         }
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String key = parser.currentName();
@@ -145,7 +144,7 @@ final class ConstraintsReader {
                     expect(JsonToken.VALUE_FALSE, "true or false");
                 }
             } else if (nested || !key.equals("version")) { // that was checked
-                throw refusal("there is no \"" + key + "\" beside require and advise, and fields are in those");
+                throw refusal("\"" + key + "\" is not a section: write fields in require or advise");
             }
         }
         if (!withdrawn.isEmpty()) {
@@ -156,7 +155,9 @@ final class ConstraintsReader {
         }
     }
 
-    /** Consents to all but what was withdrawn, and says nothing else: merged with it, other constraints lose just that. */
+    /**
+     * Constraints with every consent except the withdrawn ones: merged with them, other constraints lose only these.
+     */
     private Constraints consents() {
         Constraints given = Constraints.NONE;
         for (Field field : Field.values()) {
@@ -175,9 +176,9 @@ final class ConstraintsReader {
             String key = parser.currentName();
             Field field = FIELDS.get(key);
             if (field == null && !advisory) {
-                throw refusal("no required field is called \"" + key
-                        + "\", and a requirement that is not understood cannot be kept: correct the name, or if it is only"
-                        + " advice, write it in advise");
+                throw refusal(
+                        "\"" + key + "\" is not a known field, and an unknown requirement cannot be kept: correct the"
+                                + " name, or write it in advise if it is only advice");
             }
             if (field != null && field.isAdvisory() != advisory) {
                 throw refusal(
@@ -198,7 +199,7 @@ final class ConstraintsReader {
         }
         long start = parser.currentTokenLocation().getCharOffset();
         parser.skipChildren();
-        // Strings are read only when somebody asks for them.
+        // The parser reads a string only when its value is requested.
         parser.finishToken();
         long end = parser.currentLocation().getCharOffset();
         return constraints.withUnknown(key, text.substring((int) start, (int) end));
@@ -247,7 +248,7 @@ final class ConstraintsReader {
             try {
                 limited = limited.highestAddress(space, number(" or \"unlimited\""));
             } catch (IllegalArgumentException e) {
-                // Here and not where the others are: of this place.
+                // Not with the others, since the location is this one.
                 throw refusal(String.valueOf(e.getMessage()));
             }
         }
@@ -255,7 +256,7 @@ final class ConstraintsReader {
     }
 
     private Constraints near(List<String> places) {
-        // Of advice that contradicts itself nothing is left; that is not the same as no advice.
+        // Contradicting advice leaves an empty list, which differs from no advice.
         return places.isEmpty() ? constraints.near(List.of("here")).near(List.of("there")) : constraints.near(places);
     }
 
@@ -266,7 +267,7 @@ final class ConstraintsReader {
                     .filter(usage -> usage.name().equals(name))
                     .findFirst()
                     .orElseThrow(() -> refusal(
-                            "no usage is called \"" + name + "\": write some of " + Arrays.toString(Usage.values()))));
+                            "\"" + name + "\" is not a usage: write some of " + Arrays.toString(Usage.values()))));
         }
         return used;
     }
@@ -275,7 +276,7 @@ final class ConstraintsReader {
 
     private void expect(JsonToken token, String what) throws IOException {
         if (parser.currentToken() != token) {
-            throw refusal("here belongs " + what);
+            throw refusal("this must be " + what);
         }
     }
 
@@ -290,7 +291,7 @@ final class ConstraintsReader {
         try {
             return Long.parseLong(parser.getText());
         } catch (NumberFormatException e) {
-            throw refusal("here belongs " + wanted);
+            throw refusal("this must be " + wanted);
         }
     }
 

@@ -11,7 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** Writes any constraints, also impossible ones, as the two sections of a document. Stateless. */
+/** Writes constraints, including impossible ones, as the two sections of a document. Stateless. */
 final class ConstraintsWriter {
     private ConstraintsWriter() {}
 
@@ -65,7 +65,7 @@ final class ConstraintsWriter {
         }
     }
 
-    /** Of alignments that have no common multiple, there is no number to write; only merged constraints have such. */
+    /** Alignments without a common multiple have no number; only merged constraints can have them. */
     private static void number(JsonGenerator generator, Field field, long value) throws IOException {
         if (field.rule() == Rule.LCM && value == Long.MAX_VALUE) {
             generator.writeNull();
@@ -84,8 +84,8 @@ final class ConstraintsWriter {
     }
 
     /**
-     * Whether what is said would be read as consent. In merged constraints the consent may be gone while the heaps that imply
-     * it are still there; to leave it out would give it back.
+     * Whether the written fields would be read as consent. Merged constraints may have lost the consent and still have
+     * the heaps that imply it; then the consent must be written as withdrawn.
      */
     private static boolean isImpliedConsent(Constraints constraints, Field field) {
         if (field.rule() != Rule.AND) {
@@ -98,7 +98,7 @@ final class ConstraintsWriter {
         return !heaps.isEmpty() && Constraints.NONE.onlyHeaps(heaps).flag(field);
     }
 
-    /** As it is, unless it is no JSON: then as a string, since it may be anything and must not become part of the syntax. */
+    /** Unchanged if it is JSON, else as a string, so that it cannot become part of the syntax. */
     private static void unknown(JsonGenerator generator, String key, String value) throws IOException {
         generator.writeFieldName(key);
         if (Json.isValue(value)) {

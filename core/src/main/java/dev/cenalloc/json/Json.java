@@ -12,12 +12,14 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 
-/** How this module uses the JSON library. Stateless, safe for any number of threads. */
+/** The use of the JSON library, with its limits. Stateless, safe for any number of threads. */
 final class Json {
-    /** Characters, and of a stream bytes, in a document that is read. */
+    /** The largest document that is read, in characters; from a stream, in bytes. */
     static final int LARGEST_DOCUMENT = 1 << 20;
 
-    /** In one object with names of the writer's choice. {@link Constraints} copies what it has with each addition. */
+    /**
+     * The most entries in an object with arbitrary names. {@link Constraints} copies its entries with each addition.
+     */
     static final int MOST_ENTRIES = 1024;
 
     private static final int DEEPEST_NESTING = 64;
@@ -33,21 +35,21 @@ final class Json {
                     .maxNumberLength(LONGEST_NUMBER)
                     .build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            // The table of names is shared by all documents, and names that collide on purpose fill it.
+            // All documents share the table of names; a hostile document could fill it with colliding names.
             .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
-            // Half a surrogate pair survives any encoding only in this form.
+            // Only this form keeps half a surrogate pair in any encoding.
             .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
             .build();
 
     private Json() {}
 
-    /** Something that is written to a generator. */
+    /** Writes to a generator. */
     @FunctionalInterface
     interface Content {
         void writeTo(JsonGenerator generator) throws IOException;
     }
 
-    /** The text of an object with this content, begun with the version. */
+    /** Returns the text of an object with the version and this content. */
     static String document(int version, Content content) {
         var text = new StringWriter();
         try (JsonGenerator generator = FACTORY.createGenerator(text)) {

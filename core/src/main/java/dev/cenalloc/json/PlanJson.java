@@ -17,34 +17,36 @@ import dev.cenalloc.plan.Statement;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
- * Explanations as JSON, version 1: what {@link Plan#explain} and {@link Choice#explain} say in words. Written only. Asks
- * nothing of the kernel. Stateless, safe for any number of threads.
+ * Explanations as JSON, version 1: the content of {@link Plan#explain} and {@link Choice#explain}. For writing only.
+ * Makes no system call. Stateless, safe for any number of threads.
  *
  * <p>A plan is an object with
  *
  * <ul>
- *   <li>{@code size} in bytes, left out where {@link Plan#size} is empty
- *   <li>{@code layout}, left out where {@link Plan#layout} is empty: {@code format} (a {@link dev.cenalloc.PixelFormat}),
- *       {@code width}, {@code height}, {@code modifier}, {@code buffer}, and {@code planes}, each with {@code offset}, {@code pitch}
- *       and {@code lines}
- *   <li>{@code devices} and {@code leftOut}: {@code name}, {@code source}, {@code detail}, {@code behindIommu}, {@code
- *       optional}, the {@code constraints} that count, and in {@code alternatives} all that it declares
- *   <li>{@code constraints}: all of them, merged
- *   <li>{@code narrowing}: of each field of those, the statements without which it would be another
- *   <li>{@code candidates}, best first: {@code heap}, {@code score}, and in {@code assurances} how far each field is kept
+ *   <li>{@code size} in bytes, absent if {@link Plan#size} is empty
+ *   <li>{@code layout}, absent if {@link Plan#layout} is empty: {@code format} (a
+ *       {@link dev.cenalloc.image.PixelFormat}), {@code width}, {@code height}, {@code modifier}, {@code buffer}, and
+ *       {@code planes}, each with {@code offset} and {@code pitch} in bytes, and {@code lines}
+ *   <li>{@code devices} and {@code leftOut}: {@code name}, {@code source}, {@code detail}, {@code behindIommu},
+ *       {@code optional}, the {@code constraints} that were chosen, and in {@code alternatives} all declared ones
+ *   <li>{@code constraints}: the merged constraints of all devices
+ *   <li>{@code narrowing}: for each field of the merged constraints, the statements that determine its value
+ *   <li>{@code candidates}, best first: {@code heap}, {@code score}, and in {@code assurances} how far each field is
+ *       guaranteed
  *   <li>{@code rejected}: {@code heap}, {@code cause}, {@code reason}, {@code statements}
- *   <li>{@code conflict}, if there is one: {@code smallest} and {@code statements}
+ *   <li>{@code conflict}, absent if there is none: {@code smallest} and {@code statements}
  * </ul>
  *
- * <p>Constraints are objects with {@code require} and {@code advise}, as {@link ConstraintsJson} describes them, and unlike
- * there may be impossible: a list of heaps may be empty, and alignments that have no common multiple are {@code null}. An
- * unknown field whose value is not JSON is a string. A statement has {@code device}, {@code source}, {@code detail}, {@code
- * field}, and {@code value} in words.
+ * <p>Constraints are objects with {@code require} and {@code advise}, as {@link ConstraintsJson} describes them. Unlike
+ * there, they may be impossible: a list of heaps may be empty, and alignments without a common multiple are
+ * {@code null}. An unknown field whose value is not JSON is a string. A statement has {@code device}, {@code source},
+ * {@code detail}, {@code field}, and {@code value} in words.
  *
- * <p>A choice is an object with the chosen {@code heap}, the {@code reason}, what {@code failed} before ({@code heap},
- * {@code errno} and its {@code name}), and the {@code plan}.
+ * <p>A choice is an object with the chosen {@code heap}, the {@code reason}, the heaps that {@code failed} before
+ * ({@code heap}, {@code errno} and its {@code name}), and the {@code plan}.
  */
 public final class PlanJson {
     private static final int VERSION = 1;
@@ -52,20 +54,22 @@ public final class PlanJson {
     private PlanJson() {}
 
     /**
-     * {@return the document for a plan} In one line. Takes as long as {@link Plan#explain}.
+     * {@return the document for a plan, in one line} Takes as long as {@link Plan#explain}.
      *
-     * @param plan any
+     * @param plan the plan
      */
     public static String write(Plan plan) {
+        Objects.requireNonNull(plan, "plan");
         return Json.document(VERSION, generator -> plan(generator, plan));
     }
 
     /**
-     * {@return the document for a choice} In one line. Takes as long as {@link Choice#explain}.
+     * {@return the document for a choice, in one line} Takes as long as {@link Choice#explain}.
      *
-     * @param choice any
+     * @param choice the choice
      */
     public static String write(Choice choice) {
+        Objects.requireNonNull(choice, "choice");
         return Json.document(VERSION, generator -> {
             generator.writeStringField("heap", choice.heap().name());
             generator.writeStringField("reason", choice.reason());

@@ -19,8 +19,8 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * What somebody knows of the devices of a board, as a file that is checked in or shipped with it: constraints by the name of
- * a device, and heaps by use, as an administrator's table. Immutable.
+ * The known constraints of the devices of a board, as a file that is shipped with the board or checked in: constraints
+ * by the name of a device, and heaps by use, as in an administrator's table. Immutable.
  *
  * {@snippet lang=json :
  * {
@@ -35,9 +35,9 @@ import java.util.TreeMap;
  * }
  * }
  *
- * <p>A device has {@code require} and {@code advise} as {@link ConstraintsJson} describes them, and {@code iommu} if it is
- * behind one ({@link Device#behindIommu}). A use has the heaps that its buffers may come from. All but the version may be
- * left out; what is not as described is refused. There are at most 1024 devices and as many uses in a document.
+ * <p>A device has {@code require} and {@code advise} as {@link ConstraintsJson} describes them, and {@code iommu} if it
+ * is behind an IOMMU ({@link Device#behindIommu}). A use has the heaps that its buffers may come from. Only the version
+ * is mandatory. A document that differs from this description is refused. It has at most 1024 devices and 1024 uses.
  */
 public final class Profile {
     private static final int VERSION = 1;
@@ -53,38 +53,40 @@ public final class Profile {
     }
 
     /**
-     * {@return a profile that says nothing yet}
+     * {@return a profile without devices and uses}
      *
-     * @param name what explanations call it, such as the name of its file
+     * @param name its name in explanations, such as the name of its file
      */
     public static Profile empty(String name) {
-        return new Profile(Objects.requireNonNull(name), Map.of(), Map.of());
+        return new Profile(Objects.requireNonNull(name, "name"), Map.of(), Map.of());
     }
 
     /**
      * {@return the profile in a document}
      *
-     * @param name what explanations call it, such as the name of its file
+     * @param name its name in explanations, such as the name of its file
      * @param json the text, at most 2<sup>20</sup> characters
      * @throws ConstraintsFormatException if it is not as described above
      */
     public static Profile read(String name, String json) throws ConstraintsFormatException {
-        return new Reader(name, json).read();
+        return new Reader(Objects.requireNonNull(name, "name"), Objects.requireNonNull(json, "json")).read();
     }
 
     /**
-     * {@return the profile in a stream, which is read to its end and not closed}
+     * {@return the profile in a stream} Reads the stream to its end, or to the largest size of a document, and does not
+     * close it. Blocks as the stream does.
      *
-     * @param name what explanations call it, such as the name of its file
-     * @param json UTF-8, at most 2<sup>20</sup> bytes
+     * @param name its name in explanations, such as the name of its file
+     * @param json the text in UTF-8, at most 2<sup>20</sup> bytes
      * @throws ConstraintsFormatException if it is not as described above
-     * @throws IOException of the stream
+     * @throws IOException as the stream throws it
      */
     public static Profile read(String name, InputStream json) throws IOException {
-        return read(name, ConstraintsJson.text(json));
+        Objects.requireNonNull(name, "name");
+        return read(name, ConstraintsJson.text(Objects.requireNonNull(json, "json")));
     }
 
-    /** {@return the document for this profile} In one line; reading it gives an equal one. */
+    /** {@return the document for this profile, in one line} Reading it returns an equal profile. */
     public String write() {
         return Json.document(VERSION, generator -> {
             generator.writeObjectFieldStart("devices");
@@ -110,13 +112,13 @@ public final class Profile {
     }
 
     /**
-     * {@return this profile with a device more, or another description of one}
+     * {@return this profile with a device added, or replaced if it has one of this name}
      *
-     * @param device with one set of constraints
-     * @throws IllegalArgumentException if it declares nothing, or alternatives
+     * @param device a device with one set of constraints
+     * @throws IllegalArgumentException if it declares no constraints, or alternatives
      */
     public Profile with(Device device) {
-        if (device.alternatives().size() != 1) {
+        if (Objects.requireNonNull(device, "device").alternatives().size() != 1) {
             throw new IllegalArgumentException(device.name() + " does not declare one set of constraints");
         }
         var more = new TreeMap<>(devices);
@@ -127,19 +129,22 @@ public final class Profile {
     }
 
     /**
-     * {@return this profile with another use}
+     * {@return this profile with a use added, or replaced if it has one of this name}
      *
-     * @param use a name
-     * @param heaps names of heaps, at least one
+     * @param use the name of the use
+     * @param heaps the names of the heaps, at least one
+     * @throws IllegalArgumentException if there is no heap
      */
     public Profile withUse(String use, List<String> heaps) {
+        Objects.requireNonNull(use, "use");
+        Objects.requireNonNull(heaps, "heaps");
         var more = new TreeMap<>(uses);
         more.put(use, checked(heaps));
         return new Profile(name, devices, more);
     }
 
     private static List<String> checked(List<String> heaps) {
-        Constraints.NONE.onlyHeaps(heaps); // refuses what names no heaps
+        Constraints.NONE.onlyHeaps(heaps); // refuses an empty list
         return List.copyOf(heaps);
     }
 
@@ -149,32 +154,32 @@ public final class Profile {
     }
 
     /**
-     * {@return what the profile says of a device, with {@link Source#PROFILE}; empty if nothing} With other descriptions of it,
-     * {@link Device#mostTrusted} decides.
+     * {@return the device with its constraints and {@link Origin#PROFILE}; empty if the profile does not have it} If
+     * there are other descriptions of the device, {@link Device#mostTrusted} selects one.
      *
-     * @param device its name
+     * @param device the name of the device
      */
     public Optional<Device> device(String device) {
-        return Optional.ofNullable(devices.get(device));
+        return Optional.ofNullable(devices.get(Objects.requireNonNull(device, "device")));
     }
 
     /**
-     * {@return a participant that allows the heaps of a use; empty if the profile does not know it}
+     * {@return a device that allows the heaps of a use, for plans; empty if the profile does not have the use}
      *
-     * @param use its name
+     * @param use the name of the use
      */
     public Optional<Device> use(String use) {
-        return Optional.ofNullable(uses.get(use))
+        return Optional.ofNullable(uses.get(Objects.requireNonNull(use, "use")))
                 .map(heaps -> Device.of(
                         use, Constraints.NONE.onlyHeaps(heaps), Origin.PROFILE, "profile " + name + ", table of uses"));
     }
 
-    /** {@return the names of the devices that it describes} */
+    /** {@return the names of its devices, sorted} */
     public List<String> devices() {
         return List.copyOf(devices.keySet());
     }
 
-    /** {@return the uses that it has heaps for} */
+    /** {@return the names of its uses, sorted} */
     public List<String> uses() {
         return List.copyOf(uses.keySet());
     }
@@ -188,7 +193,7 @@ public final class Profile {
         private boolean versioned;
 
         Reader(String name, String text) {
-            this.name = Objects.requireNonNull(name);
+            this.name = name;
             this.text = text;
         }
 
@@ -201,7 +206,7 @@ public final class Profile {
                     document(parser);
                 } catch (JacksonException e) {
                     JsonLocation place = e.getLocation() == null ? parser.currentLocation() : e.getLocation();
-                    throw refusal(parser, "this is not JSON, or too much of it: " + e.getOriginalMessage(), place);
+                    throw refusal(parser, "this is not JSON, or exceeds a limit: " + e.getOriginalMessage(), place);
                 }
             } catch (ConstraintsFormatException e) {
                 throw e;
@@ -222,11 +227,13 @@ public final class Profile {
                     case "version" -> version(parser);
                     case "devices" -> entries(parser, this::device);
                     case "uses" -> entries(parser, this::use);
-                    default -> throw refusal(parser, "a profile has version, devices and uses, and no \"" + key + "\"");
+                    default ->
+                        throw refusal(
+                                parser, "\"" + key + "\" is not a key of a profile: it has version, devices and uses");
                 }
             }
             if (parser.nextToken() != null) {
-                throw refusal(parser, "something follows the profile: a document has one");
+                throw refusal(parser, "text follows the profile: leave it out");
             }
             if (!versioned) {
                 throw refusal(parser, "the version is missing: write \"version\": " + VERSION);
@@ -237,7 +244,7 @@ public final class Profile {
             versioned = true;
             if (parser.currentToken() != JsonToken.VALUE_NUMBER_INT
                     || !parser.getText().equals(String.valueOf(VERSION))) {
-                throw refusal(parser, "the version is not " + VERSION + ", the only one that is known here");
+                throw refusal(parser, "the version is not " + VERSION + ", the only known one: use a newer library");
             }
         }
 
@@ -247,7 +254,7 @@ public final class Profile {
 
         private static void entries(JsonParser parser, Entry entry) throws IOException {
             if (parser.currentToken() != JsonToken.START_OBJECT) {
-                throw refusal(parser, "here belongs an object, with a name for each entry");
+                throw refusal(parser, "this must be an object, with a name for each entry");
             }
             int count = 0;
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
@@ -272,7 +279,7 @@ public final class Profile {
                 var described = ConstraintsReader.readDevice(object);
                 devices.put(device, described(name, device, described.constraints(), described.behindIommu()));
             } catch (ConstraintsFormatException e) {
-                // Its place is within the object.
+                // The location is relative to the object.
                 throw new ConstraintsFormatException(
                         e.reason(),
                         pointer + e.pointer(),
@@ -284,11 +291,11 @@ public final class Profile {
         private void use(JsonParser parser, String use) throws IOException {
             var heaps = new ArrayList<String>();
             if (parser.currentToken() != JsonToken.START_ARRAY) {
-                throw refusal(parser, "here belongs a list of heaps");
+                throw refusal(parser, "this must be a list of heaps");
             }
             while (parser.nextToken() != JsonToken.END_ARRAY) {
                 if (parser.currentToken() != JsonToken.VALUE_STRING) {
-                    throw refusal(parser, "here belongs the name of a heap");
+                    throw refusal(parser, "this must be the name of a heap");
                 }
                 heaps.add(parser.getText());
             }

@@ -1,6 +1,7 @@
 /**
- * JSON: constraint sets are read and written with {@link dev.cenalloc.json.ConstraintsJson}, explanations are written with
- * {@link dev.cenalloc.json.PlanJson}.
+ * Constraints, profiles of boards and explanations as JSON. {@link dev.cenalloc.json.ConstraintsJson} reads and writes
+ * constraints, {@link dev.cenalloc.json.Profile} the constraints of all devices of a board;
+ * {@link dev.cenalloc.json.PlanJson} writes explanations. Programs that use this package need {@code jackson-core}.
  */
 @NullMarked
 package dev.cenalloc.json;

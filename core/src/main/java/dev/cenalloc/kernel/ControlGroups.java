@@ -10,16 +10,16 @@ public final class ControlGroups {
     private ControlGroups() {}
 
     /**
-     * How much more memory the group of a process may have, of its own limits (cgroup v2) and those of all groups that it is
-     * in; empty if none is known.
+     * Returns the bytes of memory that a process may still use, by the limits of its group (cgroup v2) and of all
+     * groups above it; empty if no limit is known.
      *
      * @param membership {@code /proc/self/cgroup}
-     * @param root where the tree of groups is mounted
+     * @param root the mount point of the tree of groups
      */
     public static OptionalLong memory(Path membership, Path root) {
         String own;
         try {
-            // The line of the one tree of version 2.
+            // The line of the tree of version 2.
             own = Files.readAllLines(membership).stream()
                     .filter(line -> line.startsWith("0::/"))
                     .map(line -> line.substring("0::/".length()))
@@ -29,7 +29,7 @@ public final class ControlGroups {
             return OptionalLong.empty();
         }
         OptionalLong least = OptionalLong.empty();
-        // In a container the name may be one of outside: then the tree begins at the container's own group.
+        // In a container the name may belong to the host; the tree then begins at the container's own group.
         Path top = root.normalize();
         for (Path group = top.resolve(own).normalize();
                 group != null && group.startsWith(top);
@@ -42,10 +42,10 @@ public final class ControlGroups {
         return least;
     }
 
-    /** Of one group. */
+    /** The bytes that one group may still use. */
     private static OptionalLong left(Path group) {
         try {
-            // "max" is no number.
+            // "max", which means no limit, is not a number.
             long most =
                     Long.parseLong(Files.readString(group.resolve("memory.max")).strip());
             long used = Long.parseLong(
@@ -56,7 +56,7 @@ public final class ControlGroups {
         }
     }
 
-    /** What the group has of files, which the kernel drops before it kills. */
+    /** The bytes of cached files of the group, which the kernel drops before it kills a process. */
     private static long cached(Path group) {
         try {
             return Files.readAllLines(group.resolve("memory.stat")).stream()

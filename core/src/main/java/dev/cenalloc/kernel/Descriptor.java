@@ -4,43 +4,45 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One open file descriptor, the calls under way on it and what is held by it. A number may be reused the moment it is
- * closed, so closing is put off until the last call has returned; and while something holds it, a mapping or a CPU
- * access, it cannot be closed at all. Lock-free, allocates nothing.
+ * One open file descriptor, with counts of the calls under way and of its holds. Closed by its owner. The kernel may
+ * reuse a number as soon as it is closed, so closing waits until the last call has returned. While a mapping or a CPU
+ * access holds the descriptor, it refuses to close. Thread-safe and lock-free; its calls allocate no objects.
  */
 public final class Descriptor {
-    /** One call under way; room for 16 million. */
+    /** One call under way, of at most 16 million. */
     private static final long CALL = 1;
 
     private static final long CALLS = (1L << 24) - 1;
-    /** One mapping or access that is open; as many. */
+    /** One open mapping or access, of at most 16 million. */
     private static final long HOLD = 1L << 24;
 
     private static final long HOLDS = CALLS << 24;
-    /** Nobody may begin a call or hold it any more. */
+    /** No call may begin, and nothing may hold it any more. */
     private static final long CLOSED = 1L << 62;
-    /** The number has gone back to the kernel. */
+    /** The number has been closed. */
     private static final long GONE = 1L << 63;
 
     private final Kernel kernel;
-    /** Changes only while nobody else can use it. */
+    /** Changes only while no other thread can use it. */
     private int fd;
-    /** Runs once the number has gone back. */
+    /** Runs after the number has been closed. */
     private final Runnable afterwards;
 
     private final AtomicLong state = new AtomicLong();
 
+    /** Owns an open descriptor. */
     public Descriptor(Kernel kernel, int fd) {
         this(kernel, fd, () -> {});
     }
 
+    /** Owns an open descriptor; {@code afterwards} runs once, after the number has been closed. */
     public Descriptor(Kernel kernel, int fd, Runnable afterwards) {
         this.kernel = kernel;
         this.fd = fd;
         this.afterwards = afterwards;
     }
 
-    /** As {@link #close()} of the object, or if there is none yet, of the number. */
+    /** Closes the descriptor, or the number if there is no descriptor yet. */
     public static void close(Kernel kernel, int fd, @Nullable Descriptor descriptor) {
         if (descriptor == null) {
             kernel.close(fd);
@@ -49,26 +51,28 @@ public final class Descriptor {
         }
     }
 
-    /** The number, valid until the matching {@link #release}. */
+    /** Begins a call: returns the number, which is valid until the matching {@link #release}. */
     public int acquire() {
         return add(CALL);
     }
 
+    /** Ends a call; closes the number if it was the last one and the descriptor is closed. */
     public void release() {
         remove(CALL);
         closeWhenUnused();
     }
 
-    /** As {@link #acquire}, and keeps it from being closed until the matching {@link #drop}. */
+    /** As {@link #acquire}, for a mapping or an access: refuses {@link #close} until the matching {@link #drop}. */
     public int hold() {
         return add(HOLD);
     }
 
+    /** Ends a hold. */
     public void drop() {
         remove(HOLD);
     }
 
-    /** No deeper than {@link #add}: where there was stack for that, the undoing cannot overflow it. */
+    /** Needs no more stack than {@link #add}: if that had enough stack, this has too. */
     private void remove(long what) {
         long before;
         do {
@@ -87,17 +91,19 @@ public final class Descriptor {
         return fd;
     }
 
+    /** Returns whether it can be used. */
     public boolean isOpen() {
         return (state.get() & CLOSED) == 0;
     }
 
+    /** Returns whether the number has been closed. */
     public boolean isGone() {
         return (state.get() & GONE) != 0;
     }
 
     /**
-     * Refuses further use; the number goes back to the kernel when the calls under way have returned. Idempotent: what an
-     * error has stopped goes on with the next call.
+     * Refuses further use; the number is closed when the calls under way have returned. Idempotent: after an error, the
+     * next call continues.
      *
      * @throws IllegalStateException if it is held; nothing has changed
      */
@@ -117,7 +123,7 @@ public final class Descriptor {
     }
 
     /**
-     * As {@link #close}, without giving the number back: it is the caller's until {@link #finish} or {@link #reopen}.
+     * As {@link #close}, without closing the number: the caller owns it until {@link #finish} or {@link #reopen}.
      *
      * @return the number, or -1 if it is closed, held, or a call is under way
      */
@@ -125,13 +131,13 @@ public final class Descriptor {
         return state.compareAndSet(0, CLOSED | CALL) ? fd : -1;
     }
 
-    /** Whether it is open, and has this number. */
+    /** Returns whether it is open and has this number. */
     public boolean is(int number) {
         return isOpen() && fd == number;
     }
 
     /**
-     * Takes another number; the one before goes back to the kernel.
+     * Takes another number and closes the previous one.
      *
      * @throws IllegalStateException if it is closed, held, or a call is under way; nothing has changed
      */
@@ -139,30 +145,30 @@ public final class Descriptor {
         StackRoom.require();
         int before = seize();
         if (before < 0) {
-            throw new IllegalStateException(isOpen() ? "in use by another thread at this moment" : "already closed");
+            throw new IllegalStateException(isOpen() ? "in use by another thread" : "already closed");
         }
         fd = other;
         reopen();
         kernel.close(before);
     }
 
-    /** After {@link #seize}: gives the number back. */
+    /** After {@link #seize}: closes the number. */
     public void finish() {
         release();
     }
 
-    /** After {@link #seize}: as if nothing had happened. */
+    /** After {@link #seize}: makes it usable again. */
     public void reopen() {
         state.set(0);
     }
 
-    /** As {@link #close}, held or not: for what nobody can reach any more. */
+    /** As {@link #close}, even if it is held: for a descriptor that is unreachable. */
     public void abandon() {
         state.getAndUpdate(s -> s | CLOSED);
         closeWhenUnused();
     }
 
-    /** Several threads may see the last call return; one of them takes the state to GONE. */
+    /** Several threads may see the last call return; one of them sets GONE and closes the number. */
     private void closeWhenUnused() {
         long now = state.get();
         while ((now & CLOSED) != 0 && (now & CALLS) == 0 && (now & GONE) == 0) {
@@ -178,7 +184,7 @@ public final class Descriptor {
     private void giveBack() {
         boolean gone = false;
         try {
-            // An error here comes before the system call, which itself cannot fail.
+            // An error here happens before the system call, which itself cannot fail.
             kernel.close(fd);
             gone = true;
             afterwards.run();

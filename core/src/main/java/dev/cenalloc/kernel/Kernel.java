@@ -9,86 +9,99 @@ import java.util.List;
 import java.util.OptionalLong;
 
 /**
- * What this library asks of the kernel; {@link LinuxKernel} is the real one, tests have a fake. Calls return a result
- * that is not negative, or {@code -errno}.
+ * The system calls and files of the kernel that this library uses; {@link LinuxKernel} is the real one, tests have a
+ * fake. Calls return a result that is not negative, or {@code -errno}. Safe for any number of threads.
  */
 public interface Kernel {
-    /** The names in a directory of device nodes, sorted. */
+    /** Returns the names in a directory of device nodes, sorted. */
     List<String> list(Path directory) throws IOException;
 
-    /** Where a path leads when every symbolic link in it is followed; the path itself if it has none. */
+    /** Returns the path with every symbolic link followed. */
     Path realPath(Path path) throws IOException;
 
+    /** Opens a node with {@code O_*} flags; returns a descriptor. */
     int open(Path path, int flags);
 
+    /** Closes a descriptor. The number is free afterwards, whatever the result is. */
     int close(int fd);
 
+    /** Makes a request to a driver. May block. */
     int ioctl(int fd, long request, MemorySegment argument);
 
-    /** As {@link #ioctl}, without allocating, for requests that have done nothing when they fail. */
+    /** As {@link #ioctl}, without allocating objects, for requests that have no effect when they fail. */
     int repeatableIoctl(int fd, long request, MemorySegment argument);
 
-    /** Waits on {@code count} {@link Linux#POLLFD} structures, without allocating: how many are ready, 0 after the time. */
+    /**
+     * Waits on {@code count} {@link Linux#POLLFD} structures; returns how many are ready, 0 after the timeout.
+     * Allocates no objects.
+     */
     int poll(MemorySegment fds, long count, int timeoutMillis);
 
-    /** Reads into the whole of {@code target} at most, without allocating: the number of bytes. */
+    /** Reads at most the size of {@code target}; returns the number of bytes. Allocates no objects. May block. */
     long read(int fd, MemorySegment target);
 
-    /** An anonymous file in memory. */
+    /** Creates an anonymous file in memory; returns a descriptor. */
     int memfdCreate(String name, int flags);
 
+    /** Sets the length of a file, in bytes. */
     int ftruncate(int fd, long length);
 
-    /** Gives a file its memory, up to {@code length}. */
+    /** Allocates the memory of a file up to {@code length} bytes. May block. */
     int fallocate(int fd, long length);
 
+    /** Adds {@code F_SEAL_*} seals to an anonymous file. */
     int addSeals(int fd, int seals);
 
+    /** Fills a {@code struct stat} of {@link Linux#STAT_SIZE} bytes. */
     int fstat(int fd, MemorySegment stat);
 
-    /** Maps the descriptor from its start, shared: an address, or {@code -errno}. */
+    /** Maps the descriptor from its start, shared; returns the address. */
     long mmap(int fd, long length, int protection);
 
+    /** Unmaps what {@link #mmap} mapped. */
     int munmap(long address, long length);
 
-    /** Puts zeroed pages of nobody where something was mapped, which is unmapped by that. */
+    /** Replaces a mapping with zeroed anonymous pages, in one step. */
     int coverPages(long address, long length);
 
-    /** A mapping as a segment, which can be touched as long as {@code arena} is open; that unmaps nothing. */
+    /** Returns a mapping as a segment, valid until {@code arena} is closed; closing the arena does not unmap. */
     MemorySegment view(long address, long length, Arena arena);
 
-    /** The number of the device behind a node ({@code dev_t}); 0 if it is no character device; or {@code -errno}. */
+    /** Returns the device number of a node ({@code dev_t}); 0 if the node is not a character device. */
     long deviceNumber(Path node);
 
-    /** The major number of a device, as the C library's {@code major}. */
+    /** Returns the major part of a device number, as {@code major} of the C library. */
     static int major(long number) {
         return (int) ((number >> 8 & 0xFFF) | (number >> 32 & ~0xFFF));
     }
 
-    /** The directory in sysfs of the device with this number; it need not exist. */
+    /** Returns the directory in sysfs of the device with this number; it may not exist. */
     Path sysfs(long number);
 
-    /** The lines of {@code /proc/self/fdinfo/FD}. */
+    /** Returns the lines of {@code /proc/self/fdinfo/FD}. */
     List<String> fdinfo(int fd) throws IOException;
 
-    /** Whether this process may open the node for reading. */
+    /** Returns whether this process may open the node for reading. */
     boolean isReadable(Path path);
 
-    /** Whether the node is there. */
+    /** Returns whether the node exists. */
     boolean exists(Path path);
 
-    /** Bytes in a page. */
+    /** Returns the size of a page in bytes. */
     long pageSize();
 
-    /** A number of {@code /proc/meminfo}, sizes in bytes; empty if this kernel does not tell. */
+    /** Returns a number of {@code /proc/meminfo}, sizes in bytes; empty if this kernel does not report it. */
     OptionalLong meminfo(String key);
 
-    /** Free bytes of memory, where {@code /proc} does not tell; empty if that is not told either. */
+    /** Returns the free bytes of memory, without {@code /proc}; empty if the kernel does not report them. */
     OptionalLong freeMemory();
 
-    /** Bytes of memory that the groups of this process (cgroup v2) may have beside what they have; empty if not limited. */
+    /**
+     * Returns the bytes of memory that the control groups of this process (cgroup v2) may still use; empty without a
+     * limit.
+     */
     OptionalLong groupMemory();
 
-    /** A number among the parameters of a module in {@code /sys/module}; empty if this kernel does not tell. */
+    /** Returns a numeric parameter of a module in {@code /sys/module}; empty if this kernel does not report it. */
     OptionalLong moduleParameter(String module, String parameter);
 }

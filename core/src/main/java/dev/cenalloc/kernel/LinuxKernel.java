@@ -12,28 +12,33 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
-/** The kernel under this process. Stateless, safe for any number of threads. */
+/** The kernel of this machine. Stateless, safe for any number of threads. */
 public final class LinuxKernel implements Kernel {
     // inode(7)
     private static final int FILE_TYPE = 0xF000;
     private static final int CHARACTER_DEVICE = 0x2000;
 
-    /** Made at the first use, since a platform that is not supported throws. */
-    private static final class Holder {
-        static final LinuxKernel INSTANCE = new LinuxKernel();
-    }
+    /** Created at the first use: its creation throws on an unsupported platform. */
+    private static volatile @Nullable LinuxKernel instance;
 
     private LinuxKernel() {}
 
     /**
-     * The one instance.
+     * Returns the instance.
      *
-     * @throws UnsupportedOperationException on anything but Linux on amd64 or aarch64
+     * @throws UnsupportedOperationException on other systems than Linux on amd64 or aarch64
+     * @throws IllegalCallerException if Java denies native access
      */
     public static LinuxKernel instance() {
-        Platform.requireUsable();
-        return Holder.INSTANCE;
+        LinuxKernel kernel = instance;
+        if (kernel == null) {
+            Platform.requireUsable(); // links a function to learn whether Java permits it: once is enough
+            kernel = new LinuxKernel();
+            instance = kernel;
+        }
+        return kernel;
     }
 
     @Override
@@ -152,7 +157,7 @@ public final class LinuxKernel implements Kernel {
 
     @Override
     public List<String> fdinfo(int fd) throws IOException {
-        // A name may be any bytes; in Latin-1 they all pass.
+        // A name may have any bytes; Latin-1 keeps all of them.
         return Files.readAllLines(Path.of("/proc/self/fdinfo", Integer.toString(fd)), StandardCharsets.ISO_8859_1);
     }
 
@@ -179,7 +184,7 @@ public final class LinuxKernel implements Kernel {
                     .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * (line.endsWith("kB") ? 1024 : 1))
                     .findFirst();
         } catch (IOException | NumberFormatException e) {
-            // A kernel that lost count prints what is no long (HugePages_Rsvd: 18446744073709551600).
+            // A count below zero is printed as a number beyond long (HugePages_Rsvd: 18446744073709551600).
             return OptionalLong.empty();
         }
     }

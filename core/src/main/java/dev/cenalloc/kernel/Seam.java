@@ -5,9 +5,9 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Hands what the root package keeps private to the packages above it: the kernel under a context, the descriptor of a buffer.
- * Applications cannot reach it, since this package is not exported. The root package fills it in when its classes are
- * initialised, before an object of them exists.
+ * Gives the other packages of the library access to private state of the root package: the kernel of a context, the
+ * descriptor of a buffer. Applications have no access, since this package is not exported. The classes of the root
+ * package set the functions when they are initialised, before an object of them exists. Thread-safe.
  */
 public final class Seam {
     private static volatile @Nullable Function<Object, Kernel> kernels;
@@ -17,40 +17,43 @@ public final class Seam {
 
     private Seam() {}
 
-    /** Tells how to find the kernel under a {@code Cenalloc}. */
+    /** Sets the function that returns the kernel of a {@code Cenalloc}. */
     public static void setKernels(Function<Object, Kernel> function) {
         kernels = function;
     }
 
-    /** Tells how to find the descriptor of a {@code DmaBuf}. */
+    /** Sets the function that returns the descriptor of a {@code DmaBuf}. */
     public static void setDescriptors(Function<Object, Descriptor> function) {
         descriptors = function;
     }
 
-    /** Tells how to find the descriptor of a {@code Fence}, and how to make one of a number that is a sync file's. */
+    /**
+     * Sets the functions that return the descriptor of a {@code Fence}, and a {@code Fence} for the number of a sync
+     * file.
+     */
     public static void setFences(
             Function<Object, Descriptor> toDescriptor, BiFunction<Kernel, Integer, Object> toFence) {
         fenceDescriptors = toDescriptor;
         fences = toFence;
     }
 
-    /** The kernel under a {@code Cenalloc}. */
+    /** Returns the kernel of a {@code Cenalloc}. */
     public static Kernel kernel(Object cenalloc) {
         return set(kernels).apply(cenalloc);
     }
 
-    /** The descriptor of a {@code DmaBuf}; it stays the buffer's. */
+    /** Returns the descriptor of a {@code DmaBuf}, which still owns it. */
     public static Descriptor descriptor(Object dmaBuf) {
         return set(descriptors).apply(dmaBuf);
     }
 
-    /** The descriptor of a {@code Fence}; it stays the fence's. */
+    /** Returns the descriptor of a {@code Fence}, which still owns it. */
     public static Descriptor fenceDescriptor(Object fence) {
         return set(fenceDescriptors).apply(fence);
     }
 
     /**
-     * A fence of a number that the kernel has just given for a sync file; the number is the fence's.
+     * Returns a fence for a sync file that the kernel has just returned; the fence owns it.
      *
      * @param type {@code Fence.class}
      */
@@ -58,7 +61,7 @@ public final class Seam {
         BiFunction<Kernel, Integer, Object> known = fences;
         if (known == null) {
             try {
-                // Nothing has used the class before.
+                // The class has not been initialised before.
                 Class.forName(type.getName(), true, type.getClassLoader());
             } catch (ClassNotFoundException e) {
                 throw new IllegalStateException(e);

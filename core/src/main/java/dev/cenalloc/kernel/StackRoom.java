@@ -1,23 +1,30 @@
 package dev.cenalloc.kernel;
 
 /**
- * Room on the stack for what must not end half way. An overflow in the middle of a release would leave what is neither held
- * nor released; here it comes before anything has changed. Stateless.
+ * Checks that the stack has room for an operation that must not be interrupted. A stack overflow in the middle of a
+ * release would leak a resource; here it happens before anything has changed. Stateless.
  */
 public final class StackRoom {
-    /** Each takes some 64 bytes once compiled, and more before: at least 8 KiB, several times what a release takes. */
+    /**
+     * A compiled frame has about 64 bytes, an interpreted one more: at least 8 KiB, several times the need of a
+     * release.
+     */
     private static final int FRAMES = 128;
 
     private StackRoom() {}
 
-    /** Allocates nothing. */
+    /**
+     * Returns if there is room. Allocates no objects.
+     *
+     * @throws StackOverflowError if there is none
+     */
     public static void require() {
         if (frame(FRAMES, 1, 2, 3, 4, 5) < 0) {
-            throw new AssertionError("sums of what is positive");
+            throw new AssertionError("a sum of positive numbers is negative");
         }
     }
 
-    /** What is needed after the call has to be kept in the frame meanwhile. */
+    /** The values that are used after the call must stay in the frame meanwhile. */
     private static long frame(int more, long a, long b, long c, long d, long e) {
         return more == 0
                 ? a

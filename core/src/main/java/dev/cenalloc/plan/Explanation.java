@@ -2,6 +2,8 @@ package dev.cenalloc.plan;
 
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Objection.Cause;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -35,61 +37,61 @@ final class Explanation {
             text.append("\n  left out: ").append(device);
         }
         text.append("\nTogether: ").append(together()).append('.');
-        text.append("\nTo try: ");
+        List<Heap> candidates = plan.candidates();
         text.append(
-                plan.candidates().isEmpty()
-                        ? "no heap."
-                        : plan.candidates().stream().map(Heap::name).collect(Collectors.joining(", ", "", ".")));
-        if (!plan.candidates().isEmpty()) {
-            describeAssurances(text, plan.candidates().getFirst());
+                candidates.isEmpty()
+                        ? "\nNo heap suits."
+                        : candidates.stream()
+                                .map(Heap::name)
+                                .collect(Collectors.joining(
+                                        ", ", candidates.size() == 1 ? "\nHeap: " : "\nHeaps, best first: ", ".")));
+        if (!candidates.isEmpty()) {
+            describeAssurances(text, candidates.getFirst());
         }
-        describeRejections(text);
-        describeMissingHeaps(text);
-        describeConflicts(text);
+        rejections()
+                .forEach((reason, names) -> text.append("\n  not ")
+                        .append(String.join(", ", names))
+                        .append(": ")
+                        .append(reason));
+        plan.devices().forEach(device -> describeAbsentHeaps(text, device));
+        List<Conflict> conflicts = plan.conflicts();
+        for (int i = 0; i < conflicts.size(); i++) {
+            text.append(conflicts.size() == 1 ? "\nConflict:" : "\nConflict " + (i + 1) + ":");
+            conflicts
+                    .get(i)
+                    .statements()
+                    .forEach(statement -> text.append("\n  ").append(statement));
+        }
         return text.toString();
     }
 
-    private void describeRejections(StringBuilder text) {
-        if (plan.isContradictory()) {
-            // The reason is the same for every heap.
-            text.append("\nNo memory satisfies these devices together.");
-            return;
-        }
+    /** The names of the rejected heaps by reason, since several heaps may have the same reason. */
+    private Map<String, List<String>> rejections() {
+        var names = new LinkedHashMap<String, List<String>>();
         for (HeapRejection rejection : plan.rejected()) {
-            text.append("\n  not ").append(rejection.heap().name()).append(": ").append(rejection.reason());
+            names.computeIfAbsent(rejection.reason(), _ -> new ArrayList<>())
+                    .add(rejection.heap().name());
         }
+        return names;
     }
 
-    private void describeMissingHeaps(StringBuilder text) {
-        if (plan.heaps().isEmpty()) {
-            text.append("\nThere is no heap here.");
-            return;
-        }
-        Set<String> pools = plan.heaps().stream().map(Heap::pool).collect(Collectors.toSet());
-        String missing = plan.devices().stream()
-                .flatMap(device -> device.constraints().allowedHeaps().stream())
-                .flatMap(Set::stream)
-                .filter(name -> !pools.contains(name) && !isSubstituted(name))
-                .distinct()
-                .sorted()
-                .collect(Collectors.joining(" or "));
-        if (!missing.isEmpty()) {
-            text.append("\nNo heap called ").append(missing);
-            text.append(plan.heaps().size() == 1 ? "; there is " : "; there are ");
-            text.append(plan.heaps().stream().map(Heap::name).collect(Collectors.joining(", ", "", ".")));
-        }
-    }
-
-    private boolean isSubstituted(String pool) {
-        return plan.heaps().stream().anyMatch(heap -> heap.substitutes().contains(pool));
-    }
-
-    private void describeConflicts(StringBuilder text) {
-        String heading = "\nThese conflict:";
-        for (Conflict conflict : plan.conflicts()) {
-            text.append(heading);
-            conflict.statements().forEach(statement -> text.append("\n  ").append(statement));
-            heading = "\nIndependently of that, these conflict:";
+    /** Reports a device that allows only heaps that do not exist here: a misspelt name, or another kernel. */
+    private void describeAbsentHeaps(StringBuilder text, Device device) {
+        Set<String> named = device.constraints().allowedHeaps().orElse(Set.of());
+        Constraints allowed = Substitutes.allow(device.constraints(), plan.heaps());
+        boolean present = named.isEmpty() || plan.heaps().stream().anyMatch(heap -> allowed.allowsPool(heap.pool()));
+        if (!present) {
+            text.append("\n  ")
+                    .append(device.name())
+                    .append(": no heap called ")
+                    .append(named.stream().sorted().collect(Collectors.joining(" or ")))
+                    .append("; ")
+                    .append(
+                            plan.heaps().isEmpty()
+                                    ? "there is no heap"
+                                    : plan.heaps().stream()
+                                            .map(Heap::name)
+                                            .collect(Collectors.joining(", ", "there are ", "")));
         }
     }
 

@@ -13,9 +13,11 @@ final class Wording {
         return switch (field) {
             case HEAPS -> {
                 Set<String> heaps = constraints.allowedHeaps().orElse(Set.of());
-                yield heaps.isEmpty()
-                        ? "no common heap"
-                        : "memory from heap " + String.join(" or ", new TreeSet<>(heaps));
+                yield switch (heaps.size()) {
+                    case 0 -> "no common heap";
+                    case 1 -> "memory of the heap " + heaps.iterator().next();
+                    default -> "memory of one of the heaps " + sorted(heaps);
+                };
             }
             case CONTIGUOUS -> "contiguous memory";
             case MAX_SEGMENTS -> {

@@ -194,15 +194,13 @@ final class Negotiation {
     }
 
     private Obstacle obstacle(Plan plan) {
-        return plan.conflict()
+        String reason = plan.conflict()
                 .map(Conflict::toString)
-                .map(reason -> new Obstacle(reason, "leave one of the devices out, or copy between two buffers"))
-                .orElseGet(() -> new Obstacle(
-                        plan.rejected().isEmpty()
-                                ? "there is no heap"
-                                : plan.rejected().stream()
-                                        .map(rejection -> "not " + rejection)
-                                        .collect(Collectors.joining(", ")),
-                        cenalloc.remedy(plan)));
+                .orElseGet(() -> plan.rejected().isEmpty()
+                        ? "there is no heap"
+                        : plan.rejected().stream()
+                                .map(rejection -> "not " + rejection)
+                                .collect(Collectors.joining(", ")));
+        return new Obstacle(reason, cenalloc.remedy(plan));
     }
 }

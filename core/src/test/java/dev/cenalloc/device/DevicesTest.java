@@ -221,6 +221,19 @@ class DevicesTest {
     }
 
     @Test
+    void theAdviceForSeveralForbiddenNodesIsGivenOnce() {
+        for (int i = 0; i < 6; i++) {
+            kernel.device("/dev/video" + i, camera);
+            kernel.refuse(Path.of("/dev/video" + i), Errno.EACCES);
+        }
+        var e = assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc));
+        String message = String.valueOf(e.getMessage());
+        assertEquals(6, message.split("open gave EACCES", -1).length - 1, message);
+        assertEquals(1, message.split("udev", -1).length - 1, message);
+        assertEquals(1, message.split("To do:", -1).length - 1, message);
+    }
+
+    @Test
     void aDirectoryThatMayNotBeListedIsToldOf() {
         kernel.refuse(Path.of("/dev"), Errno.EACCES);
         var e = assertThrows(NoPermissionException.class, () -> Devices.list(cenalloc));

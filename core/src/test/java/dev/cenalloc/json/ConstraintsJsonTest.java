@@ -293,13 +293,13 @@ class ConstraintsJsonTest {
     @Test
     void anUnknownRequirementIsRefused() {
         assertRefused(require("\"maxsize\": 1"), "/require/maxsize", "\"maxsize\"");
-        assertRefused(require("\"contiguous\": true, \"\": 1"), "/require/", "no required field");
+        assertRefused(require("\"contiguous\": true, \"\": 1"), "/require/", "is not a known field");
     }
 
     @Test
     void otherKeysAreRefused() {
         assertRefused("{\"version\": 1, \"prefer\": {}}", "/prefer", "\"prefer\"");
-        assertRefused("{\"version\": 1, \"heaps\": [\"system\"]}", "/heaps", "fields are in those");
+        assertRefused("{\"version\": 1, \"heaps\": [\"system\"]}", "/heaps", "write fields in require or advise");
     }
 
     @ParameterizedTest
@@ -349,10 +349,10 @@ class ConstraintsJsonTest {
     @Test
     void onlyALimitIsUnlimited() {
         for (String key : List.of("minSize", "minPitch", "baseAlignment", "offsetAlignment", "pitchAlignment")) {
-            assertRefused(require("\"" + key + "\": \"unlimited\""), "/require/" + key, "here belongs an integer");
+            assertRefused(require("\"" + key + "\": \"unlimited\""), "/require/" + key, "this must be an integer");
             assertRefused(require("\"" + key + "\": 9223372036854775807"), "/require/" + key, key);
         }
-        assertRefused(advise("\"buffers\": \"unlimited\""), "/advise/buffers", "here belongs an integer");
+        assertRefused(advise("\"buffers\": \"unlimited\""), "/advise/buffers", "this must be an integer");
         assertRefused(
                 require("\"highestAddress\": \"unlimited\""), "/require/highestAddress", "for each address space");
     }

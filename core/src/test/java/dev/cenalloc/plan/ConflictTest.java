@@ -108,8 +108,7 @@ class ConflictTest {
         try (var cenalloc = open("system")) {
             Plan plan = cenalloc.plan(100, List.of(other, camera));
             assertEquals(List.of("camera contiguous"), blame(plan.conflict().orElseThrow()));
-            assertTrue(
-                    plan.explain().contains("These conflict:\n  camera needs contiguous memory (test)"), plan::explain);
+            assertTrue(plan.explain().contains("Conflict:\n  camera needs contiguous memory (test)"), plan::explain);
         }
         // Only together: one rules out the system heap, the other CMA.
         try (var cenalloc = open("system", "reserved")) {

@@ -1,10 +1,13 @@
 package dev.cenalloc.plan;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.TestContext;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import java.nio.file.Path;
 import java.util.List;
@@ -101,5 +104,47 @@ class PlanTest {
         assertThrows(UnsupportedOperationException.class, () -> plan.devices().clear());
         assertThrows(
                 UnsupportedOperationException.class, () -> plan.candidates().clear());
+    }
+
+    /** Two devices that have nothing to do with each other conflict with a third. */
+    @Test
+    void theExplanationHasEveryConflict() throws Exception {
+        Device narrow = Device.of("camera", Constraints.NONE.contiguous().maxPitch(1984), "its data sheet");
+        Device wide = Device.of("gpu", Constraints.NONE.minPitch(2048), "its manual");
+        Device npu = Device.of("npu", Constraints.NONE.onlyHeaps(Set.of("system")), "its driver");
+        String text = Plan.of(
+                        Demand.ofImage(new Image(PixelFormat.NV12, 1920, 1080)),
+                        List.of(narrow, wide, npu),
+                        List.of(Heap.of("system"), Heap.of("reserved"), Heap.of("default_cma_region")))
+                .explain();
+        assertTrue(text.endsWith("""
+                        No heap suits.
+                          not system, reserved, default_cma_region: no memory satisfies these devices together
+                        Conflict 1:
+                          camera needs contiguous memory (its data sheet)
+                          npu needs memory of the heap system (its driver)
+                        Conflict 2:
+                          camera needs a pitch of at most 1984 bytes (its data sheet)
+                          gpu needs a pitch of at least 2048 bytes (its manual)"""), text);
+    }
+
+    @Test
+    void aMisspeltHeapIsSaidWithThoseThatThereAre() throws Exception {
+        Device typing = Device.of("isp", Constraints.NONE.onlyHeaps(Set.of("sytem", "cma")), "its profile");
+        String text = plan(List.of(ANY, typing), "system", "reserved").explain();
+        assertTrue(text.contains("\n  isp: no heap called cma or sytem; there are reserved, system"), text);
+        assertTrue(
+                plan(List.of(typing)).explain().contains("isp: no heap called cma or sytem; there is no heap"), text);
+
+        // One of several names is enough: that is how a device is described for several kernels.
+        Device able = Device.of("isp", Constraints.NONE.onlyHeaps(Set.of("cma", "system")), "its profile");
+        assertFalse(plan(List.of(able), "system").explain().contains("no heap called"));
+    }
+
+    @Test
+    void onlyTheOrderOfHeapsIsToldNotHowItIsReckoned() throws Exception {
+        String text = plan(List.of(ANY), "reserved", "system").explain();
+        assertTrue(text.contains("\nHeaps, best first: system, reserved."), text);
+        assertFalse(text.contains("score"), text);
     }
 }

@@ -1,6 +1,7 @@
 package dev.cenalloc.stream;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -445,8 +446,8 @@ class NegotiationTest {
         NoCommonImageException e = refusal(ImageRequest.ANY, port(camera, images), port(display, images));
         assertEquals(
                 "no memory suits the images in common:"
-                        + " XR24, R8 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs only"
-                        + " heaps {system} (its driver)) (negotiate: EINVAL). To do: leave one of the devices out, or copy"
+                        + " XR24, R8 640x480 at 30 (camera needs contiguous memory (its data sheet); display needs"
+                        + " memory of the heap system (its driver)) (negotiate: EINVAL). To do: leave one of the devices out, or copy"
                         + " between two buffers",
                 e.getMessage());
         assertTrue(e.conflict().isEmpty());
@@ -461,6 +462,18 @@ class NegotiationTest {
                     () -> Agreement.negotiate(none, ImageRequest.ANY, List.of(port("a", images))));
             assertEquals("there is no heap", without.rejected().getFirst().reason());
             assertTrue(without.remedy().contains("CONFIG_DMABUF_HEAPS"), without::remedy);
+        }
+        try (var none = open();
+                var scattered = open("system")) {
+            for (Cenalloc machine : List.of(none, scattered)) {
+                var lacking = assertThrows(
+                        NoCommonImageException.class,
+                        () -> Agreement.negotiate(machine, ImageRequest.ANY, List.of(port(camera, images))));
+                // One device alone: to leave it out would be no remedy.
+                assertFalse(lacking.remedy().contains("leave one"), lacking::remedy);
+                String heap = machine.heaps().isEmpty() ? "CONFIG_DMABUF_HEAPS" : "cma=128M";
+                assertTrue(lacking.remedy().contains(heap), lacking::remedy);
+            }
         }
         try (var vendor = open("vendor")) {
             var unasked = assertThrows(

@@ -316,7 +316,7 @@ class PipelinesDeviceTest {
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("RG16 640x480 at"), outcome.out());
         assertTrue(outcome.out().contains("format: the only one in common"), outcome.out());
-        assertTrue(outcome.out().contains("To try: reserved"), outcome.out());
+        assertTrue(outcome.out().contains("Heap: reserved"), outcome.out());
     }
 
     /** What a profile says counts more than what is tried. */

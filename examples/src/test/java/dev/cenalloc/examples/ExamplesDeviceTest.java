@@ -67,7 +67,7 @@ class ExamplesDeviceTest {
     @Test
     void explain() throws Exception {
         String out = run("Explain");
-        assertContains(out, "camera needs contiguous memory", "npu needs memory from heap system");
+        assertContains(out, "camera needs contiguous memory", "npu needs memory of the heap system");
         assertContains(out, "camera needs a pitch of at most 1984 bytes", "gpu needs a pitch of at least 2048 bytes");
         String mended = out.substring(out.indexOf("With another camera"));
         assertContains(mended, "a pitch of 2048 bytes", "system");

@@ -1,0 +1,245 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRange.Rates;
+import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.LayoutRules;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.json.Profile;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Field;
+import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Objection;
+import dev.cenalloc.plan.Statement;
+import dev.cenalloc.plan.Usage;
+import java.io.ByteArrayInputStream;
+import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.Executable;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.lang.reflect.Parameter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/**
+ * Each public method and constructor of these packages refuses null for each parameter that may not be null, by the
+ * parameter's name, and before it has done anything.
+ */
+class NullArgumentsTest {
+    private static final List<String> PACKAGES =
+            List.of("dev/cenalloc", "dev/cenalloc/image", "dev/cenalloc/json", "dev/cenalloc/plan");
+    /** What programs implement, and the library calls. */
+    private static final List<Class<?>> IMPLEMENTED = List.of(HeapSource.class, Heap.Refusal.class);
+
+    private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 20);
+    /** An object for each type that is a parameter, or has methods. */
+    private final Map<Class<?>, Object> values = new HashMap<>();
+
+    @BeforeEach
+    void makeObjects() throws Exception {
+        Cenalloc cenalloc = kernel.open();
+        SharedBuffer buffer = cenalloc.create(100);
+        Device device = Device.of("camera", Constraints.NONE, "test");
+        Attachment attachment = buffer.attach(device);
+        DmaBuf dmaBuf = buffer.dmaBuf();
+        Choice choice = buffer.choice().orElseThrow();
+        put(cenalloc, buffer, device, attachment, dmaBuf, choice, choice.plan(), choice.heap());
+        put(Fence.adopt(kernel, kernel.fence(new FakeKernel.Work())), dmaBuf.map(Direction.READ));
+        put(dmaBuf.access(Direction.READ), Expectation.NONE, Direction.READ, Duration.ZERO, Demand.ofBytes(100));
+        put(
+                new Image(PixelFormat.XR24, 16, 16),
+                Constraints.NONE,
+                HeapProperties.UNKNOWN,
+                "text",
+                cenalloc.usage(choice.heap()));
+        put(Profile.empty("board"), CenallocException.of(Errno.EIO, "ioctl TEST", 1));
+        put(PixelFormat.XR24, FrameRate.of(30), Sizes.ANY, Rates.ANY, new Rates[] {Rates.ANY}, ImageRequest.ANY);
+        put(Layout.of(new Image(PixelFormat.XR24, 16, 16)), new Layout.Plane(0, 4, 4), LayoutRules.NONE);
+        put(Field.MAX_SIZE, Field.Rule.MIN, Usage.CPU_HEAVY, HeapProperties.Trait.YES, Device.Origin.STATED);
+        put(Objection.Cause.REFUSED, new Objection(Objection.Cause.REFUSED, "test"));
+        put(new Statement(device, Field.MAX_SIZE, "test"));
+        values.put(MemorySegment.class, MemorySegment.ofArray(new byte[4096]));
+        values.put(Heap.Refusal.class, (Heap.Refusal) (constraints, size) -> Optional.empty());
+        values.put(Set.class, Set.of());
+        values.put(Map.class, Map.of());
+        values.put(boolean.class, true);
+        values.put(List.class, List.of());
+        values.put(Collection.class, List.of("camera"));
+        values.put(Path.class, Path.of("/dev/video0"));
+        values.put(InputStream.class, new ByteArrayInputStream(new byte[0]));
+        values.put(HeapSource.class, (HeapSource) size -> -1);
+        values.put(int.class, 1);
+        values.put(long.class, 4096L);
+    }
+
+    private void put(Object... objects) {
+        for (Object object : objects) {
+            values.put(object.getClass(), object);
+        }
+    }
+
+    @AfterEach
+    void nothingIsLost() throws Exception {
+        value(CpuAccess.class, CpuAccess.class).close();
+        value(Mapping.class, Mapping.class).close();
+        value(Fence.class, Fence.class).close();
+        value(SharedBuffer.class, SharedBuffer.class).close();
+        value(Cenalloc.class, Cenalloc.class).close();
+        assertEquals(0, kernel.openFiles());
+    }
+
+    private <T> T value(Class<T> type, Class<?> of) {
+        return type.cast(Objects.requireNonNull(values.get(of)));
+    }
+
+    /** The public types of the packages, from the compiled classes. */
+    private static List<Class<?>> types() throws Exception {
+        Path classes = Path.of(Cenalloc.class
+                .getProtectionDomain()
+                .getCodeSource()
+                .getLocation()
+                .toURI());
+        var types = new ArrayList<Class<?>>();
+        for (String directory : PACKAGES) {
+            try (Stream<Path> files = Files.list(classes.resolve(directory))) {
+                for (Path file : files.sorted().toList()) {
+                    String name = String.valueOf(file.getFileName());
+                    if (!name.endsWith(".class") || name.startsWith("package-info")) {
+                        continue;
+                    }
+                    Class<?> type = Class.forName(
+                            directory.replace('/', '.') + "." + name.replaceFirst("\\.class$", ""),
+                            false,
+                            Cenalloc.class.getClassLoader());
+                    if (isPublic(type) && !IMPLEMENTED.contains(type)) {
+                        types.add(type);
+                    }
+                }
+            }
+        }
+        return types;
+    }
+
+    private static boolean isPublic(Class<?> type) {
+        Class<?> outer = type.getEnclosingClass();
+        return Modifier.isPublic(type.getModifiers()) && (outer == null || isPublic(outer));
+    }
+
+    private static List<Executable> executables(Class<?> type) {
+        return Stream.<Executable>concat(
+                        Arrays.stream(type.getDeclaredConstructors()), Arrays.stream(type.getDeclaredMethods()))
+                .filter(e -> Modifier.isPublic(e.getModifiers())
+                        && !e.isSynthetic()
+                        && !e.getName().equals("equals"))
+                .filter(e -> !(type.isEnum() && e.getName().equals("valueOf"))) // the compiler's
+                .toList();
+    }
+
+    private static boolean mustNotBeNull(Parameter parameter) {
+        return !parameter.getType().isPrimitive()
+                && !parameter.getAnnotatedType().isAnnotationPresent(Nullable.class);
+    }
+
+    @TestFactory
+    List<DynamicTest> nullIsRefusedByName() throws Exception {
+        var tests = new ArrayList<DynamicTest>();
+        for (Class<?> type : types()) {
+            for (Executable executable : executables(type)) {
+                Parameter[] parameters = executable.getParameters();
+                for (int i = 0; i < parameters.length; i++) {
+                    if (mustNotBeNull(parameters[i])) {
+                        int which = i;
+                        tests.add(dynamicTest(
+                                executable + " with null for " + parameters[i].getName(),
+                                () -> check(executable, which)));
+                    }
+                }
+            }
+        }
+        // As many as there are: a mistake in the search would leave a test of nothing.
+        assertTrue(tests.size() > 150, () -> tests.size() + " parameters");
+        return tests;
+    }
+
+    private void check(Executable executable, int which) throws Exception {
+        Parameter[] parameters = executable.getParameters();
+        var arguments = new @Nullable Object[parameters.length];
+        for (int i = 0; i < parameters.length; i++) {
+            Class<?> type = parameters[i].getType();
+            boolean given = i != which && (type.isPrimitive() || mustNotBeNull(parameters[i]));
+            arguments[i] = given ? value(Object.class, type) : null;
+        }
+        int calls = kernel.calls.size();
+        Throwable thrown = thrownBy(executable, arguments);
+        assertTrue(thrown instanceof NullPointerException, () -> executable + " threw " + thrown);
+        String message = String.valueOf(thrown.getMessage());
+        // Without the names in the class file: a name, and not the virtual machine's sentence.
+        assertTrue(
+                parameters[which].isNamePresent()
+                        ? message.equals(parameters[which].getName())
+                        : message.matches("[a-z][A-Za-z]*"),
+                () -> executable + " said: " + message);
+        assertEquals(calls, kernel.calls.size(), () -> executable + " made system calls: " + kernel.calls);
+    }
+
+    private @Nullable Throwable thrownBy(Executable executable, @Nullable Object[] arguments) throws Exception {
+        try {
+            switch (executable) {
+                case Constructor<?> constructor -> constructor.newInstance(arguments);
+                case Method method ->
+                    method.invoke(
+                            Modifier.isStatic(method.getModifiers())
+                                    ? null
+                                    : value(Object.class, method.getDeclaringClass()),
+                            arguments);
+            }
+            return null;
+        } catch (InvocationTargetException e) {
+            return e.getCause();
+        }
+    }
+
+    @Test
+    @SuppressWarnings({"NullAway", "DataFlowIssue"}) // the test's subject
+    void nullForAMapOrAccessAllocatesNothing() {
+        try (var buffer = value(Cenalloc.class, Cenalloc.class).create(100)) {
+            assertThrows(NullPointerException.class, () -> buffer.map(null));
+            assertThrows(NullPointerException.class, () -> buffer.access(null));
+            assertTrue(buffer.choice().isEmpty());
+        }
+    }
+}
