@@ -5,8 +5,8 @@ import java.nio.file.Path;
 import java.util.Objects;
 
 /**
- * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open or about to be opened.
- * Nothing that is open on it works any more. The caller closes it and finds the device anew.
+ * A device is gone (ENODEV): it was unplugged, or its driver was unbound, while its node was open or about to be
+ * opened. Nothing that is open on it works any more. The caller closes it and finds the device anew.
  */
 public final class DeviceGoneException extends CenallocException {
     private static final long serialVersionUID = 1;

@@ -21,7 +21,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Every call of every operation fails in turn, with every errno that it may plausibly give. Afterwards descriptors,
- * mappings and memory are back where they were, the error is the one that the kernel gave, and the same object can be used.
+ * mappings and memory are back where they were, the error is the one that the kernel gave, and the same object can be
+ * used.
  */
 class FaultsTest {
     private static final long MEMORY = (4 << 20) + (1 << 20) + (4 << 20);

@@ -50,7 +50,9 @@ class FenceDeviceTest extends FenceContract {
         return new SwSync();
     }
 
-    /** A timeline of drivers/dma-buf/sw_sync.c: a counter, and fences that are signalled when it reaches their value. */
+    /**
+     * A timeline of drivers/dma-buf/sw_sync.c: a counter, and fences that are signalled when it reaches their value.
+     */
     private static final class SwSync implements Timeline {
         private static final String NODE = "/sys/kernel/debug/sync/sw_sync";
         /** {@code _IOWR('W', 0, struct sw_sync_create_fence_data)}: value, 32 bytes of name, descriptor. */

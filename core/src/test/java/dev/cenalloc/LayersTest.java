@@ -29,8 +29,8 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /**
- * Reads the compiled classes and holds them against the map of packages in CONTRIBUTING.md: an arrow that is not in the map
- * is a fault, and so is a circle.
+ * Reads the compiled classes and holds them against the map of packages in CONTRIBUTING.md: an arrow that is not in the
+ * map is a fault, and so is a circle.
  */
 class LayersTest {
     private static final String OURS = "dev.cenalloc";

@@ -12,8 +12,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * Skips where this machine lacks the heaps, and says which. In the machine made for the tests, where the system property
- * {@code cenalloc.devices} is {@code required}, nothing is skipped: what is missing there makes the test fail.
+ * Skips where this machine lacks the heaps, and says which. In the machine made for the tests, where the system
+ * property {@code cenalloc.devices} is {@code required}, nothing is skipped: what is missing there makes the test fail.
  */
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)

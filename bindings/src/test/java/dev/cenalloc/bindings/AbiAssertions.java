@@ -15,8 +15,8 @@ import java.util.List;
 
 /**
  * Writes what the Java side believes of the kernel's interface as C: a static assertion for the size of each structure,
- * the offset of each field and the value of each constant and request. {@code ci/abi} compiles it against the kernel's own
- * headers for each architecture. Argument: the file to write.
+ * the offset of each field and the value of each constant and request. {@code ci/abi} compiles it against the kernel's
+ * own headers for each architecture. Argument: the file to write.
  */
 final class AbiAssertions {
     /** Younger than the oldest kernel headers that are compiled against, and not used here. */

@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param node the device node, such as {@code /dev/video0}; its number may change with the next boot
  * @param stablePath a link to the node that keeps its name from boot to boot, below {@code /dev/v4l/by-path} or
  *     {@code /dev/dri/by-path}; empty if there is none
- * @param reason why the node cannot be used: access is denied, it is busy, it has no video in buffers; empty if it can be used
+ * @param reason why the node cannot be used: access is denied, it is busy, it has no video in buffers; empty if it can
+ *     be used
  */
 public record DeviceInfo(
         Kind kind,

@@ -12,11 +12,11 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds the V4L2 and DRM devices of this machine by what they are: the numbers of their nodes change from boot to boot. Stateless;
- * holds nothing open. Safe for any number of threads.
+ * Finds the V4L2 and DRM devices of this machine by what they are: the numbers of their nodes change from boot to boot.
+ * Stateless; holds nothing open. Safe for any number of threads.
  *
- * <p>Every method opens the nodes that it looks at, each once, asks their drivers, changes nothing, and closes them. It blocks for
- * as long as the drivers take.
+ * <p>Every method opens the nodes that it looks at, each once, asks their drivers, changes nothing, and closes them. It
+ * blocks for as long as the drivers take.
  *
  * {@snippet :
  * Path camera = Devices.camera(cenalloc);
@@ -27,8 +27,9 @@ public final class Devices {
     private Devices() {}
 
     /**
-     * {@return every V4L2 video node, DRM card and DRM render node of this machine, each kind of node sorted by number} A node that
-     * cannot be used is listed with the reason. Nodes for vertical blanking data, radio, and sub-devices are left out.
+     * {@return every V4L2 video node, DRM card and DRM render node of this machine, each kind of node sorted by number}
+     * A node that cannot be used is listed with the reason. Nodes for vertical blanking data, radio, and sub-devices
+     * are left out.
      *
      * @param cenalloc the context
      * @throws CenallocException with the errno of the kernel if {@code /dev} cannot be listed
@@ -52,8 +53,8 @@ public final class Devices {
      * {@return the node of the first usable camera that a name fits}
      *
      * @param cenalloc the context
-     * @param which the driver, a part of the {@link DeviceInfo#bus() bus} address or of the name, or a path: the node, or any
-     *     symbolic link to it, such as one below {@code /dev/v4l/by-path}. What begins with a slash is a path
+     * @param which the driver, a part of the {@link DeviceInfo#bus() bus} address or of the name, or a path: the node,
+     *     or any symbolic link to it, such as one below {@code /dev/v4l/by-path}. What begins with a slash is a path
      * @throws IllegalArgumentException if the name is blank
      * @throws NoSuchDeviceException ENODEV: the name fits no device, or one that is no camera
      * @throws MissingDeviceException ENOENT: there is no such path
@@ -111,9 +112,9 @@ public final class Devices {
     }
 
     /**
-     * {@return the card of the first display that can show shared buffers: a screen is connected, the driver has atomic mode
-     * setting, and it takes a buffer from one of the heaps} The buffer is small and is not shown; where no heap has memory, that
-     * a screen is connected is enough.
+     * {@return the card of the first display that can show shared buffers: a screen is connected, the driver has atomic
+     * mode setting, and it takes a buffer from one of the heaps} The buffer is small and is not shown; where no heap
+     * has memory, that a screen is connected is enough.
      *
      * @param cenalloc the context, whose heaps are offered
      * @throws NoSuchDeviceException ENODEV: there is none
@@ -124,8 +125,8 @@ public final class Devices {
     }
 
     /**
-     * {@return the card of the first display with a connected screen that a name fits} No buffer is offered to it: a display that
-     * is named is taken even if it has only memory of its own.
+     * {@return the card of the first display with a connected screen that a name fits} No buffer is offered to it: a
+     * display that is named is taken even if it has only memory of its own.
      *
      * @param cenalloc the context
      * @param which as for {@link #camera(Cenalloc, String)}

@@ -19,8 +19,8 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Finds out with one small buffer whether a display takes memory of any heap at all: some drivers set modes and import nothing.
- * That proves nothing about larger buffers, which {@link Probe#device} is for.
+ * Finds out with one small buffer whether a display takes memory of any heap at all: some drivers set modes and import
+ * nothing. That proves nothing about larger buffers, which {@link Probe#device} is for.
  */
 final class DisplayTrial {
     /** Pixels of an icon, and lines; every display has room for it. */

@@ -56,7 +56,10 @@ public final class Arithmetic {
         return rest == 0 ? value : value > Long.MAX_VALUE - (multiple - rest) ? NO_RESULT : value + (multiple - rest);
     }
 
-    /** The product of a number, which may be {@link #NO_RESULT}, and a positive number; {@link #NO_RESULT} if it is not below 2^63. */
+    /**
+     * The product of a number, which may be {@link #NO_RESULT}, and a positive number; {@link #NO_RESULT} if it is not
+     * below 2^63.
+     */
     static long product(long one, long other) {
         return one < 0 || one > Long.MAX_VALUE / other ? NO_RESULT : one * other;
     }

@@ -5,7 +5,8 @@ import java.math.RoundingMode;
 import java.util.Objects;
 
 /**
- * A frame rate: frames per second as a reduced fraction. Television's 29.97 is 30000/1001. Immutable. Comparisons are exact.
+ * A frame rate: frames per second as a reduced fraction. Television's 29.97 is 30000/1001. Immutable. Comparisons are
+ * exact.
  *
  * @param frames the number of frames in {@code seconds}, at least 1
  * @param seconds the number of seconds, at least 1
@@ -42,7 +43,8 @@ public record FrameRate(long frames, long seconds) implements Comparable<FrameRa
      *
      * @param numerator of the interval in seconds, at least 1
      * @param denominator of the interval in seconds, at least 1
-     * @throws IllegalArgumentException if one of the numbers is not positive; some drivers return 0 for an unknown interval
+     * @throws IllegalArgumentException if one of the numbers is not positive; some drivers return 0 for an unknown
+     *     interval
      */
     public static FrameRate ofInterval(long numerator, long denominator) {
         return new FrameRate(denominator, numerator);
@@ -69,7 +71,10 @@ public record FrameRate(long frames, long seconds) implements Comparable<FrameRa
                 : rounded + " (" + fraction + ")";
     }
 
-    /** {@return the number with at most two decimals, or the fraction if rounding would make it look like a whole number} */
+    /**
+     * {@return the number with at most two decimals, or the fraction if rounding would make it look like a whole
+     * number}
+     */
     @Override
     public String toString() {
         BigDecimal rounded = BigDecimal.valueOf(frames)

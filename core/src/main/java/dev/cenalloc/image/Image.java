@@ -9,11 +9,11 @@ import java.util.Objects;
  * <p>Source: the terms are those of {@code Documentation/userspace-api/dma-buf-alloc-exchange.rst}.
  *
  * @param format the pixel format
- * @param width in pixels, at least 1. It need not be a width that the format can store, such as an even one for a subsampled
- *     format: the {@link Layout} rounds the stored width up
+ * @param width in pixels, at least 1. It need not be a width that the format can store, such as an even one for a
+ *     subsampled format: the {@link Layout} rounds the stored width up
  * @param height in lines, at least 1; the {@link Layout} rounds the stored height up in the same way
- * @param modifier {@code DRM_FORMAT_MOD_*}, the arrangement of the bytes. This library lays out only {@link #LINEAR} images,
- *     which are stored line by line. Only devices that know another modifier can lay out its images
+ * @param modifier {@code DRM_FORMAT_MOD_*}, the arrangement of the bytes. This library lays out only {@link #LINEAR}
+ *     images, which are stored line by line. Only devices that know another modifier can lay out its images
  */
 public record Image(PixelFormat format, int width, int height, long modifier) {
     /** The modifier of images that are stored line by line. An absent modifier means something else. */

@@ -9,16 +9,16 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A set of images that a device produces or consumes: one format, a range of sizes, and frame rates. Every size is possible
- * at every rate. A device whose rates depend on the size has one range for each size. Immutable.
+ * A set of images that a device produces or consumes: one format, a range of sizes, and frame rates. Every size is
+ * possible at every rate. A device whose rates depend on the size has one range for each size. Immutable.
  *
  * <p>Source: {@code vidioc-enum-framesizes.rst} and {@code vidioc-enum-frameintervals.rst} in
- * {@code Documentation/userspace-api/media/v4l} of Linux 6.12. A range can express their discrete and stepwise sizes and
- * intervals.
+ * {@code Documentation/userspace-api/media/v4l} of Linux 6.12. A range can express their discrete and stepwise sizes
+ * and intervals.
  *
  * @param format the pixel format
- * @param modifier {@code DRM_FORMAT_MOD_*}. This library lays out only {@link Image#LINEAR}; another modifier matches only
- *     itself
+ * @param modifier {@code DRM_FORMAT_MOD_*}. This library lays out only {@link Image#LINEAR}; another modifier matches
+ *     only itself
  * @param sizes in pixels
  * @param rates at least one
  */
@@ -217,7 +217,8 @@ public record ImageRange(PixelFormat format, long modifier, Sizes sizes, List<Ra
         }
 
         /**
-         * {@return all rates up to a maximum} A display consumes rates up to its refresh rate: it does not show more frames.
+         * {@return all rates up to a maximum} A display consumes rates up to its refresh rate: it does not show more
+         * frames.
          *
          * @param rate the highest rate
          */

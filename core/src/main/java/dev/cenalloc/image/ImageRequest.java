@@ -8,8 +8,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The images that a caller requests from a negotiation. The negotiation must meet format and size; it approaches the rate.
- * Immutable: methods with an argument return a changed copy.
+ * The images that a caller requests from a negotiation. The negotiation must meet format and size; it approaches the
+ * rate. Immutable: methods with an argument return a changed copy.
  *
  * {@snippet :
  * var request = ImageRequest.ANY.format(PixelFormat.XR24).rate(30);
@@ -52,8 +52,8 @@ public final class ImageRequest {
     /**
      * {@return a copy of this request with a rate}
      *
-     * @param nearest the rate. If the devices do not have it in common, the next higher common rate is taken, and if there is
-     *     none, the next lower one
+     * @param nearest the rate. If the devices do not have it in common, the next higher common rate is taken, and if
+     *     there is none, the next lower one
      */
     public ImageRequest rate(FrameRate nearest) {
         return new ImageRequest(format, size, Objects.requireNonNull(nearest, "nearest"));

@@ -14,18 +14,20 @@ import java.util.stream.Collectors;
  * {@link #of(Image, int, LayoutRules)} computes a layout by these rules:
  *
  * <ul>
- *   <li>Stored width and height are rounded up to whole sample groups; for a 4:2:0 format, to even numbers. V4L2 requires this of
- *       drivers. A driver may choose another size than the requested one, mostly for odd sizes: lay out the size that it chose.
- *   <li>The pitch of each plane satisfies the {@link LayoutRules}. All planes in one buffer have the same number of padding
- *       pixels, so the pitch of the first plane determines the others; V4L2 reports only that one. It grows until every plane
- *       satisfies the rules.
- *   <li>Each plane begins at the first multiple of {@link LayoutRules#offsetAlignment} after the plane before it. If that leaves
- *       a gap, V4L2 cannot describe the image, since its formats of one buffer have no gaps: see {@link #isGapless}.
+ *   <li>Stored width and height are rounded up to whole sample groups; for a 4:2:0 format, to even numbers. V4L2
+ *       requires this of drivers. A driver may choose another size than the requested one, mostly for odd sizes: lay
+ *       out the size that it chose.
+ *   <li>The pitch of each plane satisfies the {@link LayoutRules}. All planes in one buffer have the same number of
+ *       padding pixels, so the pitch of the first plane determines the others; V4L2 reports only that one. It grows
+ *       until every plane satisfies the rules.
+ *   <li>Each plane begins at the first multiple of {@link LayoutRules#offsetAlignment} after the plane before it. If
+ *       that leaves a gap, V4L2 cannot describe the image, since its formats of one buffer have no gaps: see {@link
+ *       #isGapless}.
  *   <li>The size includes the padding of the last line, since hardware may touch it.
  * </ul>
  *
- * <p>Source: {@code pixfmt-v4l2.rst} and {@code pixfmt-yuv-planar.rst} in {@code Documentation/userspace-api/media/v4l} of
- * Linux 6.12.
+ * <p>Source: {@code pixfmt-v4l2.rst} and {@code pixfmt-yuv-planar.rst} in {@code Documentation/userspace-api/media/v4l}
+ * of Linux 6.12.
  *
  * @param image the image
  * @param buffer which of the image's buffers this is, from 0; see {@link PixelFormat#buffers}
@@ -76,11 +78,11 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * Checks that the planes lie in the memory, one after the other. A layout from another source may have any modifier; the
-     * modifier then decides the number of planes.
+     * Checks that the planes lie in the memory, one after the other. A layout from another source may have any
+     * modifier; the modifier then decides the number of planes.
      *
-     * @throws IllegalArgumentException if the planes overlap or do not fit into the size, if the image has no such buffer, or if
-     *     a linear image has another number of planes than its format
+     * @throws IllegalArgumentException if the planes overlap or do not fit into the size, if the image has no such
+     *     buffer, or if a linear image has another number of planes than its format
      */
     public Layout {
         Objects.requireNonNull(image, "image");
@@ -271,9 +273,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * {@return whether the first plane begins at byte 0 and each further plane follows the one before it immediately} V4L2
-     * describes an image in one buffer by the pitch of the first plane alone, so it cannot describe gaps. DRM takes an offset for
-     * each plane.
+     * {@return whether the first plane begins at byte 0 and each further plane follows the one before it immediately}
+     * V4L2 describes an image in one buffer by the pitch of the first plane alone, so it cannot describe gaps. DRM
+     * takes an offset for each plane.
      */
     public boolean isGapless() {
         long end = 0;

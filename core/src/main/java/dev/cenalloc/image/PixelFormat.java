@@ -7,9 +7,10 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A pixel format: how the pixels of an image are stored as bytes. DRM and V4L2 each identify a format by a <i>fourcc</i>, a
- * code of four characters. Their codes differ: DRM's {@code RG24} is V4L2's {@code BGR3}. The names here are DRM's. Only V4L2
- * has separate codes for formats whose planes lie in separate buffers; their names here end in {@code M}.
+ * A pixel format: how the pixels of an image are stored as bytes. DRM and V4L2 each identify a format by a
+ * <i>fourcc</i>, a code of four characters. Their codes differ: DRM's {@code RG24} is V4L2's {@code BGR3}. The names
+ * here are DRM's. Only V4L2 has separate codes for formats whose planes lie in separate buffers; their names here end
+ * in {@code M}.
  *
  * <p>Source: {@code include/uapi/drm/drm_fourcc.h}, {@code include/uapi/linux/videodev2.h} and
  * {@code Documentation/userspace-api/media/v4l/pixfmt-*.rst} of Linux 6.12.

@@ -21,9 +21,9 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Frames that the CPU draws on and a {@link Display} shows. A frame that is drawn on is never on the screen, so the picture is
- * never torn. Closed by the caller, before or after the display; the last picture stays on the screen until the display shows
- * another or is closed. For the thread of the display.
+ * Frames that the CPU draws on and a {@link Display} shows. A frame that is drawn on is never on the screen, so the
+ * picture is never torn. Closed by the caller, before or after the display; the last picture stays on the screen until
+ * the display shows another or is closed. For the thread of the display.
  *
  * {@snippet :
  * try (var display = Display.open(cenalloc, node, ImageRequest.ANY.format(PixelFormat.XR24));
@@ -163,12 +163,14 @@ public final class Canvas implements AutoCloseable {
     }
 
     /**
-     * {@return a frame that is neither on the screen nor about to be} It holds what was drawn on it some frames before. Draw on
-     * it, and close it: then the display shows it at the next refresh, as {@link Display#show(Frame)}. If an exception ends the
-     * drawing, closing shows what is drawn so far. Waits, if need be, until a frame has left the screen; allocates nothing.
+     * {@return a frame that is neither on the screen nor about to be} It holds what was drawn on it some frames before.
+     * Draw on it, and close it: then the display shows it at the next refresh, as {@link Display#show(Frame)}. If an
+     * exception ends the drawing, closing shows what is drawn so far. Waits, if need be, until a frame has left the
+     * screen; allocates nothing.
      *
      * @param timeout how long at most
-     * @throws IllegalStateException if this is closed, or no frame can become free, since the caller has not closed enough
+     * @throws IllegalStateException if this is closed, or no frame can become free, since the caller has not closed
+     *     enough
      * @throws NotShownException ETIMEDOUT: no frame has left the screen yet
      * @throws CenallocException as {@link Display#awaitShown}
      */

@@ -30,8 +30,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A screen that frames of a stream are shown on, without a copy. Closed by the caller, which puts back what was on the screen
- * before; a program that ends without closing it, after Ctrl-C for example, puts that back as well.
+ * A screen that frames of a stream are shown on, without a copy. Closed by the caller, which puts back what was on the
+ * screen before; a program that ends without closing it, after Ctrl-C for example, puts that back as well.
  *
  * {@snippet :
  * try (var display = Display.open(cenalloc, node)) {
@@ -46,9 +46,9 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p>Opening a display, or asking it what it can show, disturbs no other program. To show a frame, this program becomes the
- * card's DRM master, which only one program can be at a time, and stays it until the close. For one thread at a time; every use
- * after the close throws {@link IllegalStateException}.
+ * <p>Opening a display, or asking it what it can show, disturbs no other program. To show a frame, this program becomes
+ * the card's DRM master, which only one program can be at a time, and stays it until the close. For one thread at a
+ * time; every use after the close throws {@link IllegalStateException}.
  *
  * <p>Source: {@code Documentation/gpu/drm-kms.rst} and {@code include/uapi/drm/drm_mode.h} of Linux 6.12.
  */
@@ -90,8 +90,8 @@ public final class Display implements AutoCloseable {
      * @throws MissingDeviceException ENOENT: there is no such node
      * @throws NoScreenException ENODEV: no screen is connected
      * @throws DeviceGoneException ENODEV: it was unplugged meanwhile
-     * @throws CenallocException ENOTTY if it is no DRM node; EOPNOTSUPP if it has no displays, or its driver no atomic mode
-     *     setting; EPROTO if the driver answers nonsense; else the errno of the driver
+     * @throws CenallocException ENOTTY if it is no DRM node; EOPNOTSUPP if it has no displays, or its driver no atomic
+     *     mode setting; EPROTO if the driver answers nonsense; else the errno of the driver
      */
     public static Display open(Cenalloc cenalloc, Path node) throws CenallocException {
         Objects.requireNonNull(cenalloc, "cenalloc");
@@ -124,8 +124,8 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * As {@link #open(Cenalloc, Path)}, and negotiates with the display alone which images it shows: ready for {@link #canvas}.
-     * Unless a size is requested, the images have the size of the mode that the screen prefers.
+     * As {@link #open(Cenalloc, Path)}, and negotiates with the display alone which images it shows: ready for {@link
+     * #canvas}. Unless a size is requested, the images have the size of the mode that the screen prefers.
      *
      * @param cenalloc whose heaps the memory comes from
      * @param node a DRM card
@@ -236,9 +236,9 @@ public final class Display implements AutoCloseable {
     // ---- getting ready ----
 
     /**
-     * {@return the images that the chosen output's primary plane takes, for a negotiation} During the negotiation the display is
-     * offered memory, through the node that is open: it is imported and made a framebuffer that nothing shows, and unless another
-     * program controls the display, it is asked whether it would show that.
+     * {@return the images that the chosen output's primary plane takes, for a negotiation} During the negotiation the
+     * display is offered memory, through the node that is open: it is imported and made a framebuffer that nothing
+     * shows, and unless another program controls the display, it is asked whether it would show that.
      */
     public Port port() {
         checkOpen();
@@ -257,9 +257,10 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * Gets ready for images: chooses the mode. One that refreshes as often as the images change, if there is one; of these, one
-     * of the image's very size; else the one that the screen prefers, or else the smallest, of those that are larger. A smaller
-     * image is shown in the middle of the screen. Makes no system call; the mode is set when the first frame is shown.
+     * Gets ready for images: chooses the mode. One that refreshes as often as the images change, if there is one; of
+     * these, one of the image's very size; else the one that the screen prefers, or else the smallest, of those that
+     * are larger. A smaller image is shown in the middle of the screen. Makes no system call; the mode is set when the
+     * first frame is shown.
      *
      * @param images what was agreed on with this display's {@link #port}
      * @throws IllegalArgumentException if the chosen output has no such images
@@ -277,9 +278,9 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * Gets ready to show the frames of a ring: makes a framebuffer of each. Configures the display for them, unless that was
-     * done. The framebuffers keep the memory alive, so the ring may be closed before the display. If frames of another ring were
-     * shown, the last of them stays on the screen until the first of the new ring is shown.
+     * Gets ready to show the frames of a ring: makes a framebuffer of each. Configures the display for them, unless
+     * that was done. The framebuffers keep the memory alive, so the ring may be closed before the display. If frames of
+     * another ring were shown, the last of them stays on the screen until the first of the new ring is shown.
      *
      * @param ring of images that the chosen output shows; it stays the caller's
      * @throws IllegalArgumentException if the output has no such images
@@ -295,8 +296,8 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * Shows a part of each image at a place of the screen, scaled if the sizes differ, from the next frame on. After {@link
-     * #use}, which puts the whole image in the middle.
+     * Shows a part of each image at a place of the screen, scaled if the sizes differ, from the next frame on. After
+     * {@link #use}, which puts the whole image in the middle.
      *
      * @param source in pixels of the image
      * @param target in pixels of the screen
@@ -337,13 +338,13 @@ public final class Display implements AutoCloseable {
     // ---- showing ----
 
     /**
-     * Shows a frame. It belongs to the display from now on, until it has left the screen: then the display gives it back to its
-     * stream. If this throws, the frame stays the caller's, and what is on the screen stays there.
+     * Shows a frame. It belongs to the display from now on, until it has left the screen: then the display gives it
+     * back to its stream. If this throws, the frame stays the caller's, and what is on the screen stays there.
      *
-     * <p>The first frame sets the mode, which blocks until it is on the screen. Each further one waits until the one before it is
-     * on the screen (up to 5 seconds), gives back the one that left it, and returns at once: the frame is on the screen from the
-     * next refresh on, {@link #awaitShown} tells when. So frames are shown at most at the display's rate. Three system calls a
-     * frame beside those that give a frame back; allocates nothing.
+     * <p>The first frame sets the mode, which blocks until it is on the screen. Each further one waits until the one
+     * before it is on the screen (up to 5 seconds), gives back the one that left it, and returns at once: the frame is
+     * on the screen from the next refresh on, {@link #awaitShown} tells when. So frames are shown at most at the
+     * display's rate. Three system calls a frame beside those that give a frame back; allocates nothing.
      *
      * @param frame lent by the stream that fills the ring in use; the CPU must not access it any more
      * @throws IllegalArgumentException if it is a frame of another ring
@@ -372,13 +373,13 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * As {@link #show(Frame, Fence)}, and tells by a fence when the frame is on the screen. The display still gives frames back
-     * by itself. Allocates nothing.
+     * As {@link #show(Frame, Fence)}, and tells by a fence when the frame is on the screen. The display still gives
+     * frames back by itself. Allocates nothing.
      *
      * @param frame as there
      * @param ready signalled when the frame is complete, or null if it is
-     * @param shown gets what is signalled when the frame is on the screen, in place of what is in it; signalled already if this
-     *     was the first frame, of which this method waits for
+     * @param shown gets what is signalled when the frame is on the screen, in place of what is in it; signalled already
+     *     if this was the first frame, of which this method waits for
      * @throws IllegalStateException as there, or if a fence is closed
      * @throws CenallocException as {@link #show(Frame)}
      */
@@ -420,8 +421,8 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * Waits until the last frame that was handed over is on the screen, and gives back the one that left it. Returns at once if
-     * it is there. Two system calls; allocates nothing.
+     * Waits until the last frame that was handed over is on the screen, and gives back the one that left it. Returns at
+     * once if it is there. Two system calls; allocates nothing.
      *
      * @param timeout how long at most
      * @throws NotShownException ETIMEDOUT: it is not on the screen yet
@@ -441,8 +442,10 @@ public final class Display implements AutoCloseable {
         return screen.flips();
     }
 
-    /** {@return the number of the refresh at which the last frame came on the screen, which grows by one each refresh and wraps at
-     * 2^32; 0 before the second frame} */
+    /**
+     * {@return the number of the refresh at which the last frame came on the screen, which grows by one each refresh and
+     * wraps at 2^32; 0 before the second frame}
+     */
     public long lastFlipSequence() {
         return screen.sequence();
     }
@@ -455,12 +458,13 @@ public final class Display implements AutoCloseable {
     // ---- more ----
 
     /**
-     * {@return a ring of frames that the CPU draws on, and this display shows} Of the images that were negotiated when the display
-     * was opened, or else of the best that it has.
+     * {@return a ring of frames that the CPU draws on, and this display shows} Of the images that were negotiated when
+     * the display was opened, or else of the best that it has.
      *
      * @param frames how many, from 2 to 64: 2 for double buffering
      * @throws IllegalArgumentException if the count is out of its range
-     * @throws CenallocException as {@link Agreement#negotiate}, {@link Ring#allocate} and {@link #use}; nothing stays allocated
+     * @throws CenallocException as {@link Agreement#negotiate}, {@link Ring#allocate} and {@link #use}; nothing stays
+     *     allocated
      */
     public Canvas canvas(int frames) throws CenallocException {
         checkOpen();
@@ -498,13 +502,14 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * {@return what the display puts out, as pictures in memory; empty if the driver cannot write it back} After {@link #use}.
-     * Some drivers write back in place of the screen; that happens only where the screen is virtual. The same object each time;
-     * closed with the display.
+     * {@return what the display puts out, as pictures in memory; empty if the driver cannot write it back} After {@link
+     * #use}. Some drivers write back in place of the screen; that happens only where the screen is virtual. The same
+     * object each time; closed with the display.
      *
      * @throws IllegalStateException if no ring is in use
      * @throws NoMasterException EACCES, EPERM: another program controls the display, so that it cannot be asked
-     * @throws CenallocException as {@link Agreement#negotiate} and {@link Ring#allocate}; else with the errno of the driver
+     * @throws CenallocException as {@link Agreement#negotiate} and {@link Ring#allocate}; else with the errno of the
+     *     driver
      */
     public Optional<Writeback> writeback() throws CenallocException {
         checkOpen();

@@ -4,8 +4,8 @@ import dev.cenalloc.CenallocException;
 import java.nio.file.Path;
 
 /**
- * The display's driver refused a mode, an image or its place: the hardware cannot do it (EINVAL, ERANGE, ENOSPC, EOPNOTSUPP).
- * Nothing has changed on the screen. Take another size, place or format.
+ * The display's driver refused a mode, an image or its place: the hardware cannot do it (EINVAL, ERANGE, ENOSPC,
+ * EOPNOTSUPP). Nothing has changed on the screen. Take another size, place or format.
  */
 public final class DisplayRefusalException extends CenallocException {
     private static final long serialVersionUID = 1;

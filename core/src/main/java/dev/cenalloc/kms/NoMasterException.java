@@ -4,8 +4,8 @@ import dev.cenalloc.CenallocException;
 import java.nio.file.Path;
 
 /**
- * Another program, perhaps a desktop, controls the display: it is the card's DRM master (EACCES, EPERM). Nothing has changed on
- * the screen. Stop that program, or switch to a text console, and try again.
+ * Another program, perhaps a desktop, controls the display: it is the card's DRM master (EACCES, EPERM). Nothing has
+ * changed on the screen. Stop that program, or switch to a text console, and try again.
  */
 public final class NoMasterException extends CenallocException {
     private static final long serialVersionUID = 1;

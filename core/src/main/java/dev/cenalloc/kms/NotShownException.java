@@ -5,8 +5,8 @@ import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
 
 /**
- * The display did not do in time what it was asked for (ETIMEDOUT): show a frame, or capture one. It may still do it. Wait once
- * more, or close the display.
+ * The display did not do in time what it was asked for (ETIMEDOUT): show a frame, or capture one. It may still do it.
+ * Wait once more, or close the display.
  */
 public final class NotShownException extends CenallocException {
     private static final long serialVersionUID = 1;

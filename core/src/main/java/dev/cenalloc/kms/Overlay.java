@@ -13,8 +13,8 @@ import dev.cenalloc.stream.Ring;
 import java.util.Objects;
 
 /**
- * A plane above the frames of a {@link Display}, with frames of its own. Closed by the caller, which takes it off the screen; or
- * with its display. For the thread of the display.
+ * A plane above the frames of a {@link Display}, with frames of its own. Closed by the caller, which takes it off the
+ * screen; or with its display. For the thread of the display.
  */
 public final class Overlay implements AutoCloseable {
     private final Display display;
@@ -79,8 +79,8 @@ public final class Overlay implements AutoCloseable {
     }
 
     /**
-     * Shows a part of each image at a place of the screen, scaled if the sizes differ, from the next frame on. As {@link
-     * Display#place}.
+     * Shows a part of each image at a place of the screen, scaled if the sizes differ, from the next frame on. As
+     * {@link Display#place}.
      *
      * @param source in pixels of the image
      * @param target in pixels of the screen
@@ -96,8 +96,8 @@ public final class Overlay implements AutoCloseable {
     }
 
     /**
-     * Shows a frame above those of the display, which must show one. As {@link Display#show(Frame)}; of the display and its
-     * overlays, one shows a frame at each refresh.
+     * Shows a frame above those of the display, which must show one. As {@link Display#show(Frame)}; of the display and
+     * its overlays, one shows a frame at each refresh.
      *
      * @param frame lent by the stream that fills the ring in use
      * @throws IllegalArgumentException if it is a frame of another ring
@@ -137,7 +137,8 @@ public final class Overlay implements AutoCloseable {
     }
 
     /**
-     * Takes the overlay off the screen, and gives its frame back. Blocks until the next refresh. Nothing if it shows none.
+     * Takes the overlay off the screen, and gives its frame back. Blocks until the next refresh. Nothing if it shows
+     * none.
      *
      * @throws CenallocException as {@link Display#show(Frame)}
      */

@@ -24,8 +24,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The state of one CRTC: what was on it before, which commit is under way, when the last one came on the screen. Used by its
- * {@link Display}; {@link #restore} may be called by any thread.
+ * The state of one CRTC: what was on it before, which commit is under way, when the last one came on the screen. Used
+ * by its {@link Display}; {@link #restore} may be called by any thread.
  */
 final class Screen {
     private static final String COMMIT = "DRM_IOCTL_MODE_ATOMIC";
@@ -264,8 +264,8 @@ final class Screen {
     }
 
     /**
-     * Has the output written back, beside the screen where the driver can do both; else in place of the screen, if that is a
-     * virtual one.
+     * Has the output written back, beside the screen where the driver can do both; else in place of the screen, if that
+     * is a virtual one.
      *
      * @return whether that is possible; takes effect at the next {@link #begin}
      */

@@ -4,8 +4,8 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * Puts back what was on the screens when the program ends without closing its displays, after Ctrl-C for example. One hook of the
- * virtual machine for all displays. Thread-safe.
+ * Puts back what was on the screens when the program ends without closing its displays, after Ctrl-C for example. One
+ * hook of the virtual machine for all displays. Thread-safe.
  */
 final class ScreenRestorer {
     private static final Set<Screen> SCREENS = ConcurrentHashMap.newKeySet();

@@ -32,9 +32,9 @@ import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a {@link Display} puts out, as pictures in memory of its own: a screen shot at the end of the hardware's way, with all
- * planes. One capture at a time. Closed with the display. For the thread of the display, but for {@link #await} and closing the
- * picture, which one other thread may do.
+ * What a {@link Display} puts out, as pictures in memory of its own: a screen shot at the end of the hardware's way,
+ * with all planes. One capture at a time. Closed with the display. For the thread of the display, but for {@link
+ * #await} and closing the picture, which one other thread may do.
  *
  * <p>Source: {@code Documentation/gpu/drm-kms.rst}, section Writeback Connectors.
  */
@@ -42,8 +42,8 @@ import org.jspecify.annotations.Nullable;
 public final class Writeback {
     private static final Duration LIMIT = Duration.ofSeconds(5);
     /**
-     * Between the end of a capture and the next. VKMS (6.12) loses a capture that is asked for before it has put the one before
-     * away, which it does in its own time.
+     * Between the end of a capture and the next. VKMS (6.12) loses a capture that is asked for before it has put the
+     * one before away, which it does in its own time.
      */
     private static final long VKMS_PAUSE_NANOS = 100_000_000;
 
@@ -172,8 +172,8 @@ public final class Writeback {
     }
 
     /**
-     * {@return whether a capture can begin without waiting} Not while one is under way or its picture was not given back; after
-     * a capture, some drivers need a pause.
+     * {@return whether a capture can begin without waiting} Not while one is under way or its picture was not given
+     * back; after a capture, some drivers need a pause.
      */
     public boolean isReady() {
         return !underWay && !lost && !picture.isLent() && pause() <= 0;
@@ -188,9 +188,10 @@ public final class Writeback {
      *
      * @param timeout how long at most, beside the pause that some drivers need after a capture
      * @return the picture, which the caller gives back by its close; it is valid until then
-     * @throws IllegalStateException if nothing of the ring in use is on the screen, a capture is under way, or its picture was not
-     *     given back
-     * @throws NotShownException ETIMEDOUT: it is not complete yet, {@link #await} waits longer; or the driver lost one before
+     * @throws IllegalStateException if nothing of the ring in use is on the screen, a capture is under way, or its
+     *     picture was not given back
+     * @throws NotShownException ETIMEDOUT: it is not complete yet, {@link #await} waits longer; or the driver lost one
+     *     before
      * @throws CenallocException as {@link Display#show(Frame)}
      */
     public Frame capture(Duration timeout) throws CenallocException {
@@ -206,8 +207,8 @@ public final class Writeback {
     }
 
     /**
-     * Shows a frame, as {@link Display#show(Frame)}, and captures it. {@link #await} waits for the picture. The display must show
-     * a frame already; until the capture is complete, it shows no other.
+     * Shows a frame, as {@link Display#show(Frame)}, and captures it. {@link #await} waits for the picture. The display
+     * must show a frame already; until the capture is complete, it shows no other.
      *
      * @param frame as there
      * @throws IllegalArgumentException as there

@@ -13,9 +13,9 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /**
- * An open node of a camera or display, closed by the object that opened it. All requests to its driver go through here. Use
- * after close throws {@link IllegalStateException}; a close by another thread waits for the request under way. Apart from
- * that it is for one thread at a time.
+ * An open node of a camera or display, closed by the object that opened it. All requests to its driver go through here.
+ * Use after close throws {@link IllegalStateException}; a close by another thread waits for the request under way.
+ * Apart from that it is for one thread at a time.
  */
 public final class DeviceNode implements AutoCloseable {
     private final Kernel kernel;
@@ -98,8 +98,8 @@ public final class DeviceNode implements AutoCloseable {
     }
 
     /**
-     * A request of a frame loop: the result, or {@code -errno}. Allocates nothing. Restarted after EINTR; EAGAIN is returned,
-     * since it says that there is no frame.
+     * A request of a frame loop: the result, or {@code -errno}. Allocates nothing. Restarted after EINTR; EAGAIN is
+     * returned, since it says that there is no frame.
      */
     public int tryFrameIoctl(long request, MemorySegment argument) {
         int fd = acquire();
@@ -156,7 +156,10 @@ public final class DeviceNode implements AutoCloseable {
         }
     }
 
-    /** Reads what is there, at most the whole of {@code target}: the number of bytes, or {@code -errno}. Allocates nothing. */
+    /**
+     * Reads what is there, at most the whole of {@code target}: the number of bytes, or {@code -errno}. Allocates
+     * nothing.
+     */
     public long tryRead(MemorySegment target) {
         int fd = acquire();
         try {

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * An open device whose driver can be offered memory. Closed by the object that opened it; closing puts back what was changed.
- * For one thread.
+ * An open device whose driver can be offered memory. Closed by the object that opened it; closing puts back what was
+ * changed. For one thread.
  */
 public interface Importer extends AutoCloseable {
     /** What the driver calls itself. */

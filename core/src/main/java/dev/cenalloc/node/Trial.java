@@ -22,10 +22,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Finds out what memory a device takes, by offering it some. Every heap that this process may use and whose memory is known is
- * tried, in the order of a {@link Plan}, with several buffers at a time. Memory from the system heap may be contiguous by
- * luck (up to 1 MiB is one piece of it), so memory that is not known to be contiguous is offered in large buffers, whatever
- * the size of the image. Holds nothing open. Thread-safe.
+ * Finds out what memory a device takes, by offering it some. Every heap that this process may use and whose memory is
+ * known is tried, in the order of a {@link Plan}, with several buffers at a time. Memory from the system heap may be
+ * contiguous by luck (up to 1 MiB is one piece of it), so memory that is not known to be contiguous is offered in large
+ * buffers, whatever the size of the image. Holds nothing open. Thread-safe.
  */
 public final class Trial {
     /** How the device is opened for a trial; the trial closes the importer. */
@@ -37,8 +37,8 @@ public final class Trial {
     private static final int BUFFERS = 3;
 
     /**
-     * Bytes that are hardly ever contiguous by luck. The system heap puts pieces of up to 1 MiB together; taken one after
-     * the other from free memory, those lie side by side up to the largest piece that the kernel keeps, 4 MiB.
+     * Bytes that are hardly ever contiguous by luck. The system heap puts pieces of up to 1 MiB together; taken one
+     * after the other from free memory, those lie side by side up to the largest piece that the kernel keeps, 4 MiB.
      */
     private static final long LARGE = 16 << 20;
 

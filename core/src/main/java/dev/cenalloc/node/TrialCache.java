@@ -14,8 +14,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What trials showed, as long as the {@link Cenalloc} lives. Bounded: the result that was not used for the longest time is dropped
- * first. Thread-safe.
+ * What trials showed, as long as the {@link Cenalloc} lives. Bounded: the result that was not used for the longest time
+ * is dropped first. Thread-safe.
  */
 final class TrialCache {
     static final int MOST = 256;
@@ -28,7 +28,10 @@ final class TrialCache {
     /** The heaps belong to the key, since more may be registered. */
     record Key(long number, String name, Layout layout, List<Heap> heaps) {}
 
-    /** Images so alike that memory for one is likely to suit the other: of one format, and between two powers of two in size. */
+    /**
+     * Images so alike that memory for one is likely to suit the other: of one format, and between two powers of two in
+     * size.
+     */
     record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
 
     private final Map<Key, Device> devices = bounded();

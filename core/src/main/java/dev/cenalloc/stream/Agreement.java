@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * The result of {@link #negotiate}: an image that all devices have in common, its rate, and the memory for it. Immutable; holds
- * nothing open. {@link Ring#allocate} makes buffers for it.
+ * The result of {@link #negotiate}: an image that all devices have in common, its rate, and the memory for it.
+ * Immutable; holds nothing open. {@link Ring#allocate} makes buffers for it.
  */
 public final class Agreement {
     private final Image image;
@@ -44,32 +44,34 @@ public final class Agreement {
     }
 
     /**
-     * Finds the best image that all ports have in common, and for which there is memory that suits all devices. The best image has:
+     * Finds the best image that all ports have in common, and for which there is memory that suits all devices. The
+     * best image has:
      *
      * <ol>
-     *   <li>The requested format. Without a request: the format with the most bits of colour in a pixel; of these the one with the
-     *       fewest bytes; of these the one that the producer lists first.
-     *   <li>The requested size. Without a request: the largest area among the sizes that reach the requested rate, or 29.97 images a
-     *       second if none is requested; if no size reaches it, the largest area. Of equal areas the one that the producer lists
-     *       first, then the wider.
-     *   <li>The requested rate; if not all ports have it, the nearest above it, or if there is none, below. Without a request: the
-     *       highest rate that all ports have; if no port limits the rate, the nearest to 30.
+     *   <li>The requested format. Without a request: the format with the most bits of colour in a pixel; of these the
+     *       one with the fewest bytes; of these the one that the producer lists first.
+     *   <li>The requested size. Without a request: the largest area among the sizes that reach the requested rate, or
+     *       29.97 images a second if none is requested; if no size reaches it, the largest area. Of equal areas the one
+     *       that the producer lists first, then the wider.
+     *   <li>The requested rate; if not all ports have it, the nearest above it, or if there is none, below. Without a
+     *       request: the highest rate that all ports have; if no port limits the rate, the nearest to 30.
      * </ol>
      *
-     * <p>Size and rate are chosen for each format. Then the memory is planned, best format first: each device is asked for its
-     * constraints on the memory for the {@link Layout}, and asked again if the constraints of all together change the layout. The
-     * first format with a heap is the result.
+     * <p>Size and rate are chosen for each format. Then the memory is planned, best format first: each device is asked
+     * for its constraints on the memory for the {@link Layout}, and asked again if the constraints of all together
+     * change the layout. The first format with a heap is the result.
      *
-     * <p>Ports of declared devices ask nothing of the kernel. Ports of a {@code Probe} may try imports, and block for as long.
+     * <p>Ports of declared devices ask nothing of the kernel. Ports of a {@code Probe} may try imports, and block for
+     * as long.
      *
      * @param cenalloc whose heaps the memory may come from
      * @param request what the caller needs; {@link ImageRequest#ANY} leaves it to the devices
      * @param ports all that take part, at least one; the first is the producer
      * @return the agreement; no memory has been allocated for it
      * @throws IllegalArgumentException if there is no port
-     * @throws NoCommonImageException EINVAL: the ports have no such image in common, and it names the smallest set of ports in
-     *     conflict; or there is no memory for the images in common, and it says why for each. Request another image, or leave a
-     *     device out
+     * @throws NoCommonImageException EINVAL: the ports have no such image in common, and it names the smallest set of
+     *     ports in conflict; or there is no memory for the images in common, and it says why for each. Request another
+     *     image, or leave a device out
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node of a device
      * @throws MissingDeviceException ENOENT: the node of a device is gone
      * @throws CenallocException ENODEV: a device was unplugged; EMFILE: this process has too many open files
@@ -95,8 +97,8 @@ public final class Agreement {
     }
 
     /**
-     * {@return the devices of which it is unknown what memory they take, such as a camera that another program is using} They may refuse
-     * the buffers; {@link Device#detail} says why nothing is known. Empty if all is known.
+     * {@return the devices of which it is unknown what memory they take, such as a camera that another program is
+     * using} They may refuse the buffers; {@link Device#detail} says why nothing is known. Empty if all is known.
      */
     public List<Device> unknown() {
         return unknown;
@@ -155,8 +157,8 @@ public final class Agreement {
     }
 
     /**
-     * {@return why these images were chosen, in lines: the reasons for format, size and rate, why better formats were not chosen, and
-     * which devices' memory is unknown} Each of the {@link #plans()} explains the choice of memory.
+     * {@return why these images were chosen, in lines: the reasons for format, size and rate, why better formats were
+     * not chosen, and which devices' memory is unknown} Each of the {@link #plans()} explains the choice of memory.
      */
     public String explain() {
         return explanation;

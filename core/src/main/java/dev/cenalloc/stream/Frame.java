@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * One image of a stream, in the buffers of a {@link Ring}. Borrowed from the stream: {@link #close} gives it back. A stream has
- * one object for each frame of its ring and hands it out again and again, so that it allocates nothing; keep no frame after
- * giving it back. For one thread at a time.
+ * One image of a stream, in the buffers of a {@link Ring}. Borrowed from the stream: {@link #close} gives it back. A
+ * stream has one object for each frame of its ring and hands it out again and again, so that it allocates nothing; keep
+ * no frame after giving it back. For one thread at a time.
  */
 public abstract class Frame implements AutoCloseable {
     private final Ring ring;
@@ -66,16 +66,18 @@ public abstract class Frame implements AutoCloseable {
     /** {@return the number of the image in the stream, from 0; a gap is an image that was lost} */
     public abstract long sequence();
 
-    /** {@return when the image was made or shown, in nanoseconds of the monotonic clock; 0 if the device does not tell} */
+    /**
+     * {@return when the image was made or shown, in nanoseconds of the monotonic clock; 0 if the device does not tell}
+     */
     public abstract long timestampNanos();
 
     /** {@return whether the device says that the image is damaged} */
     public abstract boolean isDamaged();
 
     /**
-     * Begins an access of the CPU to the image: {@code try (var pixels = frame.access(READ)) { … }}. The first access of a
-     * frame maps its buffers, which costs one mmap each; the mapping is kept until the ring is closed. An access in steady state
-     * makes two system calls for each buffer and allocates nothing.
+     * Begins an access of the CPU to the image: {@code try (var pixels = frame.access(READ)) { … }}. The first access
+     * of a frame maps its buffers, which costs one mmap each; the mapping is kept until the ring is closed. An access
+     * in steady state makes two system calls for each buffer and allocates nothing.
      *
      * @param direction what the CPU will do
      * @return the access, closed by the caller; the same object for each access of a direction, one at a time

@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The CPU's access to the image of a {@link Frame}: its memory, between the calls that keep caches coherent. Closed by the
- * caller that began it. For one thread at a time.
+ * The CPU's access to the image of a {@link Frame}: its memory, between the calls that keep caches coherent. Closed by
+ * the caller that began it. For one thread at a time.
  */
 public final class FrameAccess implements AutoCloseable {
     private final Ring ring;
@@ -65,7 +65,8 @@ public final class FrameAccess implements AutoCloseable {
     }
 
     /**
-     * {@return the memory of one buffer of the image, read-only if the access is for reading} Valid until this is closed.
+     * {@return the memory of one buffer of the image, read-only if the access is for reading} Valid until this is
+     * closed.
      *
      * @param buffer from 0
      * @throws IndexOutOfBoundsException if there is no such buffer

@@ -22,8 +22,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The smallest set of ports, with or without the request, that have no image in common: without any one of them, the others have.
- * Immutable.
+ * The smallest set of ports, with or without the request, that have no image in common: without any one of them, the
+ * others have. Immutable.
  */
 public final class ImageConflict {
     /** What the ports have none of in common. They have the aspects before it in this order in common. */
@@ -62,7 +62,10 @@ public final class ImageConflict {
         return Optional.of(request).filter(ImageRequest::insists);
     }
 
-    /** {@return the ports in conflict, in the order in which they were given; one, if it offers nothing or not what is requested} */
+    /**
+     * {@return the ports in conflict, in the order in which they were given; one, if it offers nothing or not what is
+     * requested}
+     */
     public List<Port> ports() {
         return ports;
     }
@@ -186,9 +189,9 @@ public final class ImageConflict {
     }
 
     /**
-     * Finds the smallest conflict. Each conflict that contains the chosen ports has a member that excludes the image that those have in
-     * common, so the search branches over the members that do. Ports are numbered by place; the request comes last, since a conflict
-     * without it says more.
+     * Finds the smallest conflict. Each conflict that contains the chosen ports has a member that excludes the image
+     * that those have in common, so the search branches over the members that do. Ports are numbered by place; the
+     * request comes last, since a conflict without it says more.
      */
     private static final class Search {
         private final ImageRequest request;

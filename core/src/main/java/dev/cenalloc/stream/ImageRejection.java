@@ -17,8 +17,8 @@ import java.util.stream.Collectors;
  *
  * @param image the image
  * @param rate images a second
- * @param plans of the image's buffers, as many as were made; the {@link Plan#conflict} of the last names the devices in conflict.
- *     Empty if a device refuses such images after all, or if they have no linear layout
+ * @param plans of the image's buffers, as many as were made; the {@link Plan#conflict} of the last names the devices in
+ *     conflict. Empty if a device refuses such images after all, or if they have no linear layout
  * @param reason why there is no memory, in words
  */
 public record ImageRejection(Image image, FrameRate rate, List<Plan> plans, String reason) {

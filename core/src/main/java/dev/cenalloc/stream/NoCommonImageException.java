@@ -8,8 +8,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Devices cannot exchange images (EINVAL). Either they have none in common: {@link #conflict()} names the ports in conflict. Or there
- * is no memory for the images in common: {@link #rejected()} says why for each.
+ * Devices cannot exchange images (EINVAL). Either they have none in common: {@link #conflict()} names the ports in
+ * conflict. Or there is no memory for the images in common: {@link #rejected()} says why for each.
  */
 public final class NoCommonImageException extends CenallocException {
     private static final long serialVersionUID = 1;
@@ -53,12 +53,17 @@ public final class NoCommonImageException extends CenallocException {
         this.rejected = List.copyOf(rejected);
     }
 
-    /** {@return the smallest set of ports in conflict; empty if they have images in common, and in a copy that was serialised} */
+    /**
+     * {@return the smallest set of ports in conflict; empty if they have images in common, and in a copy that was
+     * serialised}
+     */
     public Optional<ImageConflict> conflict() {
         return Optional.ofNullable(conflict);
     }
 
-    /** {@return the images in common, best first, each with the reason against it; empty in a copy that was serialised} */
+    /**
+     * {@return the images in common, best first, each with the reason against it; empty in a copy that was serialised}
+     */
     public List<ImageRejection> rejected() {
         return rejected == null ? List.of() : rejected;
     }

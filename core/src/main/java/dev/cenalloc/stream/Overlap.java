@@ -9,7 +9,9 @@ import dev.cenalloc.image.PixelFormat;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Sizes that several ports have in common, and the rates that they have in common at each of these sizes, perhaps none. */
+/**
+ * Sizes that several ports have in common, and the rates that they have in common at each of these sizes, perhaps none.
+ */
 record Overlap(Sizes sizes, List<Rates> rates) {
     /** Format and modifier. Two devices exchange images only if both are equal. */
     record Kind(PixelFormat format, long modifier) {

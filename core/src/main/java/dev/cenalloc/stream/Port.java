@@ -14,9 +14,10 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * One end of a stream of images at a device: the images that it gives or takes, and the memory that it needs for them. A camera and
- * a display have one port. A converter has two ports of the same device; both may take part in one negotiation if one ring of
- * buffers passes through. Immutable; owns nothing. Ports of declared devices need no device node.
+ * One end of a stream of images at a device: the images that it gives or takes, and the memory that it needs for them.
+ * A camera and a display have one port. A converter has two ports of the same device; both may take part in one
+ * negotiation if one ring of buffers passes through. Immutable; owns nothing. Ports of declared devices need no device
+ * node.
  */
 public final class Port {
     /** Formats in {@link #toString}; a camera may have dozens. */
@@ -28,8 +29,9 @@ public final class Port {
          * {@return the device, with its constraints for such a layout} May try imports, and block for as long.
          *
          * @param layout where the image lies
-         * @throws CenallocException EINVAL or the like if the device takes no such images or no memory for them: the negotiation goes on
-         *     with other images. EACCES, EPERM, ENOENT, ENODEV, EMFILE if the device cannot be reached: the negotiation ends
+         * @throws CenallocException EINVAL or the like if the device takes no such images or no memory for them: the
+         *     negotiation goes on with other images. EACCES, EPERM, ENOENT, ENODEV, EMFILE if the device cannot be
+         *     reached: the negotiation ends
          */
         Device device(Layout layout) throws CenallocException;
     }
@@ -70,8 +72,8 @@ public final class Port {
     }
 
     /**
-     * {@return this port, of a device that has formats without a {@link PixelFormat}, too} They take no part in a negotiation; the
-     * message of one that fails names them.
+     * {@return this port, of a device that has formats without a {@link PixelFormat}, too} They take no part in a
+     * negotiation; the message of one that fails names them.
      *
      * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
      */

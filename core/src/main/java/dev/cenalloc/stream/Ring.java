@@ -19,8 +19,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Equal buffers for the images of an {@link Agreement}, by number: a stream fills them by turns. A frame of an image in several
- * buffers has one buffer for each. Closed by the caller that allocated it. Thread-safe.
+ * Equal buffers for the images of an {@link Agreement}, by number: a stream fills them by turns. A frame of an image in
+ * several buffers has one buffer for each. Closed by the caller that allocated it. Thread-safe.
  */
 public final class Ring implements AutoCloseable {
     private static final int MOST = 64;
@@ -77,13 +77,13 @@ public final class Ring implements AutoCloseable {
     }
 
     /**
-     * {@return a ring of buffers that have their memory: a device's own, or memory from another process} The devices of the
-     * agreement are attached to them.
+     * {@return a ring of buffers that have their memory: a device's own, or memory from another process} The devices of
+     * the agreement are attached to them.
      *
      * @param agreement which images, for which devices
      * @param frames of each frame its buffers; the ring's from now on, and closed if this method throws
-     * @throws IllegalArgumentException if there are no frames, more than 64, or a frame has another number of buffers than the
-     *     image
+     * @throws IllegalArgumentException if there are no frames, more than 64, or a frame has another number of buffers
+     *     than the image
      * @throws CenallocException as {@link SharedBuffer#attach}
      */
     public static Ring of(Agreement agreement, List<List<SharedBuffer>> frames) throws CenallocException {
@@ -175,10 +175,11 @@ public final class Ring implements AutoCloseable {
     }
 
     /**
-     * Unmaps and releases the buffers. What a device still uses is released when the device is closed or uses another ring.
-     * Idempotent.
+     * Unmaps and releases the buffers. What a device still uses is released when the device is closed or uses another
+     * ring. Idempotent.
      *
-     * @throws IllegalStateException if a CPU access or a mapping of the program's own is open; the other buffers are released
+     * @throws IllegalStateException if a CPU access or a mapping of the program's own is open; the other buffers are
+     *     released
      */
     @Override
     public synchronized void close() {

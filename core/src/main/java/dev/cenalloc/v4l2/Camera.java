@@ -22,8 +22,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A V4L2 device that captures images, with images in one buffer or in several. Its node is open as long as this is; closed by
- * the caller. For one thread at a time; different cameras are independent.
+ * A V4L2 device that captures images, with images in one buffer or in several. Its node is open as long as this is;
+ * closed by the caller. For one thread at a time; different cameras are independent.
  *
  * <p>The shortest way, with buffers of its own:
  *
@@ -38,10 +38,10 @@ import org.jspecify.annotations.Nullable;
  * }
  * }
  *
- * <p>To share the images with other devices, {@linkplain Agreement#negotiate negotiate} with the {@link #port()} and theirs,
- * {@link #configure}, {@linkplain Ring#allocate allocate a ring} and {@link #use} it; or {@link #lend} the camera's own memory.
- * Then {@link #start()}; {@link #next} and {@link Frame#close} by turns; {@link #stop}. In steady state a frame takes three
- * system calls (poll, VIDIOC_DQBUF, VIDIOC_QBUF) and no Java objects.
+ * <p>To share the images with other devices, {@linkplain Agreement#negotiate negotiate} with the {@link #port()} and
+ * theirs, {@link #configure}, {@linkplain Ring#allocate allocate a ring} and {@link #use} it; or {@link #lend} the
+ * camera's own memory. Then {@link #start()}; {@link #next} and {@link Frame#close} by turns; {@link #stop}. In steady
+ * state a frame takes three system calls (poll, VIDIOC_DQBUF, VIDIOC_QBUF) and no Java objects.
  */
 public final class Camera implements AutoCloseable {
     /** Of the ring that it allocates itself: two to fill by turns, one that the program reads, one to spare. */
@@ -67,23 +67,24 @@ public final class Camera implements AutoCloseable {
      * @return a camera without a format, which the caller closes
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: there is no such node
-     * @throws CenallocException ENOTTY: it is no V4L2 node; EINVAL: it captures nothing, and the message says what it is; EBUSY:
-     *     another program has it, and the driver lets only one open it; else the errno of the driver
+     * @throws CenallocException ENOTTY: it is no V4L2 node; EINVAL: it captures nothing, and the message says what it
+     *     is; EBUSY: another program has it, and the driver lets only one open it; else the errno of the driver
      */
     public static Camera open(Cenalloc cenalloc, Path node) throws CenallocException {
         return new Camera(cenalloc, VideoDevice.open(cenalloc, node, Kind.CAMERA));
     }
 
     /**
-     * Opens a camera, and makes it ready for {@link #start()}: it is configured for the best images that it has of those that
-     * are requested, and has a ring of 4 frames of its own, in memory that suits it.
+     * Opens a camera, and makes it ready for {@link #start()}: it is configured for the best images that it has of
+     * those that are requested, and has a ring of 4 frames of its own, in memory that suits it.
      *
      * @param cenalloc whose heaps the memory comes from; it stays the caller's
      * @param node such as {@code /dev/video0}
      * @param request which images; {@link ImageRequest#ANY} leaves it to the camera
      * @return a camera, which the caller closes, with its ring
      * @throws NoCommonImageException EINVAL: the camera has no such images
-     * @throws CenallocException as {@link #open(Cenalloc, Path)}, {@link #configure} and {@link #use}; nothing stays open
+     * @throws CenallocException as {@link #open(Cenalloc, Path)}, {@link #configure} and {@link #use}; nothing stays
+     *     open
      */
     public static Camera open(Cenalloc cenalloc, Path node, ImageRequest request) throws CenallocException {
         Objects.requireNonNull(request, "request");
@@ -119,9 +120,9 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * {@return the port at which it gives images, in memory of the heaps} Reads formats, sizes and rates, and changes nothing. In a
-     * negotiation, memory is offered to the camera, with the node that is open; while it streams or lends its own memory,
-     * nothing can be tried, and nothing is known of the memory.
+     * {@return the port at which it gives images, in memory of the heaps} Reads formats, sizes and rates, and changes
+     * nothing. In a negotiation, memory is offered to the camera, with the node that is open; while it streams or lends
+     * its own memory, nothing can be tried, and nothing is known of the memory.
      *
      * @throws IllegalStateException if closed
      * @throws DeviceGoneException ENODEV: it was unplugged
@@ -132,8 +133,8 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * {@return the port at which it gives images, in memory of its own: see {@link #lend}} In a negotiation, no memory is offered to
-     * it. As {@link #port()} otherwise.
+     * {@return the port at which it gives images, in memory of its own: see {@link #lend}} In a negotiation, no memory
+     * is offered to it. As {@link #port()} otherwise.
      *
      * @throws IllegalStateException if closed
      * @throws CenallocException as {@link #port()}
@@ -143,15 +144,15 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Sets format, size and rate. The camera gives up a ring that it uses. The rate is approached: {@link #rate()} tells what came
-     * out. May be called again after {@link #stop}, for other images, without closing.
+     * Sets format, size and rate. The camera gives up a ring that it uses. The rate is approached: {@link #rate()}
+     * tells what came out. May be called again after {@link #stop}, for other images, without closing.
      *
      * @param agreement on images that this camera has
      * @throws IllegalStateException if it streams or is closed, or the CPU accesses a frame
      * @throws FormatChangedException EINVAL: the driver has no such images, or lays them out in another way
      * @throws DeviceGoneException ENODEV: it was unplugged
-     * @throws CenallocException EINVAL: the driver refuses the images; EBUSY: another program streams; else the errno of the
-     *     driver
+     * @throws CenallocException EINVAL: the driver refuses the images; EBUSY: another program streams; else the errno
+     *     of the driver
      */
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
@@ -188,8 +189,8 @@ public final class Camera implements AutoCloseable {
      * @throws IllegalArgumentException if the ring is for other images
      * @throws IllegalStateException if it streams, is not configured or is closed; if the ring is closed
      * @throws DeviceGoneException ENODEV: it was unplugged
-     * @throws CenallocException EINVAL: the driver takes no dma-bufs, or not this number of frames; EBUSY: another program has
-     *     buffers there; else the errno of the driver
+     * @throws CenallocException EINVAL: the driver takes no dma-bufs, or not this number of frames; EBUSY: another
+     *     program has buffers there; else the errno of the driver
      */
     public void use(Ring ring) throws CenallocException {
         device.requireOpen();
@@ -206,7 +207,8 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Has the driver allocate memory of its own, exports it (VIDIOC_EXPBUF), and uses it, in place of the buffers that it had.
+     * Has the driver allocate memory of its own, exports it (VIDIOC_EXPBUF), and uses it, in place of the buffers that
+     * it had.
      *
      * @param agreement on the images that it is configured for, with {@link #exports} among the ports
      * @param count how many frames, from 1 to 32; the driver may give more
@@ -214,9 +216,9 @@ public final class Camera implements AutoCloseable {
      * @throws IllegalArgumentException if the count is out of its range, or the agreement is on other images
      * @throws IllegalStateException as {@link #use}
      * @throws DeviceGoneException ENODEV: it was unplugged
-     * @throws CenallocException EINVAL, ENOTTY: the driver has no memory of its own, or does not export it; EBUSY: its memory is
-     *     of no use to another device of the agreement, or another program has buffers there; ENOMEM; else the errno of the
-     *     driver
+     * @throws CenallocException EINVAL, ENOTTY: the driver has no memory of its own, or does not export it; EBUSY: its
+     *     memory is of no use to another device of the agreement, or another program has buffers there; ENOMEM; else
+     *     the errno of the driver
      */
     public Ring lend(Agreement agreement, int count) throws CenallocException {
         device.requireOpen();
@@ -241,8 +243,8 @@ public final class Camera implements AutoCloseable {
      * @throws NoSignalException ENOLINK, ENODATA, ENOLCK: there is nothing to capture
      * @throws FormatChangedException EINVAL: another program changed the format since it was configured
      * @throws DeviceGoneException ENODEV: it was unplugged
-     * @throws CenallocException EBUSY: another program streams; ENOSPC: the bus has no bandwidth left; else the errno of the
-     *     driver. It does not stream then
+     * @throws CenallocException EBUSY: another program streams; ENOSPC: the bus has no bandwidth left; else the errno
+     *     of the driver. It does not stream then
      */
     public void start() throws CenallocException {
         device.requireOpen();
@@ -250,8 +252,8 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Waits for the next frame. Damaged frames are passed over, unless {@link #acceptDamaged} says otherwise. Blocks, and pins
-     * the carrier of a virtual thread meanwhile. The stream goes on if this throws, if nothing else is said.
+     * Waits for the next frame. Damaged frames are passed over, unless {@link #acceptDamaged} says otherwise. Blocks,
+     * and pins the carrier of a virtual thread meanwhile. The stream goes on if this throws, if nothing else is said.
      *
      * @param timeout how long to wait at most, positive, in steps of a millisecond
      * @return a frame, borrowed: the caller closes it, so that the camera fills it again
@@ -259,7 +261,8 @@ public final class Camera implements AutoCloseable {
      * @throws IllegalStateException if it does not stream, or all of its frames are lent
      * @throws NoFrameException ETIMEDOUT: the time is over; wait again, or give up
      * @throws NoSignalException ETIMEDOUT: the time is over, and the input has no signal
-     * @throws DamagedStreamException EIO: the driver reports an error; 100 damaged frames came in a row. Stop and start it
+     * @throws DamagedStreamException EIO: the driver reports an error; 100 damaged frames came in a row. Stop and start
+     *     it
      * @throws StreamEndedException EPIPE: there are no more frames
      * @throws FormatChangedException EINVAL: the driver puts the image elsewhere in the buffer than was agreed on
      * @throws DeviceGoneException ENODEV: it was unplugged; close it
@@ -285,8 +288,9 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Says whether {@link #next} returns frames with bytes before the image, as some multi-planar drivers give them; if not,
-     * which is so at first, they are a {@link FormatChangedException}, since neither the layout nor other devices know of them.
+     * Says whether {@link #next} returns frames with bytes before the image, as some multi-planar drivers give them; if
+     * not, which is so at first, they are a {@link FormatChangedException}, since neither the layout nor other devices
+     * know of them.
      *
      * @param accepted whether it does; then {@link #headerBytes} tells how many
      */
@@ -316,7 +320,8 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * Stops the stream. Frames that are lent are the camera's again: they throw from now on. Does nothing if it does not stream.
+     * Stops the stream. Frames that are lent are the camera's again: they throw from now on. Does nothing if it does
+     * not stream.
      *
      * @throws DeviceGoneException ENODEV: it was unplugged; the stream has ended
      * @throws CenallocException with the errno of the driver; the stream counts as ended
@@ -328,8 +333,8 @@ public final class Camera implements AutoCloseable {
     /**
      * Ends the stream, closes the node, lets go of the ring, and closes one of its own. Idempotent.
      *
-     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes the access
-     *     and calls this again
+     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes
+     *     the access and calls this again
      */
     @Override
     public void close() {

@@ -18,13 +18,13 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A V4L2 device that reads images from memory and writes others to memory: a scaler, a decoder, an image processor. Its node is
- * open as long as this is; closed by the caller. For one thread at a time.
+ * A V4L2 device that reads images from memory and writes others to memory: a scaler, a decoder, an image processor. Its
+ * node is open as long as this is; closed by the caller. For one thread at a time.
  *
- * <p>{@linkplain Agreement#negotiate Negotiate} with the ports {@link #input()} and {@link #output()}, {@link #configure},
- * {@link #use} a ring for each and {@link #start()}. Then {@link #put} a frame of another stream, such as a camera's, and take
- * the converted one with {@link #next}. In steady state a frame takes five system calls (VIDIOC_QBUF, poll and two VIDIOC_DQBUF,
- * VIDIOC_QBUF) and no Java objects.
+ * <p>{@linkplain Agreement#negotiate Negotiate} with the ports {@link #input()} and {@link #output()}, {@link
+ * #configure}, {@link #use} a ring for each and {@link #start()}. Then {@link #put} a frame of another stream, such as
+ * a camera's, and take the converted one with {@link #next}. In steady state a frame takes five system calls
+ * (VIDIOC_QBUF, poll and two VIDIOC_DQBUF, VIDIOC_QBUF) and no Java objects.
  */
 public final class Converter implements AutoCloseable {
     private final VideoDevice device;
@@ -54,8 +54,8 @@ public final class Converter implements AutoCloseable {
      * @return a converter without formats, which the caller closes
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: there is no such node
-     * @throws CenallocException ENOTTY: it is no V4L2 node; EINVAL: it is no converter, and the message says what it is; EBUSY:
-     *     another program has it, and the driver lets only one open it; else the errno of the driver
+     * @throws CenallocException ENOTTY: it is no V4L2 node; EINVAL: it is no converter, and the message says what it
+     *     is; EBUSY: another program has it, and the driver lets only one open it; else the errno of the driver
      */
     public static Converter open(Cenalloc cenalloc, Path node) throws CenallocException {
         return new Converter(VideoDevice.open(cenalloc, node, Kind.CONVERTER));
@@ -88,8 +88,8 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * {@return the port at which it gives images} As {@link Camera#port()} otherwise. What it gives may depend on what it takes:
-     * drivers tell that once the input is configured.
+     * {@return the port at which it gives images} As {@link Camera#port()} otherwise. What it gives may depend on what
+     * it takes: drivers tell that once the input is configured.
      *
      * @throws IllegalStateException if closed
      * @throws DeviceGoneException ENODEV: it was unplugged
@@ -100,8 +100,8 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * Sets format and size of what it takes, then of what it gives. It gives up the rings that it uses. May be called again
-     * after {@link #stop}.
+     * Sets format and size of what it takes, then of what it gives. It gives up the rings that it uses. May be called
+     * again after {@link #stop}.
      *
      * @param taken on the images that it takes
      * @param given on the images that it gives; may be the same agreement
@@ -169,8 +169,8 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * Has it read a frame, which is the converter's from now on: it is given back to its stream when it has been read. The
-     * converted frame has its timestamp. Does not block.
+     * Has it read a frame, which is the converter's from now on: it is given back to its stream when it has been read.
+     * The converted frame has its timestamp. Does not block.
      *
      * @param frame of the ring that the input uses, lent, and without an open access of the CPU
      * @throws IllegalArgumentException if it is a frame of another ring
@@ -201,8 +201,8 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * Waits for the next converted frame, and gives frames that have been read back to their stream. Blocks, and pins the carrier
-     * of a virtual thread meanwhile. The stream goes on if this throws, if nothing else is said.
+     * Waits for the next converted frame, and gives frames that have been read back to their stream. Blocks, and pins
+     * the carrier of a virtual thread meanwhile. The stream goes on if this throws, if nothing else is said.
      *
      * @param timeout how long to wait at most, positive, in steps of a millisecond
      * @return a frame, borrowed: the caller closes it, so that the converter writes to it again
@@ -269,12 +269,12 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * Stops the stream. Frames that it reads are given back to their stream; those that it lent throw from now on. Does nothing if
-     * it does not stream.
+     * Stops the stream. Frames that it reads are given back to their stream; those that it lent throw from now on. Does
+     * nothing if it does not stream.
      *
      * @throws DeviceGoneException ENODEV: it was unplugged; the stream has ended
-     * @throws CenallocException with the errno of the driver, of this or of the stream that a frame is given back to; the stream
-     *     counts as ended
+     * @throws CenallocException with the errno of the driver, of this or of the stream that a frame is given back to;
+     *     the stream counts as ended
      */
     public void stop() throws CenallocException {
         CenallocException failure = null;
@@ -300,10 +300,11 @@ public final class Converter implements AutoCloseable {
     }
 
     /**
-     * Ends the stream, closes the node and lets go of the rings. Frames that it reads are given back to their stream. Idempotent.
+     * Ends the stream, closes the node and lets go of the rings. Frames that it reads are given back to their stream.
+     * Idempotent.
      *
-     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes the access
-     *     and calls this again
+     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes
+     *     the access and calls this again
      */
     @Override
     public void close() {

@@ -4,7 +4,10 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
 
-/** The stream is no good (EIO): the driver reports an error, or damaged frames only. Stop and start it, or see to the signal. */
+/**
+ * The stream is no good (EIO): the driver reports an error, or damaged frames only. Stop and start it, or see to the
+ * signal.
+ */
 public final class DamagedStreamException extends CenallocException {
     private static final long serialVersionUID = 1;
 

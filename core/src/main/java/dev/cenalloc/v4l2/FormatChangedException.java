@@ -5,8 +5,8 @@ import dev.cenalloc.bindings.Errno;
 import java.nio.file.Path;
 
 /**
- * The driver changed the agreed format (EINVAL): it would stream other images, or lay them out in another way, than it was
- * asked for. Nothing streams. The caller can negotiate again, for another size or format.
+ * The driver changed the agreed format (EINVAL): it would stream other images, or lay them out in another way, than it
+ * was asked for. Nothing streams. The caller can negotiate again, for another size or format.
  */
 public final class FormatChangedException extends CenallocException {
     private static final long serialVersionUID = 1;

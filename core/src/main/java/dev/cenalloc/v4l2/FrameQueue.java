@@ -22,8 +22,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A V4L2 queue with the ring that it works on and the frames that it lends. Closed by the object that made it, after the node.
- * For one thread at a time.
+ * A V4L2 queue with the ring that it works on and the frames that it lends. Closed by the object that made it, after
+ * the node. For one thread at a time.
  */
 final class FrameQueue {
     /** No frame. */

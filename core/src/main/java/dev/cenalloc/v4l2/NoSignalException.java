@@ -4,8 +4,8 @@ import dev.cenalloc.CenallocException;
 import java.nio.file.Path;
 
 /**
- * The camera has no signal to take images from: ENOLINK, ENODATA or ENOLCK of the driver, or ETIMEDOUT if no frame came and the
- * driver says that its input has no signal. The stream may be started again when there is one.
+ * The camera has no signal to take images from: ENOLINK, ENODATA or ENOLCK of the driver, or ETIMEDOUT if no frame came
+ * and the driver says that its input has no signal. The stream may be started again when there is one.
  */
 public final class NoSignalException extends CenallocException {
     private static final long serialVersionUID = 1;

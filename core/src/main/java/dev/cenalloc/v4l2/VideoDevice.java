@@ -21,8 +21,8 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * An open video node, its ports, and the queues that stream from it. Closed by the camera, converter or output that it is. For
- * one thread at a time.
+ * An open video node, its ports, and the queues that stream from it. Closed by the camera, converter or output that it
+ * is. For one thread at a time.
  */
 final class VideoDevice implements AutoCloseable {
     private final VideoNode video;

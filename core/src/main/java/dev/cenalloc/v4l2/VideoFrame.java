@@ -4,7 +4,10 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 
-/** A frame of a V4L2 queue. Closed by the caller that got it, which gives it back to the queue. For one thread at a time. */
+/**
+ * A frame of a V4L2 queue. Closed by the caller that got it, which gives it back to the queue. For one thread at a
+ * time.
+ */
 final class VideoFrame extends Frame {
     private final FrameQueue queue;
     private long sequence;

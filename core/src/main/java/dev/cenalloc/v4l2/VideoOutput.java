@@ -20,13 +20,13 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A V4L2 device that shows images, such as a television output. Its node is open as long as this is; closed by the caller. For
- * one thread at a time.
+ * A V4L2 device that shows images, such as a television output. Its node is open as long as this is; closed by the
+ * caller. For one thread at a time.
  *
  * <p>{@linkplain Agreement#negotiate Negotiate} with the {@link #port()}, {@link #configure}, {@link #use} a ring and
- * {@link #start()}; then {@link #next} gives an empty frame to draw into, and {@link Frame#close} queues it, to be shown after
- * those that were queued before. In steady state a frame takes three system calls (poll, VIDIOC_DQBUF, VIDIOC_QBUF) and no Java
- * objects. Many drivers show nothing before two frames are queued: a ring has at least three.
+ * {@link #start()}; then {@link #next} gives an empty frame to draw into, and {@link Frame#close} queues it, to be
+ * shown after those that were queued before. In steady state a frame takes three system calls (poll, VIDIOC_DQBUF,
+ * VIDIOC_QBUF) and no Java objects. Many drivers show nothing before two frames are queued: a ring has at least three.
  */
 public final class VideoOutput implements AutoCloseable {
     private final VideoDevice device;
@@ -50,8 +50,8 @@ public final class VideoOutput implements AutoCloseable {
      * @return an output without a format, which the caller closes
      * @throws NoPermissionException EACCES, EPERM: this process may not open the node
      * @throws MissingDeviceException ENOENT: there is no such node
-     * @throws CenallocException ENOTTY: it is no V4L2 node; EINVAL: it is no output, and the message says what it is; EBUSY:
-     *     another program has it, and the driver lets only one open it; else the errno of the driver
+     * @throws CenallocException ENOTTY: it is no V4L2 node; EINVAL: it is no output, and the message says what it is;
+     *     EBUSY: another program has it, and the driver lets only one open it; else the errno of the driver
      */
     public static VideoOutput open(Cenalloc cenalloc, Path node) throws CenallocException {
         return new VideoOutput(VideoDevice.open(cenalloc, node, Kind.OUTPUT));
@@ -148,10 +148,10 @@ public final class VideoOutput implements AutoCloseable {
     }
 
     /**
-     * Gives an empty frame to draw into, {@linkplain Frame#close closing} which has it shown: at first those of the ring that
-     * were not used yet, which takes no system call, then the one that was shown. Blocks until one was, and pins the carrier of a
-     * virtual thread meanwhile. The frame's number counts the calls; its timestamp tells when what was in it before was shown,
-     * 0 if nothing was.
+     * Gives an empty frame to draw into, {@linkplain Frame#close closing} which has it shown: at first those of the
+     * ring that were not used yet, which takes no system call, then the one that was shown. Blocks until one was, and
+     * pins the carrier of a virtual thread meanwhile. The frame's number counts the calls; its timestamp tells when
+     * what was in it before was shown, 0 if nothing was.
      *
      * @param timeout how long to wait at most, positive, in steps of a millisecond
      * @return a frame, borrowed: the caller closes it
@@ -181,8 +181,8 @@ public final class VideoOutput implements AutoCloseable {
     }
 
     /**
-     * Stops the stream: what was not shown yet is lost. Frames that are lent throw from now on. Does nothing if it does not
-     * stream.
+     * Stops the stream: what was not shown yet is lost. Frames that are lent throw from now on. Does nothing if it does
+     * not stream.
      *
      * @throws DeviceGoneException ENODEV: it was unplugged; the stream has ended
      * @throws CenallocException with the errno of the driver; the stream counts as ended
@@ -194,8 +194,8 @@ public final class VideoOutput implements AutoCloseable {
     /**
      * Ends the stream, closes the node and lets go of the ring. Idempotent.
      *
-     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes the access
-     *     and calls this again
+     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes
+     *     the access and calls this again
      */
     @Override
     public void close() {

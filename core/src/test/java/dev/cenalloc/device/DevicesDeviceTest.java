@@ -20,7 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is found among real devices. In the machine made for the tests: three vivid cameras, vim2m, vkms, vgem, bochs. */
+/**
+ * What is found among real devices. In the machine made for the tests: three vivid cameras, vim2m, vkms, vgem, bochs.
+ */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",

@@ -20,8 +20,9 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The kernel under this process, of which one call on a device node fails before it reaches the driver; or, from that call on,
- * all on the same node. Records the calls on device nodes. Owns nothing. For one thread, but for {@link #calls}.
+ * The kernel under this process, of which one call on a device node fails before it reaches the driver; or, from that
+ * call on, all on the same node. Records the calls on device nodes. Owns nothing. For one thread, but for {@link
+ * #calls}.
  */
 final class FailingKernel {
     /**

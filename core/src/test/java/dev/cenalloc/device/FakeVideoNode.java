@@ -12,7 +12,9 @@ import dev.cenalloc.kernel.FakeKernel;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** A V4L2 node that tells what it is, with any capabilities. With queues, these are multi-planar, and of NV12M alone. */
+/**
+ * A V4L2 node that tells what it is, with any capabilities. With queues, these are multi-planar, and of NV12M alone.
+ */
 final class FakeVideoNode implements FakeKernel.Device {
     private static final int NV12M = PixelFormat.NV12M.v4l2Fourcc();
     private static final List<Integer> QUEUES = List.of(

@@ -9,8 +9,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * What a stream must leave as it was: what the virtual display (vkms) shows, by the kernel's own account, the descriptors of this
- * process, and the dma-bufs of the machine. A value.
+ * What a stream must leave as it was: what the virtual display (vkms) shows, by the kernel's own account, the
+ * descriptors of this process, and the dma-bufs of the machine. A value.
  *
  * @param screen framebuffers, modes and places
  * @param files how many descriptors are open

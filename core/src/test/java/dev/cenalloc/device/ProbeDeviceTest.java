@@ -49,7 +49,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What real drivers say, with nothing declared. In the machine made for the tests: three vivid cameras, vim2m, three cards. */
+/**
+ * What real drivers say, with nothing declared. In the machine made for the tests: three vivid cameras, vim2m, three
+ * cards.
+ */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",

@@ -763,7 +763,9 @@ class ProbeTest {
         CARD
     }
 
-    /** Every call fails in turn: everything is given back, the format is as before, and the outcome says what failed. */
+    /**
+     * Every call fails in turn: everything is given back, the format is as before, and the outcome says what failed.
+     */
     @ParameterizedTest
     @EnumSource
     void everyFaultOfEveryCallGivesEverythingBack(Kind kind) throws Exception {

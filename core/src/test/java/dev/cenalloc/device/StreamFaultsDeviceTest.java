@@ -43,8 +43,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What can go wrong with the devices of a stream: unplugged, taken away by another program, and refusing any one call.
- * Each time there is an error that tells which call, at which device, and why; the display is as before; nothing is left
- * open; and the next run works.
+ * Each time there is an error that tells which call, at which device, and why; the display is as before; nothing is
+ * left open; and the next run works.
  */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
@@ -57,7 +57,10 @@ class StreamFaultsDeviceTest {
 
     private static final Path DRIVER = Path.of("/sys/bus/platform/drivers/vivid");
 
-    /** The calls that nothing depends on: a rate that comes near, a capability that may be lacking, an end without ceremony. */
+    /**
+     * The calls that nothing depends on: a rate that comes near, a capability that may be lacking, an end without
+     * ceremony.
+     */
     private static final Set<String> OPTIONAL = Set.of(
             "VIDIOC_G_PARM",
             "VIDIOC_S_PARM",

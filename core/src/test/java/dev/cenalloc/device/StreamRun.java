@@ -30,8 +30,8 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * A small pipeline from a camera to a display, from the first open to the last close. What memory the devices take is known: to
- * try that out takes longer than all the rest.
+ * A small pipeline from a camera to a display, from the first open to the last close. What memory the devices take is
+ * known: to try that out takes longer than all the rest.
  *
  * @param converter as nodes are
  */

@@ -10,7 +10,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class PixelFormatTest {
-    /** The characters as they stand in drm_fourcc.h and videodev2.h of Linux 6.12, and the planes as its tables have them. */
+    /**
+     * The characters as they stand in drm_fourcc.h and videodev2.h of Linux 6.12, and the planes as its tables have
+     * them.
+     */
     @ParameterizedTest
     @CsvSource({
         // format, DRM, V4L2, buffers, planes: bytes/pixels across/lines down (drm_fourcc.c, v4l2-common.c)

@@ -7,7 +7,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Constraints as devices may state them, and merged ones, every field now and then. The same seed gives the same ones. */
+/**
+ * Constraints as devices may state them, and merged ones, every field now and then. The same seed gives the same ones.
+ */
 final class JsonConstraints {
     private static final List<Field> FIELDS = List.of(Field.values());
     /** The last is half a surrogate pair, which names of fields cannot have. */

@@ -5,7 +5,9 @@ import java.util.List;
 
 /** The errnos that calls fail with in tests of faults. Stateless. */
 public final class Faults {
-    /** All that are plausible. EBADF is not: it would mean that a descriptor was closed that belongs to another object. */
+    /**
+     * All that are plausible. EBADF is not: it would mean that a descriptor was closed that belongs to another object.
+     */
     public static final List<Integer> ERRNOS = List.of(
             Errno.EPERM,
             Errno.ENOENT,

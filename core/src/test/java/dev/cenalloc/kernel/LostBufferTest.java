@@ -14,7 +14,9 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** The report of a buffer that was never closed. In a package whose frames are those of a program, not of the library. */
+/**
+ * The report of a buffer that was never closed. In a package whose frames are those of a program, not of the library.
+ */
 class LostBufferTest {
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
     private final Cenalloc cenalloc = kernel.open();

@@ -24,8 +24,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Every call of every operation of a display fails in turn, with every errno that it may plausibly give. Afterwards the screen
- * shows what it showed before, descriptors, mappings, memory and frames are back, and the error is the one that the kernel gave.
+ * Every call of every operation of a display fails in turn, with every errno that it may plausibly give. Afterwards the
+ * screen shows what it showed before, descriptors, mappings, memory and frames are back, and the error is the one that
+ * the kernel gave.
  */
 class DisplayFaultsTest {
     private static final Path NODE = Path.of("/dev/dri/card0");

@@ -38,8 +38,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Negotiation against a second one, which looks at every image there is, one by one, and at every set of ports. Slow, and short
- * enough to be seen to be right.
+ * Negotiation against a second one, which looks at every image there is, one by one, and at every set of ports. Slow,
+ * and short enough to be seen to be right.
  */
 class NegotiationAgainstBruteForceTest {
     private static final int WIDEST = 9;

@@ -727,7 +727,10 @@ class NegotiationTest {
 
     // ---- messages ----
 
-    /** Every format a camera may have, with what a trial says of each: the size and the image differ, the reason does not. */
+    /**
+     * Every format a camera may have, with what a trial says of each: the size and the image differ, the reason does
+     * not.
+     */
     @Test
     void oneReasonForAllFormatsIsToldOnce() {
         PixelFormat[] formats = Arrays.stream(PixelFormat.values())

@@ -32,14 +32,19 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
 
-/** The layouts against those of a driver of the kernel: vivid, which has nearly every format and takes any size and pitch. */
+/**
+ * The layouts against those of a driver of the kernel: vivid, which has nearly every format and takes any size and
+ * pitch.
+ */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",
         disabledReason = "takes over a camera, so it runs only where -Dcenalloc.devices=required says that it may")
 class LayoutDeviceTest {
     private static final int CAPTURE = v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE();
-    /** Of vivid's inputs, the one whose sizes are not from a list: HDMI, by the default of its parameter input_types. */
+    /**
+     * Of vivid's inputs, the one whose sizes are not from a list: HDMI, by the default of its parameter input_types.
+     */
     private static final int ANY_SIZE = 3;
 
     /** Shared: each method has a thread of its own, for the time limit. */
@@ -171,8 +176,9 @@ class LayoutDeviceTest {
     }
 
     /**
-     * Odd sizes, where drivers differ. This one rounds the height of 4:2:0 down and widths not at all, so its pitch of YUYV and
-     * NV12 is that of a line whose last chroma is cut off; at the pitch that it is told, there is room for what it writes.
+     * Odd sizes, where drivers differ. This one rounds the height of 4:2:0 down and widths not at all, so its pitch of
+     * YUYV and NV12 is that of a line whose last chroma is cut off; at the pitch that it is told, there is room for
+     * what it writes.
      */
     @Test
     void oddSizesHaveRoom() throws Exception {

@@ -25,8 +25,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Every call of every operation fails in turn, with every errno that it may plausibly give. Afterwards descriptors, mappings and
- * memory are back where they were, the error is the one that the kernel gave, and the device can be used again.
+ * Every call of every operation fails in turn, with every errno that it may plausibly give. Afterwards descriptors,
+ * mappings and memory are back where they were, the error is the one that the kernel gave, and the device can be used
+ * again.
  */
 class VideoFaultsTest {
     private static final int[] ERRNOS = {

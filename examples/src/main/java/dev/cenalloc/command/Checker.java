@@ -23,10 +23,10 @@ import org.apache.logging.log4j.Logger;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Compares what the display put out with what the camera wrote, pixel by pixel, on a thread of its own: as many frames as
- * it can follow. Between two frames it sleeps until the frame loop wakes it, which costs the loop one system call for a frame
- * that is compared; while nothing is compared, the thread costs nothing. Compares nothing before {@link #use}. Closed by the
- * caller that made it.
+ * Compares what the display put out with what the camera wrote, pixel by pixel, on a thread of its own: as many frames
+ * as it can follow. Between two frames it sleeps until the frame loop wakes it, which costs the loop one system call
+ * for a frame that is compared; while nothing is compared, the thread costs nothing. Compares nothing before {@link
+ * #use}. Closed by the caller that made it.
  */
 final class Checker implements AutoCloseable {
     private static final Logger LOG = LogManager.getLogger(Checker.class);
@@ -81,7 +81,9 @@ final class Checker implements AutoCloseable {
         return writeback != null;
     }
 
-    /** Whether a check may begin. After a lost capture none may: the next to complete might be the one that was lost. */
+    /**
+     * Whether a check may begin. After a lost capture none may: the next to complete might be the one that was lost.
+     */
     boolean isReady() {
         return index == NONE && lost.get() == 0;
     }
@@ -98,8 +100,8 @@ final class Checker implements AutoCloseable {
     }
 
     /**
-     * Waits until the display has written its capture: before that, the next frame must not be committed. Captures take less
-     * than a frame does, on a machine that keeps up.
+     * Waits until the display has written its capture: before that, the next frame must not be committed. Captures take
+     * less than a frame does, on a machine that keeps up.
      */
     void awaitCapture() {
         while (capturing) {

@@ -12,9 +12,10 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Explicit fences of a display: each frame is shown with a fence that it has to wait for, and gives one that is signalled when the
- * frame is on the screen, which a third device could wait for. A kernel before 6.0 exports no fences of buffers; then the program waits before the commit. Allocates no
- * Java objects in steady state. Closed by the caller that made it. For one thread.
+ * Explicit fences of a display: each frame is shown with a fence that it has to wait for, and gives one that is
+ * signalled when the frame is on the screen, which a third device could wait for. A kernel before 6.0 exports no fences
+ * of buffers; then the program waits before the commit. Allocates no Java objects in steady state. Closed by the caller
+ * that made it. For one thread.
  */
 final class Fences implements AutoCloseable {
     private static final Duration LIMIT = Duration.ofSeconds(5);

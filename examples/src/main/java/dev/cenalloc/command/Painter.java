@@ -8,8 +8,8 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The CPU as one of the devices that share the buffers: draws a square over each frame, further to the right each time. Owns
- * nothing. For one thread at a time.
+ * The CPU as one of the devices that share the buffers: draws a square over each frame, further to the right each time.
+ * Owns nothing. For one thread at a time.
  */
 final class Painter {
     static final int SIDE = 64;

@@ -20,8 +20,8 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Camera to display without a copy, measured and checked: the buffer that the camera or a converter filled is scanned out.
- * Closed by the caller that opened it. {@code CameraToDisplay} is the same without the options.
+ * Camera to display without a copy, measured and checked: the buffer that the camera or a converter filled is scanned
+ * out. Closed by the caller that opened it. {@code CameraToDisplay} is the same without the options.
  */
 final class Pipeline implements AutoCloseable {
     /** How long a device may take for a frame. */

@@ -24,7 +24,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The whole of it, on a real kernel with vivid cameras and a VKMS display. Where it is expected, nothing is skipped. */
+/**
+ * The whole of it, on a real kernel with vivid cameras and a VKMS display. Where it is expected, nothing is skipped.
+ */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",
@@ -221,7 +223,9 @@ class PipelineDeviceTest {
                 .count();
     }
 
-    /** The frame loop asks of the kernel what a C program asks, allocates nothing and maps nothing, for 1,000 frames. */
+    /**
+     * The frame loop asks of the kernel what a C program asks, allocates nothing and maps nothing, for 1,000 frames.
+     */
     @Test
     void aFrameCostsWhatItCostsInC() throws Exception {
         Measurement costs;

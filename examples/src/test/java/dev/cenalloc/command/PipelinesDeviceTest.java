@@ -31,8 +31,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * All the ways from a camera to a display: each shows frames, and what the display puts out is compared with them in every
- * pixel. The cameras show colour bars.
+ * All the ways from a camera to a display: each shows frames, and what the display puts out is compared with them in
+ * every pixel. The cameras show colour bars.
  */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",

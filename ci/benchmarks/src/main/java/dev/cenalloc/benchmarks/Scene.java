@@ -16,8 +16,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * So many devices and so many heaps of a made-up machine: no two devices and no two heaps are alike, half of the devices
- * list the heaps they allow, and some heaps, several if there are many, suit everyone.
+ * So many devices and so many heaps of a made-up machine: no two devices and no two heaps are alike, half of the
+ * devices list the heaps they allow, and some heaps, several if there are many, suit everyone.
  */
 final class Scene implements AutoCloseable {
     /** A frame of 1920 x 1080 pixels of 4 bytes. */

@@ -12,9 +12,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * A change of a display's state that happens as a whole or not at all ({@code DRM_IOCTL_MODE_ATOMIC}). Built once, in memory
- * that the kernel reads; a commit is one system call and allocates nothing. Holds nothing but memory, which the collector frees.
- * For one thread at a time.
+ * A change of a display's state that happens as a whole or not at all ({@code DRM_IOCTL_MODE_ATOMIC}). Built once, in
+ * memory that the kernel reads; a commit is one system call and allocates nothing. Holds nothing but memory, which the
+ * collector frees. For one thread at a time.
  */
 public final class AtomicRequest {
     /** Asks whether the change is possible, and changes nothing. */

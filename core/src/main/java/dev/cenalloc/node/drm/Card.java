@@ -20,7 +20,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * An open DRM node: what it is, and who controls its displays. Closed by the object that opened it. For one thread at a time.
+ * An open DRM node: what it is, and who controls its displays. Closed by the object that opened it. For one thread at a
+ * time.
  */
 public final class Card implements AutoCloseable {
     /** The major number of DRM nodes; Documentation/admin-guide/devices.txt. */
@@ -51,7 +52,8 @@ public final class Card implements AutoCloseable {
     /**
      * Opens a DRM node. Whoever controls its displays is not disturbed.
      *
-     * @throws CenallocException ENOTTY if it is none, without opening it; else the errno of stat, of open or of the driver
+     * @throws CenallocException ENOTTY if it is none, without opening it; else the errno of stat, of open or of the
+     *     driver
      */
     public static Card open(Kernel kernel, Path path) throws CenallocException {
         long number = kernel.deviceNumber(path);
@@ -184,8 +186,8 @@ public final class Card implements AutoCloseable {
     }
 
     /**
-     * Takes the control of the displays, if it does not have it: 0, or {@code -errno}; EBUSY if another program has it, EACCES
-     * if this process may not take it. Each success needs a {@link #releaseMaster}.
+     * Takes the control of the displays, if it does not have it: 0, or {@code -errno}; EBUSY if another program has it,
+     * EACCES if this process may not take it. Each success needs a {@link #releaseMaster}.
      */
     public int acquireMaster() {
         int result = masters > 0 ? 0 : node.tryIoctl(drm_h.DRM_IOCTL_SET_MASTER(), MemorySegment.NULL);

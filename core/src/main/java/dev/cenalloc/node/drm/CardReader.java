@@ -30,11 +30,11 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Reads the objects of a DRM card: connectors, CRTCs, planes, properties, blobs. Changes nothing, holds nothing open; the node is
- * its user's. For one thread.
+ * Reads the objects of a DRM card: connectors, CRTCs, planes, properties, blobs. Changes nothing, holds nothing open;
+ * the node is its user's. For one thread.
  *
- * <p>Everything that has a length is asked for twice, first for the count, then for the content. An object may come or go between
- * the two, so the smaller count is used; a count that no display has is an error.
+ * <p>Everything that has a length is asked for twice, first for the count, then for the content. An object may come or
+ * go between the two, so the smaller count is used; a count that no display has is an error.
  */
 final class CardReader {
     /** {@code connector_status_connected}, which the kernel's user headers describe in words only. */

@@ -21,9 +21,9 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A DRM node. Buffers are imported and made framebuffers, which nothing shows; a connected screen is asked whether it would
- * show them, unless another program controls it. A driver without displays, such as vgem, has no framebuffers, nor has a render
- * node: there the import alone counts. Closed by the object that made it.
+ * A DRM node. Buffers are imported and made framebuffers, which nothing shows; a connected screen is asked whether it
+ * would show them, unless another program controls it. A driver without displays, such as vgem, has no framebuffers,
+ * nor has a render node: there the import alone counts. Closed by the object that made it.
  */
 public final class DrmImporter implements Importer {
     private static final String TEST = "DRM_IOCTL_MODE_ATOMIC with DRM_MODE_ATOMIC_TEST_ONLY";

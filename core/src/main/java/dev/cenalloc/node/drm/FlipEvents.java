@@ -10,8 +10,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The events of commits that came on the screen. Holds nothing but memory, which the collector frees. Allocates nothing once made.
- * For one thread at a time.
+ * The events of commits that came on the screen. Holds nothing but memory, which the collector frees. Allocates nothing
+ * once made. For one thread at a time.
  */
 public final class FlipEvents {
     /** Room for 32 events; the kernel keeps the others. */

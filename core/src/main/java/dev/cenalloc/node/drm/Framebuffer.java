@@ -19,8 +19,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Something that a display can scan out: dma-bufs with a layout. Keeps the memory alive by itself, so that the buffers may be
- * closed before it. Closed by the object that made it; while it is on the screen, that blanks the screen.
+ * Something that a display can scan out: dma-bufs with a layout. Keeps the memory alive by itself, so that the buffers
+ * may be closed before it. Closed by the object that made it; while it is on the screen, that blanks the screen.
  */
 public final class Framebuffer implements AutoCloseable {
     static final String IMPORT = "DRM_IOCTL_PRIME_FD_TO_HANDLE";

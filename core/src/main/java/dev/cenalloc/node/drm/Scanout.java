@@ -11,8 +11,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A way from memory to a screen: the plane that scans out, the CRTC that times it, the connector with the screen, by the
- * kernel's numbers for them. A value, as it was when it was read; holds nothing open. Immutable.
+ * A way from memory to a screen: the plane that scans out, the CRTC that times it, the connector with the screen, by
+ * the kernel's numbers for them. A value, as it was when it was read; holds nothing open. Immutable.
  *
  * <p>Source: {@code Documentation/gpu/drm-kms.rst}.
  *
@@ -66,7 +66,8 @@ public record Scanout(
      * @param height in lines
      * @param refresh how often a second, as the driver rounds it
      * @param isPreferred whether the screen would rather have this than another
-     * @param info the {@code drm_mode_modeinfo}, to be made a blob of and set; read-only, never freed before it is collected
+     * @param info the {@code drm_mode_modeinfo}, to be made a blob of and set; read-only, never freed before it is
+     *     collected
      */
     public record Mode(int width, int height, FrameRate refresh, boolean isPreferred, MemorySegment info) {
         private boolean holds(Image image) {
@@ -106,8 +107,9 @@ public record Scanout(
     }
 
     /**
-     * {@return the mode for images that come at a rate} One that refreshes as often, if there is one; of these, one of the image's
-     * very size; else the preferred one, or else the smallest, of those that are larger. Empty if the image is larger than every mode.
+     * {@return the mode for images that come at a rate} One that refreshes as often, if there is one; of these, one of
+     * the image's very size; else the preferred one, or else the smallest, of those that are larger. Empty if the image
+     * is larger than every mode.
      *
      * @param image to be shown
      * @param rate at which it changes

@@ -16,8 +16,8 @@ import java.util.List;
 
 /**
  * The {@code v4l2_buffer} of each frame, filled in once, and the requests that make the driver have as many. Uses the
- * descriptors whose numbers are in there until it is closed, by the object that made it: a buffer that is closed before that gives
- * its number back only then.
+ * descriptors whose numbers are in there until it is closed, by the object that made it: a buffer that is closed before
+ * that gives its number back only then.
  */
 final class PreparedBuffers implements AutoCloseable {
     private final List<MemorySegment> frames = new ArrayList<>();

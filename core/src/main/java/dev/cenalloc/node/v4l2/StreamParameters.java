@@ -61,7 +61,10 @@ public final class StreamParameters {
         }
     }
 
-    /** What is wrong with the signal at the current input of a camera, in words; empty if nothing is, or it does not tell. */
+    /**
+     * What is wrong with the signal at the current input of a camera, in words; empty if nothing is, or it does not
+     * tell.
+     */
     public static Optional<String> inputProblem(VideoNode video) {
         try (Arena call = Arena.ofConfined()) {
             MemorySegment index = call.allocate(ValueLayout.JAVA_INT);

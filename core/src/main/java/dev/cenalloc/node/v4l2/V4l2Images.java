@@ -124,7 +124,10 @@ final class V4l2Images {
         return sizes.isEmpty() ? List.of(limits(format)) : sizes;
     }
 
-    /** The sizes of a driver that has no list of them: by what it makes of the least, of the most, and of a little more than the least. */
+    /**
+     * The sizes of a driver that has no list of them: by what it makes of the least, of the most, and of a little more
+     * than the least.
+     */
     private ImageRange.Sizes limits(PixelFormat format) throws CenallocException {
         Size least = nearest(format, 1, 1);
         Size most = nearest(format, LARGEST, LARGEST);

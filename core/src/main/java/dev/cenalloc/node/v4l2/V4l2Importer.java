@@ -22,8 +22,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A V4L2 node that captures, shows or converts video. Buffers are queued without streaming: the driver maps them for the
- * device then, and no frame moves. While another program has buffers there, the kernel refuses with EBUSY.
+ * A V4L2 node that captures, shows or converts video. Buffers are queued without streaming: the driver maps them for
+ * the device then, and no frame moves. While another program has buffers there, the kernel refuses with EBUSY.
  */
 public final class V4l2Importer implements Importer {
     /** A queue, and the format that it was prepared with. */
@@ -155,9 +155,9 @@ public final class V4l2Importer implements Importer {
     }
 
     /**
-     * Which pitches the driver has for images: by what it makes of the least, and of one more byte. Of the planes that share a
-     * buffer, V4L2 speaks of the first, and the pitches of the others follow from that; constraints are about all of them, so
-     * they are said of the narrowest.
+     * Which pitches the driver has for images: by what it makes of the least, and of one more byte. Of the planes that
+     * share a buffer, V4L2 speaks of the first, and the pitches of the others follow from that; constraints are about
+     * all of them, so they are said of the narrowest.
      */
     private Constraints pitches(BufferType type, Image image, int buffer) throws CenallocException {
         List<Layout.Plane> planes = laidOut(image, buffer, Constraints.NONE).planes();

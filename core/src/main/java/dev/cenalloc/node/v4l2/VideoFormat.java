@@ -14,8 +14,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.stream.LongStream;
 
 /**
- * The format of a queue, a {@code v4l2_format}: first what is asked of the driver, then its answer. Probing and streaming ask
- * in the same words. Owns nothing that is to be closed. For one thread at a time.
+ * The format of a queue, a {@code v4l2_format}: first what is asked of the driver, then its answer. Probing and
+ * streaming ask in the same words. Owns nothing that is to be closed. For one thread at a time.
  */
 final class VideoFormat {
     // In videodev2.h, enum v4l2_field: two fields one after the other.
@@ -42,7 +42,8 @@ final class VideoFormat {
     /**
      * A request for images of whole frames.
      *
-     * @param pitches of the first plane in each buffer, in bytes; it tells those of the others there. 0 leaves it to the driver
+     * @param pitches of the first plane in each buffer, in bytes; it tells those of the others there. 0 leaves it to
+     *     the driver
      */
     static VideoFormat request(BufferType type, Image image, long... pitches) {
         var asked = new VideoFormat(type);

@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * An open V4L2 node: what the driver says of itself, and its queues. Closed by the object that opened it. For one thread at a
- * time.
+ * An open V4L2 node: what the driver says of itself, and its queues. Closed by the object that opened it. For one
+ * thread at a time.
  */
 public final class VideoNode implements AutoCloseable {
     /** Documentation/admin-guide/devices.txt: the number tells what a node is before it is opened. */

@@ -20,9 +20,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One queue of a V4L2 node, which fills buffers or, of an output, reads them. Its {@link State} tells what may be done next. In
- * a stream, {@link #dequeue} and {@link #queue} are one system call each and allocate nothing. The node belongs to the
- * {@link VideoNode}; {@link #drop} gives up the rest. For one thread at a time.
+ * One queue of a V4L2 node, which fills buffers or, of an output, reads them. Its {@link State} tells what may be done
+ * next. In a stream, {@link #dequeue} and {@link #queue} are one system call each and allocate nothing. The node
+ * belongs to the {@link VideoNode}; {@link #drop} gives up the rest. For one thread at a time.
  */
 public final class VideoQueue {
     /** How far it is. */
@@ -85,8 +85,8 @@ public final class VideoQueue {
     // ---- the format ----
 
     /**
-     * Sets the format. Gives up buffers that it had. A driver may settle on something else than it was asked for; then the
-     * queue is blank afterwards.
+     * Sets the format. Gives up buffers that it had. A driver may settle on something else than it was asked for; then
+     * the queue is blank afterwards.
      *
      * @param agreed where the image lies, for each of its buffers
      * @return what the driver settled on instead, in words; empty if it keeps to what was agreed on
@@ -184,7 +184,8 @@ public final class VideoQueue {
      *
      * @param frames of each frame its buffers
      * @throws IllegalStateException if one of the buffers is closed; nothing has changed
-     * @throws CenallocException EINVAL if the driver takes no dma-bufs, or not as many; else with the errno of the driver
+     * @throws CenallocException EINVAL if the driver takes no dma-bufs, or not as many; else with the errno of the
+     *     driver
      */
     public void use(List<List<DmaBuf>> frames) throws CenallocException {
         PreparedBuffers prepared = PreparedBuffers.of(type, format(), frames);
@@ -206,7 +207,8 @@ public final class VideoQueue {
      * Will work on memory that the driver allocates now, and that {@link #export} gives out.
      *
      * @return how many frames it allocated: as many as asked for, or more
-     * @throws CenallocException EINVAL if it has no memory of its own, or not as much; else with the errno of the driver
+     * @throws CenallocException EINVAL if it has no memory of its own, or not as much; else with the errno of the
+     *     driver
      */
     public int lend(int count) throws CenallocException {
         VideoFormat current = format();
@@ -256,7 +258,9 @@ public final class VideoQueue {
         return new CenallocException(Errno.EINVAL, "VIDIOC_REQBUFS", node.path(), -1, video.name() + what, remedy);
     }
 
-    /** Takes everything back from the driver: the result, or {@code -errno}. If it fails to let go, it is asked again. */
+    /**
+     * Takes everything back from the driver: the result, or {@code -errno}. If it fails to let go, it is asked again.
+     */
     private int forgetRequest() {
         if (!requested) {
             return 0;
@@ -304,8 +308,8 @@ public final class VideoQueue {
     }
 
     /**
-     * Has the driver let go of the buffers between two streams, so that it can be asked for other images; {@link #resume} has it
-     * take them again. Not while {@link #isLending}.
+     * Has the driver let go of the buffers between two streams, so that it can be asked for other images; {@link
+     * #resume} has it take them again. Not while {@link #isLending}.
      */
     public void rest() {
         int _ = forgetRequest();
@@ -401,7 +405,10 @@ public final class VideoQueue {
         return node.tryFrameIoctl(v4l2_h.VIDIOC_QBUF(), frame);
     }
 
-    /** Takes the frame that the driver has been done with for longest: its index, or {@code -errno}; EAGAIN if there is none. */
+    /**
+     * Takes the frame that the driver has been done with for longest: its index, or {@code -errno}; EAGAIN if there is
+     * none.
+     */
     public int dequeue() {
         int result = node.tryFrameIoctl(v4l2_h.VIDIOC_DQBUF(), dequeued);
         return result < 0 ? result : v4l2_buffer.index(dequeued);
@@ -419,12 +426,16 @@ public final class VideoQueue {
         return (v4l2_buffer.flags(dequeued) & v4l2_h.V4L2_BUF_FLAG_LAST()) != 0 && used == 0;
     }
 
-    /** The driver's count of the frame dequeued last, in 32 bits, unsigned; a gap is a frame that found no free buffer. */
+    /**
+     * The driver's count of the frame dequeued last, in 32 bits, unsigned; a gap is a frame that found no free buffer.
+     */
     public int sequence() {
         return v4l2_buffer.sequence(dequeued);
     }
 
-    /** When the frame dequeued last was made, in nanoseconds of the monotonic clock; 0 if the driver uses another clock. */
+    /**
+     * When the frame dequeued last was made, in nanoseconds of the monotonic clock; 0 if the driver uses another clock.
+     */
     public long timestampNanos() {
         int clock = v4l2_buffer.flags(dequeued) & v4l2_h.V4L2_BUF_FLAG_TIMESTAMP_MASK();
         return clock == v4l2_h.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC() || clock == TIMESTAMP_COPY

@@ -38,8 +38,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A DRM card: without displays, or with one screen of two modes, whose plane shows XR24 and RG16. Another program's picture is on
- * the screen. Commits are checked and kept; events come when they are waited for.
+ * A DRM card: without displays, or with one screen of two modes, whose plane shows XR24 and RG16. Another program's
+ * picture is on the screen. Commits are checked and kept; events come when they are waited for.
  */
 public final class FakeCard implements FakeKernel.Device {
     private final FakeKernel kernel;

@@ -33,8 +33,8 @@ import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /**
- * A V4L2 device of YUYV or XR24, or with images in two buffers of NV16M, up to 4096 pixels wide and as many high. It streams: a
- * buffer is filled, read or converted each time that it is polled.
+ * A V4L2 device of YUYV or XR24, or with images in two buffers of NV16M, up to 4096 pixels wide and as many high. It
+ * streams: a buffer is filled, read or converted each time that it is polled.
  */
 public final class FakeCamera implements FakeKernel.Device {
     private static final int XR24 = PixelFormat.XR24.v4l2Fourcc();
