@@ -6,7 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRange.Rates;
+import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.LayoutRules;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.kernel.FakeKernel;
@@ -14,9 +20,15 @@ import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Field;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.Objection;
+import dev.cenalloc.plan.Statement;
+import dev.cenalloc.plan.Usage;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Executable;
 import java.lang.reflect.InvocationTargetException;
@@ -33,6 +45,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -46,9 +60,10 @@ import org.junit.jupiter.api.TestFactory;
  * parameter's name, and before it has done anything.
  */
 class NullArgumentsTest {
-    private static final List<String> PACKAGES = List.of("dev/cenalloc", "dev/cenalloc/json");
+    private static final List<String> PACKAGES =
+            List.of("dev/cenalloc", "dev/cenalloc/image", "dev/cenalloc/json", "dev/cenalloc/plan");
     /** What programs implement, and the library calls. */
-    private static final List<Class<?>> IMPLEMENTED = List.of(HeapSource.class);
+    private static final List<Class<?>> IMPLEMENTED = List.of(HeapSource.class, Heap.Refusal.class);
 
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 20);
     /** An object for each type that is a parameter, or has methods. */
@@ -72,6 +87,16 @@ class NullArgumentsTest {
                 "text",
                 cenalloc.usage(choice.heap()));
         put(Profile.empty("board"), CenallocException.of(Errno.EIO, "ioctl TEST", 1));
+        put(PixelFormat.XR24, FrameRate.of(30), Sizes.ANY, Rates.ANY, new Rates[] {Rates.ANY}, ImageRequest.ANY);
+        put(Layout.of(new Image(PixelFormat.XR24, 16, 16)), new Layout.Plane(0, 4, 4), LayoutRules.NONE);
+        put(Field.MAX_SIZE, Field.Rule.MIN, Usage.CPU_HEAVY, HeapProperties.Trait.YES, Device.Origin.STATED);
+        put(Objection.Cause.REFUSED, new Objection(Objection.Cause.REFUSED, "test"));
+        put(new Statement(device, Field.MAX_SIZE, "test"));
+        values.put(MemorySegment.class, MemorySegment.ofArray(new byte[4096]));
+        values.put(Heap.Refusal.class, (Heap.Refusal) (constraints, size) -> Optional.empty());
+        values.put(Set.class, Set.of());
+        values.put(Map.class, Map.of());
+        values.put(boolean.class, true);
         values.put(List.class, List.of());
         values.put(Collection.class, List.of("camera"));
         values.put(Path.class, Path.of("/dev/video0"));
@@ -140,6 +165,7 @@ class NullArgumentsTest {
                 .filter(e -> Modifier.isPublic(e.getModifiers())
                         && !e.isSynthetic()
                         && !e.getName().equals("equals"))
+                .filter(e -> !(type.isEnum() && e.getName().equals("valueOf"))) // the compiler's
                 .toList();
     }
 
@@ -165,7 +191,7 @@ class NullArgumentsTest {
             }
         }
         // As many as there are: a mistake in the search would leave a test of nothing.
-        assertTrue(tests.size() > 50, () -> tests.size() + " parameters");
+        assertTrue(tests.size() > 150, () -> tests.size() + " parameters");
         return tests;
     }
 

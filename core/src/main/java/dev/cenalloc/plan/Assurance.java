@@ -1,11 +1,11 @@
 package dev.cenalloc.plan;
 
-/** How far a constraint is kept for memory of a certain heap. */
+/** How far memory of a heap keeps a constraint. */
 public enum Assurance {
     /** The choice of the heap or the layout guarantees it. */
     ENFORCED,
-    /** It is verified on the storage, after the allocation; if it does not hold, the first use fails. */
+    /** It is checked on the memory after the allocation. If it does not hold, the first use fails. */
     CHECKED,
-    /** It cannot be had from this heap nor be verified; it counts in the order of the heaps at most. */
+    /** It can neither be requested from this heap nor be checked. At most it changes the order of the heaps. */
     ADVISORY
 }

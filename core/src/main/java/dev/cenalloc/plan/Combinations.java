@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The ways in which devices with alternatives can take part, in the order of preference: first everyone's first
- * alternative; the last device gives way first; an optional one, when its alternatives are used up, stays out. Ends after
- * {@link Plan#COMBINATIONS}. Not thread-safe.
+ * The combinations of the devices' alternatives, in the order of preference. The first combination has the first alternative
+ * of every device. The alternatives of the last device change first. After its last alternative, an optional device is left
+ * out. Ends after {@link Solver#COMBINATIONS}. Not thread-safe.
  */
 final class Combinations {
     private final List<Device> all;
@@ -25,20 +25,20 @@ final class Combinations {
         }
     }
 
-    /** How many there are, at most {@link Plan#COMBINATIONS}. */
+    /** The number of combinations, at most {@link Solver#COMBINATIONS}. */
     int count() {
         long count = 1;
         for (int n : choices) {
-            count = Math.min(count * n, Plan.COMBINATIONS);
+            count = Math.min(count * n, Solver.COMBINATIONS);
         }
         return (int) count;
     }
 
     boolean hasNext() {
-        return !exhausted && given < Plan.COMBINATIONS;
+        return !exhausted && given < Solver.COMBINATIONS;
     }
 
-    /** Moves to the next one, at first to the first. */
+    /** Moves to the next combination; the first call, to the first. */
     void next() {
         if (given++ > 0) {
             int i = choice.length - 1;
@@ -52,9 +52,9 @@ final class Combinations {
         }
     }
 
-    /** Whether there are more than are tried. */
+    /** Whether there are more combinations than are tried. */
     boolean endedEarly() {
-        return !exhausted && given >= Plan.COMBINATIONS;
+        return !exhausted && given >= Solver.COMBINATIONS;
     }
 
     List<Device> devices() {

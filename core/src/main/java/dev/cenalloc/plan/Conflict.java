@@ -13,11 +13,11 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The smallest set of statements that no memory satisfies together: take any one of them back and the rest can be
- * satisfied. Immutable.
+ * A set of statements that no memory satisfies together, as small as possible: without any one of them, memory can satisfy the
+ * rest. Immutable.
  */
 public final class Conflict {
-    /** What can contradict another field, beside the heaps: only these need to be tried together. */
+    /** The fields that can contradict another field even if heaps do not matter. Only these are tried together. */
     private static final Set<Field> ENTANGLED = EnumSet.of(
             Field.CONTIGUOUS,
             Field.MAX_SEGMENTS,
@@ -34,10 +34,10 @@ public final class Conflict {
             Field.CPU_READ,
             Field.CPU_WRITE);
 
-    /** How many times constraints are merged and tried; enough for what people build, and an end for what they do not. */
+    /** The limit for merging and testing constraints. Real sets of devices need far fewer trials. */
     private static final int TRIALS = 200_000;
 
-    /** How many independent conflicts are looked for. */
+    /** The largest number of independent conflicts that are reported. */
     private static final int MOST = 8;
 
     private final List<Statement> statements;
@@ -51,27 +51,26 @@ public final class Conflict {
         this.exhaustive = exhaustive;
     }
 
-    /** The same, of devices with more combinations of alternatives than were tried. */
+    /** This conflict, for devices with more combinations of alternatives than were tried. */
     Conflict endedEarly() {
         return new Conflict(statements, smallest, false);
     }
 
     /**
-     * {@return whether every combination of the devices' alternatives was tried} Of very many devices with alternatives only
-     * the first 1024 combinations are.
+     * {@return whether every combination of the devices' alternatives was tried} At most the first 1024 combinations are tried.
      */
     public boolean isExhaustive() {
         return exhaustive;
     }
 
-    /** {@return who says what; empty if the heaps lack memory for anyone} */
+    /** {@return the conflicting statements; empty if no device is responsible} */
     public List<Statement> statements() {
         return statements;
     }
 
     /**
-     * {@return whether no smaller set clashes} Always, but where very much is said by very many, and the search ends early; then
-     * still none of the statements can be spared.
+     * {@return whether no smaller set of statements conflicts} False only if very many devices state very much, so that the search
+     * ends early. Even then, without any one of the statements memory can satisfy the rest.
      */
     public boolean isSmallest() {
         return smallest;
@@ -80,13 +79,13 @@ public final class Conflict {
     @Override
     public String toString() {
         return statements.isEmpty()
-                ? "no device is to blame"
+                ? "no device is responsible"
                 : statements.stream().map(Statement::toString).collect(Collectors.joining("; "));
     }
 
-    /** What clashes on any machine. */
+    /** The conflicts on any machine. */
     static List<Conflict> onAnyMachine(Demand demand, List<Device> devices, List<Heap> known) {
-        // A heap of each name that is mentioned, and one that nobody mentions, each as good as can be.
+        // One ideal heap for each name that a device mentions, and one for all names that no device mentions.
         var names = new TreeSet<String>();
         devices.forEach(device ->
                 Substitutes.allow(device.constraints(), known).allowedHeaps().ifPresent(names::addAll));
@@ -99,7 +98,7 @@ public final class Conflict {
         return new Search(demand, devices, known, heaps).all();
     }
 
-    /** What clashes with these heaps. */
+    /** The conflicts with these heaps. */
     static List<Conflict> among(Demand demand, List<Device> devices, List<Heap> known, List<Heap> heaps) {
         var unsuitable = new ArrayList<Predicate<Constraints>>();
         for (Heap heap : heaps) {
@@ -109,10 +108,10 @@ public final class Conflict {
         return new Search(demand, devices, known, unsuitable).all();
     }
 
-    /** One statement with what it says as constraints of its own. */
+    /** One statement, and constraints that state only that. */
     private record Element(Statement statement, Constraints constraints) {}
 
-    /** Elements, and what they say together. */
+    /** Elements, and their merged constraints. */
     private record Chosen(List<Element> elements, Constraints merged) {
         Chosen and(Element one) {
             var more = new ArrayList<>(elements);
@@ -121,7 +120,8 @@ public final class Conflict {
         }
     }
 
-    /** What is chosen must rule out every heap, so take a heap that it does not yet rule out and branch over what would. */
+    /** A chosen set must rule out every heap. So the search takes a heap that the set does not rule out yet, and branches over
+     * the elements that do. */
     private static final class Search {
         private final Demand demand;
         private final List<Predicate<Constraints>> heaps;
@@ -143,7 +143,7 @@ public final class Conflict {
                     .toList();
         }
 
-        /** Conflicts without a statement in common, until the rest can be satisfied. */
+        /** Conflicts without a statement in common, until memory can satisfy the rest. */
         List<Conflict> all() {
             var conflicts = new ArrayList<Conflict>();
             while (firstSuitable(together(elements)) == null && conflicts.size() < MOST) {
@@ -168,7 +168,7 @@ public final class Conflict {
             return merged;
         }
 
-        /** Of statements that are equal, or of which one says more, one is enough. */
+        /** The elements of all devices. Of equal statements, or if one implies the other, only one. */
         private static List<Element> elements(List<Device> devices, List<Heap> known) {
             Constraints merged =
                     Constraints.merge(devices.stream().map(Device::constraints).toList());
@@ -191,15 +191,15 @@ public final class Conflict {
         private Conflict run() {
             found = null;
             trials = 0;
-            // By size, so that the first that is found is the smallest; most clashes are of one, two or three.
+            // By size, so that the first conflict found is the smallest. Most conflicts have one to three statements.
             for (int size = 0; found == null && size <= elements.size() && trials < TRIALS; size++) {
                 branch(new Chosen(List.of(), Constraints.NEUTRAL), size);
             }
-            List<Element> clash = found == null ? withoutTheSuperfluous(elements) : found;
-            // In the order of attaching, whatever the order of the search.
+            List<Element> conflicting = found == null ? withoutTheSuperfluous(elements) : found;
+            // In the order of attaching, not of the search.
             return new Conflict(
                     elements.stream()
-                            .filter(clash::contains)
+                            .filter(conflicting::contains)
                             .map(Element::statement)
                             .toList(),
                     found != null,
@@ -221,7 +221,7 @@ public final class Conflict {
             entangle(chosen, 0, left, suitable);
         }
 
-        /** Branches over sets of entangled elements that rule the heap out together, and not without the last of them. */
+        /** Branches over sets of entangled elements that rule the heap out together, but not without the last one. */
         private void entangle(Chosen chosen, int from, int left, Predicate<Constraints> heap) {
             for (int i = from; i < entangled.size() && found == null; i++) {
                 Chosen more = chosen.and(entangled.get(i));
@@ -231,7 +231,7 @@ public final class Conflict {
             }
         }
 
-        /** Goes on with what rules the heap out, and returns whether that is so. */
+        /** Continues with a set if it rules the heap out. Returns whether it does. */
         private boolean follow(Chosen chosen, int left, Predicate<Constraints> heap) {
             if (found != null || trials >= TRIALS) {
                 return false;
@@ -248,7 +248,7 @@ public final class Conflict {
             return Suitability.contradiction(chosen.merged, demand).isPresent() || heap.test(chosen.merged);
         }
 
-        /** A heap that still does; null if none. */
+        /** The first heap that the merged constraints do not rule out; null if there is none. */
         private @Nullable Predicate<Constraints> firstSuitable(Constraints merged) {
             if (Suitability.contradiction(merged, demand).isPresent()) {
                 return null;

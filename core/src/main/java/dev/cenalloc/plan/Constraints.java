@@ -1,6 +1,5 @@
 package dev.cenalloc.plan;
 
-import dev.cenalloc.image.Arithmetic;
 import dev.cenalloc.plan.Field.Rule;
 import java.util.Arrays;
 import java.util.Collection;
@@ -9,24 +8,23 @@ import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What memory a device can use. Immutable. {@link #and} combines the constraints of two devices into what suits both,
- * {@link Field} by field; it is commutative, associative and idempotent, so the order of attaching does not matter.
+ * The memory that a device can use. Immutable. {@link #and} merges the constraints of two devices into constraints that suit
+ * both, {@link Field} by field. Merging is commutative, associative and idempotent, so the order of attaching does not matter.
  *
- * <p>A device that says nothing about a field is not limited by it: unlimited is {@link #UNLIMITED} or silence, never 0.
- * Two things have to be agreed to, though, and silence is no consent: protected memory, and memory that is shared with
- * the host of a confidential machine.
+ * <p>A field that is not set does not limit the device: unlimited is {@link #UNLIMITED} or an unset field, never 0. Two fields
+ * need explicit consent of every device: protected memory, and memory that the host of a confidential virtual machine can read.
  *
- * <p>Each method that adds a constraint narrows what was there and returns a new object. One that contradicts the others
- * throws {@link IllegalArgumentException}, as does a value out of its range.
+ * <p>Methods that add a constraint return a new object. The new constraint is merged with an existing one of the same field. All
+ * of them throw {@link IllegalArgumentException} if the constraint contradicts the others, or a value is out of range.
  *
  * {@snippet :
  * var encoder = Constraints.NONE.contiguous().pitchAlignment(64).maxSize(16 << 20);
@@ -35,21 +33,21 @@ import org.jspecify.annotations.Nullable;
  * <p>Source: cenalloc RFC 1/4 and the vocabularies that came after it (RFCv2 2015, liballocator, sysmem2).
  */
 public final class Constraints {
-    /** Says that there is no limit, as saying nothing does. */
+    /** No limit; the same as an unset field. */
     public static final long UNLIMITED = Long.MAX_VALUE;
 
     private static final Field[] FIELDS = Field.values();
     private static final int NUMBERS = (int)
             Arrays.stream(FIELDS).filter(field -> field.rule().isNumeric()).count();
-    /** Of each numeric field its place in {@link #numbers}, of the others -1. */
+    /** The place in {@link #numbers} of each numeric field; -1 for the others. */
     private static final int[] PLACES = new int[FIELDS.length];
-    /** Of each place the rule. */
-    private static final Rule[] RULES = new Rule[NUMBERS];
+    /** The rule of each place. */
+    static final Rule[] RULES = new Rule[NUMBERS];
 
-    /** What each numeric field is if nobody says anything. */
-    private static final long[] SILENCE = new long[NUMBERS];
-    /** The flags, by {@link #bit}, that need everybody's consent. */
-    private static final int CONSENTS;
+    /** The value of each place if the field is not set. */
+    static final long[] UNSET = new long[NUMBERS];
+    /** The flags, by {@link #bit}, that need the consent of every device. */
+    static final int CONSENTS;
 
     static {
         int place = 0;
@@ -58,7 +56,7 @@ public final class Constraints {
             PLACES[index(field)] = field.rule().isNumeric() ? place : -1;
             if (field.rule().isNumeric()) {
                 RULES[place] = field.rule();
-                SILENCE[place++] = switch (field.rule()) {
+                UNSET[place++] = switch (field.rule()) {
                     case MIN -> UNLIMITED;
                     case LCM -> 1;
                     default -> 0;
@@ -69,27 +67,30 @@ public final class Constraints {
         CONSENTS = consents;
     }
 
-    /** Any ordinary memory will do. */
+    /** Any ordinary memory. */
     public static final Constraints NONE =
-            new Constraints(SILENCE, 0, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
+            new Constraints(UNSET, 0, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
 
-    /** Changes nothing, not even consent: what merging starts from. */
+    /** The neutral element of merging: it consents to everything and limits nothing. */
     static final Constraints NEUTRAL =
-            new Constraints(SILENCE, CONSENTS, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
+            new Constraints(UNSET, CONSENTS, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
 
-    private final long[] numbers;
-    private final int flags;
-    /** The pools, by their official names; null is unlimited, which no set of names could say. */
-    private final @Nullable Set<String> heaps;
-    /** The last address, for each address space that is limited. */
-    private final Map<String, Long> highest;
+    /** Never changed. */
+    final long[] numbers;
 
-    private final @Nullable Set<String> near;
-    private final EnumSet<Usage> usage;
-    /** Advisory fields that this version does not know, by name: kept, and written again as they were read. */
-    private final Map<String, String> unknown;
+    final int flags;
+    /** The pools, by their official names; null if every heap is allowed. */
+    final @Nullable Set<String> heaps;
+    /** The highest address of each limited address space. */
+    final Map<String, Long> highest;
 
-    private Constraints(
+    final @Nullable Set<String> near;
+    /** Never changed. */
+    final EnumSet<Usage> usage;
+    /** Advisory fields that this version does not know, by name. They are kept and written unchanged. */
+    final Map<String, String> unknown;
+
+    Constraints(
             long[] numbers,
             int flags,
             @Nullable Set<String> heaps,
@@ -110,34 +111,35 @@ public final class Constraints {
         return 1 << index(field);
     }
 
-    @SuppressWarnings("EnumOrdinal") // an index into arrays, never stored or shown
+    @SuppressWarnings("EnumOrdinal") // an index into arrays, never stored or printed
     private static int index(Field field) {
         return field.ordinal();
     }
 
-    // ---- stating ----
+    // ---- adding constraints ----
 
-    /** {@return these constraints, and the memory is one physically contiguous piece} */
+    /** {@return a copy that needs physically contiguous memory} */
     public Constraints contiguous() {
         return with(Field.CONTIGUOUS);
     }
 
     /**
-     * {@return these constraints, and the memory comes from one of these heaps} Naming a heap that the library knows
-     * nothing about is the way to use it. A list of nothing but heaps that by their names are protected, or of nothing but
-     * {@code system_cc_shared}, says that the device accepts such memory.
+     * {@return a copy that allows only these heaps} An unknown heap is used only if a device names it here. If all named heaps are
+     * protected heaps, or {@code system_cc_shared}, the device consents to such memory.
      *
-     * @param names names of nodes in {@code /dev/dma_heap} or of registered heaps, at least one; all names of the default
-     *     CMA pool mean that pool, and are kept as its official one
-     * @throws IllegalArgumentException if there is no name, or if these and the heaps allowed before have none in common
+     * @param names names of nodes in {@code /dev/dma_heap} or of registered heaps, at least one. All names of the default CMA pool
+     *     mean that pool
+     * @throws IllegalArgumentException if {@code names} is empty or has a blank name, or has no heap in common with the heaps allowed
+     *     before
      */
     public Constraints onlyHeaps(Collection<String> names) {
+        Arguments.checkElements(names, "names");
         if (names.isEmpty() || names.stream().anyMatch(String::isBlank)) {
             throw new IllegalArgumentException(
-                    "name at least one heap, none of them blank; Constraints.NONE allows all");
+                    "names must name at least one heap, none of them blank; Constraints.NONE allows every heap");
         }
         Set<String> pools = names.stream().map(HeapProperties::pool).collect(Collectors.toSet());
-        Set<String> both = intersection(heaps, pools);
+        Set<String> both = Merging.intersection(heaps, pools);
         if (both.isEmpty()) {
             throw new IllegalArgumentException("none of " + names + " is among the heaps allowed before, " + heaps);
         }
@@ -152,25 +154,25 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the memory has at most so many segments} Not counted behind an IOMMU.
+     * {@return a copy with a limit on the number of segments} It does not apply behind an IOMMU.
      *
-     * @param segments at least 1
+     * @param segments the largest number of segments, at least 1
      */
     public Constraints maxSegments(long segments) {
         return with(Field.MAX_SEGMENTS, segments);
     }
 
     /**
-     * {@return these constraints, and no segment is longer}
+     * {@return a copy with a limit on the size of a segment} It does not apply behind an IOMMU.
      *
-     * @param bytes at least 1
+     * @param bytes the largest size of a segment, at least 1
      */
     public Constraints maxSegmentSize(long bytes) {
         return with(Field.MAX_SEGMENT_SIZE, bytes);
     }
 
     /**
-     * {@return these constraints, and no segment crosses a multiple of this}
+     * {@return a copy in which no segment crosses a multiple of a boundary} It does not apply behind an IOMMU.
      *
      * @param bytes a power of two
      */
@@ -179,17 +181,18 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the memory lies below} A mask of 32 bits is the address 0xffffffff. An address means
-     * something in one address space only, so limits of different spaces are kept apart (review of RFCv2).
+     * {@return a copy with a limit on addresses} A 32-bit DMA mask is the address 0xffffffff. Addresses of different address spaces
+     * cannot be compared, so each space has its own limit (review of RFCv2). It does not apply behind an IOMMU.
      *
      * @param space the name of the address space, such as {@code "pci"}
-     * @param address the last usable address, at least 4095
+     * @param address the highest usable address, at least 4095
      */
     public Constraints highestAddress(String space, long address) {
+        Objects.requireNonNull(space, "space");
         if (space.isBlank() || address < Demand.PAGE - 1) {
             throw new IllegalArgumentException(
-                    "an address space has a name, and the last usable address is at least 4095: " + space + ", "
-                            + address);
+                    "an address space has a name that is not blank, and the highest usable address is at least 4095, not \""
+                            + space + "\" and " + address);
         }
         if (address == UNLIMITED) {
             return this;
@@ -200,8 +203,8 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the address of the first byte is a multiple of this} Up to a page the kernel keeps
-     * it; more cannot be asked of a heap, see {@link Assurance#ADVISORY}.
+     * {@return a copy in which the address of the first byte is a multiple of an alignment} Memory begins at a page, so alignments up
+     * to a page hold. A larger alignment is only {@linkplain Assurance#ADVISORY advice}, since a heap cannot be asked for it.
      *
      * @param bytes a power of two
      */
@@ -210,8 +213,8 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and each plane of an image begins at a multiple of this} For a buffer of bytes it is advice to
-     * who puts planes into it.
+     * {@return a copy in which the offset of each plane is a multiple of an alignment} In a buffer of bytes it is advice for the
+     * code that places planes.
      *
      * @param bytes a power of two
      */
@@ -220,7 +223,7 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the distance from line to line is a multiple of this, in every plane}
+     * {@return a copy in which the pitch of every plane is a multiple of an alignment}
      *
      * @param bytes at least 1
      */
@@ -229,118 +232,121 @@ public final class Constraints {
     }
 
     /**
-     * {@return these constraints, and the distance from line to line is at least this, in every plane}
+     * {@return a copy with a smallest pitch of every plane}
      *
-     * @param bytes at least 1
+     * @param bytes the smallest pitch, at least 1
      */
     public Constraints minPitch(long bytes) {
         return with(Field.MIN_PITCH, bytes);
     }
 
     /**
-     * {@return these constraints, and the distance from line to line is at most this, in every plane}
+     * {@return a copy with a largest pitch of every plane}
      *
-     * @param bytes at least 1
+     * @param bytes the largest pitch, at least 1
      */
     public Constraints maxPitch(long bytes) {
         return with(Field.MAX_PITCH, bytes);
     }
 
     /**
-     * {@return these constraints, and the memory has at least so many bytes: a smaller buffer grows}
+     * {@return a copy with a smallest size of the memory} A smaller buffer is enlarged.
      *
-     * @param bytes at least 1
+     * @param bytes the smallest size, at least 1
      */
     public Constraints minSize(long bytes) {
         return with(Field.MIN_SIZE, bytes);
     }
 
     /**
-     * {@return these constraints, and the memory has at most so many bytes}
+     * {@return a copy with a largest size of the memory}
      *
-     * @param bytes at least 1
+     * @param bytes the largest size, at least 1
      */
     public Constraints maxSize(long bytes) {
         return with(Field.MAX_SIZE, bytes);
     }
 
     /**
-     * {@return these constraints, and the device wants to work with so many buffers} Advice for who creates them.
+     * {@return a copy with the number of buffers that the device needs} It is advice for the code that creates buffers.
      *
-     * @param count at least 1
+     * @param count the number of buffers, at least 1
      */
     public Constraints buffers(long count) {
         return with(Field.BUFFERS, count);
     }
 
-    /** {@return these constraints, and the memory is protected} What nobody else accepts is then refused, never downgraded. */
+    /** {@return a copy that needs protected memory} If another device does not accept it, there is no memory; it is never replaced by ordinary memory. */
     public Constraints requiresProtected() {
         return with(Field.PROTECTED);
     }
 
-    /** {@return these constraints, and protected memory will do as well} */
+    /** {@return a copy that also accepts protected memory} */
     public Constraints acceptsProtected() {
         return with(Field.ACCEPTS_PROTECTED);
     }
 
-    /** {@return these constraints, and memory shared with the host of a confidential machine will do as well} */
+    /** {@return a copy that also accepts memory that the host of a confidential virtual machine can read} */
     public Constraints acceptsDecrypted() {
         return with(Field.ACCEPTS_DECRYPTED);
     }
 
-    /** {@return these constraints, and the CPU can read the memory} */
+    /** {@return a copy that needs memory that the CPU can read} */
     public Constraints cpuRead() {
         return with(Field.CPU_READ);
     }
 
-    /** {@return these constraints, and the CPU can write the memory} */
+    /** {@return a copy that needs memory that the CPU can write} */
     public Constraints cpuWrite() {
         return with(Field.CPU_WRITE);
     }
 
-    /** {@return these constraints, with advice to take memory that needs no cache work} */
+    /** {@return a copy that advises memory without cache maintenance} */
     public Constraints coherent() {
         return with(Field.COHERENT);
     }
 
-    /** {@return these constraints, and the memory is made of pages that the kernel keeps account of} */
+    /** {@return a copy that needs memory of pages that the kernel manages ({@code struct page})} */
     public Constraints pages() {
         return with(Field.PAGES);
     }
 
     /**
-     * {@return these constraints, with advice to take memory near to one of these places}
+     * {@return a copy that advises memory near one of these places}
      *
      * @param places names, such as {@code "numa0"}, at least one
      */
     public Constraints near(Collection<String> places) {
+        Arguments.checkElements(places, "places");
         if (places.isEmpty()) {
-            throw new IllegalArgumentException("name at least one place");
+            throw new IllegalArgumentException("places must not be empty");
         }
-        Set<String> both = intersection(near, Set.copyOf(places));
+        Set<String> both = Merging.intersection(near, Set.copyOf(places));
         return new Constraints(numbers, flags, heaps, highest, both, usage, unknown);
     }
 
     /**
-     * {@return these constraints, with a hint at how the memory will be used}
+     * {@return a copy with a hint about the use of the memory}
      *
      * @param how the hint
      */
     public Constraints usage(Usage how) {
+        Objects.requireNonNull(how, "how");
         EnumSet<Usage> both = EnumSet.copyOf(usage);
         both.add(how);
         return new Constraints(numbers, flags, heaps, highest, near, both, unknown);
     }
 
     /**
-     * {@return these constraints, and one more of a field that is a number}
+     * {@return a copy with a constraint on a numeric field}
      *
-     * @param field one whose rule is MIN, MAX or LCM
-     * @param value at least 1; a power of two for the alignments of base and offset and for the boundary;
-     *     {@link #UNLIMITED} says nothing
-     * @throws IllegalArgumentException if the value is out of range, or contradicts the others
+     * @param field a field whose rule is MIN, MAX or LCM
+     * @param value at least 1; a power of two for base alignment, offset alignment and segment boundary; for a limit (MIN),
+     *     {@link #UNLIMITED} changes nothing
+     * @throws IllegalArgumentException if the field is not numeric, the value is out of range, or contradicts the others
      */
     public Constraints with(Field field, long value) {
+        Objects.requireNonNull(field, "field");
         Rule rule = field.rule();
         if (!rule.isNumeric()) {
             throw new IllegalArgumentException(field.key() + " is not a number");
@@ -349,52 +355,52 @@ public final class Constraints {
             return this;
         }
         if (value <= 0 || value == Long.MAX_VALUE) {
-            throw new IllegalArgumentException(field.key() + " is at least 1, not " + value
-                    + (rule == Rule.MIN ? "; to say that there is no limit, say nothing, or UNLIMITED" : ""));
+            throw new IllegalArgumentException(field.key() + " must be at least 1, not " + value
+                    + (rule == Rule.MIN ? "; for no limit leave it out, or use UNLIMITED" : ""));
         }
         boolean powerOfTwo =
                 field == Field.BASE_ALIGNMENT || field == Field.OFFSET_ALIGNMENT || field == Field.SEGMENT_BOUNDARY;
         if (powerOfTwo && Long.bitCount(value) != 1) {
-            throw new IllegalArgumentException(field.key() + " is a power of two, not " + value);
+            throw new IllegalArgumentException(field.key() + " must be a power of two, not " + value);
         }
         long[] merged = numbers.clone();
         int place = PLACES[index(field)];
-        merged[place] = merge(rule, merged[place], value);
+        merged[place] = Merging.merge(rule, merged[place], value);
         return new Constraints(merged, flags, heaps, highest, near, usage, unknown).checked();
     }
 
     /**
-     * {@return these constraints, and one more of a field that is yes or no}
+     * {@return a copy with a field that is yes or no set}
      *
-     * @param field one whose rule is OR or AND
-     * @throws IllegalArgumentException if it contradicts the others
+     * @param field a field whose rule is OR or AND
+     * @throws IllegalArgumentException if the field has another rule, or contradicts the others
      */
     public Constraints with(Field field) {
+        Objects.requireNonNull(field, "field");
         if (!field.rule().isFlag()) {
             throw new IllegalArgumentException(field.key() + " is not yes or no");
         }
-        // Who needs it takes it.
+        // A device that needs protected memory also accepts it.
         int implied = field == Field.PROTECTED ? bit(Field.ACCEPTS_PROTECTED) : 0;
         return new Constraints(numbers, flags | bit(field) | implied, heaps, highest, near, usage, unknown).checked();
     }
 
     /**
-     * {@return these constraints, and an advisory field that this version does not know} It is kept, and has no effect.
+     * {@return a copy with an advisory field that this version does not know} It is kept and has no effect.
      *
-     * @param key its name, none of those of {@link Field}
-     * @param value whatever it says
+     * @param key its name; not the key of a {@link Field}
+     * @param value its value, any text
+     * @throws IllegalArgumentException if {@code key} is the key of a {@link Field}
      */
     public Constraints withUnknown(String key, String value) {
+        Objects.requireNonNull(key, "key");
+        Objects.requireNonNull(value, "value");
         if (Field.of(key).isPresent()) {
-            throw new IllegalArgumentException(key + " is known");
+            throw new IllegalArgumentException(key + " is a known field: set it with its own method");
         }
         var more = new TreeMap<>(unknown);
-        more.merge(key, value, Constraints::smaller);
+        more.merge(key, value, Merging::smaller);
         return new Constraints(numbers, flags, heaps, highest, near, usage, Collections.unmodifiableMap(more));
-    }
-
-    private static String smaller(String one, String other) {
-        return one.compareTo(other) <= 0 ? one : other;
     }
 
     private Constraints checked() {
@@ -405,15 +411,17 @@ public final class Constraints {
     }
 
     /**
-     * {@return what an allocator mask of the RFC says, as constraints} Bit 1 is the system heap, bit 2 the default CMA
-     * pool, as in the RFC; other bits as {@code heaps} says. A bit that stands for no heap names one that does not exist,
-     * {@code allocator-}<i>n</i>: such a device can be attached and finds no memory, as in the RFC.
+     * {@return the constraints for an allocator mask of the RFC} Bit 1 is the system heap and bit 2 the default CMA pool, as in the
+     * RFC; {@code heaps} defines other bits. An undefined bit names the heap {@code allocator-}<i>n</i>, which does not exist: a
+     * device with such a mask can be attached and finds no memory, as in the RFC.
      *
-     * @param mask bits, at least one; a device whose mask is 0 declares nothing, {@link Device#undeclared}
-     * @param heaps what other bits, from 0 to 31, stand for
-     * @throws IllegalArgumentException if the mask is 0 or a bit's number out of range
+     * @param mask at least one bit; for a device whose mask is 0, use {@link Device#undeclared}
+     * @param heaps the names of heaps for bits from 0 to 31
+     * @throws IllegalArgumentException if the mask is 0 or the number of a bit is out of range
      */
     public static Constraints ofAllocatorMask(int mask, Map<Integer, String> heaps) {
+        Arguments.checkElements(Objects.requireNonNull(heaps, "heaps").keySet(), "heaps");
+        Arguments.checkElements(heaps.values(), "heaps");
         if (mask == 0) {
             throw new IllegalArgumentException("a mask of 0 declares nothing: use Device.undeclared");
         }
@@ -434,15 +442,21 @@ public final class Constraints {
     // ---- merging ----
 
     /**
-     * {@return what suits a device with these constraints and one with those} May be {@link #isImpossible()}.
+     * {@return constraints that suit a device with these constraints and a device with other ones} They may be
+     * {@link #isImpossible() impossible}.
      *
      * @param other the constraints of the other device
      */
     public Constraints and(Constraints other) {
-        return merge(List.of(this, other));
+        return merge(List.of(this, Objects.requireNonNull(other, "other")));
     }
 
-    /** What one device says, and says in addition: to consent once is enough. */
+    /** Constraints that suit all of these; {@link #NEUTRAL} for none. */
+    static Constraints merge(List<Constraints> all) {
+        return all.size() == 1 ? all.getFirst() : Merging.merge(all);
+    }
+
+    /** Adds constraints of the same device; one consent suffices. */
     Constraints alsoSaying(Constraints more) {
         Constraints both = and(more);
         return new Constraints(
@@ -450,111 +464,30 @@ public final class Constraints {
                 .checked();
     }
 
-    /** What suits all of these; {@link #NEUTRAL} for none. Linear, and for many devices cheaper than {@link #and}. */
-    static Constraints merge(List<Constraints> all) {
-        if (all.size() == 1) {
-            return all.getFirst();
-        }
-        long[] numbers = SILENCE.clone();
-        int flags = 0;
-        int consents = CONSENTS;
-        Map<String, Long> highest = Map.of();
-        EnumSet<Usage> usage = NONE.usage;
-        Map<String, String> unknown = Map.of();
-        for (Constraints one : all) {
-            for (int i = 0; i < numbers.length; i++) {
-                numbers[i] = merge(RULES[i], numbers[i], one.numbers[i]);
-            }
-            flags |= one.flags;
-            consents &= one.flags;
-            if (!one.highest.isEmpty() && !one.highest.equals(highest)) {
-                var limits = new TreeMap<>(highest);
-                one.highest.forEach((space, address) -> limits.merge(space, address, Math::min));
-                highest = limits;
-            }
-            if (!usage.containsAll(one.usage)) {
-                usage = EnumSet.copyOf(usage);
-                usage.addAll(one.usage);
-            }
-            if (!one.unknown.isEmpty()) {
-                var more = new TreeMap<>(unknown);
-                one.unknown.forEach((key, value) -> more.merge(key, value, Constraints::smaller));
-                unknown = more;
-            }
-        }
-        return new Constraints(
-                numbers,
-                (flags & ~CONSENTS) | consents,
-                intersection(all, one -> one.heaps),
-                Collections.unmodifiableMap(highest),
-                intersection(all, one -> one.near),
-                usage,
-                Collections.unmodifiableMap(unknown));
-    }
-
-    private static long merge(Rule rule, long one, long other) {
-        return switch (rule) {
-            case MIN -> Math.min(one, other);
-            case MAX -> Math.max(one, other);
-            default -> Arithmetic.lcm(one, other);
-        };
-    }
-
-    private static Set<String> intersection(@Nullable Set<String> before, Set<String> more) {
-        var both = new HashSet<>(more);
-        if (before != null) {
-            both.retainAll(before);
-        }
-        return Collections.unmodifiableSet(both);
-    }
-
-    /** What all lists allow; null, no limit, if there is none. Copies once at most, and then shrinks the copy. */
-    private static @Nullable Set<String> intersection(
-            List<Constraints> all, Function<Constraints, @Nullable Set<String>> listOf) {
-        Set<String> common = null;
-        boolean copied = false;
-        for (Constraints one : all) {
-            Set<String> list = listOf.apply(one);
-            if (list == null) {
-                continue;
-            }
-            if (common == null) {
-                common = list;
-            } else if (copied) {
-                common.retainAll(list);
-            } else if (!list.containsAll(common)) {
-                common = new HashSet<>(common);
-                common.retainAll(list);
-                copied = true;
-            }
-        }
-        return common == null ? null : Collections.unmodifiableSet(common);
-    }
-
     /**
-     * {@return whether no memory at all can satisfy these, on any machine} The allowed heaps of two devices have none in
-     * common, limits contradict each other, or what one device needs another does not accept.
+     * {@return whether no memory on any machine can satisfy these constraints} Examples: two devices allow no heap in common, limits
+     * contradict each other, or one device needs what another does not accept.
      */
     public boolean isImpossible() {
         return Suitability.contradiction(this, Demand.LEAST).isPresent();
     }
 
     /**
-     * {@return what these say whatever image is meant: without pitches and sizes, which are those of one} So profiles want it. To what
-     * pitches are aligned is kept; drivers mostly mean it for all formats.
+     * {@return a copy that holds for any image, without limits of pitch and size} Use it for profiles. The pitch alignment is kept,
+     * since drivers mostly need it for all formats.
      */
     public Constraints ofAnyImage() {
         long[] kept = numbers.clone();
         for (Field field : List.of(Field.MIN_PITCH, Field.MAX_PITCH, Field.MIN_SIZE, Field.MAX_SIZE)) {
             int place = PLACES[index(field)];
-            kept[place] = SILENCE[place];
+            kept[place] = UNSET[place];
         }
         return new Constraints(kept, flags, heaps, highest, near, usage, unknown);
     }
 
     // ---- reading ----
 
-    /** {@return the fields that these constraints say something about} */
+    /** {@return the fields that are set} */
     public Set<Field> fields() {
         var said = EnumSet.noneOf(Field.class);
         for (Field field : FIELDS) {
@@ -566,78 +499,82 @@ public final class Constraints {
     }
 
     /**
-     * {@return whether these constraints say something about a field}
+     * {@return whether a field is set}
      *
-     * @param field any
+     * @param field any field
      */
     public boolean says(Field field) {
+        Objects.requireNonNull(field, "field");
         return switch (field) {
             case HEAPS -> heaps != null;
             case HIGHEST_ADDRESS -> !highest.isEmpty();
             case NEAR -> near != null;
             case USAGE -> !usage.isEmpty();
             default ->
-                field.rule().isFlag() ? flag(field) : numbers[PLACES[index(field)]] != SILENCE[PLACES[index(field)]];
+                field.rule().isFlag() ? flag(field) : numbers[PLACES[index(field)]] != UNSET[PLACES[index(field)]];
         };
     }
 
-    /** Whether somebody with these may be the reason that a field is merged to what it is: by what is said, or not consented to. */
+    /** Whether these constraints can determine the merged value: they set the field or withhold consent. */
     boolean limits(Field field) {
         return field.rule() == Rule.AND ? !flag(field) : says(field);
     }
 
     /**
-     * {@return the value of a field that is a number, empty if nothing is said about it}
+     * {@return the value of a numeric field; empty if it is not set}
      *
-     * @param field one whose rule is MIN, MAX or LCM
+     * @param field a field whose rule is MIN, MAX or LCM
+     * @throws IllegalArgumentException if the field has another rule
      */
     public OptionalLong number(Field field) {
+        Objects.requireNonNull(field, "field");
         if (!field.rule().isNumeric()) {
             throw new IllegalArgumentException(field.key() + " is not a number");
         }
         return says(field) ? OptionalLong.of(raw(field)) : OptionalLong.empty();
     }
 
-    /** The value with what silence means: MIN: unlimited, MAX: 0, LCM: 1. */
+    /** The value of a numeric field. If it is not set: unlimited for MIN, 0 for MAX, 1 for LCM. */
     long raw(Field field) {
         return numbers[PLACES[index(field)]];
     }
 
     /**
-     * {@return the value of a field that is yes or no}
+     * {@return the value of a field that is yes or no; false for other fields}
      *
-     * @param field one whose rule is OR or AND
+     * @param field a field whose rule is OR or AND
      */
     public boolean flag(Field field) {
+        Objects.requireNonNull(field, "field");
         return (flags & bit(field)) != 0;
     }
 
-    /** {@return the heaps allowed, each pool by its official name; empty if all are} */
+    /** {@return the allowed heaps, each pool by its official name; empty if every heap is allowed} */
     public Optional<Set<String>> allowedHeaps() {
         return Optional.ofNullable(heaps);
     }
 
-    /** {@return whether the memory must be one physically contiguous piece} */
+    /** {@return whether the memory must be physically contiguous} */
     public boolean isContiguous() {
         return flag(Field.CONTIGUOUS);
     }
 
-    /** {@return the last usable address by address space; those that are not in it are not limited} */
+    /** {@return the highest usable address of each limited address space; other spaces are not limited} */
     public Map<String, Long> highestAddresses() {
         return highest;
     }
 
-    /** {@return the places the memory should be near to; empty if nobody cares} */
+    /** {@return the places that the memory should be near; empty if not set} */
     public Optional<Set<String>> near() {
         return Optional.ofNullable(near);
     }
 
-    /** {@return how the memory will be used} */
+    /** {@return the hints about the use of the memory} */
     public Set<Usage> usage() {
         return Collections.unmodifiableSet(usage);
     }
 
-    /** {@return advisory fields that this version does not know, as they were read} */
+    /** {@return the advisory fields that this version does not know, unchanged} */
     public Map<String, String> unknown() {
         return unknown;
     }
@@ -647,19 +584,19 @@ public final class Constraints {
         return heaps == null || heaps.contains(pool);
     }
 
-    /** These, with another list of heaps allowed. */
+    /** A copy with other allowed heaps. */
     Constraints withHeaps(Set<String> pools) {
         return new Constraints(numbers, flags, Collections.unmodifiableSet(pools), highest, near, usage, unknown);
     }
 
     /**
-     * What these say of one field, and nothing else; consent counts as given unless that field is about it. So merging
-     * all of them gives these constraints again.
+     * A copy with only one field. The other fields that need consent count as consented to. So merging the copies for all fields
+     * gives these constraints again.
      */
     Constraints only(Field field) {
-        long[] number = SILENCE;
+        long[] number = UNSET;
         if (field.rule().isNumeric()) {
-            number = SILENCE.clone();
+            number = UNSET.clone();
             number[PLACES[index(field)]] = raw(field);
         }
         int flag = (field.rule() == Rule.AND ? CONSENTS & ~bit(field) : CONSENTS) | (flags & bit(field));
@@ -673,18 +610,18 @@ public final class Constraints {
                 Map.of());
     }
 
-    /** The constraints without those that an IOMMU relieves the memory of. */
+    /** A copy without the limits that an IOMMU removes. */
     Constraints relaxedByIommu() {
         long[] relaxed = numbers.clone();
         for (Field field : IOMMU_RELAXES) {
             if (field.rule().isNumeric()) {
-                relaxed[PLACES[index(field)]] = SILENCE[PLACES[index(field)]];
+                relaxed[PLACES[index(field)]] = UNSET[PLACES[index(field)]];
             }
         }
         return new Constraints(relaxed, flags, heaps, Map.of(), near, usage, unknown);
     }
 
-    /** What an IOMMU sees to: it gives the device few and large segments, at addresses within its reach, whatever the memory is like. */
+    /** The limits that an IOMMU removes: it maps any memory into few large segments at addresses that the device reaches. */
     static final Set<Field> IOMMU_RELAXES = Collections.unmodifiableSet(
             EnumSet.of(Field.MAX_SEGMENTS, Field.MAX_SEGMENT_SIZE, Field.SEGMENT_BOUNDARY, Field.HIGHEST_ADDRESS));
 

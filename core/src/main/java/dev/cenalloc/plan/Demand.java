@@ -10,19 +10,19 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a buffer is for, before its devices are known: a number of bytes, or an image, whose layout the devices decide. A
+ * The contents of a buffer, before its devices are known: a number of bytes, or an image whose layout the devices determine. A
  * value.
  */
 public final class Demand {
     /** The smallest page of the supported architectures. */
     static final long PAGE = 4096;
 
-    /** The largest page of the supported architectures: rounding up to it must not overflow. */
+    /** The largest page of the supported architectures. Rounding up to it must not overflow. */
     private static final long LARGEST_PAGE = 65_536;
 
     static final Demand LEAST = new Demand(1, 1, null, 0);
 
-    /** Without an image, pitch constraints are still checked against each other, with this one. */
+    /** For a demand of bytes, pitch constraints are checked against each other with this image. */
     private static final Image ONE_PIXEL = new Image(PixelFormat.R8, 1, 1);
 
     private final long bytes;
@@ -48,12 +48,12 @@ public final class Demand {
     }
 
     /**
-     * {@return a demand for bytes, rounded up to a multiple}
+     * {@return a demand for bytes, rounded up to a multiple of an alignment}
      *
      * @param size in bytes, from 1 to 2^63-65536
      * @param alignment of the size in bytes, a power of two
-     * @throws IllegalArgumentException if the size is out of this range, also when it is rounded up, or the alignment is not
-     *     a power of two
+     * @throws IllegalArgumentException if the size, before or after rounding, is out of range, or the alignment is not a power
+     *     of two
      */
     public static Demand ofBytes(long size, long alignment) {
         checkSize(size);
@@ -70,25 +70,27 @@ public final class Demand {
     /**
      * {@return a demand for an image that lies in one buffer}
      *
-     * @param image a linear one in a format of one buffer
+     * @param image a linear image in a format of one buffer
      * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
      */
     public static Demand ofImage(Image image) {
+        Objects.requireNonNull(image, "image");
         if (image.format().buffers() != 1) {
             throw new IllegalArgumentException(
-                    image + " lies in " + image.format().buffers() + " buffers: give the number of one of them");
+                    image + " lies in " + image.format().buffers() + " buffers: pass the number of one of them");
         }
         return ofImage(image, 0);
     }
 
     /**
-     * {@return a demand for what one buffer holds of an image}
+     * {@return a demand for the planes of an image that lie in one of its buffers}
      *
-     * @param image a linear one
+     * @param image a linear image
      * @param buffer which of the image's buffers, from 0; see {@link PixelFormat#buffers}
      * @throws IllegalArgumentException if the image is not linear, has no such buffer, or has more bytes than a buffer
      */
     public static Demand ofImage(Image image, int buffer) {
+        Objects.requireNonNull(image, "image");
         Layout tightest = Layout.of(image, buffer, LayoutRules.NONE)
                 .filter(layout -> layout.size() <= Long.MAX_VALUE - LARGEST_PAGE + 1)
                 .orElseThrow(() -> new IllegalArgumentException(image + " has more than 2^63-65536 bytes"));
@@ -107,27 +109,28 @@ public final class Demand {
         }
     }
 
-    /** {@return the bytes; of an image, those of its tightest layout} */
+    /** {@return the size in bytes; for an image, the size of its tightest layout} */
     public long bytes() {
         return bytes;
     }
 
-    /** {@return the image that the buffer holds; empty if the demand is for bytes} */
+    /** {@return the image; empty if the demand is for bytes} */
     public Optional<Image> image() {
         return Optional.ofNullable(image);
     }
 
-    /** {@return which of the image's buffers it is, from 0} */
+    /** {@return the number of the image's buffer, from 0} */
     public int buffer() {
         return buffer;
     }
 
     /**
-     * {@return where the image lies if these constraints are kept; empty if there is no image, or no layout keeps them}
+     * {@return the smallest layout of the image that satisfies constraints; empty if no layout does, or the demand is for bytes}
      *
-     * @param merged the constraints of all devices
+     * @param merged the merged constraints of all devices
      */
     public Optional<Layout> layout(Constraints merged) {
+        Objects.requireNonNull(merged, "merged");
         if (image == null) {
             return Optional.empty();
         }
@@ -145,7 +148,7 @@ public final class Demand {
                 merged.raw(Field.OFFSET_ALIGNMENT));
     }
 
-    /** The bytes to ask for; -1 if there is no such number. */
+    /** The number of bytes to allocate; -1 if no size satisfies the constraints. */
     long size(Constraints merged) {
         return image == null
                 ? grown(bytes, merged)
@@ -158,7 +161,7 @@ public final class Demand {
         return size > Long.MAX_VALUE - LARGEST_PAGE + 1 ? Arithmetic.NO_RESULT : size;
     }
 
-    /** Why no memory of this demand can keep the constraints; empty if some can. */
+    /** Why no memory for this demand can satisfy the constraints; empty if some can. */
     Optional<String> contradiction(Constraints merged) {
         if (Layout.of(image == null ? ONE_PIXEL : image, buffer, rules(merged)).isEmpty()) {
             return Optional.of(
@@ -185,12 +188,11 @@ public final class Demand {
         return Optional.empty();
     }
 
-    /** Into how many segments so many bytes fall if each may be as long as is accepted, and no longer than {@code longest}. */
+    /** The number of segments of {@code size} bytes if each is as long as the constraints allow, and at most {@code longest}. */
     static long segments(Constraints merged, long size, long longest) {
         long segment = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), longest);
         long boundary = merged.raw(Field.SEGMENT_BOUNDARY);
-        // Between two boundaries a last, short one is left over each time. The product is at most the size: no
-        // overflow.
+        // The last segment before each boundary may be shorter. The product is at most the size, so it cannot overflow.
         return size / boundary * Math.ceilDiv(boundary, Math.min(segment, boundary))
                 + Math.ceilDiv(size % boundary, Math.min(segment, boundary));
     }

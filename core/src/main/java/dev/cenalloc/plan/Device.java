@@ -10,20 +10,20 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A participant: something that will use a buffer and puts constraints on its memory. Immutable; owns nothing, needs no
- * device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #withUse} and {@link #forUse} return a changed
- * copy.
+ * The description of a device that shares a buffer: its name and its constraints on memory. Immutable; holds nothing open and
+ * needs no device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #withUse} and {@link #forUse} return a
+ * changed copy.
  */
 public final class Device {
-    /** How it is known what a device needs, the most trusted first; the first that says something wins. */
+    /** Where the constraints of a device come from, the most trusted origin first. */
     public enum Origin {
-        /** The caller says so. */
+        /** The caller stated them. */
         STATED,
-        /** A profile says so. */
+        /** A board profile has them. */
         PROFILE,
-        /** The driver was offered memory, at the real size: by a {@code Probe}, or by the caller. */
+        /** A trial found them: a {@code Probe} or the caller offered memory of the real size to the driver. */
         TRIAL_IMPORT,
-        /** The kernel's description of the device. */
+        /** The kernel's description of the device has them. */
         SYSFS,
         /** Nothing is known. */
         UNKNOWN
@@ -32,12 +32,12 @@ public final class Device {
     private static final String PLANE = " plane ";
 
     private final String name;
-    /** As what it is used, to follow the name; empty if that does not matter. */
+    /** The use and plane, to follow the name; empty if there is none. */
     private final String use;
     /** In the order of preference; empty if nothing is declared. */
     private final List<Constraints> alternatives;
 
-    /** What counts of the first of them. */
+    /** The first alternative, without the limits that an IOMMU removes. */
     private final Constraints constraints;
 
     private final Origin origin;
@@ -56,11 +56,11 @@ public final class Device {
             boolean iommu,
             boolean optional,
             Map<String, Constraints> uses) {
-        this.name = Objects.requireNonNull(name);
+        this.name = Objects.requireNonNull(name, "name");
         this.use = use;
         this.alternatives = List.copyOf(alternatives);
-        this.origin = Objects.requireNonNull(origin);
-        this.detail = Objects.requireNonNull(detail);
+        this.origin = Objects.requireNonNull(origin, "origin");
+        this.detail = Objects.requireNonNull(detail, "detail");
         this.iommu = iommu;
         this.optional = optional;
         this.uses = uses;
@@ -71,76 +71,81 @@ public final class Device {
     /**
      * {@return a device that states its constraints}
      *
-     * @param name what explanations call it, such as {@code "vivid (camera)"}
-     * @param constraints what memory it can use
-     * @param detail where the constraints come from, in words, such as {@code "its data sheet"}
+     * @param name the name in explanations, such as {@code "vivid (camera)"}
+     * @param constraints the memory that it can use
+     * @param detail the source of the constraints, as text, such as {@code "its data sheet"}
      */
     public static Device of(String name, Constraints constraints, String detail) {
         return of(name, constraints, Origin.STATED, detail);
     }
 
     /**
-     * {@return a device with constraints from elsewhere}
+     * {@return a device with constraints from another origin}
      *
-     * @param name what explanations call it
-     * @param constraints what memory it can use
-     * @param origin the kind of place where the constraints come from
-     * @param detail the same in words, such as the name of a profile
+     * @param name the name in explanations
+     * @param constraints the memory that it can use
+     * @param origin the kind of source of the constraints
+     * @param detail the source, as text, such as the name of a profile
      */
     public static Device of(String name, Constraints constraints, Origin origin, String detail) {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(constraints, "constraints");
         return new Device(name, "", List.of(constraints), origin, detail, false, false, Map.of());
     }
 
     /**
-     * {@return a device of which nothing is known} It counts as unconstrained, and attaching it logs a warning: the
-     * memory may turn out not to suit it (RFC 1/4, a mask of zero).
+     * {@return a device with unknown constraints} It counts as unconstrained, and attaching it logs a warning: the memory may not
+     * suit it (RFC 1/4, a mask of zero).
      *
-     * @param name what explanations call it
+     * @param name the name in explanations
      */
     public static Device undeclared(String name) {
         return undeclared(name, "declares nothing");
     }
 
     /**
-     * {@return a device of which nothing is known, with the reason}
+     * {@return a device with unknown constraints, with the reason}
      *
-     * @param name what explanations call it
-     * @param detail why nothing is known, in words
+     * @param name the name in explanations
+     * @param detail why they are unknown, as text
      */
     public static Device undeclared(String name, String detail) {
         return new Device(name, "", List.of(), Origin.UNKNOWN, detail, false, false, Map.of());
     }
 
     /**
-     * {@return this device with another account of where its constraints come from}
+     * {@return a copy with another text about the source of its constraints}
      *
-     * @param other in words
+     * @param other the text
      */
     public Device withDetail(String other) {
+        Objects.requireNonNull(other, "other");
         return new Device(name, use, alternatives, origin, other, iommu, optional, uses);
     }
 
     /**
-     * {@return of several descriptions of one device the one to go by: of the most trusted {@link Origin}} What is stated goes
-     * before a profile, that before a trial, that before what the kernel tells; nothing of the others is mixed in. Of two of
-     * one origin the first.
+     * {@return the description with the most trusted {@link Origin} of several descriptions of one device} Of two with the same
+     * origin, the first. The descriptions are not merged.
      *
-     * @param descriptions at least one; those that declare nothing count only if none declares anything
+     * @param descriptions at least one. A description without constraints is returned only if no other has any
+     * @throws IllegalArgumentException if the list is empty
      */
     public static Device mostTrusted(List<Device> descriptions) {
+        Arguments.checkElements(descriptions, "descriptions");
         return descriptions.stream()
                 .min(Comparator.comparing((Device device) -> device.alternatives.isEmpty())
                         .thenComparing(Device::origin))
-                .orElseThrow(() -> new IllegalArgumentException("at least one description"));
+                .orElseThrow(() -> new IllegalArgumentException("descriptions must not be empty"));
     }
 
     /**
-     * {@return the CPU, a participant like any other: it needs memory that it can map} With {@link Usage#CPU_HEAVY} or
-     * {@link Usage#DEVICE_ONLY} among its constraints it tells how much.
+     * {@return the CPU as a device: it needs memory that it can map} To state how much the CPU uses the memory, make a device with
+     * {@link Constraints#cpuRead}, {@link Constraints#cpuWrite} and a {@link Constraints#usage}.
      *
-     * @param direction what the CPU will do
+     * @param direction the accesses of the CPU
      */
     public static Device cpu(Direction direction) {
+        Objects.requireNonNull(direction, "direction");
         Constraints needs = switch (direction) {
             case READ -> Constraints.NONE.cpuRead();
             case WRITE -> Constraints.NONE.cpuWrite();
@@ -150,47 +155,50 @@ public final class Device {
     }
 
     /**
-     * {@return this device with something else that it can use, if what it said before leaves no heap} The order of
-     * calls is the order of preference. Among several such devices the one attached last gives way first, and no more than
-     * 1024 combinations are tried.
+     * {@return a copy with an alternative, which is tried if the constraints before it leave no heap} The order of calls is the order
+     * of preference. If several devices have alternatives, those of the device attached last are tried first. At most 1024
+     * combinations are tried.
      *
-     * @param fallback other constraints
-     * @throws IllegalStateException if it declares nothing
+     * @param fallback the alternative constraints
+     * @throws IllegalStateException if this device has no constraints
      */
     public Device or(Constraints fallback) {
+        Objects.requireNonNull(fallback, "fallback");
         if (alternatives.isEmpty()) {
-            throw new IllegalStateException(name + " declares nothing that there could be an alternative to");
+            throw new IllegalStateException(name + " declares no constraints, so it can have no alternative");
         }
         var more = new ArrayList<>(alternatives);
-        more.add(Objects.requireNonNull(fallback));
+        more.add(fallback);
         return new Device(name, use, more, origin, detail, iommu, optional, uses);
     }
 
-    /** {@return this device, as one that is left out if there is no memory for all with it, and is for the others} */
+    /** {@return a copy that is left out if memory suits the other devices, but not all devices with this one} */
     public Device optional() {
         return new Device(name, use, alternatives, origin, detail, iommu, true, uses);
     }
 
     /**
-     * {@return this device behind an IOMMU} Its limits on segments and addresses do not concern the memory: the IOMMU gives it
-     * few and large segments, at addresses within its reach (review of RFCv2). {@link Constraints#contiguous} stays: it is said of
-     * the memory itself.
+     * {@return a copy behind an IOMMU} Its limits on segments and addresses do not apply to the memory: the IOMMU maps the memory
+     * into few large segments at addresses that the device reaches (review of RFCv2). {@link Constraints#contiguous} still applies,
+     * since it is a property of the memory itself.
      */
     public Device behindIommu() {
         return new Device(name, use, alternatives, origin, detail, true, optional, uses);
     }
 
     /**
-     * {@return this device with what it needs in addition for one plane in one use} A buffer for that plane attaches
-     * {@link #forUse}.
+     * {@return a copy with additional constraints for one plane in one use} Attach {@link #forUse} to the buffer of that plane.
      *
-     * @param use a name, such as {@code "scanout"}
-     * @param plane from 0 on
-     * @param constraints the additional ones
+     * @param use the name of the use, such as {@code "scanout"}
+     * @param plane the number of the plane, from 0
+     * @param constraints the additional constraints
+     * @throws IllegalArgumentException if {@code plane} is negative
      */
     public Device withUse(String use, int plane, Constraints constraints) {
+        Objects.requireNonNull(use, "use");
+        Objects.requireNonNull(constraints, "constraints");
         if (plane < 0) {
-            throw new IllegalArgumentException("planes are numbered from 0 on, not " + plane);
+            throw new IllegalArgumentException("planes are numbered from 0, not " + plane);
         }
         var more = new TreeMap<>(uses);
         more.merge(key(use, plane), constraints, Constraints::alsoSaying);
@@ -198,16 +206,17 @@ public final class Device {
     }
 
     /**
-     * {@return the device as it takes part in a buffer for one plane in one use} What was said with {@link #withUse} adds to
-     * what it needs anyway.
+     * {@return the device to attach to the buffer of one plane in one use} It has the constraints of this device and those of
+     * {@link #withUse} for the plane.
      *
-     * @param use as there
-     * @param plane as there; of one that nothing was said of, it needs what it needs anyway
-     * @throws IllegalArgumentException if nothing was said of that use
+     * @param use the name of a use of {@link #withUse}
+     * @param plane the number of the plane; a plane without additional constraints has those of this device
+     * @throws IllegalArgumentException if the device has no such use
      */
     public Device forUse(String use, int plane) {
+        Objects.requireNonNull(use, "use");
         if (uses.keySet().stream().noneMatch(key -> key.startsWith(use + PLANE))) {
-            throw new IllegalArgumentException(name + " has no use " + use + ": " + uses.keySet());
+            throw new IllegalArgumentException(name + " has no use called " + use + "; it has " + uses.keySet());
         }
         String key = key(use, plane);
         Constraints more = uses.get(key);
@@ -229,22 +238,22 @@ public final class Device {
         return name;
     }
 
-    /** {@return what explanations call it} */
+    /** {@return the name in explanations, with the use; see {@link #forUse}} */
     public String name() {
         return name + use;
     }
 
-    /** {@return what it declares, in the first place; empty if nothing} */
+    /** {@return the first of the {@link #alternatives()}; empty if the device has no constraints} */
     public Optional<Constraints> declared() {
         return alternatives.stream().findFirst();
     }
 
-    /** {@return what it declares, in the order of preference; empty if nothing} */
+    /** {@return the alternative constraints, in the order of preference; empty if the device has none} */
     public List<Constraints> alternatives() {
         return alternatives;
     }
 
-    /** {@return the constraints that count: what it declares in the first place without what an IOMMU sees to, or none} */
+    /** {@return the effective constraints: the first alternative, without the limits that an IOMMU removes} */
     public Constraints constraints() {
         return constraints;
     }
@@ -256,27 +265,27 @@ public final class Device {
                 : new Device(name, use, List.of(alternatives.get(alternative)), origin, detail, iommu, optional, uses);
     }
 
-    /** {@return the kind of place where the constraints come from} */
+    /** {@return the kind of source of the constraints} */
     public Origin origin() {
         return origin;
     }
 
-    /** {@return where the constraints come from, in words} */
+    /** {@return the source of the constraints, as text} */
     public String detail() {
         return detail;
     }
 
-    /** {@return whether it is behind an IOMMU} */
+    /** {@return whether the device is behind an IOMMU} */
     public boolean isBehindIommu() {
         return iommu;
     }
 
-    /** {@return whether it may be left out} */
+    /** {@return whether the device may be left out} */
     public boolean isOptional() {
         return optional;
     }
 
-    /** What an IOMMU takes off it, in words; empty if nothing. */
+    /** The limits that the IOMMU removes, as text; empty if there are none. */
     String relaxed() {
         if (!iommu || alternatives.isEmpty()) {
             return "";

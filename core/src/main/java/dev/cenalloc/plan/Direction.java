@@ -1,14 +1,14 @@
 package dev.cenalloc.plan;
 
 /**
- * What is done with a buffer. For the CPU it decides the protection of a mapping and the cache work of an access. For a fence
- * it decides what is waited for: a reader waits for writers, a writer waits for all.
+ * The direction of an access to a buffer. For the CPU it determines the protection of a mapping and the cache maintenance of an
+ * access. For a fence it determines what to wait for: a reader waits for writers, a writer waits for readers and writers.
  */
 public enum Direction {
-    /** The CPU reads what devices wrote. */
+    /** Reading, such as by the CPU after devices wrote. */
     READ,
-    /** The CPU writes what devices will read. A mapping for writing can be read too. */
+    /** Writing, such as by the CPU before devices read. A mapping for writing can also be read. */
     WRITE,
-    /** Both. */
+    /** Reading and writing. */
     READ_WRITE
 }

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** A plan in words. */
+/** The text of a plan. Stateless but for the plan. */
 final class Explanation {
     private final Plan plan;
 
@@ -17,7 +17,7 @@ final class Explanation {
         this.plan = plan;
     }
 
-    /** All of it, in lines. */
+    /** The whole plan, in lines. */
     String text() {
         var text = new StringBuilder();
         text.append(plan.demand());
@@ -65,7 +65,7 @@ final class Explanation {
         return text.toString();
     }
 
-    /** The heaps that are not candidates, by the reason: several have the same. */
+    /** The names of the rejected heaps by reason, since several heaps may have the same reason. */
     private Map<String, List<String>> rejections() {
         var names = new LinkedHashMap<String, List<String>>();
         for (HeapRejection rejection : plan.rejected()) {
@@ -75,7 +75,7 @@ final class Explanation {
         return names;
     }
 
-    /** A device that allows only heaps that are not here: a misspelt name, or another kernel. */
+    /** Reports a device that allows only heaps that do not exist here: a misspelt name, or another kernel. */
     private void describeAbsentHeaps(StringBuilder text, Device device) {
         Set<String> named = device.constraints().allowedHeaps().orElse(Set.of());
         Constraints allowed = Substitutes.allow(device.constraints(), plan.heaps());
@@ -95,15 +95,15 @@ final class Explanation {
         }
     }
 
-    /** The merged constraints, each with who narrowed it. */
+    /** The merged constraints, each with the devices that determine it. */
     private String together() {
         String together = plan.constraints().fields().stream()
-                .map(field -> Wording.of(plan.constraints(), field) + " (" + who(plan.narrowing(field)) + ")")
+                .map(field -> Wording.of(plan.constraints(), field) + " (" + devices(plan.narrowing(field)) + ")")
                 .collect(Collectors.joining(", "));
         return together.isEmpty() ? plan.constraints().toString() : together;
     }
 
-    private static String who(List<Statement> statements) {
+    private static String devices(List<Statement> statements) {
         return statements.stream()
                 .map(statement -> statement.device().name())
                 .distinct()
@@ -135,7 +135,7 @@ final class Explanation {
         return devices.stream().map(Device::name).collect(Collectors.joining(", "));
     }
 
-    /** Why a candidate would be chosen, in one sentence. */
+    /** As {@link Plan#reason}. */
     String reason(Heap heap) {
         String needs = plan.rejected().stream()
                 .filter(rejection -> rejection.cause() == Cause.CONSTRAINT)
@@ -151,28 +151,28 @@ final class Explanation {
                 : "no device rules a heap out, and there is no plentiful kind here";
     }
 
-    /** Why memory of a heap is not what these statements ask for. */
+    /** Why memory of a heap does not satisfy these statements. */
     static String of(Heap heap, long size, Field objection, Constraints merged, List<Statement> statements) {
-        String who = who(statements);
+        String devices = devices(statements);
         HeapProperties properties = heap.properties();
         return switch (objection) {
             case HEAPS ->
-                statements.isEmpty() ? "no heap is allowed by all" : "not among the heaps that " + who + " allows";
+                statements.isEmpty() ? "no heap is allowed by all" : "not among the heaps that " + devices + " allows";
             case CONTIGUOUS ->
                 (properties.contiguous() == Trait.NO ? "its memory is scattered" : "may give scattered memory")
-                        + " and " + who + " needs it contiguous";
+                        + " and " + devices + " needs it contiguous";
             case MAX_SEGMENTS ->
-                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and " + who
-                        + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
-            case PROTECTED -> "its memory is not protected and " + who + " needs it to be";
-            case ACCEPTS_PROTECTED -> "its memory is protected and " + who + " does not accept that";
-            case ACCEPTS_DECRYPTED -> "the host can read its memory and " + who + " does not accept that";
-            case CPU_READ, CPU_WRITE -> "the CPU cannot map its memory and " + who + " needs that";
+                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and "
+                        + devices + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
+            case PROTECTED -> "its memory is not protected and " + devices + " needs it to be";
+            case ACCEPTS_PROTECTED -> "its memory is protected and " + devices + " does not accept that";
+            case ACCEPTS_DECRYPTED -> "the host can read its memory and " + devices + " does not accept that";
+            case CPU_READ, CPU_WRITE -> "the CPU cannot map its memory and " + devices + " needs that";
             case PAGES ->
                 (properties.pages() == Trait.NO ? "its memory has no pages" : "its memory may have no pages") + " and "
-                        + who + " needs them";
-            case HIGHEST_ADDRESS -> "its memory may lie beyond what " + who + " reaches";
-            default -> objection.key() + " of " + who;
+                        + devices + " needs them";
+            case HIGHEST_ADDRESS -> "its memory may lie beyond what " + devices + " reaches";
+            default -> objection.key() + " of " + devices;
         };
     }
 }

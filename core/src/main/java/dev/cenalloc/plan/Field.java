@@ -4,82 +4,83 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * One thing that {@link Constraints} can say about memory. Every field merges by one {@link Rule}, and each rule is
- * commutative, associative and idempotent, so the order in which devices are attached does not matter (but where they have alternatives, see {@link Device#or}).
+ * One property of memory that {@link Constraints} can limit. Each field merges by one {@link Rule}. All rules are commutative,
+ * associative and idempotent, so the order in which devices are attached does not matter, except for devices with alternatives:
+ * see {@link Device#or}.
  */
 public enum Field {
-    /** The heaps the memory may come from (RFC 1/4, the access mask). */
+    /** The heaps that the memory may come from (RFC 1/4, the access mask). */
     HEAPS("heaps", Rule.INTERSECTION),
-    /** The memory is one physically contiguous piece, whatever lies between it and the device. */
+    /** The memory is physically contiguous, with or without an IOMMU. */
     CONTIGUOUS("contiguous", Rule.OR),
-    /** Into how many physically contiguous segments the memory may fall (RFCv2). */
+    /** The largest number of physically contiguous segments (RFCv2). */
     MAX_SEGMENTS("maxSegments", Rule.MIN),
-    /** Bytes in one segment at most (RFCv2). */
+    /** The largest size of a segment in bytes (RFCv2). */
     MAX_SEGMENT_SIZE("maxSegmentSize", Rule.MIN),
-    /** No segment crosses a multiple of this many bytes; a power of two (RFCv2). */
+    /** No segment crosses a multiple of this number of bytes, a power of two (RFCv2). */
     SEGMENT_BOUNDARY("segmentBoundary", Rule.MIN),
-    /** The last byte that the device reaches, for each address space: addresses of different spaces compare to nothing. */
+    /** The highest address that the device reaches, for each address space. Addresses of different spaces are not compared. */
     HIGHEST_ADDRESS("highestAddress", Rule.MIN_PER_SPACE),
-    /** Bytes, a power of two, of which the first byte's address is a multiple. */
+    /** The address of the first byte is a multiple of this number of bytes, a power of two. */
     BASE_ALIGNMENT("baseAlignment", Rule.LCM),
-    /** Bytes, a power of two, of which each plane's offset in the memory is a multiple. */
+    /** The offset of each plane is a multiple of this number of bytes, a power of two. */
     OFFSET_ALIGNMENT("offsetAlignment", Rule.LCM),
-    /** Bytes of which the distance from line to line is a multiple, in every plane. */
+    /** The pitch of every plane is a multiple of this number of bytes. */
     PITCH_ALIGNMENT("pitchAlignment", Rule.LCM),
-    /** Bytes from line to line at least, in every plane. */
+    /** The smallest pitch of any plane in bytes. */
     MIN_PITCH("minPitch", Rule.MAX),
-    /** Bytes from line to line at most, in every plane. */
+    /** The largest pitch of any plane in bytes. */
     MAX_PITCH("maxPitch", Rule.MIN),
-    /** Bytes of memory at least. */
+    /** The smallest size of the memory in bytes. */
     MIN_SIZE("minSize", Rule.MAX),
-    /** Bytes of memory at most, of what is asked for: the kernel rounds up to whole pages. */
+    /** The largest requested size in bytes. The kernel rounds the memory up to whole pages. */
     MAX_SIZE("maxSize", Rule.MIN),
-    /** How many buffers the device wants to work with. */
+    /** The number of buffers that the device needs. */
     BUFFERS("buffers", Rule.MAX),
-    /** The memory is protected: the CPU cannot read it. */
+    /** The memory is protected: the CPU cannot access it. */
     PROTECTED("protected", Rule.OR),
-    /** The device can use protected memory. Silence is no consent. */
+    /** The device can use protected memory. Needs explicit consent of every device. */
     ACCEPTS_PROTECTED("acceptsProtected", Rule.AND),
     /** The CPU reads it. */
     CPU_READ("cpuRead", Rule.OR),
     /** The CPU writes it. */
     CPU_WRITE("cpuWrite", Rule.OR),
-    /** Device and CPU see each other's writes without cache work. */
+    /** The device and the CPU see each other's writes without cache maintenance. */
     COHERENT("coherent", Rule.OR),
-    /** The device's data may lie in memory shared with the host of a confidential machine. Silence is no consent. */
+    /** The data may lie in memory that the host of a confidential virtual machine can read. Needs explicit consent of every device. */
     ACCEPTS_DECRYPTED("acceptsDecrypted", Rule.AND),
-    /** The memory is made of pages that the kernel keeps account of ({@code struct page}). */
+    /** The memory consists of pages that the kernel manages ({@code struct page}). */
     PAGES("pages", Rule.OR),
-    /** The places, such as NUMA nodes, that the memory should be near to. */
+    /** The places, such as NUMA nodes, that the memory should be near. */
     NEAR("near", Rule.INTERSECTION),
-    /** How the memory will be used: see {@link Usage}. */
+    /** Hints about the use of the memory: see {@link Usage}. */
     USAGE("usage", Rule.UNION);
 
-    /** How two statements about a field become one. */
+    /** How two values of a field are merged. */
     public enum Rule {
-        /** What both allow. */
+        /** The common elements. */
         INTERSECTION,
-        /** What either asks for. */
+        /** All elements. */
         UNION,
-        /** If either says so. */
+        /** True if either is. */
         OR,
-        /** Only if both say so. */
+        /** True only if both are. */
         AND,
-        /** The smaller limit; no limit is above all. */
+        /** The smaller limit. Unlimited is the largest. */
         MIN,
-        /** The larger demand. */
+        /** The larger number. */
         MAX,
         /** The least common multiple. */
         LCM,
-        /** The smaller limit within one address space. */
+        /** The smaller limit, for each address space. */
         MIN_PER_SPACE;
 
-        /** Whether a value of such a field is one number. */
+        /** Whether the value is one number. */
         boolean isNumeric() {
             return this == MIN || this == MAX || this == LCM;
         }
 
-        /** Whether a value of such a field is yes or no. */
+        /** Whether the value is yes or no. */
         boolean isFlag() {
             return this == OR || this == AND;
         }
@@ -98,13 +99,13 @@ public enum Field {
         return key;
     }
 
-    /** {@return how two statements become one} */
+    /** {@return how two values are merged} */
     public Rule rule() {
         return rule;
     }
 
     /**
-     * {@return whether it only changes the order in which heaps are tried, never which heaps} The others decide.
+     * {@return whether the field only changes the order in which heaps are tried} The other fields rule heaps out.
      */
     public boolean isAdvisory() {
         return switch (this) {

@@ -8,18 +8,18 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One source of memory, by what is known of it: a name and properties. A value; it holds nothing open. The heaps of this
- * machine are those of a {@code Cenalloc}, which allocates from them; a heap made here serves to plan for another machine.
+ * The description of a source of memory: its name and properties. A value that holds nothing open. A {@code Cenalloc} lists the
+ * heaps of this machine and allocates from them. A heap made here is for plans of other machines.
  */
 public final class Heap {
-    /** What a heap refuses beyond its properties. Called by any number of threads. */
+    /** Refuses requests that the properties of a heap allow. Must be thread-safe. */
     @FunctionalInterface
     public interface Refusal {
         /**
-         * {@return why the heap has no memory for these constraints, in words; empty if it has} It is asked only of heaps
-         * that suit as far as their properties tell, so it can only refuse.
+         * {@return why the heap has no memory for these constraints, as text; empty if it has} Called only if the properties of
+         * the heap satisfy the constraints, so it can only refuse.
          *
-         * @param constraints those of all devices, merged
+         * @param constraints the merged constraints of all devices
          * @param size in bytes
          */
         Optional<String> of(Constraints constraints, long size);
@@ -36,6 +36,7 @@ public final class Heap {
     private final Set<String> substitutes;
 
     private Heap(String name, @Nullable Path path, HeapProperties properties, boolean accessible, Refusal refusal) {
+        Objects.requireNonNull(name, "name");
         if (name.isBlank()) {
             throw new IllegalArgumentException("name must not be blank");
         }
@@ -50,9 +51,9 @@ public final class Heap {
     }
 
     /**
-     * {@return a heap with the properties that its name stands for}
+     * {@return a heap with the properties of a known dma-heap}
      *
-     * @param name of a node in {@code /dev/dma_heap}, such as {@code "system"}; see {@link HeapProperties#of}
+     * @param name the name of a node in {@code /dev/dma_heap}, such as {@code "system"}; see {@link HeapProperties#of}
      * @throws IllegalArgumentException if the name is blank
      */
     public static Heap of(String name) {
@@ -60,10 +61,10 @@ public final class Heap {
     }
 
     /**
-     * {@return a heap with other properties}
+     * {@return a heap with given properties}
      *
-     * @param name what plans and constraints call it
-     * @param properties what is known of its memory
+     * @param name the name in plans and constraints
+     * @param properties the properties of its memory
      * @throws IllegalArgumentException if the name is blank
      */
     public static Heap of(String name, HeapProperties properties) {
@@ -71,9 +72,9 @@ public final class Heap {
     }
 
     /**
-     * {@return this heap with its device node}
+     * {@return a copy with a device node}
      *
-     * @param node the node
+     * @param node the path of the node
      * @param accessible whether this process may open it
      */
     public Heap withNode(Path node, boolean accessible) {
@@ -81,25 +82,25 @@ public final class Heap {
     }
 
     /**
-     * {@return this heap with something that it refuses}
+     * {@return a copy that can refuse requests}
      *
-     * @param more asked when a plan is made
+     * @param more called when a plan is made
      */
     public Heap withRefusal(Refusal more) {
-        return new Heap(name, path, properties, accessible, more);
+        return new Heap(name, path, properties, accessible, Objects.requireNonNull(more, "more"));
     }
 
-    /** {@return the name: that of the node, {@code udmabuf}, {@code udmabuf-huge}, or the one it was registered with} */
+    /** {@return the name: of the node, {@code udmabuf}, {@code udmabuf-huge}, or the name of a registered heap} */
     public String name() {
         return name;
     }
 
-    /** {@return the device node, if it is one} */
+    /** {@return the path of the device node; empty for a heap without one} */
     public Optional<Path> path() {
         return Optional.ofNullable(path);
     }
 
-    /** {@return what is known of its memory} */
+    /** {@return the properties of its memory} */
     public HeapProperties properties() {
         return properties;
     }
@@ -109,17 +110,17 @@ public final class Heap {
         return accessible;
     }
 
-    /** {@return the name that stands for all names of this memory; see {@link HeapProperties#pool}} */
+    /** {@return the official name of the pool of memory; see {@link HeapProperties#pool}} */
     public String pool() {
         return pool;
     }
 
-    /** The pools that it can replace by itself: see {@link Substitutes}. */
+    /** The pools that this heap can replace: see {@link Substitutes}. */
     Set<String> substitutes() {
         return substitutes;
     }
 
-    /** What its source refuses; a source that throws refuses. */
+    /** The answer of the source. A source that throws refuses. */
     Optional<Objection> refusal(Constraints merged, long size) {
         try {
             return refusal.of(merged, size).map(reason -> new Objection(Objection.Cause.REFUSED, reason));
@@ -128,7 +129,7 @@ public final class Heap {
         }
     }
 
-    /** Two heaps are equal if nothing tells them apart; two that were registered are equal only if they are the same. */
+    /** Two heaps are equal if all parts are equal. Registered heaps are equal only if their sources are the same object. */
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof Heap that

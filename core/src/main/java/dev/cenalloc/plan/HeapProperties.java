@@ -11,20 +11,20 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is known of a heap's memory. Immutable; methods that begin with {@code with} return a changed copy. For the heaps
- * that the kernel's documentation names it comes from a table, {@link #of}: names are ids, and the kernel tells nothing
- * else about a heap. For a heap that a program registers, it says so itself.
+ * The properties of a heap's memory. Immutable; methods that begin with {@code with} return a changed copy. The kernel reports
+ * only the name of a heap, so {@link #of} has a table of the names in the kernel's documentation. A program that registers a
+ * heap states its properties.
  *
  * <p>Source: {@code Documentation/userspace-api/dma-buf-heaps.rst}, and the names that the CMA heap had before 6.17.
  */
 public final class HeapProperties {
-    /** Whether something holds. */
+    /** Whether memory has a property. */
     public enum Trait {
-        /** It does. */
+        /** All of it has the property. */
         YES,
-        /** It does not. */
+        /** It does not have the property. */
         NO,
-        /** Nothing is known. */
+        /** It is not known. */
         UNKNOWN
     }
 
@@ -33,14 +33,14 @@ public final class HeapProperties {
     /** The official name of the default CMA pool, since 6.17. */
     public static final String DEFAULT_CMA = "default_cma_region";
 
-    /** Our name for udmabuf over ordinary pages. */
+    /** The name of udmabuf with ordinary pages in this library. */
     public static final String UDMABUF = "udmabuf";
-    /** Our name for udmabuf over huge pages. */
+    /** The name of udmabuf with huge pages in this library. */
     public static final String UDMABUF_HUGE = "udmabuf-huge";
 
     private static final int HIGHEST_SCORE = 999;
 
-    /** Of a heap that nothing is known about: used only when a device names it. What a registered heap starts from. */
+    /** The properties of an unknown heap: used only when a device names it. The start for the properties of a registered heap. */
     public static final HeapProperties UNKNOWN = new HeapProperties();
 
     private static final HeapProperties ORDINARY = UNKNOWN.withCpuMappable(Trait.YES)
@@ -51,9 +51,9 @@ public final class HeapProperties {
             ORDINARY.withContiguous(Trait.NO).withScarce(Trait.NO).withScore(100);
     private static final HeapProperties CMA =
             ORDINARY.withContiguous(Trait.YES).withScarce(Trait.YES).withScore(50);
-    // Behind the system heap: a file, a list of its pages and a mapping for each importer more.
+    // After the system heap: it needs in addition a file, a list of its pages and a mapping for each importer.
     private static final HeapProperties UDMABUF_HEAP = SYSTEM_HEAP.withScore(80);
-    // Huge pages are set aside at boot, for others as well.
+    // Huge pages are reserved at boot, for other programs too.
     private static final HeapProperties UDMABUF_HUGE_HEAP =
             UDMABUF_HEAP.withScarce(Trait.YES).withOnlyWhenNamed(true);
     private static final HeapProperties DECRYPTED =
@@ -124,9 +124,10 @@ public final class HeapProperties {
     /**
      * {@return the properties of the dma-heap with this name}
      *
-     * @param name the name of a node in {@code /dev/dma_heap}
+     * @param name the name of a node in {@code /dev/dma_heap}; an unknown name has {@link #UNKNOWN}
      */
     public static HeapProperties of(String name) {
+        Objects.requireNonNull(name, "name");
         return switch (pool(name)) {
             case SYSTEM -> SYSTEM_HEAP;
             case DEFAULT_CMA -> CMA;
@@ -138,12 +139,13 @@ public final class HeapProperties {
     }
 
     /**
-     * {@return what is known of memory by the name of its exporter, as the kernel tells it of any dma-buf} The memory of a
-     * heap has the heap's name. Some drivers export memory whose kind their name tells.
+     * {@return the properties of memory by the name of its exporter, which the kernel reports for every dma-buf} A heap exports
+     * its memory under its own name. The exporter names of some drivers identify the kind of memory.
      *
      * @param name {@code exp_name} of a dma-buf
      */
     public static HeapProperties ofExporter(String name) {
+        Objects.requireNonNull(name, "name");
         return switch (name) {
             // videobuf2-dma-contig.c allocates with dma_alloc_attrs: contiguous for a device without an IOMMU.
             case "videobuf2_dma_contig", "videobuf2-dma-contig" -> CMA;
@@ -153,20 +155,20 @@ public final class HeapProperties {
     }
 
     /**
-     * {@return what stands for all names of one pool: the official name of the default CMA pool for its older names, any
-     * other name for itself} Before 6.17 the node had the name of its region, and a legacy option adds a second node with
-     * that name.
+     * {@return the official name of a pool: for the older names of the default CMA pool {@link #DEFAULT_CMA}, for any other name
+     * the name itself} Before Linux 6.17 the node had the name of its region. A legacy option adds a second node with that name.
      *
      * @param name the name of a heap
      */
     public static String pool(String name) {
+        Objects.requireNonNull(name, "name");
         return switch (name) {
             case "linux,cma", "reserved", "default-pool" -> DEFAULT_CMA;
             default -> name;
         };
     }
 
-    /** Among the names of one pool: lower is preferred. */
+    /** The order among the names of one pool; lower is preferred. */
     static int preference(String name) {
         return switch (name) {
             case "linux,cma" -> 1;
@@ -181,192 +183,225 @@ public final class HeapProperties {
         return contiguous;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether the memory is physically contiguous */
+     * @param is whether the memory is physically contiguous
+     */
     public HeapProperties withContiguous(Trait is) {
         return with(copy -> copy.contiguous = Objects.requireNonNull(is, "is"));
     }
 
-    /** {@return whether the CPU can map it} */
+    /** {@return whether the CPU can map the memory} */
     public Trait cpuMappable() {
         return cpuMappable;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether the CPU can map the memory */
+     * @param is whether the CPU can map the memory
+     */
     public HeapProperties withCpuMappable(Trait is) {
         return with(copy -> copy.cpuMappable = Objects.requireNonNull(is, "is"));
     }
 
-    /** {@return whether the memory has pages that the kernel keeps account of} */
+    /** {@return whether the memory consists of pages that the kernel manages ({@code struct page})} */
     public Trait pages() {
         return pages;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param has whether the memory has pages that the kernel keeps account of */
+     * @param has whether the memory consists of pages that the kernel manages
+     */
     public HeapProperties withPages(Trait has) {
         return with(copy -> copy.pages = Objects.requireNonNull(has, "has"));
     }
 
-    /** {@return whether the CPU caches it} */
+    /** {@return whether the CPU caches the memory} */
     public Trait cached() {
         return cached;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether the CPU caches the memory */
+     * @param is whether the CPU caches the memory
+     */
     public HeapProperties withCached(Trait is) {
         return with(copy -> copy.cached = Objects.requireNonNull(is, "is"));
     }
 
-    /** {@return whether devices and the CPU see each other's writes without cache work} */
+    /** {@return whether devices and the CPU see each other's writes without cache maintenance} */
     public Trait coherent() {
         return coherent;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether devices and the CPU see each other's writes without cache work */
+     * @param is whether devices and the CPU see each other's writes without cache maintenance
+     */
     public HeapProperties withCoherent(Trait is) {
         return with(copy -> copy.coherent = Objects.requireNonNull(is, "is"));
     }
 
-    /** {@return whether it is set aside in a small amount, so that it is left to those who need it} */
+    /** {@return whether the amount is small, so that the memory is kept for devices that need it} */
     public Trait scarce() {
         return scarce;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether the memory is set aside in a small amount */
+     * @param is whether the amount is small
+     */
     public HeapProperties withScarce(Trait is) {
         return with(copy -> copy.scarce = Objects.requireNonNull(is, "is"));
     }
 
     /**
-     * {@return whether it is used only when a device names it} So are protected memory, memory shared with the host, huge
-     * pages, and heaps that nothing is known about.
+     * {@return whether the heap is used only when a device names it} This holds for protected memory, memory that the host can
+     * read, huge pages, and unknown heaps.
      */
     public boolean onlyWhenNamed() {
         return onlyWhenNamed;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether the heap is used only when a device names it */
+     * @param is whether the heap is used only when a device names it
+     */
     public HeapProperties withOnlyWhenNamed(boolean is) {
         return with(copy -> copy.onlyWhenNamed = is);
     }
 
-    /** {@return whether the memory is protected: only for devices that accept it, never for the CPU} */
+    /** {@return whether the memory is protected: only devices that accept it can use it, and never the CPU} */
     public boolean isProtected() {
         return isProtected;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether the memory is protected */
+     * @param is whether the memory is protected
+     */
     public HeapProperties withProtected(boolean is) {
         return with(copy -> copy.isProtected = is);
     }
 
-    /** {@return whether the host of a confidential machine can read the memory: only for devices that accept that} */
+    /** {@return whether the host of a confidential virtual machine can read the memory: only devices that accept that use it} */
     public boolean isDecrypted() {
         return decrypted;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param is whether the host of a confidential machine can read the memory */
+     * @param is whether the host of a confidential virtual machine can read the memory
+     */
     public HeapProperties withDecrypted(boolean is) {
         return with(copy -> copy.decrypted = is);
     }
 
-    /** {@return bytes in one buffer at most, empty if nothing is known to limit it} */
+    /** {@return the largest size of a buffer in bytes; empty if no limit is known} */
     public OptionalLong maxSize() {
         return maxSize == Constraints.UNLIMITED ? OptionalLong.empty() : OptionalLong.of(maxSize);
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param bytes in one buffer at most, at least 1; {@link Constraints#UNLIMITED} for no limit */
+     * @param bytes the largest size of a buffer, at least 1; {@link Constraints#UNLIMITED} for no limit
+     * @throws IllegalArgumentException if {@code bytes} is not positive
+     */
     public HeapProperties withMaxSize(long bytes) {
         if (bytes <= 0) {
-            throw new IllegalArgumentException("a heap's buffers have at least 1 byte, not " + bytes);
+            throw new IllegalArgumentException("the largest size of a buffer must be at least 1 byte, not " + bytes);
         }
         return with(copy -> copy.maxSize = bytes);
     }
 
-    /** {@return how good a choice it is among those that are equally plentiful; higher is tried first} */
+    /** {@return the rank among heaps that are equally plentiful, from 0 to 999; higher is tried first} */
     public int score() {
         return score;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param better from 0 to 999; the system heap has 100, udmabuf 80, CMA 50 */
+     * @param better from 0 to 999; the system heap has 100, udmabuf 80, CMA 50
+     * @throws IllegalArgumentException if the score is out of range
+     */
     public HeapProperties withScore(int better) {
         if (better < 0 || better > HIGHEST_SCORE) {
-            throw new IllegalArgumentException("a score is from 0 to 999, not " + better);
+            throw new IllegalArgumentException("a score must be from 0 to 999, not " + better);
         }
         return with(copy -> copy.score = better);
     }
 
-    /** {@return the address space in which the memory's {@link #highestAddress()} is known} */
+    /** {@return the address space of {@link #highestAddress()}; empty if that is unknown} */
     public Optional<String> addressSpace() {
         return Optional.ofNullable(space);
     }
 
-    /** {@return the highest address of any of its memory in {@link #addressSpace()}, empty if unknown} */
+    /** {@return the highest address of the memory in {@link #addressSpace()}; empty if unknown} */
     public OptionalLong highestAddress() {
         return space == null ? OptionalLong.empty() : OptionalLong.of(highestAddress);
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param addressSpace the name of the address space
-     * @param address that no byte of the memory lies above */
+     * @param addressSpace the name of the address space, such as {@code "pci"}
+     * @param address the highest address of any byte of the memory, at least 0
+     * @throws IllegalArgumentException if the address is negative
+     */
     public HeapProperties withHighestAddress(String addressSpace, long address) {
-        if (address < 0) {
-            throw new IllegalArgumentException("an address is below 2^63, not " + Long.toUnsignedString(address));
-        }
         Objects.requireNonNull(addressSpace, "addressSpace");
+        if (address < 0) {
+            throw new IllegalArgumentException("an address must be below 2^63, not " + Long.toUnsignedString(address));
+        }
         return with(copy -> {
             copy.space = addressSpace;
             copy.highestAddress = address;
         });
     }
 
-    /** {@return where it is, such as {@code "numa0"}; empty if unknown} */
+    /** {@return the place of the memory, such as {@code "numa0"}; empty if unknown} */
     public Optional<String> place() {
         return Optional.ofNullable(place);
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param where it is, such as {@code "numa0"} */
+     * @param where the place of the memory, such as {@code "numa0"}
+     */
     public HeapProperties withPlace(String where) {
-        return with(copy -> copy.place = Objects.requireNonNull(where, "where"));
+        Objects.requireNonNull(where, "where");
+        return with(copy -> copy.place = where);
     }
 
     /**
-     * {@return the heaps that this one can stand in for} Whoever allows one of those allows this one, too: it is as good in
-     * every way. Followed from heap to heap.
+     * {@return the heaps that this heap can replace} A device that allows one of those heaps also allows this one. A substitute
+     * of a substitute counts too.
      */
     public Set<String> substitutes() {
         return substitutes;
     }
 
-    /** {@return a copy with this}
+    /**
+     * {@return a copy with another value}
      *
-     * @param heaps names of heaps whose memory this one's can replace for any device */
+     * @param heaps names of heaps whose memory this heap's memory can replace for any device
+     */
     public HeapProperties withSubstitutes(Set<String> heaps) {
-        return with(copy -> copy.substitutes = Set.copyOf(heaps));
+        Set<String> names = Set.copyOf(Arguments.copy(heaps, "heaps"));
+        return with(copy -> copy.substitutes = names);
     }
 
     @Override
@@ -379,7 +414,7 @@ public final class HeapProperties {
         return values().hashCode();
     }
 
-    /** {@return what is known, in words, such as {@code "contiguous, CPU-mappable, scarce"}} */
+    /** {@return the known properties as text, such as {@code "contiguous, CPU-mappable, scarce"}} */
     @Override
     public String toString() {
         var words = new ArrayList<String>();

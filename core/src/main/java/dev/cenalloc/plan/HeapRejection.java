@@ -1,18 +1,21 @@
 package dev.cenalloc.plan;
 
 import java.util.List;
+import java.util.Objects;
 
 /**
- * A heap that is not a candidate of a {@link Plan}. A value.
+ * A heap that is not a candidate of a {@link Plan}, with the reason. A value.
  *
  * @param heap the heap
- * @param objection why it is not
- * @param statements the statements of devices that rule it out; empty if no device does
+ * @param objection the reason
+ * @param statements the statements of devices that rule the heap out; empty if no device does
  */
 public record HeapRejection(Heap heap, Objection objection, List<Statement> statements) {
-    /** Copies the list. */
+    /** Checks the arguments and copies the list. */
     public HeapRejection {
-        statements = List.copyOf(statements);
+        Objects.requireNonNull(heap, "heap");
+        Objects.requireNonNull(objection, "objection");
+        statements = Arguments.copy(statements, "statements");
     }
 
     /** {@return the kind of reason} */
@@ -20,7 +23,7 @@ public record HeapRejection(Heap heap, Objection objection, List<Statement> stat
         return objection.cause();
     }
 
-    /** {@return why, in words} */
+    /** {@return the reason, as text} */
     public String reason() {
         return objection.reason();
     }

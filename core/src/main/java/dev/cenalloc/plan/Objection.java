@@ -1,23 +1,31 @@
 package dev.cenalloc.plan;
 
+import java.util.Objects;
+
 /**
- * Why memory does not suit. Where there is no objection, an empty {@link java.util.Optional} is returned. A value.
+ * The reason why memory does not suit. Methods return an empty {@link java.util.Optional} if it suits. A value.
  *
  * @param cause the kind of reason
- * @param reason why, in words
+ * @param reason the reason, as text
  */
 public record Objection(Cause cause, String reason) {
+    /** Checks the arguments. */
+    public Objection {
+        Objects.requireNonNull(cause, "cause");
+        Objects.requireNonNull(reason, "reason");
+    }
+
     /** The kinds of reasons. */
     public enum Cause {
-        /** The memory does not keep a constraint of a device. */
+        /** The memory does not satisfy a constraint of a device. */
         CONSTRAINT,
-        /** The heap is used only when a device names it, and none does. */
+        /** The heap is used only when a device names it, and no device does. */
         NOT_NAMED,
-        /** The heap is another name of a candidate's memory. */
+        /** The heap is another name for the memory of a candidate. */
         SAME_POOL,
         /** This process may not open the heap's node. */
         NO_PERMISSION,
-        /** The heap cannot give a buffer of that size, or its source refuses. */
+        /** The heap cannot allocate a buffer of that size, or its source refuses. */
         REFUSED
     }
 

@@ -2,16 +2,24 @@ package dev.cenalloc.plan;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
- * What one device says about one field, and how that is known. A value.
+ * The constraint that one device puts on one field. A value.
  *
- * @param device who
- * @param field about what
- * @param value what, in words
+ * @param device the device
+ * @param field the field
+ * @param value the constraint, as text
  */
 public record Statement(Device device, Field field, String value) {
-    /** All that a device says. */
+    /** Checks the arguments. */
+    public Statement {
+        Objects.requireNonNull(device, "device");
+        Objects.requireNonNull(field, "field");
+        Objects.requireNonNull(value, "value");
+    }
+
+    /** All statements of a device. */
     static List<Statement> of(Device device) {
         var all = new ArrayList<Statement>();
         for (Field field : device.constraints().fields()) {

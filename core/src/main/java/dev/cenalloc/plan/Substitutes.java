@@ -5,11 +5,11 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/** Heaps that can replace other heaps: a device that allows one of those allows its substitute too. Stateless. */
+/** Heaps that replace other heaps: a device that allows a heap also allows its substitutes. Stateless. */
 final class Substitutes {
     private Substitutes() {}
 
-    /** The constraints, with each heap allowed that can replace one that is; followed from heap to heap. */
+    /** The constraints, with the substitutes of the allowed heaps allowed too, and the substitutes of those. */
     static Constraints allow(Constraints constraints, List<Heap> known) {
         Set<String> named = constraints.allowedHeaps().orElse(null);
         if (named == null) {

@@ -6,11 +6,11 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 
-/** Whether a heap's memory is what constraints say: the one place where the two meet. */
+/** Compares constraints with the properties of heaps. The only place that does. Stateless. */
 final class Suitability {
     private Suitability() {}
 
-    /** Why no memory for this demand can satisfy the constraints, whatever heaps there are; empty if some can. */
+    /** Why no memory on any machine can satisfy the constraints for this demand; empty if some can. */
     static Optional<String> contradiction(Constraints merged, Demand demand) {
         Set<String> heaps = merged.allowedHeaps().orElse(null);
         if (heaps != null && heaps.isEmpty()) {
@@ -33,11 +33,11 @@ final class Suitability {
     }
 
     /**
-     * The first field that memory of this heap does not satisfy; empty if it satisfies all. What is unknown of a heap does
-     * not satisfy what is required, but for addresses, that no heap tells: those count in the order only.
+     * The first field that memory of this heap does not satisfy; empty if it satisfies all. An unknown property does not
+     * satisfy a requirement. Addresses are an exception, since no heap reports them: they only change the order.
      *
-     * @param merged what all say, {@linkplain Substitutes with substitutes}
-     * @param size the bytes that will be asked for
+     * @param merged the constraints of all devices, {@linkplain Substitutes with substitutes}
+     * @param size the number of bytes to allocate
      */
     static Optional<Field> objection(Constraints merged, long size, Heap heap) {
         HeapProperties properties = heap.properties();
@@ -59,7 +59,7 @@ final class Suitability {
         if (properties.isDecrypted() && !merged.flag(Field.ACCEPTS_DECRYPTED)) {
             return Optional.of(Field.ACCEPTS_DECRYPTED);
         }
-        // Of an unknown heap the mapping will tell; protected memory is never for the CPU.
+        // For an unknown heap the mapping will show it. The CPU never accesses protected memory.
         boolean hidden = properties.isProtected() || properties.cpuMappable() == Trait.NO;
         if (merged.flag(Field.CPU_READ) && hidden) {
             return Optional.of(Field.CPU_READ);
@@ -76,7 +76,7 @@ final class Suitability {
         return Optional.empty();
     }
 
-    /** What of a layout these constraints do not allow, in words; empty if they allow all of it. */
+    /** Why these constraints do not allow a layout; empty if they do. */
     static Optional<String> objection(Constraints merged, Layout layout) {
         for (Layout.Plane plane : layout.planes()) {
             if (plane.pitch() % merged.raw(Field.PITCH_ALIGNMENT) != 0
@@ -91,12 +91,12 @@ final class Suitability {
         return Optional.empty();
     }
 
-    /** Whether some device asks for this heap by name. */
+    /** Whether a device names this heap. */
     static boolean isNamed(Constraints merged, Heap heap) {
         return merged.says(Field.HEAPS) && merged.allowsPool(heap.pool());
     }
 
-    /** Into how many segments the memory may fall at worst, as far as it is known: scattered memory, into single pages. */
+    /** The largest number of segments that the memory may have: one for each page of scattered memory. */
     static long segments(Constraints merged, long size, HeapProperties properties) {
         return Demand.segments(merged, size, properties.contiguous() == Trait.YES ? size : Demand.PAGE);
     }
@@ -111,7 +111,7 @@ final class Suitability {
         return highest.getAsLong() <= limit ? Trait.YES : Trait.NO;
     }
 
-    /** Of the things that are only advice, how many this heap is known to follow. */
+    /** The number of advisory fields that this heap is known to follow. */
     static int advicesFollowed(Constraints merged, HeapProperties properties) {
         int followed = 0;
         if (merged.flag(Field.COHERENT) && properties.coherent() == Trait.YES) {
@@ -129,29 +129,29 @@ final class Suitability {
         return followed;
     }
 
-    /** Whether the heap is of the kind that the hints ask for. Both hints cancel each other out. */
+    /** Whether the heap is of the kind that the hints prefer. Both hints together cancel each other out. */
     static boolean isAsHinted(Constraints merged, HeapProperties properties) {
         boolean heavy = merged.usage().contains(Usage.CPU_HEAVY);
         boolean hardly = merged.usage().contains(Usage.DEVICE_ONLY);
         return heavy != hardly && properties.cached() == (heavy ? Trait.YES : Trait.NO);
     }
 
-    /** How far what is said about a field is kept for memory of this heap. */
+    /** How far memory of this heap keeps a field. */
     static Assurance assurance(Field field, Constraints merged, Demand demand, HeapProperties properties) {
         return switch (field) {
             case HEAPS, PROTECTED, ACCEPTS_PROTECTED, ACCEPTS_DECRYPTED, CONTIGUOUS, PAGES -> Assurance.ENFORCED;
-            // Scattered memory is counted at its worst. Where boundaries lie in contiguous memory nobody knows.
+            // Scattered memory is counted by pages. The position of boundaries in contiguous memory is unknown.
             case MAX_SEGMENTS -> merged.says(Field.SEGMENT_BOUNDARY) ? Assurance.ADVISORY : Assurance.ENFORCED;
-            // Heaps hand out segments as they come, up to the whole buffer in one; drivers may cut them, or refuse.
+            // A heap does not limit the length of its segments. A driver may split long ones, or refuse the buffer.
             case MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY -> Assurance.ADVISORY;
             case HIGHEST_ADDRESS -> isBelow(merged, properties) == Trait.YES ? Assurance.ENFORCED : Assurance.ADVISORY;
-            // A heap can be asked for nothing but a size (dma-heap.h); memory begins at a page.
+            // The only parameter of an allocation is the size (dma-heap.h). Memory begins at a page.
             case BASE_ALIGNMENT ->
                 merged.raw(Field.BASE_ALIGNMENT) <= Demand.PAGE ? Assurance.ENFORCED : Assurance.ADVISORY;
-            // Who lays out the planes keeps it: this library, if it knows of planes.
+            // This library computes the layout of an image. In a buffer of bytes the caller places the planes.
             case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, MIN_PITCH, MAX_PITCH ->
                 demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;
-            // Of the bytes that are asked for; whole pages come.
+            // Holds for the requested bytes. The kernel rounds up to whole pages.
             case MAX_SIZE -> Assurance.ENFORCED;
             case MIN_SIZE -> Assurance.CHECKED;
             case CPU_READ, CPU_WRITE -> properties.cpuMappable() == Trait.YES ? Assurance.ENFORCED : Assurance.CHECKED;

@@ -1,9 +1,9 @@
 package dev.cenalloc.plan;
 
-/** A hint at how memory will be used. It changes the order in which heaps are tried, never which heaps. */
+/** A hint about the use of memory. It changes the order in which heaps are tried, never the set of heaps. */
 public enum Usage {
-    /** The CPU touches much of it in each frame: memory that the CPU caches is better. */
+    /** The CPU accesses much of the memory in each frame: cached memory is preferred. */
     CPU_HEAVY,
-    /** The CPU hardly touches it: memory that it does not cache saves cache work. */
+    /** The CPU rarely accesses the memory: uncached memory is preferred, since it needs no cache maintenance. */
     DEVICE_ONLY
 }

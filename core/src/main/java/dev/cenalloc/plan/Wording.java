@@ -4,18 +4,20 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** Constraints in words. Stateless. */
+/** The text of constraints. Stateless. */
 final class Wording {
     private Wording() {}
 
-    /** What constraints say of a field, in words that follow the device's name. */
+    /** The text of one field of the constraints, to follow the name of a device. */
     static String of(Constraints constraints, Field field) {
         return switch (field) {
             case HEAPS -> {
                 Set<String> heaps = constraints.allowedHeaps().orElse(Set.of());
-                yield heaps.size() == 1
-                        ? "memory of the heap " + heaps.iterator().next()
-                        : "memory of one of the heaps " + sorted(heaps);
+                yield switch (heaps.size()) {
+                    case 0 -> "no common heap";
+                    case 1 -> "memory of the heap " + heaps.iterator().next();
+                    default -> "memory of one of the heaps " + sorted(heaps);
+                };
             }
             case CONTIGUOUS -> "contiguous memory";
             case MAX_SEGMENTS -> {

@@ -1,6 +1,7 @@
 /**
- * From constraints to a choice of memory: what devices need, which heaps there are, and the plan that says which heap suits
- * and why. Values only; makes no system call, so that a board can be planned on any machine.
+ * Planning of memory: the constraints of devices, the heaps, and the plan that says which heaps suit all devices and why.
+ * Values only. Makes no system call, so a plan for a board can be made on any machine. Start with
+ * {@link dev.cenalloc.plan.Constraints}, {@link dev.cenalloc.plan.Device} and {@link dev.cenalloc.plan.Plan#of}.
  */
 @NullMarked
 package dev.cenalloc.plan;

@@ -24,7 +24,7 @@ class CombinationsTest {
             combinations.next();
             count++;
         }
-        assertEquals(Plan.COMBINATIONS, count);
+        assertEquals(Solver.COMBINATIONS, count);
         assertTrue(combinations.endedEarly());
     }
 

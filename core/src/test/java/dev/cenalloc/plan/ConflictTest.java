@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
-/** Who is to blame: the smallest set of statements that no memory satisfies together. */
+/** The smallest set of statements that no memory satisfies together. */
 class ConflictTest {
     private static final Constraints NONE = Constraints.NONE;
 
@@ -126,7 +126,7 @@ class ConflictTest {
     }
 
     @Test
-    void largeClashesAreFoundToo() throws Exception {
+    void largeConflictsAreFoundToo() throws Exception {
         // Device i takes every heap but the i-th: only all together leave nothing.
         var devices = new ArrayList<Device>();
         for (int i = 0; i < 24; i++) {
