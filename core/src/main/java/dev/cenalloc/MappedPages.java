@@ -76,8 +76,7 @@ final class MappedPages {
                 throw e;
             }
             // An error interrupted the arena's close, and the segment may still give access to its addresses. So they
-            // are
-            // covered with anonymous pages, which stay, and the buffer's pages are unmapped.
+            // are covered with anonymous pages, which stay, and the buffer's pages are unmapped.
             if (address != 0 && kernel.coverPages(address, size) >= 0) {
                 address = 0;
             }
