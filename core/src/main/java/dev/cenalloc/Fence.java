@@ -56,13 +56,12 @@ public final class Fence implements AutoCloseable {
     private record Held(Descriptor descriptor) implements Runnable {
         @Override
         public void run() {
-            try {
-                if (descriptor.isOpen()) {
-                    Log.error("a Fence was never closed; it is released now");
-                }
-            } finally {
-                // Also if it is closed: an error may have interrupted the close.
-                descriptor.abandon();
+            boolean lost = descriptor.isOpen();
+            // Also if it is closed: an error may have interrupted the close.
+            descriptor.abandon();
+            // Only then: the first message loads a logging provider, which takes its time.
+            if (lost) {
+                Log.error("a Fence was never closed; it is released now");
             }
         }
     }

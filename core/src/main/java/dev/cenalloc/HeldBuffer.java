@@ -28,20 +28,23 @@ final class HeldBuffer implements Runnable {
 
     @Override
     public void run() {
-        try {
-            if (descriptor.isOpen()) {
-                report();
+        boolean lost = descriptor.isOpen();
+        // Also if it is closed: an error may have interrupted the close.
+        descriptor.abandon();
+        IllegalStateException inUse = null;
+        for (MappedPages mapping : mappings) {
+            try {
+                mapping.close();
+            } catch (IllegalStateException e) {
+                inUse = e;
             }
-        } finally {
-            // Also if it is closed: an error may have interrupted the close.
-            descriptor.abandon();
-            for (MappedPages mapping : mappings) {
-                try {
-                    mapping.close();
-                } catch (IllegalStateException e) {
-                    Log.error("a mapping of a lost DmaBuf is in use by a native call, and stays", e);
-                }
-            }
+        }
+        // Only then: the first message loads a logging provider, which takes its time.
+        if (lost) {
+            report();
+        }
+        if (inUse != null) {
+            Log.error("a mapping of a lost DmaBuf is in use by a native call, and stays", inUse);
         }
     }
 

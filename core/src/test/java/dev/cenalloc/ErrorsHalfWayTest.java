@@ -188,10 +188,13 @@ class ErrorsHalfWayTest {
         withSmallStack(() -> {
             // A class whose initialisation overflows the stack cannot be used any more, by other tests neither.
             overflow(operation, 0);
-            int deepest = deepest();
             int overflows = 0;
-            for (int less = CALLS; less >= 0; less--) {
-                overflows += overflow(operation, deepest - less) ? 1 : 0;
+            // Again if a compiler has made the frames smaller after the depth was measured.
+            for (int i = 0; i < 10 && overflows == 0; i++) {
+                int deepest = deepest();
+                for (int less = CALLS; less >= 0; less--) {
+                    overflows += overflow(operation, deepest - less) ? 1 : 0;
+                }
             }
             assertTrue(overflows > 0, operation + " was to overflow the stack");
         });
