@@ -59,9 +59,7 @@ class StreamFaultsDeviceTest {
 
     /** The calls that nothing depends on: a rate that comes near, a capability that may be lacking, an end without ceremony. */
     private static final Set<String> OPTIONAL = Set.of(
-            "VIDIOC_G_PARM",
             "VIDIOC_S_PARM",
-            "VIDIOC_STREAMOFF",
             "DRM_IOCTL_DROP_MASTER",
             "DRM_IOCTL_GET_CAP",
             "DRM_IOCTL_GEM_CLOSE",
