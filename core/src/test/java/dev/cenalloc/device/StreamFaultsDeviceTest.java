@@ -62,9 +62,7 @@ class StreamFaultsDeviceTest {
      * ceremony.
      */
     private static final Set<String> OPTIONAL = Set.of(
-            "VIDIOC_G_PARM",
             "VIDIOC_S_PARM",
-            "VIDIOC_STREAMOFF",
             "DRM_IOCTL_DROP_MASTER",
             "DRM_IOCTL_GET_CAP",
             "DRM_IOCTL_GEM_CLOSE",
