@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The combinations of the devices' alternatives, in the order of preference. The first combination has the first alternative
- * of every device. The alternatives of the last device change first. After its last alternative, an optional device is left
- * out. Ends after {@link Solver#COMBINATIONS}. Not thread-safe.
+ * The combinations of the devices' alternatives, in the order of preference. The first combination has the first
+ * alternative of every device. The alternatives of the last device change first. After its last alternative, an
+ * optional device is left out. Ends after {@link Solver#COMBINATIONS}. Not thread-safe.
  */
 final class Combinations {
     private final List<Device> all;

@@ -13,8 +13,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A set of statements that no memory satisfies together, as small as possible: without any one of them, memory can satisfy the
- * rest. Immutable.
+ * A set of statements that no memory satisfies together, as small as possible: without any one of them, memory can
+ * satisfy the rest. Immutable.
  */
 public final class Conflict {
     /** The fields that can contradict another field even if heaps do not matter. Only these are tried together. */
@@ -57,7 +57,8 @@ public final class Conflict {
     }
 
     /**
-     * {@return whether every combination of the devices' alternatives was tried} At most the first 1024 combinations are tried.
+     * {@return whether every combination of the devices' alternatives was tried} At most the first 1024 combinations
+     * are tried.
      */
     public boolean isExhaustive() {
         return exhaustive;
@@ -69,8 +70,8 @@ public final class Conflict {
     }
 
     /**
-     * {@return whether no smaller set of statements conflicts} False only if very many devices state very much, so that the search
-     * ends early. Even then, without any one of the statements memory can satisfy the rest.
+     * {@return whether no smaller set of statements conflicts} False only if very many devices state very much, so that
+     * the search ends early. Even then, without any one of the statements memory can satisfy the rest.
      */
     public boolean isSmallest() {
         return smallest;
@@ -120,8 +121,10 @@ public final class Conflict {
         }
     }
 
-    /** A chosen set must rule out every heap. So the search takes a heap that the set does not rule out yet, and branches over
-     * the elements that do. */
+    /**
+     * A chosen set must rule out every heap. So the search takes a heap that the set does not rule out yet, and
+     * branches over the elements that do.
+     */
     private static final class Search {
         private final Demand demand;
         private final List<Predicate<Constraints>> heaps;

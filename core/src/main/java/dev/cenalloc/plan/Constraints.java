@@ -17,14 +17,17 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory that a device can use. Immutable. {@link #and} merges the constraints of two devices into constraints that suit
- * both, {@link Field} by field. Merging is commutative, associative and idempotent, so the order of attaching does not matter.
+ * The memory that a device can use. Immutable. {@link #and} merges the constraints of two devices into constraints that
+ * suit both, {@link Field} by field. Merging is commutative, associative and idempotent, so the order of attaching does
+ * not matter.
  *
- * <p>A field that is not set does not limit the device: unlimited is {@link #UNLIMITED} or an unset field, never 0. Two fields
- * need explicit consent of every device: protected memory, and memory that the host of a confidential virtual machine can read.
+ * <p>A field that is not set does not limit the device: unlimited is {@link #UNLIMITED} or an unset field, never 0. Two
+ * fields need explicit consent of every device: protected memory, and memory that the host of a confidential virtual
+ * machine can read.
  *
- * <p>Methods that add a constraint return a new object. The new constraint is merged with an existing one of the same field. All
- * of them throw {@link IllegalArgumentException} if the constraint contradicts the others, or a value is out of range.
+ * <p>Methods that add a constraint return a new object. The new constraint is merged with an existing one of the same
+ * field. All of them throw {@link IllegalArgumentException} if the constraint contradicts the others, or a value is out
+ * of range.
  *
  * {@snippet :
  * var encoder = Constraints.NONE.contiguous().pitchAlignment(64).maxSize(16 << 20);
@@ -124,13 +127,13 @@ public final class Constraints {
     }
 
     /**
-     * {@return a copy that allows only these heaps} An unknown heap is used only if a device names it here. If all named heaps are
-     * protected heaps, or {@code system_cc_shared}, the device consents to such memory.
+     * {@return a copy that allows only these heaps} An unknown heap is used only if a device names it here. If all
+     * named heaps are protected heaps, or {@code system_cc_shared}, the device consents to such memory.
      *
-     * @param names names of nodes in {@code /dev/dma_heap} or of registered heaps, at least one. All names of the default CMA pool
-     *     mean that pool
-     * @throws IllegalArgumentException if {@code names} is empty or has a blank name, or has no heap in common with the heaps allowed
-     *     before
+     * @param names names of nodes in {@code /dev/dma_heap} or of registered heaps, at least one. All names of the
+     *     default CMA pool mean that pool
+     * @throws IllegalArgumentException if {@code names} is empty or has a blank name, or has no heap in common with the
+     *     heaps allowed before
      */
     public Constraints onlyHeaps(Collection<String> names) {
         Arguments.checkElements(names, "names");
@@ -181,8 +184,9 @@ public final class Constraints {
     }
 
     /**
-     * {@return a copy with a limit on addresses} A 32-bit DMA mask is the address 0xffffffff. Addresses of different address spaces
-     * cannot be compared, so each space has its own limit (review of RFCv2). It does not apply behind an IOMMU.
+     * {@return a copy with a limit on addresses} A 32-bit DMA mask is the address 0xffffffff. Addresses of different
+     * address spaces cannot be compared, so each space has its own limit (review of RFCv2). It does not apply behind an
+     * IOMMU.
      *
      * @param space the name of the address space, such as {@code "pci"}
      * @param address the highest usable address, at least 4095
@@ -191,8 +195,8 @@ public final class Constraints {
         Objects.requireNonNull(space, "space");
         if (space.isBlank() || address < Demand.PAGE - 1) {
             throw new IllegalArgumentException(
-                    "an address space has a name that is not blank, and the highest usable address is at least 4095, not \""
-                            + space + "\" and " + address);
+                    "an address space has a name, and the highest usable address is at least 4095, not \"" + space
+                            + "\" and " + address);
         }
         if (address == UNLIMITED) {
             return this;
@@ -203,8 +207,9 @@ public final class Constraints {
     }
 
     /**
-     * {@return a copy in which the address of the first byte is a multiple of an alignment} Memory begins at a page, so alignments up
-     * to a page hold. A larger alignment is only {@linkplain Assurance#ADVISORY advice}, since a heap cannot be asked for it.
+     * {@return a copy in which the address of the first byte is a multiple of an alignment} Memory begins at a page, so
+     * alignments up to a page hold. A larger alignment is only {@linkplain Assurance#ADVISORY advice}, since a heap
+     * cannot be asked for it.
      *
      * @param bytes a power of two
      */
@@ -213,8 +218,8 @@ public final class Constraints {
     }
 
     /**
-     * {@return a copy in which the offset of each plane is a multiple of an alignment} In a buffer of bytes it is advice for the
-     * code that places planes.
+     * {@return a copy in which the offset of each plane is a multiple of an alignment} In a buffer of bytes it is
+     * advice for the code that places planes.
      *
      * @param bytes a power of two
      */
@@ -276,7 +281,10 @@ public final class Constraints {
         return with(Field.BUFFERS, count);
     }
 
-    /** {@return a copy that needs protected memory} If another device does not accept it, there is no memory; it is never replaced by ordinary memory. */
+    /**
+     * {@return a copy that needs protected memory} If another device does not accept it, there is no memory; it is
+     * never replaced by ordinary memory.
+     */
     public Constraints requiresProtected() {
         return with(Field.PROTECTED);
     }
@@ -341,9 +349,10 @@ public final class Constraints {
      * {@return a copy with a constraint on a numeric field}
      *
      * @param field a field whose rule is MIN, MAX or LCM
-     * @param value at least 1; a power of two for base alignment, offset alignment and segment boundary; for a limit (MIN),
-     *     {@link #UNLIMITED} changes nothing
-     * @throws IllegalArgumentException if the field is not numeric, the value is out of range, or contradicts the others
+     * @param value at least 1; a power of two for base alignment, offset alignment and segment boundary; for a limit
+     *     (MIN), {@link #UNLIMITED} changes nothing
+     * @throws IllegalArgumentException if the field is not numeric, the value is out of range, or contradicts the
+     *     others
      */
     public Constraints with(Field field, long value) {
         Objects.requireNonNull(field, "field");
@@ -411,9 +420,10 @@ public final class Constraints {
     }
 
     /**
-     * {@return the constraints for an allocator mask of the RFC} Bit 1 is the system heap and bit 2 the default CMA pool, as in the
-     * RFC; {@code heaps} defines other bits. An undefined bit names the heap {@code allocator-}<i>n</i>, which does not exist: a
-     * device with such a mask can be attached and finds no memory, as in the RFC.
+     * {@return the constraints for an allocator mask of the RFC} Bit 1 is the system heap and bit 2 the default CMA
+     * pool, as in the RFC; {@code heaps} defines other bits. An undefined bit names the heap {@code
+     * allocator-}<i>n</i>, which does not exist: a device with such a mask can be attached and finds no memory, as in
+     * the RFC.
      *
      * @param mask at least one bit; for a device whose mask is 0, use {@link Device#undeclared}
      * @param heaps the names of heaps for bits from 0 to 31
@@ -465,16 +475,16 @@ public final class Constraints {
     }
 
     /**
-     * {@return whether no memory on any machine can satisfy these constraints} Examples: two devices allow no heap in common, limits
-     * contradict each other, or one device needs what another does not accept.
+     * {@return whether no memory on any machine can satisfy these constraints} Examples: two devices allow no heap in
+     * common, limits contradict each other, or one device needs what another does not accept.
      */
     public boolean isImpossible() {
         return Suitability.contradiction(this, Demand.LEAST).isPresent();
     }
 
     /**
-     * {@return a copy that holds for any image, without limits of pitch and size} Use it for profiles. The pitch alignment is kept,
-     * since drivers mostly need it for all formats.
+     * {@return a copy that holds for any image, without limits of pitch and size} Use it for profiles. The pitch
+     * alignment is kept, since drivers mostly need it for all formats.
      */
     public Constraints ofAnyImage() {
         long[] kept = numbers.clone();
@@ -590,8 +600,8 @@ public final class Constraints {
     }
 
     /**
-     * A copy with only one field. The other fields that need consent count as consented to. So merging the copies for all fields
-     * gives these constraints again.
+     * A copy with only one field. The other fields that need consent count as consented to. So merging the copies for
+     * all fields gives these constraints again.
      */
     Constraints only(Field field) {
         long[] number = UNSET;
@@ -621,7 +631,10 @@ public final class Constraints {
         return new Constraints(relaxed, flags, heaps, Map.of(), near, usage, unknown);
     }
 
-    /** The limits that an IOMMU removes: it maps any memory into few large segments at addresses that the device reaches. */
+    /**
+     * The limits that an IOMMU removes: it maps any memory into few large segments at addresses that the device
+     * reaches.
+     */
     static final Set<Field> IOMMU_RELAXES = Collections.unmodifiableSet(
             EnumSet.of(Field.MAX_SEGMENTS, Field.MAX_SEGMENT_SIZE, Field.SEGMENT_BOUNDARY, Field.HIGHEST_ADDRESS));
 

@@ -10,8 +10,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The contents of a buffer, before its devices are known: a number of bytes, or an image whose layout the devices determine. A
- * value.
+ * The contents of a buffer, before its devices are known: a number of bytes, or an image whose layout the devices
+ * determine. A value.
  */
 public final class Demand {
     /** The smallest page of the supported architectures. */
@@ -52,8 +52,8 @@ public final class Demand {
      *
      * @param size in bytes, from 1 to 2^63-65536
      * @param alignment of the size in bytes, a power of two
-     * @throws IllegalArgumentException if the size, before or after rounding, is out of range, or the alignment is not a power
-     *     of two
+     * @throws IllegalArgumentException if the size, before or after rounding, is out of range, or the alignment is not
+     *     a power of two
      */
     public static Demand ofBytes(long size, long alignment) {
         checkSize(size);
@@ -71,7 +71,8 @@ public final class Demand {
      * {@return a demand for an image that lies in one buffer}
      *
      * @param image a linear image in a format of one buffer
-     * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a buffer
+     * @throws IllegalArgumentException if the image is not linear, lies in several buffers, or has more bytes than a
+     *     buffer
      */
     public static Demand ofImage(Image image) {
         Objects.requireNonNull(image, "image");
@@ -125,7 +126,8 @@ public final class Demand {
     }
 
     /**
-     * {@return the smallest layout of the image that satisfies constraints; empty if no layout does, or the demand is for bytes}
+     * {@return the smallest layout of the image that satisfies constraints; empty if no layout does, or the demand is
+     * for bytes}
      *
      * @param merged the merged constraints of all devices
      */
@@ -188,7 +190,10 @@ public final class Demand {
         return Optional.empty();
     }
 
-    /** The number of segments of {@code size} bytes if each is as long as the constraints allow, and at most {@code longest}. */
+    /**
+     * The number of segments of {@code size} bytes if each is as long as the constraints allow, and at most {@code
+     * longest}.
+     */
     static long segments(Constraints merged, long size, long longest) {
         long segment = Math.min(merged.raw(Field.MAX_SEGMENT_SIZE), longest);
         long boundary = merged.raw(Field.SEGMENT_BOUNDARY);

@@ -10,9 +10,9 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The description of a device that shares a buffer: its name and its constraints on memory. Immutable; holds nothing open and
- * needs no device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #withUse} and {@link #forUse} return a
- * changed copy.
+ * The description of a device that shares a buffer: its name and its constraints on memory. Immutable; holds nothing
+ * open and needs no device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #withUse} and {@link
+ * #forUse} return a changed copy.
  */
 public final class Device {
     /** Where the constraints of a device come from, the most trusted origin first. */
@@ -94,8 +94,8 @@ public final class Device {
     }
 
     /**
-     * {@return a device with unknown constraints} It counts as unconstrained, and attaching it logs a warning: the memory may not
-     * suit it (RFC 1/4, a mask of zero).
+     * {@return a device with unknown constraints} It counts as unconstrained, and attaching it logs a warning: the
+     * memory may not suit it (RFC 1/4, a mask of zero).
      *
      * @param name the name in explanations
      */
@@ -124,8 +124,8 @@ public final class Device {
     }
 
     /**
-     * {@return the description with the most trusted {@link Origin} of several descriptions of one device} Of two with the same
-     * origin, the first. The descriptions are not merged.
+     * {@return the description with the most trusted {@link Origin} of several descriptions of one device} Of two with
+     * the same origin, the first. The descriptions are not merged.
      *
      * @param descriptions at least one. A description without constraints is returned only if no other has any
      * @throws IllegalArgumentException if the list is empty
@@ -139,8 +139,8 @@ public final class Device {
     }
 
     /**
-     * {@return the CPU as a device: it needs memory that it can map} To state how much the CPU uses the memory, make a device with
-     * {@link Constraints#cpuRead}, {@link Constraints#cpuWrite} and a {@link Constraints#usage}.
+     * {@return the CPU as a device: it needs memory that it can map} To state how much the CPU uses the memory, make a
+     * device with {@link Constraints#cpuRead}, {@link Constraints#cpuWrite} and a {@link Constraints#usage}.
      *
      * @param direction the accesses of the CPU
      */
@@ -155,9 +155,9 @@ public final class Device {
     }
 
     /**
-     * {@return a copy with an alternative, which is tried if the constraints before it leave no heap} The order of calls is the order
-     * of preference. If several devices have alternatives, those of the device attached last are tried first. At most 1024
-     * combinations are tried.
+     * {@return a copy with an alternative, which is tried if the constraints before it leave no heap} The order of
+     * calls is the order of preference. If several devices have alternatives, those of the device attached last are
+     * tried first. At most 1024 combinations are tried.
      *
      * @param fallback the alternative constraints
      * @throws IllegalStateException if this device has no constraints
@@ -178,16 +178,17 @@ public final class Device {
     }
 
     /**
-     * {@return a copy behind an IOMMU} Its limits on segments and addresses do not apply to the memory: the IOMMU maps the memory
-     * into few large segments at addresses that the device reaches (review of RFCv2). {@link Constraints#contiguous} still applies,
-     * since it is a property of the memory itself.
+     * {@return a copy behind an IOMMU} Its limits on segments and addresses do not apply to the memory: the IOMMU maps
+     * the memory into few large segments at addresses that the device reaches (review of RFCv2). {@link
+     * Constraints#contiguous} still applies, since it is a property of the memory itself.
      */
     public Device behindIommu() {
         return new Device(name, use, alternatives, origin, detail, true, optional, uses);
     }
 
     /**
-     * {@return a copy with additional constraints for one plane in one use} Attach {@link #forUse} to the buffer of that plane.
+     * {@return a copy with additional constraints for one plane in one use} Attach {@link #forUse} to the buffer of
+     * that plane.
      *
      * @param use the name of the use, such as {@code "scanout"}
      * @param plane the number of the plane, from 0
@@ -206,8 +207,8 @@ public final class Device {
     }
 
     /**
-     * {@return the device to attach to the buffer of one plane in one use} It has the constraints of this device and those of
-     * {@link #withUse} for the plane.
+     * {@return the device to attach to the buffer of one plane in one use} It has the constraints of this device and
+     * those of {@link #withUse} for the plane.
      *
      * @param use the name of a use of {@link #withUse}
      * @param plane the number of the plane; a plane without additional constraints has those of this device

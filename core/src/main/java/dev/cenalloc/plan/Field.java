@@ -4,9 +4,9 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /**
- * One property of memory that {@link Constraints} can limit. Each field merges by one {@link Rule}. All rules are commutative,
- * associative and idempotent, so the order in which devices are attached does not matter, except for devices with alternatives:
- * see {@link Device#or}.
+ * One property of memory that {@link Constraints} can limit. Each field merges by one {@link Rule}. All rules are
+ * commutative, associative and idempotent, so the order in which devices are attached does not matter, except for
+ * devices with alternatives: see {@link Device#or}.
  */
 public enum Field {
     /** The heaps that the memory may come from (RFC 1/4, the access mask). */
@@ -19,7 +19,10 @@ public enum Field {
     MAX_SEGMENT_SIZE("maxSegmentSize", Rule.MIN),
     /** No segment crosses a multiple of this number of bytes, a power of two (RFCv2). */
     SEGMENT_BOUNDARY("segmentBoundary", Rule.MIN),
-    /** The highest address that the device reaches, for each address space. Addresses of different spaces are not compared. */
+    /**
+     * The highest address that the device reaches, for each address space. Addresses of different spaces are not
+     * compared.
+     */
     HIGHEST_ADDRESS("highestAddress", Rule.MIN_PER_SPACE),
     /** The address of the first byte is a multiple of this number of bytes, a power of two. */
     BASE_ALIGNMENT("baseAlignment", Rule.LCM),
@@ -47,7 +50,10 @@ public enum Field {
     CPU_WRITE("cpuWrite", Rule.OR),
     /** The device and the CPU see each other's writes without cache maintenance. */
     COHERENT("coherent", Rule.OR),
-    /** The data may lie in memory that the host of a confidential virtual machine can read. Needs explicit consent of every device. */
+    /**
+     * The data may lie in memory that the host of a confidential virtual machine can read. Needs explicit consent of
+     * every device.
+     */
     ACCEPTS_DECRYPTED("acceptsDecrypted", Rule.AND),
     /** The memory consists of pages that the kernel manages ({@code struct page}). */
     PAGES("pages", Rule.OR),

@@ -8,16 +8,16 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The description of a source of memory: its name and properties. A value that holds nothing open. A {@code Cenalloc} lists the
- * heaps of this machine and allocates from them. A heap made here is for plans of other machines.
+ * The description of a source of memory: its name and properties. A value that holds nothing open. A {@code Cenalloc}
+ * lists the heaps of this machine and allocates from them. A heap made here is for plans of other machines.
  */
 public final class Heap {
     /** Refuses requests that the properties of a heap allow. Must be thread-safe. */
     @FunctionalInterface
     public interface Refusal {
         /**
-         * {@return why the heap has no memory for these constraints, as text; empty if it has} Called only if the properties of
-         * the heap satisfy the constraints, so it can only refuse.
+         * {@return why the heap has no memory for these constraints, as text; empty if it has} Called only if the
+         * properties of the heap satisfy the constraints, so it can only refuse.
          *
          * @param constraints the merged constraints of all devices
          * @param size in bytes
@@ -129,7 +129,9 @@ public final class Heap {
         }
     }
 
-    /** Two heaps are equal if all parts are equal. Registered heaps are equal only if their sources are the same object. */
+    /**
+     * Two heaps are equal if all parts are equal. Registered heaps are equal only if their sources are the same object.
+     */
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof Heap that

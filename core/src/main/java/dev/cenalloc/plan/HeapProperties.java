@@ -11,9 +11,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The properties of a heap's memory. Immutable; methods that begin with {@code with} return a changed copy. The kernel reports
- * only the name of a heap, so {@link #of} has a table of the names in the kernel's documentation. A program that registers a
- * heap states its properties.
+ * The properties of a heap's memory. Immutable; methods that begin with {@code with} return a changed copy. The kernel
+ * reports only the name of a heap, so {@link #of} has a table of the names in the kernel's documentation. A program
+ * that registers a heap states its properties.
  *
  * <p>Source: {@code Documentation/userspace-api/dma-buf-heaps.rst}, and the names that the CMA heap had before 6.17.
  */
@@ -40,7 +40,10 @@ public final class HeapProperties {
 
     private static final int HIGHEST_SCORE = 999;
 
-    /** The properties of an unknown heap: used only when a device names it. The start for the properties of a registered heap. */
+    /**
+     * The properties of an unknown heap: used only when a device names it. The start for the properties of a registered
+     * heap.
+     */
     public static final HeapProperties UNKNOWN = new HeapProperties();
 
     private static final HeapProperties ORDINARY = UNKNOWN.withCpuMappable(Trait.YES)
@@ -139,8 +142,8 @@ public final class HeapProperties {
     }
 
     /**
-     * {@return the properties of memory by the name of its exporter, which the kernel reports for every dma-buf} A heap exports
-     * its memory under its own name. The exporter names of some drivers identify the kind of memory.
+     * {@return the properties of memory by the name of its exporter, which the kernel reports for every dma-buf} A heap
+     * exports its memory under its own name. The exporter names of some drivers identify the kind of memory.
      *
      * @param name {@code exp_name} of a dma-buf
      */
@@ -155,8 +158,9 @@ public final class HeapProperties {
     }
 
     /**
-     * {@return the official name of a pool: for the older names of the default CMA pool {@link #DEFAULT_CMA}, for any other name
-     * the name itself} Before Linux 6.17 the node had the name of its region. A legacy option adds a second node with that name.
+     * {@return the official name of a pool: for the older names of the default CMA pool {@link #DEFAULT_CMA}, for any
+     * other name the name itself} Before Linux 6.17 the node had the name of its region. A legacy option adds a second
+     * node with that name.
      *
      * @param name the name of a heap
      */
@@ -263,8 +267,8 @@ public final class HeapProperties {
     }
 
     /**
-     * {@return whether the heap is used only when a device names it} This holds for protected memory, memory that the host can
-     * read, huge pages, and unknown heaps.
+     * {@return whether the heap is used only when a device names it} This holds for protected memory, memory that the
+     * host can read, huge pages, and unknown heaps.
      */
     public boolean onlyWhenNamed() {
         return onlyWhenNamed;
@@ -293,7 +297,10 @@ public final class HeapProperties {
         return with(copy -> copy.isProtected = is);
     }
 
-    /** {@return whether the host of a confidential virtual machine can read the memory: only devices that accept that use it} */
+    /**
+     * {@return whether the host of a confidential virtual machine can read the memory: only devices that accept that
+     * use it}
+     */
     public boolean isDecrypted() {
         return decrypted;
     }
@@ -387,8 +394,8 @@ public final class HeapProperties {
     }
 
     /**
-     * {@return the heaps that this heap can replace} A device that allows one of those heaps also allows this one. A substitute
-     * of a substitute counts too.
+     * {@return the heaps that this heap can replace} A device that allows one of those heaps also allows this one. A
+     * substitute of a substitute counts too.
      */
     public Set<String> substitutes() {
         return substitutes;

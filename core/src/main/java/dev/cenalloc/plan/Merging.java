@@ -16,7 +16,10 @@ import org.jspecify.annotations.Nullable;
 final class Merging {
     private Merging() {}
 
-    /** As {@link Constraints#merge}. Linear in the number of devices, and for many of them cheaper than {@link Constraints#and}. */
+    /**
+     * As {@link Constraints#merge}. Linear in the number of devices, and for many of them cheaper than {@link
+     * Constraints#and}.
+     */
     static Constraints merge(List<Constraints> all) {
         long[] numbers = Constraints.UNSET.clone();
         int flags = 0;

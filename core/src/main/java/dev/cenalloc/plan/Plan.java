@@ -15,8 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The result of solving: the heaps to try in order, the rejected heaps, and the statements of devices that led to it.
- * Immutable, holds nothing open. Making a plan needs no device node and makes no system call. Explanations are computed on
- * request.
+ * Immutable, holds nothing open. Making a plan needs no device node and makes no system call. Explanations are computed
+ * on request.
  */
 public final class Plan {
     private final Demand demand;
@@ -57,9 +57,9 @@ public final class Plan {
     }
 
     /**
-     * Merges the constraints of the devices and sorts the heaps by them. If devices have alternatives, the plan uses the first
-     * combination that leaves a heap; the alternatives of the last device change first. If no combination leaves a heap, the plan
-     * uses the first one. At most 1024 combinations are tried.
+     * Merges the constraints of the devices and sorts the heaps by them. If devices have alternatives, the plan uses
+     * the first combination that leaves a heap; the alternatives of the last device change first. If no combination
+     * leaves a heap, the plan uses the first one. At most 1024 combinations are tried.
      *
      * @param demand the contents of the buffer
      * @param devices the devices that share the buffer
@@ -89,8 +89,8 @@ public final class Plan {
     }
 
     /**
-     * {@return the number of bytes to allocate: the requested size, increased by the devices' constraints on size, pitch and
-     * offsets; empty if no size satisfies them} The kernel rounds it up to whole pages.
+     * {@return the number of bytes to allocate: the requested size, increased by the devices' constraints on size,
+     * pitch and offsets; empty if no size satisfies them} The kernel rounds it up to whole pages.
      */
     public OptionalLong size() {
         return size < 0 ? OptionalLong.empty() : OptionalLong.of(size);
@@ -122,7 +122,8 @@ public final class Plan {
     }
 
     /**
-     * {@return the rank of a candidate; higher numbers are tried first} The number has no unit: only its order means something.
+     * {@return the rank of a candidate; higher numbers are tried first} The number has no unit: only its order means
+     * something.
      *
      * @param heap one of the {@link #candidates()}
      * @throws IllegalArgumentException if the heap is not a candidate
@@ -137,8 +138,9 @@ public final class Plan {
     }
 
     /**
-     * {@return whether some heap satisfies the constraints of all devices} That heap need not be a candidate: it may be used only
-     * when named, closed to this process, or refuse the size. If this is false, it stays false with further devices.
+     * {@return whether some heap satisfies the constraints of all devices} That heap need not be a candidate: it may be
+     * used only when named, closed to this process, or refuse the size. If this is false, it stays false with further
+     * devices.
      */
     public boolean isSatisfiable() {
         return candidates.length > 0
@@ -170,15 +172,17 @@ public final class Plan {
     }
 
     /**
-     * {@return the first of the {@link #conflicts()}; empty if the plan has a candidate, or no statement is responsible}
+     * {@return the first of the {@link #conflicts()}; empty if the plan has a candidate, or no statement is
+     * responsible}
      */
     public Optional<Conflict> conflict() {
         return conflicts().stream().findFirst();
     }
 
     /**
-     * {@return the independent conflicts: sets of statements that leave no heap, each as small as possible, without a statement in
-     * common; empty if the plan has a candidate, or no statement is responsible} At most 8 conflicts are reported.
+     * {@return the independent conflicts: sets of statements that leave no heap, each as small as possible, without a
+     * statement in common; empty if the plan has a candidate, or no statement is responsible} At most 8 conflicts are
+     * reported.
      */
     public List<Conflict> conflicts() {
         if (candidates.length > 0) {
@@ -201,7 +205,8 @@ public final class Plan {
      * @param demand the contents of the buffer
      * @param devices the devices that share the buffer
      * @param heaps heaps of this machine, for their {@linkplain HeapProperties#substitutes substitutes}
-     * @return the conflicts of the devices' first alternatives; empty if some combination of alternatives can be satisfied
+     * @return the conflicts of the devices' first alternatives; empty if some combination of alternatives can be
+     *     satisfied
      */
     public static List<Conflict> contradictions(Demand demand, List<Device> devices, List<Heap> heaps) {
         Objects.requireNonNull(demand, "demand");
@@ -231,8 +236,8 @@ public final class Plan {
     }
 
     /**
-     * {@return the statements that determine the merged value of a field: without them it would be another} If several devices
-     * state the same value, all of them. For a field that needs consent, the devices that do not consent.
+     * {@return the statements that determine the merged value of a field: without them it would be another} If several
+     * devices state the same value, all of them. For a field that needs consent, the devices that do not consent.
      *
      * @param field any field
      */
@@ -277,8 +282,8 @@ public final class Plan {
     }
 
     /**
-     * {@return the largest number of segments into which memory of a heap may fall for these devices} It follows from the size:
-     * each page of scattered memory may be a segment, and no segment is longer than the devices allow.
+     * {@return the largest number of segments into which memory of a heap may fall for these devices} It follows from
+     * the size: each page of scattered memory may be a segment, and no segment is longer than the devices allow.
      *
      * @param heap any heap
      * @throws IllegalStateException if no size satisfies all devices, so that {@link #size} is empty
@@ -371,14 +376,16 @@ public final class Plan {
     }
 
     /**
-     * {@return the plan as text, in lines: what each device needs, how far it is kept, which heaps are tried, why the others are
-     * not, and if there is no candidate, every conflict}
+     * {@return the plan as text, in lines: what each device needs, how far it is kept, which heaps are tried, why the
+     * others are not, and if there is no candidate, every conflict}
      */
     public String explain() {
         return new Explanation(this).text();
     }
 
-    /** Two plans are equal if demand, constraints and devices are equal, and the candidates are equal in the same order. */
+    /**
+     * Two plans are equal if demand, constraints and devices are equal, and the candidates are equal in the same order.
+     */
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof Plan that

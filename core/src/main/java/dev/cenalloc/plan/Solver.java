@@ -78,8 +78,8 @@ final class Solver {
     }
 
     /**
-     * The merged constraints of all devices. Substitutes are added to each device's heaps before merging: one device may name a
-     * heap and another its substitute.
+     * The merged constraints of all devices. Substitutes are added to each device's heaps before merging: one device
+     * may name a heap and another its substitute.
      */
     static Constraints merge(List<Device> devices, List<Heap> heaps) {
         // Without a device the memory is ordinary: no device consents to other memory.
@@ -104,7 +104,10 @@ final class Solver {
         return heap.properties().onlyWhenNamed() && !Suitability.isNamed(merged, heap);
     }
 
-    /** Plentiful memory comes first, to keep scarce memory for devices that need it. Then advice, hints, the heap's score. */
+    /**
+     * Plentiful memory comes first, to keep scarce memory for devices that need it. Then advice, hints, the heap's
+     * score.
+     */
     private static int score(Constraints merged, HeapProperties properties) {
         return (properties.scarce() == Trait.NO ? PLENTIFUL : 0)
                 + FOLLOWS_ADVICE * Suitability.advicesFollowed(merged, properties)

@@ -33,8 +33,8 @@ final class Suitability {
     }
 
     /**
-     * The first field that memory of this heap does not satisfy; empty if it satisfies all. An unknown property does not
-     * satisfy a requirement. Addresses are an exception, since no heap reports them: they only change the order.
+     * The first field that memory of this heap does not satisfy; empty if it satisfies all. An unknown property does
+     * not satisfy a requirement. Addresses are an exception, since no heap reports them: they only change the order.
      *
      * @param merged the constraints of all devices, {@linkplain Substitutes with substitutes}
      * @param size the number of bytes to allocate
