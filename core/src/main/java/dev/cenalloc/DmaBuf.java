@@ -2,13 +2,10 @@ package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
-import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
-import dev.cenalloc.bindings.dmabuf.dma_buf_import_sync_file;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
-import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
@@ -20,13 +17,10 @@ import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,30 +42,12 @@ public final class DmaBuf implements AutoCloseable {
      */
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
-    /** The packages of this library whose frames stand between a program and an allocation. */
-    private static final Set<String> LIBRARY = Set.of(
-            "dev.cenalloc",
-            "dev.cenalloc.stream",
-            "dev.cenalloc.node",
-            "dev.cenalloc.node.v4l2",
-            "dev.cenalloc.node.drm",
-            "dev.cenalloc.v4l2",
-            "dev.cenalloc.kms",
-            "dev.cenalloc.device");
-
-    /** On a thread of ours: the JDK's own may not set the class loader that a logging provider wants to set. */
-    static final Cleaner CLEANER = Cleaner.create(task -> {
-        var thread = new Thread(task, "cenalloc cleaner");
-        thread.setDaemon(true);
-        return thread;
-    });
-
     static {
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
     }
 
     private final Kernel kernel;
-    private final Held held;
+    private final HeldBuffer held;
     private final Cleaner.Cleanable cleanable;
     /** Whether a SharedBuffer owns it: then only that closes it. */
     private volatile boolean shared;
@@ -83,81 +59,15 @@ public final class DmaBuf implements AutoCloseable {
 
     private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
 
-    /** What is to be released of a buffer. Separate from it, so that the cleaner does not keep the buffer reachable. */
-    private static final class Held implements Runnable {
-        private final Descriptor descriptor;
-        private final Set<MappedPages> mappings = ConcurrentHashMap.newKeySet();
-        private final long size;
-        /** The stack of the allocation; null if it was not traced. */
-        private final @Nullable Throwable place;
-
-        private volatile String name = "";
-
-        Held(Descriptor descriptor, long size, @Nullable Throwable place) {
-            this.descriptor = descriptor;
-            this.size = size;
-            this.place = place;
-        }
-
-        @Override
-        public void run() {
-            try {
-                if (descriptor.isOpen()) {
-                    report();
-                }
-            } finally {
-                // Also if it is closed: an error may have interrupted the close.
-                descriptor.abandon();
-                for (MappedPages mapping : mappings) {
-                    try {
-                        mapping.close();
-                    } catch (IllegalStateException e) {
-                        Log.error("a mapping of a lost DmaBuf is in use by a native call, and stays", e);
-                    }
-                }
-            }
-        }
-
-        private void report() {
-            String which = (name.isEmpty() ? "" : "\"" + name + "\" ") + "of " + size + " bytes";
-            if (place == null) {
-                Log.error(
-                        "the DmaBuf {} was never closed; it is released now. Run with -D{}=true to learn where it was"
-                                + " allocated",
-                        which,
-                        TRACE);
-            } else {
-                Log.error("the DmaBuf {} was never closed; it is released now", which, place);
-            }
-        }
-    }
-
-    /** The stack of an allocation, with the program's frames first: those of this library are the same for all. */
-    private static Throwable place() {
-        var place = new Throwable("allocated here");
-        var frames = new ArrayList<StackTraceElement>();
-        var ours = new ArrayList<StackTraceElement>();
-        for (StackTraceElement frame : place.getStackTrace()) {
-            (frames.isEmpty() && isOurs(frame) ? ours : frames).add(frame);
-        }
-        frames.addAll(ours);
-        place.setStackTrace(frames.toArray(StackTraceElement[]::new));
-        return place;
-    }
-
-    private static boolean isOurs(StackTraceElement frame) {
-        return LIBRARY.contains(frame.getClassName().replaceFirst("\\.[^.]*$", ""));
-    }
-
     private DmaBuf(Kernel kernel, Descriptor descriptor, long size, long inode) {
         this.kernel = kernel;
         this.size = size;
         this.inode = inode;
-        this.held = new Held(descriptor, size, Boolean.getBoolean(TRACE) ? place() : null);
+        this.held = new HeldBuffer(descriptor, size, Boolean.getBoolean(TRACE) ? Leaks.place() : null);
         for (Direction direction : Direction.values()) {
             accesses.put(direction, new CpuAccess(kernel, descriptor, direction));
         }
-        this.cleanable = CLEANER.register(this, held);
+        this.cleanable = Leaks.register(this, held);
     }
 
     /**
@@ -363,64 +273,6 @@ public final class DmaBuf implements AutoCloseable {
         held.mappings.remove(pages);
     }
 
-    /** Maps the whole buffer; returns the address. */
-    static long mapped(Kernel kernel, int fd, long size, Direction direction) throws CenallocException {
-        // A mapping for writing can be read too.
-        int protection = direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
-        long address = kernel.mmap(fd, size, protection);
-        if (address < 0) {
-            throw cannotMap((int) -address, size);
-        }
-        return address;
-    }
-
-    private static CenallocException cannotMap(int errno, long size) {
-        return switch (errno) {
-            case Errno.EACCES ->
-                new NoPermissionException(
-                        errno,
-                        "mmap",
-                        null,
-                        size,
-                        "the descriptor is read-only: map it with Direction.READ, or let its exporter open it for writing");
-            case Errno.EPERM ->
-                new NoPermissionException(
-                        errno, "mmap", null, size, "the exporter forbids this mapping: map it with Direction.READ");
-            case Errno.ENOMEM ->
-                new CenallocException(
-                        errno,
-                        "mmap",
-                        null,
-                        size,
-                        "this process has no address space for the buffer, or too many mappings",
-                        "close mappings, or raise the limit: vm.max_map_count (sysctl), RLIMIT_AS (ulimit -v)");
-            case Errno.EAGAIN ->
-                new CenallocException(
-                        errno,
-                        "mmap",
-                        null,
-                        size,
-                        "this process would lock more memory than it may",
-                        "raise the limit RLIMIT_MEMLOCK (ulimit -l)");
-            case Errno.EINVAL,
-                    Errno.ENXIO,
-                    Errno.ENODEV,
-                    Errno.ENOTTY,
-                    Errno.ENOSYS,
-                    Errno.EOPNOTSUPP,
-                    Errno.ENOTSUPP ->
-                new CenallocException(
-                        errno,
-                        "mmap",
-                        null,
-                        size,
-                        "the exporter does not let the CPU map this memory",
-                        "let a device read or write it, or attach Device.cpu before the first use, which chooses memory"
-                                + " that can be mapped");
-            default -> CenallocException.ofCall(errno, "mmap", null, size);
-        };
-    }
-
     /**
      * Begins an access of the CPU: {@code try (var _ = buffer.access(READ)) { … }}. Blocks until the devices that are
      * writing have finished, if their drivers report it with fences, and while caches are cleaned.
@@ -477,13 +329,7 @@ public final class DmaBuf implements AutoCloseable {
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_EXPORT_SYNC_FILE
      */
     public boolean exchangesFences() throws CenallocException {
-        // Without a direction: a kernel that knows the request rejects that.
-        int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE(), Fence.argument());
-        return switch (-result) {
-            case Errno.EINVAL -> true;
-            case Errno.ENOTTY -> false;
-            default -> throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_EXPORT_SYNC_FILE", null, -1);
-        };
+        return BufferFences.areExchanged(this);
     }
 
     /**
@@ -498,7 +344,7 @@ public final class DmaBuf implements AutoCloseable {
      */
     public Fence exportFence(Direction access) throws CenallocException {
         Objects.requireNonNull(access, "access");
-        return Fence.own(kernel, exported(access));
+        return Fence.own(kernel, BufferFences.exported(this, access));
     }
 
     /**
@@ -513,20 +359,7 @@ public final class DmaBuf implements AutoCloseable {
     public void exportFence(Direction access, Fence into) throws CenallocException {
         Objects.requireNonNull(access, "access");
         Objects.requireNonNull(into, "into");
-        into.replace(exported(access));
-    }
-
-    private int exported(Direction access) throws CenallocException {
-        MemorySegment argument = Fence.argument();
-        dma_buf_export_sync_file.flags(argument, CpuAccess.flags(access));
-        int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_EXPORT_SYNC_FILE(), argument);
-        if (result == -Errno.ENOTTY) {
-            throw noExchange("DMA_BUF_IOCTL_EXPORT_SYNC_FILE", "wait with DmaBuf.await, which every kernel has");
-        }
-        if (result < 0) {
-            throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_EXPORT_SYNC_FILE", null, -1);
-        }
-        return dma_buf_export_sync_file.fd(argument);
+        into.replace(BufferFences.exported(this, access));
     }
 
     /**
@@ -543,32 +376,7 @@ public final class DmaBuf implements AutoCloseable {
     public void importFence(Fence fence, Direction access) throws CenallocException {
         Objects.requireNonNull(fence, "fence");
         Objects.requireNonNull(access, "access");
-        int fd = fence.acquire();
-        try {
-            MemorySegment argument = Fence.argument();
-            dma_buf_import_sync_file.flags(argument, CpuAccess.flags(access));
-            dma_buf_import_sync_file.fd(argument, fd);
-            int result = ioctl(dmabuf_h.DMA_BUF_IOCTL_IMPORT_SYNC_FILE(), argument);
-            if (result == -Errno.ENOTTY) {
-                throw noExchange(
-                        "DMA_BUF_IOCTL_IMPORT_SYNC_FILE", "wait with Fence.await before the buffer is passed on");
-            }
-            if (result < 0) {
-                throw Fence.refused(-result, "DMA_BUF_IOCTL_IMPORT_SYNC_FILE");
-            }
-        } finally {
-            fence.release();
-        }
-    }
-
-    private static CenallocException noExchange(String call, String remedy) {
-        return new CenallocException(
-                Errno.ENOTTY,
-                call,
-                null,
-                -1,
-                "the kernel does not exchange fences with buffers: it is older than 6.0, or has no CONFIG_SYNC_FILE",
-                remedy);
+        BufferFences.add(this, fence, access);
     }
 
     /**

@@ -70,7 +70,7 @@ public final class Fence implements AutoCloseable {
     private Fence(Kernel kernel, Descriptor descriptor) {
         this.kernel = kernel;
         this.descriptor = descriptor;
-        this.cleanable = DmaBuf.CLEANER.register(this, new Held(descriptor));
+        this.cleanable = Leaks.register(this, new Held(descriptor));
     }
 
     /** Owns a descriptor that the kernel has just returned as a sync file. */

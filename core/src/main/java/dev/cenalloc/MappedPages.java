@@ -1,5 +1,7 @@
 package dev.cenalloc;
 
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.StackRoom;
@@ -39,7 +41,7 @@ final class MappedPages {
     synchronized MemorySegment map(Direction direction) throws CenallocException {
         int fd = descriptor.hold();
         holds = true;
-        address = DmaBuf.mapped(kernel, fd, size, direction);
+        address = mapped(kernel, fd, size, direction);
         return kernel.view(address, size, arena);
     }
 
@@ -74,8 +76,7 @@ final class MappedPages {
                 throw e;
             }
             // An error interrupted the arena's close, and the segment may still give access to its addresses. So they
-            // are
-            // covered with anonymous pages, which stay, and the buffer's pages are unmapped.
+            // are covered with anonymous pages, which stay, and the buffer's pages are unmapped.
             if (address != 0 && kernel.coverPages(address, size) >= 0) {
                 address = 0;
             }
@@ -88,5 +89,63 @@ final class MappedPages {
         if (ending) {
             close();
         }
+    }
+
+    /** Maps the whole buffer; returns the address. */
+    static long mapped(Kernel kernel, int fd, long size, Direction direction) throws CenallocException {
+        // A mapping for writing can be read too.
+        int protection = direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
+        long address = kernel.mmap(fd, size, protection);
+        if (address < 0) {
+            throw cannotMap((int) -address, size);
+        }
+        return address;
+    }
+
+    private static CenallocException cannotMap(int errno, long size) {
+        return switch (errno) {
+            case Errno.EACCES ->
+                new NoPermissionException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "the descriptor is read-only: map it with Direction.READ, or let its exporter open it for writing");
+            case Errno.EPERM ->
+                new NoPermissionException(
+                        errno, "mmap", null, size, "the exporter forbids this mapping: map it with Direction.READ");
+            case Errno.ENOMEM ->
+                new CenallocException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "this process has no address space for the buffer, or too many mappings",
+                        "close mappings, or raise the limit: vm.max_map_count (sysctl), RLIMIT_AS (ulimit -v)");
+            case Errno.EAGAIN ->
+                new CenallocException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "this process would lock more memory than it may",
+                        "raise the limit RLIMIT_MEMLOCK (ulimit -l)");
+            case Errno.EINVAL,
+                    Errno.ENXIO,
+                    Errno.ENODEV,
+                    Errno.ENOTTY,
+                    Errno.ENOSYS,
+                    Errno.EOPNOTSUPP,
+                    Errno.ENOTSUPP ->
+                new CenallocException(
+                        errno,
+                        "mmap",
+                        null,
+                        size,
+                        "the exporter does not let the CPU map this memory",
+                        "let a device read or write it, or attach Device.cpu before the first use, which chooses memory"
+                                + " that can be mapped");
+            default -> CenallocException.ofCall(errno, "mmap", null, size);
+        };
     }
 }

@@ -45,7 +45,7 @@ final class Relocation implements AutoCloseable {
 
     private void copy(Storage old, Storage fresh) throws CenallocException {
         long size = from.size();
-        long address = DmaBuf.mapped(kernel, fd, size, Direction.READ);
+        long address = MappedPages.mapped(kernel, fd, size, Direction.READ);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment source = kernel.view(address, size, arena);
             try (Mapping target = fresh.dmaBuf().map(Direction.WRITE);

@@ -12,8 +12,7 @@ import java.nio.file.Path;
 /** Opens a node with the importer of its subsystem. Stateless. */
 final class Importers {
     // Documentation/admin-guide/devices.txt. The number tells what a node is before it is opened: to open some, such as
-    // a
-    // terminal, does something.
+    // a terminal, does something.
     static final int V4L2 = VideoNode.MAJOR;
     static final int DRM = 226;
 

@@ -443,8 +443,8 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * {@return the number of the refresh at which the last frame came on the screen, which grows by one each refresh and
-     * wraps at 2^32; 0 before the second frame}
+     * {@return the number of the refresh at which the last frame came on the screen, which grows by one each refresh
+     * and wraps at 2^32; 0 before the second frame}
      */
     public long lastFlipSequence() {
         return screen.sequence();

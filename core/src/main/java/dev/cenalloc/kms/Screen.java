@@ -303,8 +303,7 @@ final class Screen {
             return;
         }
         // The framebuffer of before may be gone with the program that made it. Then the last close of the node makes
-        // the
-        // kernel bring its console back.
+        // the kernel bring its console back.
         int result = known.tryCommit(node, AtomicRequest.ALLOW_MODESET, 0);
         if (result < 0) {
             // Memory may have been short for a moment.

@@ -40,9 +40,10 @@ class LayoutTest {
     private static final PixelFormat[] FORMATS = PixelFormat.values();
 
     /**
-     * Sizes by the kernel's documents. Planar: pixfmt-yuv-planar.rst, "the chroma plane contains half the number of lines" and
-     * its 4x4 samples, whose bytes can be counted (24 of NV12 and YUV420, 32 of NV16). Packed: pixfmt-packed-yuv.rst, two pixels
-     * in 32 bits; pixfmt-rgb.rst. Odd sizes: pixfmt-v4l2.rst, rounded up to a multiple of the scale factor.
+     * Sizes by the kernel's documents. Planar: pixfmt-yuv-planar.rst, "the chroma plane contains half the number of
+     * lines" and its 4x4 samples, whose bytes can be counted (24 of NV12 and YUV420, 32 of NV16). Packed:
+     * pixfmt-packed-yuv.rst, two pixels in 32 bits; pixfmt-rgb.rst. Odd sizes: pixfmt-v4l2.rst, rounded up to a
+     * multiple of the scale factor.
      */
     @ParameterizedTest
     @CsvSource({

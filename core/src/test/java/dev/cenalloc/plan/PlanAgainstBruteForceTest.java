@@ -28,8 +28,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The solver against a second one, which does what the documentation of the fields says, claim by claim, without merging
- * and in numbers without limits. Slow, and short enough to be seen to be right.
+ * The solver against a second one, which does what the documentation of the fields says, claim by claim, without
+ * merging and in numbers without limits. Slow, and short enough to be seen to be right.
  */
 class PlanAgainstBruteForceTest {
     private static final List<String> OWN = List.of("carveout", "vendor", "sram", "pool0", "protected,video", "spare");

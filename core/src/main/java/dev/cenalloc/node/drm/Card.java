@@ -73,8 +73,7 @@ public final class Card implements AutoCloseable {
         boolean usable = false;
         try {
             // The kernel makes the first program that opens a card its master. Given back at once: a desktop may start
-            // any
-            // moment.
+            // any moment.
             node.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
             String place = Sysfs.place(kernel.sysfs(number)).orElseGet(() -> String.valueOf(path.getFileName()));
             var card = new Card(node, number, driver(node), place);
@@ -226,8 +225,7 @@ public final class Card implements AutoCloseable {
             return List.of();
         }
         // The kernel looks whether a screen is connected only for the program that controls the displays; others are
-        // told
-        // what was found last.
+        // told what was found last.
         boolean isMaster = acquireMaster() >= 0;
         try {
             return new Scanouts(reader).all();
