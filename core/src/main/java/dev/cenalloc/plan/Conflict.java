@@ -121,8 +121,10 @@ public final class Conflict {
         }
     }
 
-    /** A chosen set must rule out every heap. So the search takes a heap that the set does not rule out yet, and branches over
-     * the elements that do. */
+    /**
+     * A chosen set must rule out every heap. So the search takes a heap that the set does not rule out yet, and
+     * branches over the elements that do.
+     */
     private static final class Search {
         private final Demand demand;
         private final List<Predicate<Constraints>> heaps;

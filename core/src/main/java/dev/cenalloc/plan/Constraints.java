@@ -195,8 +195,8 @@ public final class Constraints {
         Objects.requireNonNull(space, "space");
         if (space.isBlank() || address < Demand.PAGE - 1) {
             throw new IllegalArgumentException(
-                    "an address space has a name that is not blank, and the highest usable address is at least 4095, not \""
-                            + space + "\" and " + address);
+                    "an address space has a name, and the highest usable address is at least 4095, not \"" + space
+                            + "\" and " + address);
         }
         if (address == UNLIMITED) {
             return this;
