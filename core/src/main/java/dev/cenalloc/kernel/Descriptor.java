@@ -143,13 +143,10 @@ public final class Descriptor {
      */
     public void replace(int other) {
         StackRoom.require();
-        int before = seize();
-        if (before < 0) {
+        if (seize() < 0) {
             throw new IllegalStateException(isOpen() ? "in use by another thread" : "already closed");
         }
-        fd = other;
-        reopen();
-        kernel.close(before);
+        reopen(other);
     }
 
     /** After {@link #seize}: closes the number. */
@@ -160,6 +157,14 @@ public final class Descriptor {
     /** After {@link #seize}: makes it usable again. */
     public void reopen() {
         state.set(0);
+    }
+
+    /** After {@link #seize}: takes another number, and closes the previous one. */
+    public void reopen(int other) {
+        int before = fd;
+        fd = other;
+        reopen();
+        kernel.close(before);
     }
 
     /** As {@link #close}, even if it is held: for a descriptor that is unreachable. */

@@ -90,7 +90,7 @@ public final class Canvas implements AutoCloseable {
         @Override
         protected void giveBack() throws CenallocException {
             if (state == State.SHOWN && !display.primary().isReturning(this)) {
-                lend();
+                keepLent();
                 throw new IllegalStateException(this + " was handed to the display already");
             }
             if (state == State.SHOWN) {
@@ -98,7 +98,7 @@ public final class Canvas implements AutoCloseable {
                 return;
             }
             state = State.SHOWN;
-            lend();
+            keepLent();
             boolean shown = false;
             try {
                 display.show(this);
@@ -209,16 +209,16 @@ public final class Canvas implements AutoCloseable {
     /**
      * Releases the memory of the frames; what is on the screen stays there. Idempotent.
      *
-     * @throws IllegalStateException if the CPU's access to a frame is open; the memory of the others is released
+     * @throws IllegalStateException if the CPU's access to a frame is open; the memory of the others is released. The caller closes
+     *     the access and calls this again
      */
     @Override
     public void close() {
-        if (closed) {
-            return;
+        if (!closed) {
+            closed = true;
+            frames.forEach(Drawn::end);
         }
-        closed = true;
-        frames.forEach(Drawn::end);
-        ring.close();
+        ring.close(); // again after it refused
     }
 
     @Override

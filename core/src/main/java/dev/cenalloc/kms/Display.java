@@ -10,6 +10,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.Trial;
 import dev.cenalloc.node.drm.Card;
 import dev.cenalloc.node.drm.DrmImporter;
@@ -53,7 +54,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Source: {@code Documentation/gpu/drm-kms.rst} and {@code include/uapi/drm/drm_mode.h} of Linux 6.12.
  */
 public final class Display implements AutoCloseable {
-    private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(5);
+    private static final Duration LIMIT = Duration.ofSeconds(5);
+    private static final long LIMIT_NANOS = LIMIT.toNanos();
 
     private final Cenalloc cenalloc;
     private final Card card;
@@ -205,8 +207,9 @@ public final class Display implements AutoCloseable {
         if (primary.hasRing() || !overlays.isEmpty()) {
             throw new IllegalStateException("frames are in use for " + scanout.name() + ": select the output before");
         }
-        screen = new Screen(card, chosen);
-        primary = new Layer(screen, chosen.plane());
+        var other = new Screen(card, chosen);
+        primary = new Layer(other, chosen.plane());
+        screen = other;
         scanout = chosen;
         mode = preferred(chosen);
         agreement = null;
@@ -282,13 +285,18 @@ public final class Display implements AutoCloseable {
      * that was done. The framebuffers keep the memory alive, so the ring may be closed before the display. If frames of
      * another ring were shown, the last of them stays on the screen until the first of the new ring is shown.
      *
+     * <p>Waits until the frame that was shown last is on the screen, up to 5 seconds.
+     *
      * @param ring of images that the chosen output shows; it stays the caller's
      * @throws IllegalArgumentException if the output has no such images
+     * @throws NotShownException ETIMEDOUT: the frame before is not on the screen yet
      * @throws CenallocException EINVAL: the driver takes no such memory; else its errno. Nothing has changed
      */
     public void use(Ring ring) throws CenallocException {
         Objects.requireNonNull(ring, "ring");
         checkOpen();
+        // A framebuffer that is about to come on the screen must not count as outdated when it does.
+        settle();
         if (agreement != ring.agreement()) {
             configure(ring.agreement());
         }
@@ -392,7 +400,11 @@ public final class Display implements AutoCloseable {
     void show(Layer layer, Frame frame, @Nullable Fence ready, @Nullable Fence shown) throws CenallocException {
         prepare(layer, frame);
         if (layer == primary && !layer.isRunning()) {
-            layer.begin(mode, frame, ready, shown);
+            // The mode is set by a call that waits for the fence, however long that takes, and holds up the restoring.
+            if (ready != null && !ready.await(LIMIT)) {
+                throw notShown("the first frame is not shown: its fence was not signalled within 5 seconds");
+            }
+            layer.begin(mode, frame, null, shown);
         } else {
             layer.commit(frame, ready, shown);
         }
@@ -562,6 +574,9 @@ public final class Display implements AutoCloseable {
     @Override
     public void close() throws CenallocException {
         if (closed) {
+            if (writeback != null) {
+                writeback.closeRing(); // again after it refused
+            }
             return;
         }
         closed = true;

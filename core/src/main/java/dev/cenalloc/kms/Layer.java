@@ -3,6 +3,7 @@ package dev.cenalloc.kms;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.AtomicRequest;
 import dev.cenalloc.node.drm.Framebuffer;
@@ -34,10 +35,10 @@ final class Layer {
 
     private @Nullable Frame onScreen;
     private @Nullable Frame pending;
-    /** Which images of their streams they were. */
-    private long onScreenNumber;
+    /** Which loans of them: a frame whose stream began anew may come again. */
+    private long onScreenLoan;
 
-    private long pendingNumber;
+    private long pendingLoan;
     /** The frame that is being given back, which its stream may ask for. */
     private @Nullable Frame returning;
 
@@ -53,6 +54,10 @@ final class Layer {
     Layer(Screen screen, int plane) throws CenallocException {
         this.screen = screen;
         this.plane = screen.card().plane(plane);
+    }
+
+    KmsObject crtc() {
+        return screen.crtc();
     }
 
     KmsObject plane() {
@@ -89,7 +94,8 @@ final class Layer {
 
     /** Whether the display has this frame. */
     boolean has(Frame frame) {
-        return frame == onScreen || frame == pending;
+        return (frame == onScreen && frame.loans() == onScreenLoan)
+                || (frame == pending && frame.loans() == pendingLoan);
     }
 
     /** Makes framebuffers of the frames of a ring. If it fails, nothing has changed. */
@@ -170,18 +176,35 @@ final class Layer {
 
     /** Sets the mode, and shows a frame; of a ring before nothing is needed any more. */
     void begin(Scanout.Mode mode, Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
-        if (out != null) {
-            checkOpen(out);
+        Descriptor taken = out == null ? null : seize(out);
+        boolean done = false;
+        try {
+            screen.begin(this, mode, frame, in, out != null);
+            done = true;
+        } finally {
+            handBack(taken, done);
         }
-        screen.begin(this, mode, frame, in, out);
         pending = frame;
-        pendingNumber = frame.sequence();
+        pendingLoan = frame.loans();
         flipped();
     }
 
-    private static void checkOpen(Fence fence) {
-        Seam.fenceDescriptor(fence).acquire();
-        Seam.fenceDescriptor(fence).release();
+    /** Keeps others from a fence that gets a new number: after the commit nothing may fail. */
+    private static Descriptor seize(Fence fence) {
+        Descriptor descriptor = Seam.fenceDescriptor(fence);
+        if (descriptor.seize() < 0) {
+            throw new IllegalStateException(
+                    descriptor.isOpen() ? "the fence is in use by another thread" : "the fence is closed");
+        }
+        return descriptor;
+    }
+
+    private void handBack(@Nullable Descriptor taken, boolean committed) {
+        if (taken != null && committed && screen.outFence() >= 0) {
+            taken.reopen(screen.outFence());
+        } else if (taken != null) {
+            taken.reopen();
+        }
     }
 
     /** Whether the frame on the screen is of the ring in use, so that another needs no mode to be set. */
@@ -196,31 +219,32 @@ final class Layer {
 
     void commit(Flip how, Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
         how.request.set(how.framebuffer, framebuffers.get(frame.index()).id());
-        if (out != null) {
-            checkOpen(out);
-        }
         how.request.set(how.outFence, out == null ? 0 : screen.outFencePointer());
-        screen.commit(this, how.request, how.inFence, in);
-        pending = frame;
-        pendingNumber = frame.sequence();
-        if (out != null) {
-            out.replace(screen.outFence());
+        Descriptor taken = out == null ? null : seize(out);
+        boolean done = false;
+        try {
+            screen.commit(this, how.request, how.inFence, in);
+            pending = frame;
+            pendingLoan = frame.loans();
+            done = true;
+        } finally {
+            handBack(taken, done);
         }
     }
 
     /** The pending frame is on the screen. */
     void flipped() throws CenallocException {
         Frame left = onScreen;
-        long number = onScreenNumber;
+        long loan = onScreenLoan;
         onScreen = pending;
-        onScreenNumber = pendingNumber;
+        onScreenLoan = pendingLoan;
         pending = null;
         if (!outdated.isEmpty()) { // else the iterator is an object a frame
             outdated.forEach(Framebuffer::close);
             outdated = List.of();
         }
         if (left != onScreen) {
-            giveBack(left, number);
+            giveBack(left, loan);
         }
     }
 
@@ -230,9 +254,9 @@ final class Layer {
         flipped();
     }
 
-    private void giveBack(@Nullable Frame frame, long number) throws CenallocException {
+    private void giveBack(@Nullable Frame frame, long loan) throws CenallocException {
         // Its stream may have ended meanwhile; or the caller gave it back, though it was not its own, and got it again.
-        if (frame == null || !frame.isLent() || frame.sequence() != number) {
+        if (frame == null || !frame.isLent() || frame.loans() != loan) {
             return;
         }
         returning = frame;
@@ -269,10 +293,10 @@ final class Layer {
         onScreen = null;
         ring = null;
         try {
-            giveBack(second, onScreenNumber);
+            giveBack(second, onScreenLoan);
         } finally {
             if (first != second) {
-                giveBack(first, pendingNumber);
+                giveBack(first, pendingLoan);
             }
         }
     }

@@ -64,6 +64,7 @@ public final class Overlay implements AutoCloseable {
      *
      * @param ring of images that the plane takes; it stays the caller's
      * @throws IllegalArgumentException if the plane has no such images
+     * @throws NotShownException ETIMEDOUT: the frame before is not on the screen yet
      * @throws CenallocException EINVAL: the driver takes no such memory; else its errno. Nothing has changed
      */
     public void use(Ring ring) throws CenallocException {
@@ -75,6 +76,7 @@ public final class Overlay implements AutoCloseable {
             throw new IllegalArgumentException("plane " + plane.id() + " of " + display.name() + " shows no " + image
                     + ": negotiate with its port()");
         }
+        display.settle();
         layer.use(ring, Placement.centred(image, display.modeInUse()));
     }
 

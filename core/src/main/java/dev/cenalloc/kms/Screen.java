@@ -116,10 +116,9 @@ final class Screen {
      * @param mode the screen's
      * @param frame of the layer's ring
      * @param in what the display waits for, or null
-     * @param out gets what is signalled when the frame is on the screen, or null
+     * @param out whether {@link #outFence} is set to what is signalled when the frame is on the screen
      */
-    void begin(Layer layer, Scanout.Mode mode, Frame frame, @Nullable Fence in, @Nullable Fence out)
-            throws CenallocException {
+    void begin(Layer layer, Scanout.Mode mode, Frame frame, @Nullable Fence in, boolean out) throws CenallocException {
         AtomicRequest.Builder saved = before;
         boolean first = saved == null;
         if (first) {
@@ -133,7 +132,7 @@ final class Screen {
             }
             blob = card.createBlob(mode.info());
             Layer.Flip flip = layer.flip(modeset(blob, layer.request(frame.index())));
-            flip.request().set(flip.outFence(), out == null ? 0 : outFencePointer());
+            flip.request().set(flip.outFence(), out ? outFencePointer() : 0);
             // First the way back: the program may be ended at any moment.
             before = saved;
             restore = saved.build();
@@ -153,9 +152,6 @@ final class Screen {
         }
         flips++;
         flipNanos = System.nanoTime(); // CLOCK_MONOTONIC, as the events
-        if (out != null) {
-            out.replace(outFence());
-        }
     }
 
     private synchronized void forget() {

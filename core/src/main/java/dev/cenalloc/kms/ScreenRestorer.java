@@ -1,5 +1,6 @@
 package dev.cenalloc.kms;
 
+import dev.cenalloc.kernel.Log;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -31,6 +32,12 @@ final class ScreenRestorer {
     }
 
     static void restoreAll() {
-        SCREENS.forEach(Screen::restore);
+        for (Screen screen : SCREENS) {
+            try {
+                screen.restore();
+            } catch (RuntimeException e) {
+                Log.error("what was on a screen is not put back", e); // the others are
+            }
+        }
     }
 }

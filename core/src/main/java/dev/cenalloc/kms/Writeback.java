@@ -7,6 +7,7 @@ import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.drm.AtomicRequest;
 import dev.cenalloc.node.drm.Card;
 import dev.cenalloc.node.drm.Framebuffer;
@@ -347,6 +348,10 @@ public final class Writeback {
     }
 
     /** The display closes it. */
+    void closeRing() {
+        ring.close();
+    }
+
     void close() throws CenallocException {
         var closing = new ArrayList<AutoCloseable>();
         closing.add(framebuffer);

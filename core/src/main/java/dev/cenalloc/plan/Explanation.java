@@ -54,6 +54,7 @@ final class Explanation {
                         .append(": ")
                         .append(reason));
         plan.devices().forEach(device -> describeAbsentHeaps(text, device));
+        plan.leftOut().forEach(device -> describeAbsentHeaps(text, device));
         List<Conflict> conflicts = plan.conflicts();
         for (int i = 0; i < conflicts.size(); i++) {
             text.append(conflicts.size() == 1 ? "\nConflict:" : "\nConflict " + (i + 1) + ":");

@@ -19,6 +19,7 @@ public abstract class Frame implements AutoCloseable {
     private final FrameAccess writing;
     private final FrameAccess both;
     private boolean lent;
+    private long loans;
 
     /**
      * A frame that is not lent yet.
@@ -101,8 +102,21 @@ public abstract class Frame implements AutoCloseable {
         return lent;
     }
 
+    /**
+     * {@return how many times it was lent} It tells one loan from another: the numbers of a stream begin anew with it.
+     */
+    public final long loans() {
+        return loans;
+    }
+
     /** Marks the frame as lent. For the stream. */
     protected final void lend() {
+        lent = true;
+        loans++;
+    }
+
+    /** Marks the frame as lent still, where {@link #giveBack} refuses it. For the stream. */
+    protected final void keepLent() {
         lent = true;
     }
 

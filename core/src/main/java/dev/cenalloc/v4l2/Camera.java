@@ -157,6 +157,7 @@ public final class Camera implements AutoCloseable {
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
         frames.configure(agreement);
+        rate = agreement.rate(); // until the driver tells another
         rate = StreamParameters.setRate(device.video(), frames.queue(), agreement.rate())
                 .orElse(agreement.rate());
         closeOwn();
@@ -200,9 +201,9 @@ public final class Camera implements AutoCloseable {
 
     private void closeOwn() {
         Ring before = own;
-        own = null;
         if (before != null) {
-            before.close();
+            before.close(); // if it refuses, a later call tries again
+            own = null;
         }
     }
 
@@ -223,8 +224,16 @@ public final class Camera implements AutoCloseable {
     public Ring lend(Agreement agreement, int count) throws CenallocException {
         device.requireOpen();
         Ring lent = frames.lend(cenalloc, agreement, count);
-        closeOwn();
-        return lent;
+        boolean complete = false;
+        try {
+            closeOwn();
+            complete = true;
+            return lent;
+        } finally {
+            if (!complete) {
+                lent.close();
+            }
+        }
     }
 
     /**

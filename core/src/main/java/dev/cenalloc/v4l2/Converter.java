@@ -6,6 +6,7 @@ import dev.cenalloc.DeviceGoneException;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.node.v4l2.VideoQueue;
 import dev.cenalloc.stream.Agreement;
@@ -14,6 +15,8 @@ import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -35,8 +38,8 @@ public final class Converter implements AutoCloseable {
 
     /** The frames that it reads, by index. */
     private @Nullable Frame[] reading = {};
-    /** What their numbers were: a frame that was given back by the caller, and lent again, is another. */
-    private long[] numbers = {};
+    /** What their loans were: a frame that was given back by the caller, and lent again, is another. */
+    private long[] loans = {};
 
     private int inFlight;
 
@@ -139,10 +142,10 @@ public final class Converter implements AutoCloseable {
         input.check(taken);
         output.check(given);
         input.use(taken);
-        output.use(given);
         reading = new Frame[taken.size()];
-        numbers = new long[taken.size()];
+        loans = new long[taken.size()];
         inFlight = 0;
+        output.use(given);
     }
 
     /**
@@ -196,7 +199,7 @@ public final class Converter implements AutoCloseable {
             throw input.failure(-result, "VIDIOC_QBUF");
         }
         reading[index] = frame;
-        numbers[index] = frame.sequence();
+        loans[index] = frame.loans();
         inFlight++;
     }
 
@@ -263,7 +266,7 @@ public final class Converter implements AutoCloseable {
         Frame frame = reading[index];
         reading[index] = null;
         inFlight--;
-        if (frame != null && frame.isLent() && frame.sequence() == numbers[index]) {
+        if (frame != null && frame.isLent() && frame.loans() == loans[index]) {
             frame.close();
         }
     }
@@ -272,39 +275,31 @@ public final class Converter implements AutoCloseable {
      * Stops the stream. Frames that it reads are given back to their stream; those that it lent throw from now on. Does
      * nothing if it does not stream.
      *
+     * @throws IllegalStateException if the CPU accesses a frame that it reads: that frame stays the caller's, and the
+     *     stream has ended
      * @throws DeviceGoneException ENODEV: it was unplugged; the stream has ended
      * @throws CenallocException with the errno of the driver, of this or of the stream that a frame is given back to;
      *     the stream counts as ended
      */
     public void stop() throws CenallocException {
-        CenallocException failure = null;
-        for (FrameQueue queue : new FrameQueue[] {input, output}) {
-            try {
-                queue.stop();
-            } catch (CenallocException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
+        var stopping = new ArrayList<AutoCloseable>();
+        stopping.add(input::stop);
+        stopping.add(output::stop);
         for (int i = 0; i < reading.length; i++) {
-            try {
-                if (reading[i] != null) {
-                    giveBack(i);
-                }
-            } catch (CenallocException e) {
-                failure = failure == null ? e : failure;
+            int index = i;
+            if (reading[index] != null) {
+                stopping.add(() -> giveBack(index));
             }
         }
-        if (failure != null) {
-            throw failure;
-        }
+        Closing.all(stopping);
     }
 
     /**
      * Ends the stream, closes the node and lets go of the rings. Frames that it reads are given back to their stream.
      * Idempotent.
      *
-     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released, and the caller closes
-     *     the access and calls this again
+     * @throws IllegalStateException if the CPU accesses a frame: all but its memory is released. The caller closes the
+     *     access, calls this again, and gives a frame that this was to read back to its stream
      */
     @Override
     public void close() {
@@ -312,10 +307,17 @@ public final class Converter implements AutoCloseable {
             stop();
         } catch (CenallocException e) {
             // The node, or that of the other stream, tells the same at the next use.
+        } finally {
+            closeAll();
         }
-        device.close();
-        input.close();
-        output.close();
+    }
+
+    private void closeAll() {
+        try {
+            Closing.all(List.of(device::close, input::close, output::close));
+        } catch (CenallocException e) {
+            throw new IllegalStateException(e); // none of them throws it
+        }
     }
 
     @Override

@@ -95,6 +95,7 @@ public final class VideoOutput implements AutoCloseable {
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
         frames.configure(agreement);
+        rate = agreement.rate(); // until the driver tells another
         rate = StreamParameters.setRate(device.video(), frames.queue(), agreement.rate())
                 .orElse(agreement.rate());
     }

@@ -400,7 +400,7 @@ class DisplayTest {
             var frames = TestFrame.of(ring);
             display.use(ring);
             display.show(frames.get(0).lendAgain(), ready, shown);
-            assertEquals(ready.fd(), card.inFence);
+            assertEquals(-1, card.inFence, "the first waits for the fence before it sets the mode");
             assertTrue(shown.isSignalled(), "the first is waited for");
             display.show(frames.get(1).lendAgain(), null, shown);
             assertEquals(-1, card.inFence);
@@ -417,6 +417,107 @@ class DisplayTest {
             assertThrows(NullPointerException.class, () -> display.show(frames.get(0), (Fence) null));
             assertTrue(frames.get(0).isLent());
         }
+    }
+
+    /** What may fail must fail before the commit: after it the frame is the display's. */
+    @Test
+    void aFenceInUseIsRefusedBeforeTheCommit() throws Exception {
+        try (Ring ring = ring(3);
+                Fence shown = fence()) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            for (TestFrame frame : frames.subList(0, 2)) { // one sets the mode, the other does not
+                int commits = card.commits;
+                var inUse = Seam.fenceDescriptor(shown);
+                inUse.acquire();
+                frame.lendAgain();
+                var e = assertThrows(IllegalStateException.class, () -> display.show(frame, null, shown));
+                assertTrue(e.toString().contains("in use by another thread"), e.toString());
+                inUse.release();
+                assertEquals(commits, card.commits);
+                assertFalse(display.screen().isFlipping());
+                display.show(frame, null, shown);
+            }
+        }
+    }
+
+    @Test
+    void theFirstFrameWaitsForItsFenceNoLongerThanOthers() throws Exception {
+        try (Ring ring = ring(2);
+                Fence never = Seam.fence(Fence.class, kernel, kernel.fence(new FakeKernel.Work()))) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            frames.get(0).lendAgain();
+            int commits = card.commits;
+            assertThrows(NotShownException.class, () -> display.show(frames.get(0), never));
+            assertEquals(commits, card.commits, "a commit would hold up the end of the program");
+            assertTrue(frames.get(0).isLent());
+            display.show(frames.get(0));
+        }
+    }
+
+    @Test
+    void anotherRingWhileAFlipIsUnderWayDoesNotBlankTheScreen() throws Exception {
+        try (Ring one = ring(2);
+                Ring other = ring(2)) {
+            var frames = TestFrame.of(one);
+            display.use(one);
+            display.show(frames.get(0).lendAgain());
+            display.show(frames.get(1).lendAgain());
+            display.use(other);
+            long shown = card.onScreen();
+            display.awaitShown(SECOND);
+            assertEquals(shown, card.onScreen());
+            assertTrue(shown != 0, "the screen is not black");
+            display.show(TestFrame.of(other).get(0).lendAgain());
+            assertTrue(card.onScreen() != 0 && card.onScreen() != shown, "the mode was set anew");
+            assertTrue(card.screen().contains("ACTIVE=1"), card::screen);
+        }
+    }
+
+    /** A camera that stops and starts lends the frame that is on the screen again, with the same number perhaps. */
+    @Test
+    void aFrameOfAStreamThatBeganAnewIsAnother() throws Exception {
+        try (Ring ring = ring(3)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            display.show(frames.get(0).lendAgain());
+            display.show(frames.get(1).lendAgain());
+            for (TestFrame frame : frames) {
+                frame.end();
+                frame.restart();
+            }
+            display.show(frames.get(1).lendAgain()); // it was about to come on the screen
+            display.show(frames.get(0).lendAgain());
+            display.awaitShown(SECOND);
+            assertEquals(List.of(0, 1, 0), frames.stream().map(frame -> frame.returns).toList());
+        }
+    }
+
+    @Test
+    void anOutputThatCannotBeSelectedChangesNothing() throws Exception {
+        display.close();
+        card.hasTwo = true;
+        display = Display.open(cenalloc, NODE);
+        String before = card.screen();
+        Output first = display.output();
+        Output last = display.outputs().getLast();
+        int failed = 0;
+        for (boolean selected = false; !selected; ) {
+            kernel.failCall(failed, Errno.ENOMEM);
+            try {
+                display.select(last);
+                selected = true;
+            } catch (CenallocException e) {
+                failed++;
+                assertEquals(first.name(), display.output().name());
+                assertSame(display.screen().crtc(), display.primary().crtc());
+            }
+        }
+        assertTrue(failed > 4, failed + " calls");
+        kernel.failCall(-1, 0);
+        display.close();
+        assertEquals(before, card.screen());
     }
 
     private Fence fence() {

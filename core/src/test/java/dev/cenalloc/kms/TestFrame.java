@@ -33,6 +33,11 @@ final class TestFrame extends Frame {
         return this;
     }
 
+    /** Its stream begins anew, and so do its numbers. */
+    void restart() {
+        lendings = 0;
+    }
+
     /** Its stream ends. */
     void end() {
         revoke();

@@ -1,15 +1,19 @@
-package dev.cenalloc.kms;
+package dev.cenalloc.node;
 
 import dev.cenalloc.CenallocException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Closes several things, all of them, whatever fails on the way. Stateless. */
-final class Closing {
+public final class Closing {
     private Closing() {}
 
-    /** Closes them in this order; then the first failure is thrown, with the others suppressed. */
-    static void all(List<AutoCloseable> things) throws CenallocException {
+    /**
+     * Closes them in this order; then the first failure is thrown, with the others suppressed.
+     *
+     * @throws CenallocException if one of them throws it
+     */
+    public static void all(List<AutoCloseable> things) throws CenallocException {
         @Nullable Throwable failure = null;
         for (AutoCloseable thing : things) {
             try {
