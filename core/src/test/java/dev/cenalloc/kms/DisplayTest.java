@@ -490,7 +490,9 @@ class DisplayTest {
             display.show(frames.get(1).lendAgain()); // it was about to come on the screen
             display.show(frames.get(0).lendAgain());
             display.awaitShown(SECOND);
-            assertEquals(List.of(0, 1, 0), frames.stream().map(frame -> frame.returns).toList());
+            assertEquals(
+                    List.of(0, 1, 0),
+                    frames.stream().map(frame -> frame.returns).toList());
         }
     }
 

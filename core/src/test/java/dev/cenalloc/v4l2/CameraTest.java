@@ -561,4 +561,26 @@ class CameraTest {
             camera.next(SECOND).close();
         }
     }
+
+    /** The caller closes the access and closes the camera again: nothing stays. */
+    @Test
+    void anAccessPutsOffNoMoreThanItsFrame() throws Exception {
+        Camera camera = started();
+        Frame frame = camera.next(SECOND);
+        try (var _ = frame.access(Direction.READ)) {
+            assertThrows(IllegalStateException.class, camera::close);
+        }
+        camera.close();
+        assertEquals(VideoWorld.MEMORY, world.kernel.free());
+    }
+
+    @Test
+    void aRateThatCannotBeSetIsTheAgreedOne() throws Exception {
+        try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+            var agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(camera.port()));
+            world.camera.errors.put(v4l2_h.VIDIOC_S_PARM(), Errno.EIO);
+            assertThrows(CenallocException.class, () -> camera.configure(agreement));
+            assertEquals(agreement.rate(), camera.rate());
+        }
+    }
 }

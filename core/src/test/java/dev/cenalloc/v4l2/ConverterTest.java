@@ -141,6 +141,90 @@ class ConverterTest {
         }
     }
 
+    /** The numbers of a stream begin anew with it, and its frames are the same objects. */
+    @Test
+    void aFrameThatWasLentAgainIsNotTaken() throws Exception {
+        try (var chain = new Chain()) {
+            world.converter.works = false;
+            Frame one = chain.camera.next(SECOND);
+            long number = one.sequence();
+            chain.converter.put(one);
+            chain.camera.stop();
+            chain.camera.start();
+            Frame again = chain.camera.next(SECOND);
+            assertSame(one, again);
+            assertEquals(number, again.sequence());
+            chain.converter.stop();
+            assertTrue(again.isLent(), "it is the caller's");
+            again.close();
+        }
+    }
+
+    @Test
+    void anAccessToAFrameThatIsReadKeepsNothingElse() throws Exception {
+        try (var chain = new Chain()) {
+            world.converter.works = false;
+            Frame one = chain.camera.next(SECOND);
+            Frame two = chain.camera.next(SECOND);
+            chain.converter.put(one);
+            chain.converter.put(two);
+            int files = world.kernel.openFiles();
+            try (var _ = one.access(Direction.READ)) {
+                var e = assertThrows(IllegalStateException.class, chain.converter::close);
+                assertTrue(e.toString().contains("CPU access"), e.toString());
+            }
+            assertFalse(two.isLent());
+            assertTrue(one.isLent());
+            assertEquals(files - 1, world.kernel.openFiles(), "the node is closed");
+            assertThrows(IllegalStateException.class, chain.converter::input);
+            one.close();
+            chain.converter.close();
+        }
+    }
+
+    @Test
+    void ringsOfWhichOneIsRefusedLeaveNoFrameUntracked() throws Exception {
+        try (var chain = new Chain();
+                Ring small = Ring.allocate(cenalloc, chain.taken, 2);
+                Ring other = Ring.allocate(cenalloc, chain.given, 2)) {
+            chain.converter.stop();
+            chain.camera.stop();
+            int failed = 0;
+            for (boolean used = false; !used; ) {
+                chain.converter.use(small, chain.ring);
+                world.kernel.failCall(failed, Errno.ENOMEM);
+                try {
+                    chain.converter.use(chain.camera.ring(), other);
+                    used = true;
+                } catch (CenallocException e) {
+                    failed++;
+                }
+                world.kernel.failNoCall();
+                takeAllOrNothing(chain);
+            }
+            assertTrue(failed > 1, failed + " calls");
+        }
+    }
+
+    /** Puts all frames of the camera, if the converter can be started with the rings that it has. */
+    private static void takeAllOrNothing(Chain chain) throws CenallocException {
+        try {
+            chain.converter.start();
+        } catch (CenallocException | IllegalStateException e) {
+            return; // it has no ring on one side
+        }
+        chain.camera.start();
+        for (int i = 0; i < 2; i++) {
+            try {
+                chain.converter.put(chain.camera.next(SECOND));
+            } catch (IllegalArgumentException e) {
+                break; // it has the small ring
+            }
+        }
+        chain.converter.stop();
+        chain.camera.stop();
+    }
+
     @Test
     @SuppressWarnings("NullAway") // null is one of the tests
     void onlyLentFramesOfTheRightRingArePut() throws Exception {
