@@ -13,6 +13,7 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -172,6 +173,7 @@ final class ConstraintsReader {
 
     private void section(boolean advisory) throws IOException {
         expect(JsonToken.START_OBJECT, "an object with fields");
+        var unknown = new HashMap<String, String>();
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String key = parser.currentName();
             Field field = FIELDS.get(key);
@@ -186,15 +188,22 @@ final class ConstraintsReader {
             }
             parser.nextToken();
             try {
-                constraints = field == null ? unknown(key) : stated(field);
+                if (field == null) {
+                    unknown.put(key, value(unknown.size()));
+                } else {
+                    constraints = stated(field);
+                }
             } catch (IllegalArgumentException e) {
                 throw refusal(String.valueOf(e.getMessage()));
             }
         }
+        // At once: each copy of the constraints copies the unknown fields as well.
+        constraints = constraints.withUnknown(unknown);
     }
 
-    private Constraints unknown(String key) throws IOException {
-        if (constraints.unknown().size() >= Json.MOST_ENTRIES) {
+    /** The text of the value of one more unknown field. */
+    private String value(int others) throws IOException {
+        if (others >= Json.MOST_ENTRIES) {
             throw refusal("more than " + Json.MOST_ENTRIES + " unknown fields: leave some out");
         }
         long start = parser.currentTokenLocation().getCharOffset();
@@ -202,7 +211,7 @@ final class ConstraintsReader {
         // The parser reads a string only when its value is requested.
         parser.finishToken();
         long end = parser.currentLocation().getCharOffset();
-        return constraints.withUnknown(key, text.substring((int) start, (int) end));
+        return text.substring((int) start, (int) end);
     }
 
     private Constraints stated(Field field) throws IOException {

@@ -13,7 +13,7 @@ public final class Closing {
      *
      * @throws CenallocException if one of them throws it
      */
-    public static void all(List<AutoCloseable> things) throws CenallocException {
+    public static void all(List<? extends AutoCloseable> things) throws CenallocException {
         @Nullable Throwable failure = null;
         for (AutoCloseable thing : things) {
             try {

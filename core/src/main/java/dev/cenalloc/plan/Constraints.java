@@ -404,11 +404,25 @@ public final class Constraints {
     public Constraints withUnknown(String key, String value) {
         Objects.requireNonNull(key, "key");
         Objects.requireNonNull(value, "value");
-        if (Field.of(key).isPresent()) {
-            throw new IllegalArgumentException(key + " is a known field: set it with its own method");
-        }
+        return withUnknown(Map.of(key, value));
+    }
+
+    /**
+     * {@return a copy with advisory fields that this version does not know} As {@link #withUnknown(String, String)} for
+     * each; takes time in proportion to their number.
+     *
+     * @param fields their values by their names
+     * @throws IllegalArgumentException if one of the names is the key of a {@link Field}
+     */
+    public Constraints withUnknown(Map<String, String> fields) {
+        Objects.requireNonNull(fields, "fields");
         var more = new TreeMap<>(unknown);
-        more.merge(key, value, Merging::smaller);
+        fields.forEach((key, value) -> {
+            if (Field.of(key).isPresent()) {
+                throw new IllegalArgumentException(key + " is a known field: set it with its own method");
+            }
+            more.merge(key, value, Merging::smaller);
+        });
         return new Constraints(numbers, flags, heaps, highest, near, usage, Collections.unmodifiableMap(more));
     }
 

@@ -314,7 +314,7 @@ public final class Converter implements AutoCloseable {
 
     private void closeAll() {
         try {
-            Closing.all(List.of(device::close, input::close, output::close));
+            Closing.all(List.<AutoCloseable>of(device, input::close, output::close));
         } catch (CenallocException e) {
             throw new IllegalStateException(e); // none of them throws it
         }
