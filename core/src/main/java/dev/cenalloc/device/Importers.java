@@ -31,10 +31,10 @@ final class Importers {
             default ->
                 throw new CenallocException(
                         Errno.ENOTTY,
-                        "stat",
+                        "probe",
                         node,
                         -1,
-                        "neither a V4L2 nor a DRM device",
+                        "this is neither a V4L2 nor a DRM device",
                         "give a node such as /dev/video0 or /dev/dri/card0; state the constraints of others with"
                                 + " Device.of");
         };

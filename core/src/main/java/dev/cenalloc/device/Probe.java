@@ -154,7 +154,7 @@ public final class Probe {
         if (now != number) {
             throw new CenallocException(
                     Errno.ENODEV,
-                    "stat",
+                    "probe",
                     node,
                     -1,
                     name + " is gone; its node is another device's",

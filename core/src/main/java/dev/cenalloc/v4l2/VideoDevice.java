@@ -43,7 +43,7 @@ final class VideoDevice implements AutoCloseable {
             if (video.kind() != wanted) {
                 throw new CenallocException(
                         Errno.EINVAL,
-                        "VIDIOC_QUERYCAP",
+                        "open video device",
                         node,
                         -1,
                         video.name() + " is " + video.kind() + "; wanted is " + wanted,

@@ -184,7 +184,7 @@ final class PipelineCommand implements Callable<Integer> {
         var choice = pipeline.choice();
         row(out, "heap", choice.heap().name());
         row(out, "why", choice.reason());
-        row(out, "frames shown", pipeline.shown() + " of " + frames + ", after a start of " + Measurement.WARM_UP);
+        row(out, "frames shown", pipeline.shown() + " of " + frames + ", after " + Measurement.WARM_UP + " to start");
         row(out, "frames dropped", Long.toString(pipeline.dropped()));
         row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
         row(

@@ -61,7 +61,7 @@ public final class V4l2Importer implements Importer {
             video.close();
             throw new CenallocException(
                     Errno.EINVAL,
-                    "VIDIOC_QUERYCAP",
+                    "probe",
                     path,
                     -1,
                     video.name() + " has no video in buffers at this node",

@@ -68,7 +68,7 @@ public final class VideoNode implements AutoCloseable {
             throw CenallocException.ofCall((int) -number, "stat", path, -1);
         }
         if (Kernel.major(number) != MAJOR) {
-            throw noVideo(path, "stat");
+            throw noVideo(path, "open video device");
         }
         return open(kernel, path, number);
     }
