@@ -62,7 +62,12 @@ public final class Card implements AutoCloseable {
         }
         if (Kernel.major(number) != DRM) {
             throw new CenallocException(
-                    Errno.ENOTTY, "open display", path, -1, "this is no DRM device", "give a node such as /dev/dri/card0");
+                    Errno.ENOTTY,
+                    "open display",
+                    path,
+                    -1,
+                    "this is no DRM device",
+                    "give a node such as /dev/dri/card0");
         }
         return open(kernel, path, number);
     }
