@@ -295,9 +295,7 @@ final class Layer {
         try {
             giveBack(second, onScreenLoan);
         } finally {
-            if (first != second) {
-                giveBack(first, pendingLoan);
-            }
+            giveBack(first, pendingLoan); // perhaps the same frame, of another loan
         }
     }
 }

@@ -347,11 +347,12 @@ public final class Writeback {
         }
     }
 
-    /** The display closes it. */
+    /** After a {@link #close} that an open access of the CPU kept from releasing the memory. */
     void closeRing() {
         ring.close();
     }
 
+    /** The display closes it. */
     void close() throws CenallocException {
         var closing = new ArrayList<AutoCloseable>();
         closing.add(framebuffer);

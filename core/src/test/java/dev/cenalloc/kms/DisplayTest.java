@@ -496,6 +496,22 @@ class DisplayTest {
         }
     }
 
+    /** On the screen as it was, and about to come on it as it is: closing gives it back all the same. */
+    @Test
+    void aFrameThatIsShownAgainAfterARestartIsGivenBackAtTheEnd() throws Exception {
+        try (Ring ring = ring(2)) {
+            TestFrame frame = TestFrame.of(ring).getFirst();
+            display.use(ring);
+            display.show(frame.lendAgain());
+            frame.end();
+            frame.restart();
+            display.show(frame.lendAgain());
+            display.close();
+            assertFalse(frame.isLent());
+            assertEquals(1, frame.returns);
+        }
+    }
+
     @Test
     void anOutputThatCannotBeSelectedChangesNothing() throws Exception {
         display.close();
