@@ -182,6 +182,7 @@ class ErrorsHalfWayTest {
         }
     }
 
+    @Sweep
     @ParameterizedTest
     @EnumSource(Operation.class)
     void anOverflowOfTheStackLeavesNothingThatCannotBeClosed(Operation operation) throws Exception {

@@ -134,6 +134,7 @@ class FaultsTest {
         return cenalloc;
     }
 
+    @Sweep
     @ParameterizedTest
     @EnumSource(Operation.class)
     void everyFaultOfEveryCallGivesEverythingBack(Operation operation) throws Exception {

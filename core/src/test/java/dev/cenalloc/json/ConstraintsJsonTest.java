@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.cenalloc.Sweep;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Field;
 import dev.cenalloc.plan.Usage;
@@ -138,6 +139,7 @@ class ConstraintsJsonTest {
                 json);
     }
 
+    @Sweep
     @Test
     void randomConstraintsAreReadAsWritten() throws Exception {
         var random = new SplittableRandom(42);
@@ -498,6 +500,7 @@ class ConstraintsJsonTest {
         }
     }
 
+    @Sweep
     @Test
     void whateverTheBytesAreOnlyOneExceptionComesOut() throws Exception {
         var random = new SplittableRandom(7);
@@ -687,6 +690,7 @@ class ConstraintsJsonTest {
         assertSame(broken, assertThrows(IOException.class, () -> ConstraintsJson.read(stream)));
     }
 
+    @Sweep
     @Test
     void hugePartsAreRefusedInTime() throws Exception {
         int large = 900_000;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.Sweep;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Origin;
@@ -143,6 +144,7 @@ class ProfileTest {
         }
     }
 
+    @Sweep
     @Test
     void whateverTheTextIsOnlyOneExceptionComesOut() {
         var random = new SplittableRandom(12);
@@ -203,6 +205,7 @@ class ProfileTest {
         assertTrue(e.reason().contains("more than 1024 entries"), e.reason());
     }
 
+    @Sweep
     @Test
     @Timeout(60)
     void aProfileFullOfUnknownAdviceIsRead() throws Exception {

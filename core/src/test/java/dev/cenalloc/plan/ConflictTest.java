@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.IncompatibleConstraintsException;
+import dev.cenalloc.Sweep;
 import dev.cenalloc.kernel.FakeKernel;
 import java.util.ArrayList;
 import java.util.List;
@@ -125,6 +126,7 @@ class ConflictTest {
         }
     }
 
+    @Sweep
     @Test
     void largeConflictsAreFoundToo() throws Exception {
         // Device i takes every heap but the i-th: only all together leave nothing.
