@@ -59,7 +59,9 @@ public final class Agreement {
      *
      * <p>Size and rate are chosen for each format. Then the memory is planned, best format first: each device is asked
      * for its constraints on the memory for the {@link Layout}, and asked again if the constraints of all together
-     * change the layout. The first format with a heap is the result.
+     * change the layout. The first format with a heap is the result. If there is none, the next smaller size of each
+     * format is tried, and so on, up to 12 sizes: the largest of each range that a device lists, and those of video
+     * standards. An obstacle that no other size removes ends this for its format.
      *
      * <p>Ports of declared devices ask nothing of the kernel. Ports of a {@code Probe} may try imports, and block for
      * as long.

@@ -22,6 +22,9 @@ import java.util.stream.Collectors;
  * @param reason why there is no memory, in words
  */
 public record ImageRejection(Image image, FrameRate rate, List<Plan> plans, String reason) {
+    /** Sizes in a message. */
+    private static final int SHOWN = 3;
+
     /** Characters of a reason in a message; {@link #reason} has all. */
     private static final int MOST = 400;
 
@@ -65,8 +68,10 @@ public record ImageRejection(Image image, FrameRate rate, List<Plan> plans, Stri
         }
         String reason = group.getFirst().reason;
         return formats.entrySet().stream()
+                        .limit(SHOWN)
                         .map(entry -> String.join(", ", entry.getValue()) + " " + entry.getKey())
                         .collect(Collectors.joining(", "))
+                + (formats.size() > SHOWN ? " and " + (formats.size() - SHOWN) + " other sizes" : "")
                 + " (" + (reason.length() > MOST ? reason.substring(0, MOST) + "…" : reason) + ")";
     }
 }

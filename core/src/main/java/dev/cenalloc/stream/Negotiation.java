@@ -15,7 +15,9 @@ import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Field;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.plan.Statement;
 import dev.cenalloc.stream.Overlap.Kind;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -25,6 +27,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Chooses images and plans their memory, in the order of {@link Agreement#negotiate}. For one thread. */
 final class Negotiation {
@@ -40,8 +43,42 @@ final class Negotiation {
     /** How often the devices are asked about a layout that their own answers change. One change is common. */
     private static final int ROUNDS = 4;
 
-    /** Why there is no memory for an image, and what can be done about it. */
-    private record Obstacle(String reason, String remedy) {}
+    /** How many sizes of a format are tried at most. Each may cost the devices a trial. */
+    private static final int SIZES = 12;
+
+    /** Where any size is possible, these are tried below the largest: those of video standards. */
+    private static final List<Sizes> USUAL_SIZES = List.of(
+            Sizes.of(7680, 4320),
+            Sizes.of(4096, 2160),
+            Sizes.of(3840, 2160),
+            Sizes.of(2560, 1440),
+            Sizes.of(1920, 1080),
+            Sizes.of(1280, 720),
+            Sizes.of(800, 600),
+            Sizes.of(640, 480),
+            Sizes.of(320, 240));
+
+    /** What another size cannot change. */
+    private static final Set<Field> OF_EVERY_SIZE = Set.of(
+            Field.HEAPS,
+            Field.CONTIGUOUS,
+            Field.PROTECTED,
+            Field.ACCEPTS_PROTECTED,
+            Field.ACCEPTS_DECRYPTED,
+            Field.CPU_READ,
+            Field.CPU_WRITE,
+            Field.PAGES);
+
+    /**
+     * Why there is no memory for an image, and what can be done about it.
+     *
+     * @param ofEverySize whether it holds for every size of the format
+     */
+    private record Obstacle(String reason, String remedy, boolean ofEverySize) {
+        Obstacle(String reason, String remedy) {
+            this(reason, remedy, false);
+        }
+    }
 
     private final Cenalloc cenalloc;
     private final ImageRequest request;
@@ -59,45 +96,59 @@ final class Negotiation {
     }
 
     Agreement agree() throws CenallocException {
-        var candidates = new ArrayList<Candidate>();
+        var formats = new ArrayList<List<Candidate>>();
         for (Kind kind : Candidate.ranked(ports.getFirst().kinds(request))) {
             List<Overlap> overlaps = Overlap.of(kind, request, ports).stream()
                     .filter(Overlap::hasImages)
                     .toList();
             if (!overlaps.isEmpty()) {
-                candidates.add(choose(kind, overlaps));
+                formats.add(candidates(kind, overlaps));
             }
         }
-        if (candidates.isEmpty()) {
+        if (formats.isEmpty()) {
             throw new NoCommonImageException(ImageConflict.of(request, ports));
         }
         var rejected = new ArrayList<ImageRejection>();
         String remedy = "";
-        for (Candidate candidate : candidates) {
-            var plans = new ArrayList<Plan>();
-            Obstacle obstacle = plan(candidate.image(), plans).orElse(null);
-            if (obstacle == null) {
-                String why = new NegotiationExplanation(request, target, ports, candidates, rejected).of(candidate);
-                return new Agreement(candidate.image(), candidate.rate(), plans, why);
+        List<Candidate> best = formats.stream().map(List::getFirst).toList();
+        for (int place = 0; !formats.isEmpty(); place++) {
+            var smaller = new ArrayList<List<Candidate>>();
+            for (List<Candidate> sizes : formats) {
+                Candidate candidate = sizes.get(place);
+                var plans = new ArrayList<Plan>();
+                Obstacle obstacle = plan(candidate.image(), plans).orElse(null);
+                if (obstacle == null) {
+                    String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
+                    return new Agreement(candidate.image(), candidate.rate(), plans, why);
+                }
+                rejected.add(new ImageRejection(candidate.image(), candidate.rate(), plans, obstacle.reason));
+                remedy = remedy.isEmpty() ? obstacle.remedy : remedy;
+                if (!obstacle.ofEverySize && place + 1 < sizes.size()) {
+                    smaller.add(sizes);
+                }
             }
-            rejected.add(new ImageRejection(candidate.image(), candidate.rate(), plans, obstacle.reason));
-            remedy = remedy.isEmpty() ? obstacle.remedy : remedy;
+            formats = smaller;
         }
         throw new NoCommonImageException(rejected, remedy);
     }
 
-    // ---- the best size and rate ----
+    // ---- the best sizes and rates ----
 
-    private Candidate choose(Kind kind, List<Overlap> overlaps) {
-        // The largest size of each overlap is enough: a smaller one is better in no respect.
-        Sizes best = overlaps.stream()
-                .min(Comparator.<Overlap, Boolean>comparing(overlap -> !overlap.reaches(target))
-                        .thenComparingLong(overlap -> -overlap.area())
-                        .thenComparingInt(overlap -> place(kind, overlap.largest()))
-                        .thenComparingInt(overlap -> -overlap.sizes().maxWidth()))
-                .map(Overlap::largest)
-                .orElseThrow();
-        return new Candidate(kind, best, rate(Candidate.rates(overlaps, best)), overlaps);
+    /** The sizes of a format to try, the best first. */
+    private List<Candidate> candidates(Kind kind, List<Overlap> overlaps) {
+        // Of each overlap the largest size: a smaller one is better in no respect, unless there is no memory.
+        return overlaps.stream()
+                .flatMap(overlap -> Stream.concat(
+                        Stream.of(overlap.largest()), USUAL_SIZES.stream().filter(overlap::contains)))
+                .distinct()
+                .sorted(Comparator.<Sizes, Boolean>comparing(size -> overlaps.stream()
+                                .noneMatch(overlap -> overlap.contains(size) && overlap.reaches(target)))
+                        .thenComparingLong(size -> -(long) size.maxWidth() * size.maxHeight())
+                        .thenComparingInt(size -> place(kind, size))
+                        .thenComparingInt(size -> -size.maxWidth()))
+                .limit(SIZES)
+                .map(size -> new Candidate(kind, size, rate(Candidate.rates(overlaps, size)), overlaps))
+                .toList();
     }
 
     /** How many images the producer lists before those of this size. */
@@ -133,7 +184,7 @@ final class Negotiation {
     /** Plans each buffer of an image; empty if each has a heap. */
     private Optional<Obstacle> plan(Image image, List<Plan> plans) throws CenallocException {
         if (image.width() > LARGEST || image.height() > LARGEST) {
-            return Optional.of(new Obstacle("no device limits the size", "request a size"));
+            return Optional.of(new Obstacle("no device limits the size", "request a size", true));
         }
         int buffers = image.format().buffers();
         for (int buffer = 0; buffer < buffers; buffer++) {
@@ -143,14 +194,19 @@ final class Negotiation {
             } catch (IllegalArgumentException e) {
                 // It is not linear, or too large.
                 return Optional.of(new Obstacle(
-                        String.valueOf(e.getMessage()), "request another format or size, or let a device convert"));
+                        String.valueOf(e.getMessage()),
+                        "request another format or size, or let a device convert",
+                        image.modifier() != Image.LINEAR));
             }
             Obstacle obstacle = plan(least, plans).orElse(null);
             if (obstacle != null) {
                 return Optional.of(
                         buffers == 1
                                 ? obstacle
-                                : new Obstacle("buffer " + buffer + ": " + obstacle.reason, obstacle.remedy));
+                                : new Obstacle(
+                                        "buffer " + buffer + ": " + obstacle.reason,
+                                        obstacle.remedy,
+                                        obstacle.ofEverySize));
             }
         }
         return Optional.empty();
@@ -201,6 +257,10 @@ final class Negotiation {
                         : plan.rejected().stream()
                                 .map(rejection -> "not " + rejection)
                                 .collect(Collectors.joining(", ")));
-        return new Obstacle(reason, cenalloc.remedy(plan));
+        boolean ofEverySize = plan.conflicts().stream()
+                .map(Conflict::statements)
+                .anyMatch(statements -> !statements.isEmpty()
+                        && statements.stream().map(Statement::field).allMatch(OF_EVERY_SIZE::contains));
+        return new Obstacle(reason, cenalloc.remedy(plan), ofEverySize);
     }
 }

@@ -19,9 +19,9 @@ final class NegotiationExplanation {
     private final ImageRequest request;
     private final FrameRate target;
     private final List<Port> ports;
-    /** Best first. */
+    /** The best size of each format, the best format first. */
     private final List<Candidate> candidates;
-    /** Better than the chosen one, but without memory. */
+    /** Tried before the chosen one, and without memory. */
     private final List<ImageRejection> rejected;
 
     NegotiationExplanation(
@@ -66,7 +66,7 @@ final class NegotiationExplanation {
         var lessColour = new LinkedHashSet<PixelFormat>();
         var moreBytes = new LinkedHashSet<PixelFormat>();
         var later = new LinkedHashSet<PixelFormat>();
-        for (Candidate candidate : candidates.subList(candidates.indexOf(chosen), candidates.size())) {
+        for (Candidate candidate : candidates.subList(place(chosen), candidates.size())) {
             PixelFormat other = candidate.format();
             if (other.colourBits() < format.colourBits()) {
                 lessColour.add(other);
@@ -81,11 +81,18 @@ final class NegotiationExplanation {
         add(reasons, "fewer bytes than ", moreBytes, "");
         add(reasons, "listed before ", later, " by " + ports.getFirst().name());
         if (reasons.isEmpty()) {
-            return candidates.getFirst().equals(chosen)
-                    ? "the only one in common"
-                    : "the only one in common with memory that suits all";
+            return place(chosen) == 0 ? "the only one in common" : "the only one in common with memory that suits all";
         }
         return String.join(", ", reasons);
+    }
+
+    /** The place of a candidate's format. */
+    private int place(Candidate chosen) {
+        int place = 0;
+        while (!candidates.get(place).kind().equals(chosen.kind())) {
+            place++;
+        }
+        return place;
     }
 
     private static void add(List<String> reasons, String before, Collection<PixelFormat> formats, String after) {
@@ -97,6 +104,10 @@ final class NegotiationExplanation {
     private String whySize(Candidate chosen) {
         if (request.size().isPresent()) {
             return "as requested";
+        }
+        Candidate best = candidates.get(place(chosen));
+        if (!best.equals(chosen)) {
+            return "the largest that was tried for which there is memory; there is none for " + best.size();
         }
         if (chosen.overlaps().stream().allMatch(overlap -> overlap.sizes().equals(chosen.size()))) {
             return "the only one in common";

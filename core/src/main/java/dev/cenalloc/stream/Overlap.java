@@ -55,6 +55,11 @@ record Overlap(Sizes sizes, List<Rates> rates) {
         return Sizes.of(sizes.maxWidth(), sizes.maxHeight());
     }
 
+    /** Whether one size is among the sizes. */
+    boolean contains(Sizes one) {
+        return sizes.contains(one.maxWidth(), one.maxHeight());
+    }
+
     /** Pixels of the largest size. */
     long area() {
         return (long) sizes.maxWidth() * sizes.maxHeight();

@@ -638,6 +638,52 @@ class NegotiationTest {
         assertSame(gone, assertThrows(CenallocException.class, () -> agree(ImageRequest.ANY, camera)));
     }
 
+    // ---- smaller sizes ----
+
+    @Test
+    void aSmallerSizeIsTriedIfTheLargestHasNoMemory() throws Exception {
+        Port camera = port("camera", range(PixelFormat.XR24, Sizes.of(4608, 2592)), range(PixelFormat.XR24, HD));
+        Port display = port(
+                Device.of("display", Constraints.NONE.maxPitch(16_384), "driver"), range(PixelFormat.XR24, Sizes.ANY));
+        assertEquals("""
+                XR24 1280x720 at 30 frames a second, from camera to display
+                  format: the only one in common
+                  size: the largest that was tried for which there is memory; there is none for 4608x2592
+                  rate: no device sets a limit; the nearest to the usual 30
+                  not XR24 4608x2592 at 30 (display needs a pitch of at most 16384 bytes (driver))""", agree(ImageRequest.ANY, camera, display).explain());
+    }
+
+    @Test
+    void ofARangeTheSizesOfVideoStandardsAreTried() throws Exception {
+        Port camera = port("camera", range(PixelFormat.XR24, new Sizes(16, 8000, 16, 16, 6000, 8)));
+        Port gpu = port(
+                Device.of("gpu", Constraints.NONE.maxSize(4_000_000), "driver"), range(PixelFormat.XR24, Sizes.ANY));
+        assertEquals("XR24 1280x720 at 30", images(camera, gpu));
+    }
+
+    @Test
+    void anotherFormatOfTheLargestSizeComesBeforeASmallerSize() throws Exception {
+        Port camera =
+                port("camera", range(PixelFormat.XR24, HD), range(PixelFormat.XR24, VGA), range(PixelFormat.YUYV, HD));
+        Port display = port(
+                Device.of("display", Constraints.NONE.maxPitch(4096), "driver"),
+                range(PixelFormat.XR24, Sizes.ANY),
+                range(PixelFormat.YUYV, Sizes.ANY));
+        assertEquals("YUYV 1280x720 at 30", images(camera, display));
+    }
+
+    @Test
+    void noSmallerSizeIsTriedIfNoSizeCanHaveMemory() {
+        Port camera = port(
+                Device.of("camera", Constraints.NONE.contiguous(), "driver"),
+                range(PixelFormat.XR24, HD),
+                range(PixelFormat.XR24, VGA));
+        Port gpu = port(
+                Device.of("gpu", Constraints.NONE.onlyHeaps(Set.of("system")), "driver"),
+                range(PixelFormat.XR24, Sizes.ANY));
+        assertEquals(1, refusal(ImageRequest.ANY, camera, gpu).rejected().size());
+    }
+
     // ---- explanations ----
 
     @Test
