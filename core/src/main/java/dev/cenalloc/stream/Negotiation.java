@@ -224,7 +224,9 @@ final class Negotiation {
                         throw e;
                     }
                     String who = e.reason().startsWith(port.name()) ? "" : port.name() + " refuses: ";
-                    return Optional.of(new Obstacle(who + e.reason(), e.remedy()));
+                    // A device that refused every heap may take a smaller buffer by luck: its pages lie in a row.
+                    return Optional.of(
+                            new Obstacle(who + e.reason(), e.remedy(), e instanceof NoSuitableHeapException));
                 }
             }
             Plan plan = cenalloc.plan(Demand.ofImage(layout.image(), layout.buffer()), List.copyOf(devices));
