@@ -11,6 +11,7 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Closing;
+import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.Trial;
 import dev.cenalloc.node.drm.Card;
 import dev.cenalloc.node.drm.DrmImporter;
@@ -245,18 +246,22 @@ public final class Display implements AutoCloseable {
      */
     public Port port() {
         checkOpen();
-        return port(name(), trial, scanout);
+        return port(name(), trial, scanout).withMemory(new DisplayMemory(this));
     }
 
     /** A port whose memory is tried on the node that is open. */
     Port port(String portName, Trial how, Scanout where) {
-        return Port.of(
-                portName,
-                where.images(),
-                layout -> how.device(layout, () -> {
-                    checkOpen();
-                    return DrmImporter.of(card, where);
-                }));
+        return Port.of(portName, where.images(), how.terms(() -> importer(where)));
+    }
+
+    /** Offers memory to the chosen output. */
+    Importer importer() {
+        return importer(scanout);
+    }
+
+    private Importer importer(Scanout where) {
+        checkOpen();
+        return DrmImporter.of(card, where);
     }
 
     /**
@@ -550,6 +555,10 @@ public final class Display implements AutoCloseable {
 
     Trial trial() {
         return trial;
+    }
+
+    Card card() {
+        return card;
     }
 
     Scanout.Mode modeInUse() {

@@ -162,7 +162,7 @@ public final class Writeback {
     private static Agreement negotiate(Display display, PixelFormat format, Scanout.Mode mode)
             throws CenallocException {
         var images = List.of(new ImageRange(format, ImageRange.Sizes.of(mode.width(), mode.height())));
-        Port written = Port.of(display.name(), images, display.port()::device);
+        Port written = Port.of(display.name(), images, display.port()::device).withMemory(new DisplayMemory(display));
         return Agreement.negotiate(
                 display.cenalloc(), ImageRequest.ANY, List.of(written, Port.of(Device.cpu(Direction.READ), images)));
     }

@@ -17,9 +17,12 @@ import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.HeapRejection;
 import dev.cenalloc.plan.Objection;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.stream.DeviceMemory.Offer;
+import dev.cenalloc.stream.Port;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Finds out what memory a device takes, by offering it some. Every heap that this process may use and whose memory is
@@ -124,6 +127,48 @@ public final class Trial {
                 cache.put(key, found);
             }
             return found;
+        }
+    }
+
+    /** What a port asks of the device: a trial with memory of the heaps, or with another device's own. */
+    public Port.Terms terms(Opener opener) {
+        return new Port.Terms() {
+            @Override
+            public Device device(Layout layout) throws CenallocException {
+                return Trial.this.device(layout, opener);
+            }
+
+            @Override
+            public Device device(Layout layout, Offer offer) throws CenallocException {
+                return offered(layout, opener, offer);
+            }
+        };
+    }
+
+    /**
+     * The device, with what it wants of the layout in another device's own memory, which it took.
+     *
+     * @throws NoSuitableHeapException ENODEV if it refused that
+     * @throws CenallocException with the errno of the driver
+     */
+    public Device offered(Layout layout, Opener opener, Offer offer) throws CenallocException {
+        synchronized (TrialCache.lock(number)) {
+            try (Importer importer = opener.open()) {
+                long size = importer.prepare(layout);
+                Optional<Refusal> refusal = importer.offer(offer.buffers());
+                String what = offer.heap() + " on trial with " + layout.image() + " in " + size + " bytes";
+                if (refusal.isPresent()) {
+                    throw new NoSuitableHeapException(
+                            "trial import",
+                            node,
+                            size,
+                            name + " refused " + what + ": " + refusal.get(),
+                            "let another device convert or copy");
+                }
+                return Device.of(name, importer.needs(), Origin.TRIAL_IMPORT, "took " + what);
+            } catch (CenallocException e) {
+                return inUse(e).device;
+            }
         }
     }
 

@@ -12,7 +12,9 @@ import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The result of {@link #negotiate}: an image that all devices have in common, its rate, and the memory for it.
@@ -24,12 +26,14 @@ public final class Agreement {
     private final List<Plan> plans;
     private final List<Layout> layouts;
     private final List<Device> unknown;
+    private final @Nullable DeviceMemory memory;
     private final String explanation;
 
-    Agreement(Image image, FrameRate rate, List<Plan> plans, String explanation) {
+    Agreement(Image image, FrameRate rate, List<Plan> plans, @Nullable DeviceMemory memory, String explanation) {
         this.image = image;
         this.rate = rate;
         this.plans = List.copyOf(plans);
+        this.memory = memory;
         this.layouts = plans.stream().map(plan -> plan.layout().orElseThrow()).toList();
         this.unknown = plans.stream()
                 .flatMap(plan -> plan.attached().stream())
@@ -62,6 +66,9 @@ public final class Agreement {
      * change the layout. The first format with a heap is the result. If there is none, the next smaller size of each
      * format is tried, and so on, up to 12 sizes: the largest of each range that a device lists, and those of video
      * standards. An obstacle that no other size removes ends this for its format.
+     *
+     * <p>If no heap suits for an image, the devices' {@linkplain DeviceMemory own memory} is offered to the others, in
+     * the order of the ports, before the image is given up. {@link #memory()} tells whose is used.
      *
      * <p>Ports of declared devices ask nothing of the kernel. Ports of a {@code Probe} may try imports, and block for
      * as long.
@@ -96,6 +103,14 @@ public final class Agreement {
     /** {@return the plan of each of the image's buffers; see {@link PixelFormat#buffers}} Each plan has a heap. */
     public List<Plan> plans() {
         return plans;
+    }
+
+    /**
+     * {@return the memory of one of the devices that the buffers come from; empty if they come from a heap} Then the
+     * heap of the {@link #plans()} stands for it.
+     */
+    public Optional<DeviceMemory> memory() {
+        return Optional.ofNullable(memory);
     }
 
     /**

@@ -16,6 +16,7 @@ import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Field;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.stream.Overlap.Kind;
@@ -39,6 +40,9 @@ final class Negotiation {
 
     /** A larger size comes from devices without a limit, though perhaps with steps. */
     private static final int LARGEST = Integer.MAX_VALUE - 4096;
+
+    /** Buffers of a device's own memory that are offered at a time, so that one lucky piece decides nothing. */
+    private static final int OFFERED = 3;
 
     /** How often the devices are asked about a layout that their own answers change. One change is common. */
     private static final int ROUNDS = 4;
@@ -72,12 +76,19 @@ final class Negotiation {
     /**
      * Why there is no memory for an image, and what can be done about it.
      *
-     * @param ofEverySize whether it holds for every size of the format
+     * @param scope what it holds for
      */
-    private record Obstacle(String reason, String remedy, boolean ofEverySize) {
+    private record Obstacle(String reason, String remedy, Scope scope) {
         Obstacle(String reason, String remedy) {
-            this(reason, remedy, false);
+            this(reason, remedy, Scope.THIS_SIZE);
         }
+    }
+
+    private enum Scope {
+        THIS_SIZE,
+        EVERY_SIZE,
+        /** Every size, in any memory. */
+        EVERY_MEMORY
     }
 
     private final Cenalloc cenalloc;
@@ -119,11 +130,33 @@ final class Negotiation {
                 Obstacle obstacle = plan(candidate.image(), plans).orElse(null);
                 if (obstacle == null) {
                     String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
-                    return new Agreement(candidate.image(), candidate.rate(), plans, why);
+                    return new Agreement(candidate.image(), candidate.rate(), plans, null, why);
+                }
+                var refusals = new ArrayList<String>();
+                for (Port port : obstacle.scope == Scope.EVERY_MEMORY ? List.<Port>of() : ports) {
+                    var own = new ArrayList<Plan>();
+                    DeviceMemory memory = port.memory().orElse(null);
+                    if (memory != null && inMemoryOf(port, memory, candidate.image(), own, refusals)) {
+                        String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
+                        return new Agreement(
+                                candidate.image(),
+                                candidate.rate(),
+                                own,
+                                memory,
+                                why + "\n  " + memory.name() + ", since no heap suits: " + obstacle.reason);
+                    }
+                }
+                if (!refusals.isEmpty()) {
+                    obstacle = new Obstacle(
+                            obstacle.reason + "; " + String.join("; ", refusals),
+                            cenalloc.heaps().isEmpty()
+                                    ? obstacle.remedy
+                                    : "copy between two buffers, or leave one of the devices out",
+                            obstacle.scope);
                 }
                 rejected.add(new ImageRejection(candidate.image(), candidate.rate(), plans, obstacle.reason));
                 remedy = remedy.isEmpty() ? obstacle.remedy : remedy;
-                if (!obstacle.ofEverySize && place + 1 < sizes.size()) {
+                if (obstacle.scope == Scope.THIS_SIZE && place + 1 < sizes.size()) {
                     smaller.add(sizes);
                 }
             }
@@ -184,7 +217,7 @@ final class Negotiation {
     /** Plans each buffer of an image; empty if each has a heap. */
     private Optional<Obstacle> plan(Image image, List<Plan> plans) throws CenallocException {
         if (image.width() > LARGEST || image.height() > LARGEST) {
-            return Optional.of(new Obstacle("no device limits the size", "request a size", true));
+            return Optional.of(new Obstacle("no device limits the size", "request a size", Scope.EVERY_MEMORY));
         }
         int buffers = image.format().buffers();
         for (int buffer = 0; buffer < buffers; buffer++) {
@@ -196,7 +229,7 @@ final class Negotiation {
                 return Optional.of(new Obstacle(
                         String.valueOf(e.getMessage()),
                         "request another format or size, or let a device convert",
-                        image.modifier() != Image.LINEAR));
+                        image.modifier() == Image.LINEAR ? Scope.THIS_SIZE : Scope.EVERY_MEMORY));
             }
             Obstacle obstacle = plan(least, plans).orElse(null);
             if (obstacle != null) {
@@ -204,9 +237,7 @@ final class Negotiation {
                         buffers == 1
                                 ? obstacle
                                 : new Obstacle(
-                                        "buffer " + buffer + ": " + obstacle.reason,
-                                        obstacle.remedy,
-                                        obstacle.ofEverySize));
+                                        "buffer " + buffer + ": " + obstacle.reason, obstacle.remedy, obstacle.scope));
             }
         }
         return Optional.empty();
@@ -225,8 +256,10 @@ final class Negotiation {
                     }
                     String who = e.reason().startsWith(port.name()) ? "" : port.name() + " refuses: ";
                     // A device that refused every heap may take a smaller buffer by luck: its pages lie in a row.
-                    return Optional.of(
-                            new Obstacle(who + e.reason(), e.remedy(), e instanceof NoSuitableHeapException));
+                    return Optional.of(new Obstacle(
+                            who + e.reason(),
+                            e.remedy(),
+                            e instanceof NoSuitableHeapException ? Scope.EVERY_SIZE : Scope.THIS_SIZE));
                 }
             }
             Plan plan = cenalloc.plan(Demand.ofImage(layout.image(), layout.buffer()), List.copyOf(devices));
@@ -240,6 +273,68 @@ final class Negotiation {
         return Optional.of(new Obstacle(
                 "the devices ask for another layout in each of " + ROUNDS + " rounds, at last for " + layout,
                 "state the constraints of one of the devices"));
+    }
+
+    /** Plans each buffer of an image in a device's own memory. Tells what is against it, if something is. */
+    private boolean inMemoryOf(Port owner, DeviceMemory memory, Image image, List<Plan> plans, List<String> refusals)
+            throws CenallocException {
+        try {
+            for (int buffer = 0; buffer < image.format().buffers(); buffer++) {
+                Plan plan = inMemoryOf(
+                        owner,
+                        memory,
+                        Demand.ofImage(image, buffer).layout(Constraints.NONE).orElseThrow());
+                if (plan.candidates().isEmpty()) {
+                    String why = plan.conflict()
+                            .filter(conflict -> !conflict.statements().isEmpty())
+                            .map(Conflict::toString)
+                            .orElseGet(() -> plan.rejected().getFirst().reason());
+                    refusals.add("not " + memory.name() + " (" + why + ")");
+                    return false;
+                }
+                plans.add(plan);
+            }
+            return true;
+        } catch (CenallocException e) {
+            if (isOutOfReach(e)) {
+                throw e;
+            }
+            refusals.add("not " + memory.name() + " (" + e.reason() + ")");
+        } catch (IllegalArgumentException e) {
+            // It is not linear, or too large.
+            refusals.add("not " + memory.name() + " (" + e.getMessage() + ")");
+        }
+        return false;
+    }
+
+    private Plan inMemoryOf(Port owner, DeviceMemory memory, Layout least) throws CenallocException {
+        Layout layout = least;
+        Plan plan;
+        int round = 0;
+        do {
+            Set<Device> devices = new LinkedHashSet<>();
+            Heap heap;
+            try (DeviceMemory.Offer offer = memory.offer(layout, OFFERED)) {
+                heap = offer.heap();
+                for (Port port : ports) {
+                    devices.add(port == owner ? offer.device() : port.device(layout, offer));
+                }
+            }
+            plan = Plan.of(Demand.ofImage(layout.image(), layout.buffer()), List.copyOf(devices), List.of(heap));
+            Layout wanted = plan.layout().orElse(layout);
+            if (wanted.equals(layout)) {
+                return plan;
+            }
+            layout = wanted;
+            round++;
+        } while (round < ROUNDS);
+        throw new CenallocException(
+                Errno.EINVAL,
+                "negotiate",
+                null,
+                -1,
+                "the devices ask for another layout in each of " + ROUNDS + " rounds, at last for " + layout,
+                "state the constraints of one of the devices");
     }
 
     /** Whether the device cannot be reached, whatever it is asked for. */
@@ -263,6 +358,6 @@ final class Negotiation {
                 .map(Conflict::statements)
                 .anyMatch(statements -> !statements.isEmpty()
                         && statements.stream().map(Statement::field).allMatch(OF_EVERY_SIZE::contains));
-        return new Obstacle(reason, cenalloc.remedy(plan), ofEverySize);
+        return new Obstacle(reason, cenalloc.remedy(plan), ofEverySize ? Scope.EVERY_SIZE : Scope.THIS_SIZE);
     }
 }

@@ -10,8 +10,10 @@ import dev.cenalloc.stream.Overlap.Kind;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One end of a stream of images at a device: the images that it gives or takes, and the memory that it needs for them.
@@ -34,6 +36,18 @@ public final class Port {
          *     reached: the negotiation ends
          */
         Device device(Layout layout) throws CenallocException;
+
+        /**
+         * {@return the device, with its constraints for such a layout in another device's own memory} A device that can
+         * be offered the buffers is offered them. Another one has the same constraints as for any memory.
+         *
+         * @param layout where the image lies in each buffer
+         * @param offer the buffers
+         * @throws CenallocException as {@link #device(Layout)}
+         */
+        default Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
+            return device(layout);
+        }
     }
 
     private final String name;
@@ -42,12 +56,19 @@ public final class Port {
     private final List<String> otherFormats;
 
     private final Terms terms;
+    private final @Nullable DeviceMemory memory;
 
-    private Port(String name, List<ImageRange> images, List<String> otherFormats, Terms terms) {
+    private Port(
+            String name,
+            List<ImageRange> images,
+            List<String> otherFormats,
+            Terms terms,
+            @Nullable DeviceMemory memory) {
         this.name = Objects.requireNonNull(name, "name");
         this.images = List.copyOf(Objects.requireNonNull(images, "images"));
         this.otherFormats = List.copyOf(Objects.requireNonNull(otherFormats, "otherFormats"));
         this.terms = Objects.requireNonNull(terms, "terms");
+        this.memory = memory;
     }
 
     /**
@@ -68,7 +89,16 @@ public final class Port {
      * @param terms asked for the device during a negotiation
      */
     public static Port of(String name, List<ImageRange> images, Terms terms) {
-        return new Port(name, images, List.of(), terms);
+        return new Port(name, images, List.of(), terms, null);
+    }
+
+    /**
+     * {@return this port, of a device that has memory of its own, too} A negotiation uses it if no heap suits.
+     *
+     * @param own the memory
+     */
+    public Port withMemory(DeviceMemory own) {
+        return new Port(name, images, otherFormats, terms, Objects.requireNonNull(own, "own"));
     }
 
     /**
@@ -78,7 +108,7 @@ public final class Port {
      * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
      */
     public Port withOtherFormats(List<String> others) {
-        return new Port(name, images, others, terms);
+        return new Port(name, images, others, terms, memory);
     }
 
     /** {@return what explanations call the device} */
@@ -107,7 +137,7 @@ public final class Port {
     /** This port with the images of one format only. */
     Port only(PixelFormat format) {
         return new Port(
-                name, images.stream().filter(range -> range.format() == format).toList(), List.of(), terms);
+                name, images.stream().filter(range -> range.format() == format).toList(), List.of(), terms, memory);
     }
 
     /**
@@ -118,6 +148,16 @@ public final class Port {
      */
     public Device device(Layout layout) throws CenallocException {
         return terms.device(Objects.requireNonNull(layout, "layout"));
+    }
+
+    /** The device, with its constraints for a layout in another device's own memory. */
+    Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
+        return terms.device(layout, offer);
+    }
+
+    /** {@return the device's own memory; empty if it has none that it exports} */
+    public Optional<DeviceMemory> memory() {
+        return Optional.ofNullable(memory);
     }
 
     /** {@return the name and the first formats; {@link #images} has all} */

@@ -42,7 +42,9 @@ public final class Ring implements AutoCloseable {
     }
 
     /**
-     * Allocates buffers that suit all devices of an agreement. Blocks while the kernel finds and clears the memory.
+     * Allocates buffers that suit all devices of an agreement. Blocks while the kernel finds and clears the memory. If
+     * the agreement is on {@linkplain Agreement#memory() the memory of a device}, that device allocates them, perhaps
+     * more than {@code count}.
      *
      * @param cenalloc whose heaps the memory comes from
      * @param agreement which images, for which devices
@@ -54,6 +56,9 @@ public final class Ring implements AutoCloseable {
     public static Ring allocate(Cenalloc cenalloc, Agreement agreement, int count) throws CenallocException {
         Objects.requireNonNull(cenalloc, "cenalloc");
         checkCount(count);
+        if (agreement.memory().isPresent()) {
+            return agreement.memory().get().allocate(agreement, count);
+        }
         Image image = agreement.image();
         var frames = new ArrayList<List<SharedBuffer>>();
         var ring = new Ring(agreement, frames);

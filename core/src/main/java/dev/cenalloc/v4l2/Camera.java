@@ -8,9 +8,11 @@ import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.v4l2.StreamParameters;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
@@ -120,16 +122,29 @@ public final class Camera implements AutoCloseable {
     }
 
     /**
-     * {@return the port at which it gives images, in memory of the heaps} Reads formats, sizes and rates, and changes
-     * nothing. In a negotiation, memory is offered to the camera, with the node that is open; while it streams or lends
-     * its own memory, nothing can be tried, and nothing is known of the memory.
+     * {@return the port at which it gives images, in memory of the heaps, or if none suits, of its own} Reads formats,
+     * sizes and rates, and changes nothing. In a negotiation, memory is offered to the camera, with the node that is
+     * open; while it streams or lends its own memory, nothing can be tried, and nothing is known of the memory.
      *
      * @throws IllegalStateException if closed
      * @throws DeviceGoneException ENODEV: it was unplugged
      * @throws CenallocException with the errno of the driver
      */
     public Port port() throws CenallocException {
-        return device.port(false);
+        return device.port(false).withMemory(new CameraMemory(this));
+    }
+
+    DeviceMemory.Offer offer(String memory, Layout layout, int count) throws CenallocException {
+        return device.offer(memory, layout, count);
+    }
+
+    /** Configures it for an agreement on its own memory, if need be, and lends that. */
+    Ring lendFor(Agreement agreement, int count) throws CenallocException {
+        device.requireOpen();
+        if (!frames.isConfiguredFor(agreement)) {
+            configure(agreement);
+        }
+        return lend(agreement, Math.min(count, FrameQueue.MOST_FRAMES));
     }
 
     /**
@@ -156,6 +171,9 @@ public final class Camera implements AutoCloseable {
      */
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
+        if (frames.isLendingFor(agreement)) {
+            return; // it was configured when it lent its memory
+        }
         frames.configure(agreement);
         rate = agreement.rate(); // until the driver tells another
         rate = StreamParameters.setRate(device.video(), frames.queue(), agreement.rate())
@@ -186,7 +204,8 @@ public final class Camera implements AutoCloseable {
      * Uses the buffers of a ring, in place of those that it had. It uses them until it is configured anew, gets
      * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
-     * @param ring of an agreement on the images that it is configured for; it stays the caller's
+     * @param ring of an agreement on the images that it is configured for; it stays the caller's. The ring that it lends
+     *     is in use already
      * @throws IllegalArgumentException if the ring is for other images
      * @throws IllegalStateException if it streams, is not configured or is closed; if the ring is closed
      * @throws DeviceGoneException ENODEV: it was unplugged

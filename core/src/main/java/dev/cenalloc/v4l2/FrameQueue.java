@@ -33,7 +33,7 @@ final class FrameQueue {
     static final int MOST_DAMAGED = 100;
 
     /** VIDEO_MAX_FRAME of videodev2.h: as many as most drivers have. */
-    private static final int MOST_FRAMES = 32;
+    static final int MOST_FRAMES = 32;
 
     /** Longer than anybody waits; as nanoseconds it can be added to a time. */
     private static final Duration LONGEST = Duration.ofDays(20);
@@ -42,6 +42,7 @@ final class FrameQueue {
     private final VideoQueue queue;
 
     private @Nullable Image image;
+    private @Nullable Agreement configured;
     private @Nullable Ring ring;
     private VideoFrame[] frames = {};
     private int lent;
@@ -117,6 +118,7 @@ final class FrameQueue {
             throw new FormatChangedException("VIDIOC_S_FMT", video.node().path(), changed.get());
         }
         image = agreement.image();
+        configured = agreement;
     }
 
     /** Checks, before anything is changed, that the queue can work on a ring. */
@@ -148,7 +150,21 @@ final class FrameQueue {
         }
     }
 
+    /** Whether the format was set for this agreement. */
+    boolean isConfiguredFor(Agreement agreement) {
+        return queue.state() != State.BLANK && configured == agreement;
+    }
+
+    /** Whether it lends the driver's memory for this agreement. */
+    boolean isLendingFor(Agreement agreement) {
+        return queue.isLending() && isConfiguredFor(agreement);
+    }
+
     void use(Ring other) throws CenallocException {
+        if (other == ring && queue.isLending()) {
+            requireStopped();
+            return;
+        }
         check(other);
         try {
             queue.use(IntStream.range(0, other.size()).mapToObj(other::buffers).toList());

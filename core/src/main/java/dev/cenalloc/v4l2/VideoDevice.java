@@ -10,10 +10,12 @@ import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.Trial;
 import dev.cenalloc.node.v4l2.V4l2Importer;
+import dev.cenalloc.node.v4l2.V4l2Offer;
 import dev.cenalloc.node.v4l2.VideoNode;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.node.v4l2.VideoQueue.State;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Port;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -25,12 +27,14 @@ import java.util.Objects;
  * is. For one thread at a time.
  */
 final class VideoDevice implements AutoCloseable {
+    private final Cenalloc cenalloc;
     private final VideoNode video;
     private final Trial trial;
     private final List<FrameQueue> queues = new ArrayList<>();
     private boolean closed;
 
-    private VideoDevice(VideoNode video, Trial trial) {
+    private VideoDevice(Cenalloc cenalloc, VideoNode video, Trial trial) {
+        this.cenalloc = cenalloc;
         this.video = video;
         this.trial = trial;
     }
@@ -49,7 +53,7 @@ final class VideoDevice implements AutoCloseable {
                         video.name() + " is " + video.kind() + "; wanted is " + wanted,
                         "give another node");
             }
-            var device = new VideoDevice(video, new Trial(cenalloc, node, video.number(), video.name()));
+            var device = new VideoDevice(cenalloc, video, new Trial(cenalloc, node, video.number(), video.name()));
             usable = true;
             return device;
         } finally {
@@ -93,7 +97,7 @@ final class VideoDevice implements AutoCloseable {
      * @param output whether it is the one that takes images
      */
     Port port(boolean output) throws CenallocException {
-        return Port.of(name(), images(output), layout -> trial.device(layout, this::importer))
+        return Port.of(name(), images(output), trial.terms(this::importer))
                 .withOtherFormats(video.otherFormats(output));
     }
 
@@ -116,6 +120,17 @@ final class VideoDevice implements AutoCloseable {
 
     /** For a trial, between streams: the queues take their buffers again when they are started. */
     private Importer importer() throws CenallocException {
+        rest();
+        return V4l2Importer.on(video);
+    }
+
+    /** Buffers of the driver's own memory, between streams. */
+    DeviceMemory.Offer offer(String memory, Layout layout, int count) throws CenallocException {
+        rest();
+        return V4l2Offer.of(cenalloc, video, memory, layout, count);
+    }
+
+    private void rest() throws CenallocException {
         requireOpen();
         if (queues.stream()
                 .map(FrameQueue::queue)
@@ -129,7 +144,6 @@ final class VideoDevice implements AutoCloseable {
                     "negotiate before");
         }
         queues.forEach(queue -> queue.queue().rest());
-        return V4l2Importer.on(video);
     }
 
     /** Waits for events of the node. */

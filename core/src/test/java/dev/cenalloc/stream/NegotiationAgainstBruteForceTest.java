@@ -234,12 +234,12 @@ class NegotiationAgainstBruteForceTest {
                     .count();
             ranks.put(picture, rank);
         }
-        left.sort(Comparator.<Picture>comparingInt(ranks::get)
+        left.sort(Comparator.<Picture>comparingInt(picture -> ranks.getOrDefault(picture, 0))
                 .thenComparingInt(picture -> -quality(picture, 0))
                 .thenComparingInt(picture -> quality(picture, 1))
                 .thenComparingInt(picture -> place(producer, range -> range.format() == picture.format))
                 .thenComparing(picture -> picture.modifier != Image.LINEAR));
-        left.removeIf(picture -> ranks.get(picture) >= 12);
+        left.removeIf(picture -> ranks.getOrDefault(picture, 0) >= 12);
         return left;
     }
 

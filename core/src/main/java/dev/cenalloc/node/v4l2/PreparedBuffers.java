@@ -2,7 +2,10 @@ package dev.cenalloc.node.v4l2;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
+import dev.cenalloc.bindings.v4l2.v4l2_exportbuffer;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_plane;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
@@ -55,6 +58,37 @@ final class PreparedBuffers implements AutoCloseable {
             prepared.frames.add(empty(type, v4l2_h.V4L2_MEMORY_MMAP(), i, planes));
         }
         return prepared;
+    }
+
+    /**
+     * A dma-buf of memory that the driver allocated.
+     *
+     * @return a descriptor that the caller closes
+     * @throws CenallocException EINVAL, ENOTTY if the driver does not export it; else with its errno
+     */
+    static int export(VideoNode video, BufferType type, int frame, int buffer) throws CenallocException {
+        DeviceNode node = video.node();
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment export = v4l2_exportbuffer.allocate(call);
+            v4l2_exportbuffer.type(export, type.code());
+            v4l2_exportbuffer.index(export, frame);
+            v4l2_exportbuffer.plane(export, buffer);
+            v4l2_exportbuffer.flags(export, Linux.O_RDWR | Linux.O_CLOEXEC);
+            int result = node.tryIoctl(v4l2_h.VIDIOC_EXPBUF(), export);
+            if (result == -Errno.EINVAL || result == -Errno.ENOTTY) {
+                throw new CenallocException(
+                        -result,
+                        "VIDIOC_EXPBUF",
+                        node.path(),
+                        -1,
+                        video.name() + " does not give its memory to others",
+                        "use memory from heaps");
+            }
+            if (result < 0) {
+                throw node.failure(-result, "VIDIOC_EXPBUF");
+            }
+            return v4l2_exportbuffer.fd(export);
+        }
     }
 
     private void add(BufferType type, VideoFormat format, List<DmaBuf> buffers) {

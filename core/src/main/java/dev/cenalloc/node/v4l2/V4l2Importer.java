@@ -71,7 +71,7 @@ public final class V4l2Importer implements Importer {
     }
 
     /** Of a node that is open, without buffers at this moment. It stays open when the importer is closed. */
-    public static Importer on(VideoNode video) {
+    public static V4l2Importer on(VideoNode video) {
         return new V4l2Importer(video, false);
     }
 
@@ -256,6 +256,13 @@ public final class V4l2Importer implements Importer {
                     unreleased.add(queue.type());
                 }
             }
+        }
+    }
+
+    /** Takes back what the driver allocated for a queue. */
+    void takeBack(BufferType type) {
+        if (PreparedBuffers.release(file, type, v4l2_h.V4L2_MEMORY_MMAP()) < 0) {
+            unreleased.add(type);
         }
     }
 

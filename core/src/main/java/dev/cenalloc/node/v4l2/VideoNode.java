@@ -138,7 +138,7 @@ public final class VideoNode implements AutoCloseable {
         return types;
     }
 
-    private Optional<BufferType> type(boolean output) {
+    Optional<BufferType> type(boolean output) {
         return types.stream().filter(type -> type.isOutput() == output).findFirst();
     }
 

@@ -3,10 +3,8 @@ package dev.cenalloc.node.v4l2;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.v4l2.timeval;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
-import dev.cenalloc.bindings.v4l2.v4l2_exportbuffer;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_plane;
 import dev.cenalloc.image.Image;
@@ -279,27 +277,7 @@ public final class VideoQueue {
      * @throws CenallocException EINVAL if the driver does not export it; else with its errno
      */
     public int export(int frame, int buffer) throws CenallocException {
-        try (Arena call = Arena.ofConfined()) {
-            MemorySegment export = v4l2_exportbuffer.allocate(call);
-            v4l2_exportbuffer.type(export, type.code());
-            v4l2_exportbuffer.index(export, frame);
-            v4l2_exportbuffer.plane(export, buffer);
-            v4l2_exportbuffer.flags(export, Linux.O_RDWR | Linux.O_CLOEXEC);
-            int result = node.tryIoctl(v4l2_h.VIDIOC_EXPBUF(), export);
-            if (result == -Errno.EINVAL || result == -Errno.ENOTTY) {
-                throw new CenallocException(
-                        -result,
-                        "VIDIOC_EXPBUF",
-                        node.path(),
-                        -1,
-                        video.name() + " does not give its memory to others",
-                        "use memory from heaps");
-            }
-            if (result < 0) {
-                throw node.failure(-result, "VIDIOC_EXPBUF");
-            }
-            return v4l2_exportbuffer.fd(export);
-        }
+        return PreparedBuffers.export(video, type, frame, buffer);
     }
 
     /** Whether the buffers are the driver's own. */

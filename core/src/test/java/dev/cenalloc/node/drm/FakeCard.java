@@ -9,6 +9,7 @@ import dev.cenalloc.bindings.drm.drm_get_cap;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_card_res;
 import dev.cenalloc.bindings.drm.drm_mode_create_blob;
+import dev.cenalloc.bindings.drm.drm_mode_create_dumb;
 import dev.cenalloc.bindings.drm.drm_mode_destroy_blob;
 import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
 import dev.cenalloc.bindings.drm.drm_mode_get_blob;
@@ -102,6 +103,8 @@ public final class FakeCard implements FakeKernel.Device {
     public String absurd = "";
 
     private int questions;
+    /** Whether it allocates memory itself. */
+    public boolean hasDumbBuffers = true;
     /** Another program, which controls the display. */
     public boolean isControlled;
     /** What a test of a commit gives. */
@@ -242,6 +245,25 @@ public final class FakeCard implements FakeKernel.Device {
             }
             objects.put(++numbers, kernel.sizeOf(buffer));
             drm_prime_handle.handle(argument, numbers);
+            return 0;
+        }
+        if (request == drm_h.DRM_IOCTL_MODE_CREATE_DUMB()) {
+            if (!hasDumbBuffers) {
+                return -Errno.ENOSYS;
+            }
+            long pitch = (long) drm_mode_create_dumb.width(argument) * drm_mode_create_dumb.bpp(argument) / Byte.SIZE;
+            long size = pitch * drm_mode_create_dumb.height(argument);
+            objects.put(++numbers, size);
+            drm_mode_create_dumb.handle(argument, numbers);
+            drm_mode_create_dumb.size(argument, size);
+            return 0;
+        }
+        if (request == drm_h.DRM_IOCTL_PRIME_HANDLE_TO_FD()) {
+            Long size = objects.get(drm_prime_handle.handle(argument));
+            if (size == null) {
+                return -Errno.ENOENT;
+            }
+            drm_prime_handle.fd(argument, kernel.foreignDmaBuf("drm", size, false));
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_ADDFB2()) {
