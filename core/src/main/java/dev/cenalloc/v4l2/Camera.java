@@ -8,7 +8,6 @@ import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
-import dev.cenalloc.node.v4l2.StreamParameters;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
@@ -50,7 +49,6 @@ public final class Camera implements AutoCloseable {
     private final Cenalloc cenalloc;
     private final VideoDevice device;
     private final FrameQueue frames;
-    private @Nullable FrameRate rate;
     private @Nullable Ring own;
 
     private Camera(Cenalloc cenalloc, VideoDevice device) {
@@ -157,9 +155,7 @@ public final class Camera implements AutoCloseable {
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
         frames.configure(agreement);
-        rate = agreement.rate(); // until the driver tells another
-        rate = StreamParameters.setRate(device.video(), frames.queue(), agreement.rate())
-                .orElse(agreement.rate());
+        frames.queue().setRate(agreement.rate());
         closeOwn();
     }
 
@@ -178,8 +174,7 @@ public final class Camera implements AutoCloseable {
      * @throws IllegalStateException if it is not configured
      */
     public FrameRate rate() {
-        Image _ = frames.image();
-        return Objects.requireNonNull(rate);
+        return frames.rate();
     }
 
     /**

@@ -59,10 +59,6 @@ final class VideoDevice implements AutoCloseable {
         }
     }
 
-    VideoNode video() {
-        return video;
-    }
-
     String name() {
         return video.name();
     }
