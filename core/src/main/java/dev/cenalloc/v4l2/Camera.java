@@ -257,7 +257,8 @@ public final class Camera implements AutoCloseable {
 
     /**
      * Waits for the next frame. Damaged frames are passed over, unless {@link #acceptDamaged} says otherwise. Blocks,
-     * and pins the carrier of a virtual thread meanwhile. The stream goes on if this throws, if nothing else is said.
+     * and pins the carrier of a virtual thread meanwhile. If it throws, the stream still runs and this can be called
+     * again, unless the list of exceptions says otherwise.
      *
      * @param timeout how long to wait at most, positive, in steps of a millisecond
      * @return a frame, borrowed: the caller closes it, so that the camera fills it again
