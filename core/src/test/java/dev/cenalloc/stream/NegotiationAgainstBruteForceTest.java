@@ -253,7 +253,7 @@ class NegotiationAgainstBruteForceTest {
     }
 
     /** How many it takes to conflict, the request included. */
-    private static int smallestClash(Case one) {
+    private static int smallestConflict(Case one) {
         int smallest = Integer.MAX_VALUE;
         for (int chosen = 1; chosen < 1 << one.ports.size(); chosen++) {
             var few = new ArrayList<Port>();
@@ -424,7 +424,7 @@ class NegotiationAgainstBruteForceTest {
         int afterOthers = 0;
         int smaller = 0;
         int withoutMemory = 0;
-        int clashed = 0;
+        int conflicted = 0;
         try (var cenalloc = kernel.open()) {
             for (int i = 0; i < 500; i++) {
                 Case one = random(random);
@@ -465,12 +465,12 @@ class NegotiationAgainstBruteForceTest {
                     assertEquals(kinds(candidates), kinds(rejected), () -> one + "\n" + e);
                     check(one, e.conflict().orElse(null), candidates.isEmpty());
                     withoutMemory += candidates.isEmpty() ? 0 : 1;
-                    clashed += candidates.isEmpty() ? 1 : 0;
+                    conflicted += candidates.isEmpty() ? 1 : 0;
                 }
             }
         }
-        String counts = agreed + ", " + afterOthers + ", " + smaller + ", " + withoutMemory + ", " + clashed;
-        assertTrue(agreed > 100 && afterOthers > 10 && smaller > 0 && withoutMemory > 25 && clashed > 100, counts);
+        String counts = agreed + ", " + afterOthers + ", " + smaller + ", " + withoutMemory + ", " + conflicted;
+        assertTrue(agreed > 100 && afterOthers > 10 && smaller > 0 && withoutMemory > 25 && conflicted > 100, counts);
     }
 
     private static Set<List<Object>> kinds(List<Picture> pictures) {
@@ -492,7 +492,7 @@ class NegotiationAgainstBruteForceTest {
         ImageRequest request = conflict.request().orElse(ImageRequest.ANY);
         assertTrue(conflict(request, conflict.ports()), () -> one + "\n" + conflict);
         assertEquals(
-                smallestClash(one),
+                smallestConflict(one),
                 conflict.ports().size() + (conflict.request().isPresent() ? 1 : 0),
                 () -> one + "\n" + conflict);
         assertEquals(aspect(request, conflict.ports()), conflict.aspect(), () -> one + "\n" + conflict);
