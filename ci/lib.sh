@@ -49,7 +49,8 @@ is_built() (
         [ -z "$(find "${sources[@]}" -newer "target/built-$1" -print -quit)" ]
 )
 
-# package SCOPE ARGUMENT...: packages with Maven, which writes to BUILD_LOG, and notes that it is as new as the sources were when it began.
+# package SCOPE ARGUMENT...: packages with Maven, which writes to BUILD_LOG, and notes that it is as new as the sources were
+# when it began.
 package() {
     local began scope=$1
     shift

@@ -178,8 +178,7 @@ class DevicesTest {
         assertEquals(6, e.seen().size());
         String message = e.getMessage();
         assertTrue(
-                message.startsWith(
-                        "no camera 'nosuch' can be used. Found: uvcvideo usb-2 (/dev/video0), it has no "),
+                message.startsWith("no camera 'nosuch' can be used. Found: uvcvideo usb-2 (/dev/video0), it has no "),
                 message);
         assertTrue(message.contains("out platform:out (/dev/video1), an output; "), message);
         assertTrue(message.contains("fake platform:fake (/dev/video2), a converter; "), message);

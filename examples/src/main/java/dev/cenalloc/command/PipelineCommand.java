@@ -64,8 +64,9 @@ final class PipelineCommand implements Callable<Integer> {
         @Option(
                 names = "--seconds",
                 paramLabel = "<seconds>",
-                description = "How long to show and measure, in place of a number of frames, at least 1. Some frames are"
-                        + " shown before, to start.")
+                description =
+                        "How long to show and measure, in place of a number of frames, at least 1. Some frames are"
+                                + " shown before, to start.")
         private @Nullable Integer seconds;
 
         boolean isEnough() {
@@ -81,7 +82,9 @@ final class PipelineCommand implements Callable<Integer> {
         }
 
         long nanos() {
-            return seconds == null ? Long.MAX_VALUE : Duration.ofSeconds(seconds).toNanos();
+            return seconds == null
+                    ? Long.MAX_VALUE
+                    : Duration.ofSeconds(seconds).toNanos();
         }
 
         @Override
@@ -139,7 +142,8 @@ final class PipelineCommand implements Callable<Integer> {
             throw new ParameterException(command, "--frames needs at least 2, and --seconds at least 1");
         }
         if (memory == Pipeline.Memory.CAMERA && heap != null) {
-            throw new ParameterException(command, "--heap cannot be given with --memory camera: the camera's driver allocates then");
+            throw new ParameterException(
+                    command, "--heap cannot be given with --memory camera: the camera's driver allocates then");
         }
         checkWritable(command);
         var request = new Pipeline.Request(
