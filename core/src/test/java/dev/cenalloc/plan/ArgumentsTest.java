@@ -82,7 +82,7 @@ class ArgumentsTest {
                     .entrySet()) {
                 for (Executable call : refused.getValue()) {
                     var e = assertThrows(IllegalArgumentException.class, call);
-                    assertTrue(e.getMessage().startsWith(refused.getKey() + " must "), e::toString);
+                    assertTrue(String.valueOf(e.getMessage()).startsWith(refused.getKey() + " must "), e::toString);
                 }
             }
         }
