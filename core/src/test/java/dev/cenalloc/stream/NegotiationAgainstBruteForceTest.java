@@ -239,7 +239,7 @@ class NegotiationAgainstBruteForceTest {
                 .thenComparingInt(picture -> quality(picture, 1))
                 .thenComparingInt(picture -> place(producer, range -> range.format() == picture.format))
                 .thenComparing(picture -> picture.modifier != Image.LINEAR));
-        left.removeIf(picture -> ranks.get(picture) >= 12);
+        left.removeIf(picture -> Objects.requireNonNull(ranks.get(picture)) >= 12);
         return left;
     }
 
