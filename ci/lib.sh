@@ -20,11 +20,12 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# heartbeat WHAT COMMAND...: runs a command that may be silent for long, and says every 20 seconds that it still runs.
+# heartbeat WHAT COMMAND...: runs a command that may be silent for long, and says every 20 seconds that it still runs; of
+# Maven, whose log is in the file BUILD_LOG, also at which module and step it is.
 heartbeat() {
     local what=$1 started=$SECONDS teller status=0
     shift
-    (while sleep 20; do say "$what: $((SECONDS - started)) s"; done) &
+    (while sleep 20; do say "$what$(maven_step): $((SECONDS - started)) s"; done) &
     teller=$!
     "$@" || status=$?
     kill "$teller" 2>/dev/null || true
@@ -32,31 +33,45 @@ heartbeat() {
     return "$status"
 }
 
-# Its time is that of the last build, or of the newest source in it.
-BUILT=$ROOT/target/built
-
-# Whether all is packaged, and no source has changed since. A directory's time tells of files that are gone.
-is_built() (
-    cd "$ROOT"
-    [ -e "$BUILT" ] && [ -e examples/target/cenalloc.jar ] &&
-        [ -z "$(find pom.xml */pom.xml */src ci/*/pom.xml ci/*/src -newer "$BUILT" -print -quit)" ]
-)
-
-# package ARGUMENT...: packages all modules with Maven, and notes that they are as new as the sources were when it began.
-package() {
-    local began
-    began=$(date +@%s)
-    "$ROOT/ci/mvn" -B -ntp "$@" package || return
-    mkdir -p "$ROOT/target"
-    touch -d "$began" "$BUILT"
+# maven_step: the last module and step in BUILD_LOG, such as " (cenalloc, compile)".
+maven_step() {
+    [ -n "${BUILD_LOG-}" ] || return 0
+    sed -n 's/^\[INFO\] --- [^ ]*:\([^ :]*\) .*@ \([^ ]*\) ---$/ (\2, \1)/p' "$BUILD_LOG" | tail -n 1
 }
 
-# build: what the other scripts run is there afterwards, and up to date. Runs no tests.
+# is_built SCOPE: whether everything ("all") or only the examples and what they use ("examples") is packaged, and no source
+# has changed since: the time of the file is that of the build. A directory's time tells of files that are gone.
+is_built() (
+    cd "$ROOT"
+    sources=(pom.xml {bindings,core,examples}/{pom.xml,src})
+    [ "$1" = examples ] || sources+=(ci/*/pom.xml ci/*/src)
+    [ -e "target/built-$1" ] && [ -e examples/target/cenalloc.jar ] &&
+        [ -z "$(find "${sources[@]}" -newer "target/built-$1" -print -quit)" ]
+)
+
+# package SCOPE ARGUMENT...: packages with Maven, which writes to BUILD_LOG, and notes that it is as new as the sources were
+# when it began.
+package() {
+    local began scope=$1
+    shift
+    began=$(date +@%s)
+    "$ROOT/ci/mvn" -B -ntp "$@" package >"$BUILD_LOG" 2>&1 || return
+    mkdir -p "$ROOT/target"
+    touch -d "$began" "$ROOT/target/built-$scope"
+}
+
+# build SCOPE: what the other scripts run is there afterwards, and up to date. Runs no tests. SCOPE: see is_built.
 build() {
+    local scope=$1 arguments=(-DskipTests -Dmaven.javadoc.skip) BUILD_LOG=$ROOT/target/build.log
     use_jdk
-    is_built && return
-    say "building"
-    heartbeat "building" package -q -DskipTests -Dmaven.javadoc.skip >&2
+    if is_built all || is_built "$scope"; then return; fi
+    [ "$scope" = all ] || arguments=(-pl "$scope" -am -Dmaven.test.skip -Dspotless.check.skip -Dmaven.javadoc.skip)
+    mkdir -p "$ROOT/target"
+    say "building with Maven, which takes about two minutes"
+    if ! heartbeat "building" package "$scope" "${arguments[@]}"; then
+        grep -E '^\[(ERROR|WARNING)\]' "$BUILD_LOG" | head -n 60 >&2 || true
+        fail "the build failed; its whole log is $BUILD_LOG"
+    fi
 }
 
 # counts FILE...: prints "PASSED FAILED SKIPPED", summed over JUnit's reports in XML.

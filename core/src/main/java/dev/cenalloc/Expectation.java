@@ -31,13 +31,14 @@ public final class Expectation {
      * {@return an expectation of devices by name}
      *
      * @param names the names of the devices, at least one
-     * @throws IllegalArgumentException if there is no name
+     * @throws IllegalArgumentException if there is no name, or a blank one
      */
     public static Expectation ofDevices(Collection<String> names) {
-        if (Objects.requireNonNull(names, "names").isEmpty()) {
-            throw new IllegalArgumentException("names must not be empty");
+        Set<String> devices = Set.copyOf(Objects.requireNonNull(names, "names"));
+        if (devices.isEmpty() || devices.stream().anyMatch(String::isBlank)) {
+            throw new IllegalArgumentException("names must name at least one device, none of them blank");
         }
-        return new Expectation(Set.copyOf(names), 0, false, false);
+        return new Expectation(devices, 0, false, false);
     }
 
     /**

@@ -129,9 +129,10 @@ final class Search {
     }
 
     private NoSuchDeviceException none() {
-        String sought =
-                which == null ? "there is no usable " + kind : "there is no usable " + kind + " '" + which + "'";
-        return none(null, sought + "; there is: " + (words.isEmpty() ? "no such node" : String.join("; ", words)));
+        String sought = which == null ? "no " + kind + " can be used" : "no " + kind + " '" + which + "' can be used";
+        String found =
+                words.isEmpty() ? "no " + (kind == Kind.DISPLAY ? "DRM" : "V4L2") + " node" : String.join("; ", words);
+        return none(null, sought + ". Found: " + found);
     }
 
     private NoSuchDeviceException none(@Nullable Path path, String what) {
@@ -142,8 +143,8 @@ final class Search {
                         : path != null
                                 ? "give the node of " + kind.words() + "; Devices.list tells which there are"
                                 : kind == Kind.DISPLAY
-                                        ? "connect a screen, load the display's driver, or name a display: one that is"
-                                                + " named may have only memory of its own"
+                                        ? "connect a screen, or load the display's driver; give the name of a display"
+                                                + " that can show only memory of its own"
                                         : "connect one, or load its driver; in a container, pass the node in";
         return new NoSuchDeviceException(kind, which, path, seen, what, remedy);
     }

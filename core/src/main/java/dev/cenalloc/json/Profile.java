@@ -56,9 +56,10 @@ public final class Profile {
      * {@return a profile without devices and uses}
      *
      * @param name its name in explanations, such as the name of its file
+     * @throws IllegalArgumentException if the name is blank
      */
     public static Profile empty(String name) {
-        return new Profile(Objects.requireNonNull(name, "name"), Map.of(), Map.of());
+        return new Profile(checked(name, "name"), Map.of(), Map.of());
     }
 
     /**
@@ -66,10 +67,11 @@ public final class Profile {
      *
      * @param name its name in explanations, such as the name of its file
      * @param json the text, at most 2<sup>20</sup> characters
+     * @throws IllegalArgumentException if the name is blank
      * @throws ConstraintsFormatException if it is not as described above
      */
     public static Profile read(String name, String json) throws ConstraintsFormatException {
-        return new Reader(Objects.requireNonNull(name, "name"), Objects.requireNonNull(json, "json")).read();
+        return new Reader(checked(name, "name"), Objects.requireNonNull(json, "json")).read();
     }
 
     /**
@@ -78,11 +80,12 @@ public final class Profile {
      *
      * @param name its name in explanations, such as the name of its file
      * @param json the text in UTF-8, at most 2<sup>20</sup> bytes
+     * @throws IllegalArgumentException if the name is blank
      * @throws ConstraintsFormatException if it is not as described above
      * @throws IOException as the stream throws it
      */
     public static Profile read(String name, InputStream json) throws IOException {
-        Objects.requireNonNull(name, "name");
+        checked(name, "name");
         return read(name, ConstraintsJson.text(Objects.requireNonNull(json, "json")));
     }
 
@@ -133,14 +136,21 @@ public final class Profile {
      *
      * @param use the name of the use
      * @param heaps the names of the heaps, at least one
-     * @throws IllegalArgumentException if there is no heap
+     * @throws IllegalArgumentException if the use is blank, or there is no heap
      */
     public Profile withUse(String use, List<String> heaps) {
-        Objects.requireNonNull(use, "use");
+        checked(use, "use");
         Objects.requireNonNull(heaps, "heaps");
         var more = new TreeMap<>(uses);
         more.put(use, checked(heaps));
         return new Profile(name, devices, more);
+    }
+
+    private static String checked(String name, String parameter) {
+        if (Objects.requireNonNull(name, parameter).isBlank()) {
+            throw new IllegalArgumentException(parameter + " must not be blank");
+        }
+        return name;
     }
 
     private static List<String> checked(List<String> heaps) {
@@ -262,6 +272,9 @@ public final class Profile {
                     throw refusal(parser, "more than " + Json.MOST_ENTRIES + " entries: leave some out");
                 }
                 String key = parser.currentName();
+                if (key.isBlank()) {
+                    throw refusal(parser, "the name of an entry must not be blank");
+                }
                 parser.nextToken();
                 entry.read(parser, key);
             }

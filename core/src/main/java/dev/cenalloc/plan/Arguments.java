@@ -19,6 +19,19 @@ final class Arguments {
         return List.copyOf(elements);
     }
 
+    /**
+     * A name that says something.
+     *
+     * @param parameter the name of the parameter
+     * @throws IllegalArgumentException if it is blank; the message names the parameter
+     */
+    static String name(String name, String parameter) {
+        if (Objects.requireNonNull(name, parameter).isBlank()) {
+            throw new IllegalArgumentException(parameter + " must not be blank");
+        }
+        return name;
+    }
+
     /** As {@link #copy}, without a copy. */
     static void checkElements(Collection<?> elements, String name) {
         Objects.requireNonNull(elements, name);

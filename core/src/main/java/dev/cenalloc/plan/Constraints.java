@@ -323,11 +323,12 @@ public final class Constraints {
      * {@return a copy that advises memory near one of these places}
      *
      * @param places names, such as {@code "numa0"}, at least one
+     * @throws IllegalArgumentException if there is no name, or a blank one
      */
     public Constraints near(Collection<String> places) {
         Arguments.checkElements(places, "places");
-        if (places.isEmpty()) {
-            throw new IllegalArgumentException("places must not be empty");
+        if (places.isEmpty() || places.stream().anyMatch(String::isBlank)) {
+            throw new IllegalArgumentException("places must name at least one place, none of them blank");
         }
         Set<String> both = Merging.intersection(near, Set.copyOf(places));
         return new Constraints(numbers, flags, heaps, highest, both, usage, unknown);

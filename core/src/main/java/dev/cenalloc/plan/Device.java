@@ -56,7 +56,7 @@ public final class Device {
             boolean iommu,
             boolean optional,
             Map<String, Constraints> uses) {
-        this.name = Objects.requireNonNull(name, "name");
+        this.name = Arguments.name(name, "name");
         this.use = use;
         this.alternatives = List.copyOf(alternatives);
         this.origin = Objects.requireNonNull(origin, "origin");
@@ -74,6 +74,7 @@ public final class Device {
      * @param name the name in explanations, such as {@code "vivid (camera)"}
      * @param constraints the memory that it can use
      * @param detail the source of the constraints, as text, such as {@code "its data sheet"}
+     * @throws IllegalArgumentException if the name is blank
      */
     public static Device of(String name, Constraints constraints, String detail) {
         return of(name, constraints, Origin.STATED, detail);
@@ -86,9 +87,10 @@ public final class Device {
      * @param constraints the memory that it can use
      * @param origin the kind of source of the constraints
      * @param detail the source, as text, such as the name of a profile
+     * @throws IllegalArgumentException if the name is blank
      */
     public static Device of(String name, Constraints constraints, Origin origin, String detail) {
-        Objects.requireNonNull(name, "name");
+        Arguments.name(name, "name");
         Objects.requireNonNull(constraints, "constraints");
         return new Device(name, "", List.of(constraints), origin, detail, false, false, Map.of());
     }
@@ -98,6 +100,7 @@ public final class Device {
      * memory may not suit it (RFC 1/4, a mask of zero).
      *
      * @param name the name in explanations
+     * @throws IllegalArgumentException if the name is blank
      */
     public static Device undeclared(String name) {
         return undeclared(name, "declares nothing");
@@ -108,6 +111,7 @@ public final class Device {
      *
      * @param name the name in explanations
      * @param detail why they are unknown, as text
+     * @throws IllegalArgumentException if the name is blank
      */
     public static Device undeclared(String name, String detail) {
         return new Device(name, "", List.of(), Origin.UNKNOWN, detail, false, false, Map.of());
@@ -193,10 +197,10 @@ public final class Device {
      * @param use the name of the use, such as {@code "scanout"}
      * @param plane the number of the plane, from 0
      * @param constraints the additional constraints
-     * @throws IllegalArgumentException if {@code plane} is negative
+     * @throws IllegalArgumentException if {@code plane} is negative, or {@code use} is blank
      */
     public Device withUse(String use, int plane, Constraints constraints) {
-        Objects.requireNonNull(use, "use");
+        Arguments.name(use, "use");
         Objects.requireNonNull(constraints, "constraints");
         if (plane < 0) {
             throw new IllegalArgumentException("planes are numbered from 0, not " + plane);

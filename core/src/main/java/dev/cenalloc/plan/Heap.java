@@ -36,11 +36,7 @@ public final class Heap {
     private final Set<String> substitutes;
 
     private Heap(String name, @Nullable Path path, HeapProperties properties, boolean accessible, Refusal refusal) {
-        Objects.requireNonNull(name, "name");
-        if (name.isBlank()) {
-            throw new IllegalArgumentException("name must not be blank");
-        }
-        this.name = name;
+        this.name = Arguments.name(name, "name");
         this.path = path;
         this.properties = Objects.requireNonNull(properties, "properties");
         this.accessible = accessible;

@@ -387,9 +387,10 @@ public final class HeapProperties {
      * {@return a copy with another value}
      *
      * @param where the place of the memory, such as {@code "numa0"}
+     * @throws IllegalArgumentException if it is blank
      */
     public HeapProperties withPlace(String where) {
-        Objects.requireNonNull(where, "where");
+        Arguments.name(where, "where");
         return with(copy -> copy.place = where);
     }
 
@@ -405,9 +406,13 @@ public final class HeapProperties {
      * {@return a copy with another value}
      *
      * @param heaps names of heaps whose memory this heap's memory can replace for any device
+     * @throws IllegalArgumentException if one is blank
      */
     public HeapProperties withSubstitutes(Set<String> heaps) {
         Set<String> names = Set.copyOf(Arguments.copy(heaps, "heaps"));
+        if (names.stream().anyMatch(String::isBlank)) {
+            throw new IllegalArgumentException("heaps must not have a blank name");
+        }
         return with(copy -> copy.substitutes = names);
     }
 

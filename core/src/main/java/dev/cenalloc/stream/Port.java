@@ -65,6 +65,9 @@ public final class Port {
             Terms terms,
             @Nullable DeviceMemory memory) {
         this.name = Objects.requireNonNull(name, "name");
+        if (name.isBlank()) {
+            throw new IllegalArgumentException("name must not be blank");
+        }
         this.images = List.copyOf(Objects.requireNonNull(images, "images"));
         this.otherFormats = List.copyOf(Objects.requireNonNull(otherFormats, "otherFormats"));
         this.terms = Objects.requireNonNull(terms, "terms");
@@ -87,6 +90,7 @@ public final class Port {
      * @param name what explanations call the device
      * @param images what it gives or takes, in its order of preference; without any, every negotiation fails
      * @param terms asked for the device during a negotiation
+     * @throws IllegalArgumentException if the name is blank
      */
     public static Port of(String name, List<ImageRange> images, Terms terms) {
         return new Port(name, images, List.of(), terms, null);

@@ -9,7 +9,6 @@ import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
-import dev.cenalloc.node.v4l2.StreamParameters;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.DeviceMemory;
@@ -52,7 +51,6 @@ public final class Camera implements AutoCloseable {
     private final Cenalloc cenalloc;
     private final VideoDevice device;
     private final FrameQueue frames;
-    private @Nullable FrameRate rate;
     private @Nullable Ring own;
 
     private Camera(Cenalloc cenalloc, VideoDevice device) {
@@ -175,9 +173,7 @@ public final class Camera implements AutoCloseable {
             return; // it was configured when it lent its memory
         }
         frames.configure(agreement);
-        rate = agreement.rate(); // until the driver tells another
-        rate = StreamParameters.setRate(device.video(), frames.queue(), agreement.rate())
-                .orElse(agreement.rate());
+        frames.queue().setRate(agreement.rate());
         closeOwn();
     }
 
@@ -196,8 +192,7 @@ public final class Camera implements AutoCloseable {
      * @throws IllegalStateException if it is not configured
      */
     public FrameRate rate() {
-        Image _ = frames.image();
-        return Objects.requireNonNull(rate);
+        return frames.rate();
     }
 
     /**
@@ -281,7 +276,8 @@ public final class Camera implements AutoCloseable {
 
     /**
      * Waits for the next frame. Damaged frames are passed over, unless {@link #acceptDamaged} says otherwise. Blocks,
-     * and pins the carrier of a virtual thread meanwhile. The stream goes on if this throws, if nothing else is said.
+     * and pins the carrier of a virtual thread meanwhile. If it throws, the stream still runs and this can be called
+     * again, unless the list of exceptions says otherwise.
      *
      * @param timeout how long to wait at most, positive, in steps of a millisecond
      * @return a frame, borrowed: the caller closes it, so that the camera fills it again

@@ -205,7 +205,8 @@ public final class Converter implements AutoCloseable {
 
     /**
      * Waits for the next converted frame, and gives frames that have been read back to their stream. Blocks, and pins
-     * the carrier of a virtual thread meanwhile. The stream goes on if this throws, if nothing else is said.
+     * the carrier of a virtual thread meanwhile. If it throws, the stream still runs and this can be called again,
+     * unless the list of exceptions says otherwise.
      *
      * @param timeout how long to wait at most, positive, in steps of a millisecond
      * @return a frame, borrowed: the caller closes it, so that the converter writes to it again

@@ -6,6 +6,7 @@ import dev.cenalloc.DmaBuf;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.v4l2.VideoNode;
@@ -101,6 +102,11 @@ final class FrameQueue {
 
     int lent() {
         return lent;
+    }
+
+    FrameRate rate() {
+        requireConfigured();
+        return queue.rate();
     }
 
     VideoQueue queue() {

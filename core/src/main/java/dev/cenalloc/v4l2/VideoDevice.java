@@ -63,10 +63,6 @@ final class VideoDevice implements AutoCloseable {
         }
     }
 
-    VideoNode video() {
-        return video;
-    }
-
     String name() {
         return video.name();
     }

@@ -8,7 +8,6 @@ import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
-import dev.cenalloc.node.v4l2.StreamParameters;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
@@ -16,8 +15,6 @@ import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A V4L2 device that shows images, such as a television output. Its node is open as long as this is; closed by the
@@ -31,7 +28,6 @@ import org.jspecify.annotations.Nullable;
 public final class VideoOutput implements AutoCloseable {
     private final VideoDevice device;
     private final FrameQueue frames;
-    private @Nullable FrameRate rate;
     /** Of the ring, so many frames were lent since the start; the others are empty still. */
     private int used;
     /** Frames that were lent since the start. */
@@ -95,9 +91,7 @@ public final class VideoOutput implements AutoCloseable {
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
         frames.configure(agreement);
-        rate = agreement.rate(); // until the driver tells another
-        rate = StreamParameters.setRate(device.video(), frames.queue(), agreement.rate())
-                .orElse(agreement.rate());
+        frames.queue().setRate(agreement.rate());
     }
 
     /**
@@ -115,8 +109,7 @@ public final class VideoOutput implements AutoCloseable {
      * @throws IllegalStateException if it is not configured
      */
     public FrameRate rate() {
-        Image _ = frames.image();
-        return Objects.requireNonNull(rate);
+        return frames.rate();
     }
 
     /**

@@ -132,8 +132,8 @@ class DevicesTest {
             var e = assertThrows(NoSuchDeviceException.class, () -> find(kind, null));
             assertEquals(Errno.ENODEV, e.errno());
             assertEquals(kind, e.kind());
-            assertTrue(
-                    e.getMessage().startsWith("there is no usable " + kind + "; there is: no such node"), e::toString);
+            String node = kind == Kind.DISPLAY ? "no DRM node" : "no V4L2 node";
+            assertTrue(e.getMessage().startsWith("no " + kind + " can be used. Found: " + node + " ("), e::toString);
             assertFalse(e.remedy().isEmpty());
         }
     }
@@ -178,8 +178,7 @@ class DevicesTest {
         assertEquals(6, e.seen().size());
         String message = e.getMessage();
         assertTrue(
-                message.startsWith(
-                        "there is no usable camera 'nosuch'; there is: uvcvideo usb-2 (/dev/video0), it has no "),
+                message.startsWith("no camera 'nosuch' can be used. Found: uvcvideo usb-2 (/dev/video0), it has no "),
                 message);
         assertTrue(message.contains("out platform:out (/dev/video1), an output; "), message);
         assertTrue(message.contains("fake platform:fake (/dev/video2), a converter; "), message);

@@ -144,9 +144,7 @@ class StreamFaultsDeviceTest {
             before.assertSame("after unbinding");
             try (var cenalloc = Cenalloc.open()) {
                 var none = assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc, "vivid-000"));
-                assertTrue(
-                        none.toString().contains("there is no usable camera 'vivid-000'; there is: vim2m"),
-                        none::toString);
+                assertTrue(none.toString().contains("no camera 'vivid-000' can be used. Found: vim2m"), none::toString);
                 var missing = assertThrows(CenallocException.class, () -> Camera.open(cenalloc, devices.camera()));
                 assertEquals(Errno.ENOENT, missing.errno());
             }

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What somebody knows of a board's devices, from a file. */
 class ProfileTest {
@@ -163,6 +164,17 @@ class ProfileTest {
             }
         }
         assertTrue(read > 0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"version\": 1, \"devices\": {\"\": {}}}",
+                "{\"version\": 1, \"devices\": {\" \": {}}}",
+                "{\"version\": 1, \"uses\": {\"\": [\"system\"]}}"
+            })
+    void namesAreNotBlank(String document) {
+        assertTrue(refused(document).reason().contains("must not be blank"));
     }
 
     @Test

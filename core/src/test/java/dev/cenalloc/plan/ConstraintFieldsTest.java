@@ -193,6 +193,7 @@ class ConstraintFieldsTest {
     void blankNamesAreRefused() {
         assertThrows(IllegalArgumentException.class, () -> NONE.onlyHeaps(List.of("system", "")));
         assertThrows(IllegalArgumentException.class, () -> NONE.near(List.of()));
+        assertThrows(IllegalArgumentException.class, () -> NONE.near(List.of("numa0", " ")));
     }
 
     @Test

@@ -232,7 +232,7 @@ class LayoutTest {
     }
 
     @Test
-    void offsetsClashWithALimitOfTheSize() throws Exception {
+    void offsetsConflictWithALimitOfTheSize() throws Exception {
         var kernel = new FakeKernel();
         kernel.heap("system", 1 << 30);
         try (var cenalloc = TestContext.open(kernel, Path.of("/dev/dma_heap"))) {
@@ -240,10 +240,10 @@ class LayoutTest {
                     Device.of("bystander", NONE.pitchAlignment(64), "test"),
                     Device.of("pages", NONE.offsetAlignment(1 << 20), "test"),
                     Device.of("small", NONE.maxSize(500_000), "test"));
-            Plan clash = cenalloc.plan(new Image(PixelFormat.NV12, 640, 480), devices);
+            Plan inVain = cenalloc.plan(new Image(PixelFormat.NV12, 640, 480), devices);
             assertEquals(
                     List.of("pages", "small"),
-                    clash.conflict().orElseThrow().statements().stream()
+                    inVain.conflict().orElseThrow().statements().stream()
                             .map(statement -> statement.device().name())
                             .toList());
             assertTrue(cenalloc.plan(460_800, devices).isSatisfiable(), "bytes have no planes");

@@ -392,20 +392,20 @@ class PlanAgainstBruteForceTest {
                 return;
             }
             List<Claim> all = Claim.of(one.devices);
-            Function<Collection<Claim>, Boolean> clash = clash(one, all);
+            Function<Collection<Claim>, Boolean> isConflict = isConflict(one, all);
             List<Claim> blamed = all.stream()
                     .filter(claim -> conflict.statements().contains(Statement.of(claim.device, claim.field)))
                     .toList();
             assertEquals(conflict.statements().size(), blamed.size(), () -> one + "\n" + plan);
-            assertTrue(clash.apply(blamed), () -> one + "\n" + plan);
+            assertTrue(isConflict.apply(blamed), () -> one + "\n" + plan);
             assertTrue(conflict.isSmallest());
-            List<Claim> smaller = smallest(clash, all, List.of(), blamed.size() - 1);
-            assertTrue(smaller.isEmpty(), () -> smaller + " clash: " + one + "\n" + plan);
+            List<Claim> smaller = smallest(isConflict, all, List.of(), blamed.size() - 1);
+            assertTrue(smaller.isEmpty(), () -> smaller + " conflict: " + one + "\n" + plan);
         });
     }
 
-    /** Whether claims clash: on this machine, among the heaps that they cost; if it has no heap, on any. */
-    private static Function<Collection<Claim>, Boolean> clash(Case one, List<Claim> all) {
+    /** Whether claims conflict: on this machine, among the heaps that they cost; if it has no heap, on any. */
+    private static Function<Collection<Claim>, Boolean> isConflict(Case one, List<Claim> all) {
         var names = new HashSet<>(Set.of("unmentioned"));
         one.devices.forEach(device -> device.constraints().allowedHeaps().ifPresent(names::addAll));
         one.cenalloc.heaps().forEach(heap -> names.add(HeapProperties.pool(heap.name())));
@@ -422,19 +422,19 @@ class PlanAgainstBruteForceTest {
                 (onAnyMachine ? ideal : lost).stream().noneMatch(memory -> one.request.isSatisfiedBy(memory, claims));
     }
 
-    /** The first set of at most so many more claims that clashes; empty if none does. */
+    /** The first set of at most so many more claims that conflicts; empty if none does. */
     private static List<Claim> smallest(
-            Function<Collection<Claim>, Boolean> clash, List<Claim> left, List<Claim> chosen, int more) {
+            Function<Collection<Claim>, Boolean> isConflict, List<Claim> left, List<Claim> chosen, int more) {
         if (more <= 0) {
             return List.of();
         }
         for (int i = 0; i < left.size(); i++) {
             var next = new ArrayList<>(chosen);
             next.add(left.get(i));
-            if (clash.apply(next)) {
+            if (isConflict.apply(next)) {
                 return next;
             }
-            List<Claim> found = smallest(clash, left.subList(i + 1, left.size()), next, more - 1);
+            List<Claim> found = smallest(isConflict, left.subList(i + 1, left.size()), next, more - 1);
             if (!found.isEmpty()) {
                 return found;
             }

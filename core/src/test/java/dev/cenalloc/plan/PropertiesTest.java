@@ -192,7 +192,7 @@ class PropertiesTest {
                 String message = "seed " + seed + ", round " + i + ": " + devices;
                 List<Statement> statements = plan.conflict().orElseThrow().statements();
                 conflicts++;
-                assertTrue(!suffices(cenalloc, size, statements), message + " clash? " + statements);
+                assertTrue(!suffices(cenalloc, size, statements), message + " conflict? " + statements);
                 for (Statement spared : statements) {
                     var rest = new ArrayList<>(statements);
                     rest.remove(spared);

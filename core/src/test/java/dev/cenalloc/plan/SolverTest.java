@@ -392,13 +392,13 @@ class SolverTest {
         assertEquals(6, plan.statements().size());
 
         Device wide = Device.of("wide gpu", NONE.minPitch(8193), "its driver");
-        Plan clash = cenalloc.plan(image, List.of(display, gpu, wide, encoder));
-        assertEquals(List.of(), clash.candidates());
+        Plan inVain = cenalloc.plan(image, List.of(display, gpu, wide, encoder));
+        assertEquals(List.of(), inVain.candidates());
         assertEquals(
                 List.of(
                         "wide gpu needs a pitch of at least 8193 bytes (its driver)",
                         "encoder needs a pitch of at most 8192 bytes (board profile)"),
-                clash.conflict().orElseThrow().statements().stream()
+                inVain.conflict().orElseThrow().statements().stream()
                         .map(Statement::toString)
                         .toList());
     }
@@ -428,7 +428,7 @@ class SolverTest {
     }
 
     @Test
-    void fourMayClash() {
+    void fourMayConflict() {
         // Without any one of them: a pitch of 1024, or more segments, or larger ones.
         Plan plan = cenalloc.plan(
                 new Image(PixelFormat.R8, 1000, 480),

@@ -351,7 +351,7 @@ class NegotiationTest {
                 conflict(camera, sink).toString());
     }
 
-    // ---- who clashes ----
+    // ---- which devices conflict ----
 
     @Test
     void bystandersAreNotNamed() {
@@ -380,7 +380,7 @@ class NegotiationTest {
     }
 
     @Test
-    void onlyFormatsInCommonAreNamedIfTheSizesClash() {
+    void onlyFormatsInCommonAreNamedIfTheSizesConflict() {
         assertEquals(
                 "no size in common: a gives XR24 640x480; b takes XR24 1280x720",
                 conflict(

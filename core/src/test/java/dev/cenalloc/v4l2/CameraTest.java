@@ -254,6 +254,74 @@ class CameraTest {
         }
     }
 
+    private void tryOthers(Camera camera) throws CenallocException {
+        Agreement others = Agreement.negotiate(
+                cenalloc, ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(camera.port()));
+        assertEquals(Origin.TRIAL_IMPORT, others.devices().getFirst().origin());
+        assertEquals(30, world.camera.rate, "the driver has set it back");
+    }
+
+    private void streamsAt15(Camera camera) throws CenallocException {
+        camera.start();
+        assertEquals(15, world.camera.rate);
+        assertEquals(FrameRate.of(15), camera.rate());
+        camera.next(SECOND).close();
+    }
+
+    @Test
+    void aTrialBeforeItHasBuffersDoesNotChangeTheRate() throws Exception {
+        try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+            Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(camera.port()));
+            camera.configure(agreement);
+            tryOthers(camera);
+            try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
+                camera.use(ring);
+                streamsAt15(camera);
+            }
+        }
+    }
+
+    @Test
+    void aTrialBeforeItLendsItsOwnMemoryDoesNotChangeTheRate() throws Exception {
+        try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+            Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(camera.exports()));
+            camera.configure(agreement);
+            tryOthers(camera);
+            try (Ring _ = camera.lend(agreement, 2)) {
+                streamsAt15(camera);
+            }
+        }
+    }
+
+    @Test
+    void aTrialBeforeTheStartDoesNotChangeTheRate() throws Exception {
+        try (Camera camera = Camera.open(cenalloc, CAMERA, REQUEST)) {
+            tryOthers(camera);
+            streamsAt15(camera);
+        }
+    }
+
+    @Test
+    void aTrialBetweenTwoStreamsDoesNotChangeTheRate() throws Exception {
+        try (Camera camera = started()) {
+            camera.stop();
+            tryOthers(camera);
+            streamsAt15(camera);
+        }
+    }
+
+    @Test
+    void aRateThatCannotBeSetAgainIsToldAtTheStart() throws Exception {
+        try (Camera camera = Camera.open(cenalloc, CAMERA, REQUEST)) {
+            tryOthers(camera);
+            world.camera.errors.put(v4l2_h.VIDIOC_S_PARM(), Errno.EIO);
+            var told = fails(CenallocException.class, Errno.EIO, "VIDIOC_S_PARM", camera::start);
+            assertEquals("VIDIOC_S_PARM", told.call());
+            world.camera.errors.clear();
+            streamsAt15(camera);
+        }
+    }
+
     // ---- what is no camera ----
 
     @Test

@@ -16,6 +16,7 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Direction;
@@ -314,6 +315,21 @@ class ConverterTest {
         output.use(ring[0]);
         output.start();
         return output;
+    }
+
+    @Test
+    void aTrialDoesNotChangeTheRateOfAnOutput() throws Exception {
+        var ring = new Ring[1];
+        try (VideoOutput output = output(ring)) {
+            output.stop();
+            Agreement _ = Agreement.negotiate(
+                    cenalloc, ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480), List.of(output.port()));
+            assertEquals(30, world.output.rate, "the driver has set it back");
+            output.start();
+            assertEquals(15, world.output.rate);
+            assertEquals(FrameRate.of(15), output.rate());
+        }
+        ring[0].close();
     }
 
     @Test

@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.ParameterException;
 
 /** The {@code cenalloc} command. */
 @Command(
@@ -35,6 +36,18 @@ final class Main {
                     }
                     throw thrown;
                 })
+                .setParameterExceptionHandler((wrong, _) -> usage(wrong))
                 .execute(args);
+    }
+
+    /** What is wrong, and how the command is called; not the whole help, in which that would be lost. */
+    private static int usage(ParameterException wrong) {
+        CommandLine command = wrong.getCommandLine();
+        String name = command.getCommandSpec().qualifiedName();
+        PrintWriter err = command.getErr();
+        err.println("cenalloc: " + String.valueOf(wrong.getMessage()).replaceFirst("^Error: ", ""));
+        err.println("Usage: " + command.getHelp().abbreviatedSynopsis().strip());
+        err.println("Try '" + name + " --help'.");
+        return command.getCommandSpec().exitCodeOnInvalidInput();
     }
 }

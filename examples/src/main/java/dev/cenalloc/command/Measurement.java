@@ -24,8 +24,16 @@ record Measurement(Map<String, Long> systemCalls, long countedFrames, long javaB
     /** Frames shown after the tracing was set up, which takes a moment in which frames are missed. */
     private static final int SETTLE = 30;
 
-    /** Runs the pipeline on a thread of its own, and returns when the frames were shown or it was stopped. */
+    /** As {@link #of(Pipeline, long, long)}, for as long as it takes. */
     static Measurement of(Pipeline pipeline, long frames) throws IOException, InterruptedException {
+        return of(pipeline, frames, Long.MAX_VALUE);
+    }
+
+    /**
+     * Runs the pipeline on a thread of its own, and returns when the frames were shown, the time for them is over or it
+     * was stopped.
+     */
+    static Measurement of(Pipeline pipeline, long frames, long nanos) throws IOException, InterruptedException {
         var warm = new CountDownLatch(1);
         var counting = new CountDownLatch(1);
         var shown = new CountDownLatch(1);
@@ -40,7 +48,7 @@ record Measurement(Map<String, Long> systemCalls, long countedFrames, long javaB
                 counting.await();
                 pipeline.run(SETTLE);
                 long before = threads.getCurrentThreadAllocatedBytes();
-                pipeline.run(frames);
+                pipeline.run(frames, nanos);
                 return threads.getCurrentThreadAllocatedBytes() - before;
             } finally {
                 warm.countDown();

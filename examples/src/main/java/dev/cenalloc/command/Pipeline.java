@@ -296,17 +296,23 @@ final class Pipeline implements AutoCloseable {
         checker.check(last);
     }
 
-    /**
-     * Shows this many frames, or fewer if {@link #stop} is called, and counts anew. Blocks, so it belongs on a platform
-     * thread.
-     */
+    /** As {@link #run(long, long)}, for as long as it takes. */
     void run(long count) throws IOException {
+        run(count, Long.MAX_VALUE);
+    }
+
+    /**
+     * Shows this many frames, or fewer if the time is over or {@link #stop} is called, and counts anew. Blocks, so it
+     * belongs on a platform thread.
+     */
+    void run(long count, long nanos) throws IOException {
         shown.set(0);
         dropped.set(0);
         long droppedBefore = camera.dropped();
         display.awaitShown(LIMIT);
         long begin = display.lastFlipNanos();
-        while (shown.get() < count && !stopped) {
+        long start = System.nanoTime();
+        while (shown.get() < count && !stopped && System.nanoTime() - start < nanos) {
             Frame next = next();
             if (next == null) {
                 break;

@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -15,6 +16,7 @@ import java.util.concurrent.TimeUnit;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -51,16 +53,58 @@ final class PipelineCommand implements Callable<Integer> {
     @Mixin
     private ImageOptions wanted = new ImageOptions();
 
-    @Option(names = "--frames", defaultValue = "120", description = "How many to show and measure.")
-    private long frames;
+    /** How much is shown and measured. */
+    private static final class Extent {
+        @Option(
+                names = "--frames",
+                paramLabel = "<frames>",
+                description = "How many frames to show and measure, at least 2. 120 by default.")
+        private long frames = 120;
+
+        @Option(
+                names = "--seconds",
+                paramLabel = "<seconds>",
+                description =
+                        "How long to show and measure, in place of a number of frames, at least 1. Some frames are"
+                                + " shown before, to start.")
+        private @Nullable Integer seconds;
+
+        boolean isEnough() {
+            return seconds == null ? frames >= 2 : seconds >= 1;
+        }
+
+        long mostFrames() {
+            return seconds == null ? frames : Long.MAX_VALUE;
+        }
+
+        long fewestFrames() {
+            return seconds == null ? frames : 1;
+        }
+
+        long nanos() {
+            return seconds == null
+                    ? Long.MAX_VALUE
+                    : Duration.ofSeconds(seconds).toNanos();
+        }
+
+        @Override
+        public String toString() {
+            return seconds == null ? "of " + frames : "in " + seconds + " seconds";
+        }
+    }
+
+    @ArgGroup
+    private Extent extent = new Extent();
 
     @Option(names = "--heap", paramLabel = "<heap>", description = "Take this heap, if it suits; by default the best.")
     private @Nullable String heap;
 
     @Option(
             names = "--memory",
-            defaultValue = "heaps",
-            description = "Whose memory: ${COMPLETION-CANDIDATES}, default: ${DEFAULT-VALUE}.")
+            paramLabel = "<memory>",
+            description = "Which memory the frames are in. heaps: memory of the kernel's heap that suits all devices"
+                    + " best; this is the default. camera: memory that the camera's driver allocates and lends to the"
+                    + " other devices.")
     private Pipeline.Memory memory = Pipeline.Memory.HEAPS;
 
     @Option(
@@ -94,11 +138,12 @@ final class PipelineCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         var command = Objects.requireNonNull(spec).commandLine();
-        if (frames < 2) {
-            throw new ParameterException(command, "--frames is at least 2");
+        if (!extent.isEnough()) {
+            throw new ParameterException(command, "--frames needs at least 2, and --seconds at least 1");
         }
         if (memory == Pipeline.Memory.CAMERA && heap != null) {
-            throw new ParameterException(command, "--heap says where to allocate, --memory camera not to: give one");
+            throw new ParameterException(
+                    command, "--heap cannot be given with --memory camera: the camera's driver allocates then");
         }
         checkWritable(command);
         var request = new Pipeline.Request(
@@ -166,7 +211,7 @@ final class PipelineCommand implements Callable<Integer> {
         }
         out.flush();
         pipeline.start();
-        Measurement costs = Measurement.of(pipeline, frames);
+        Measurement costs = Measurement.of(pipeline, extent.mostFrames(), extent.nanos());
         pipeline.checker().awaitIdle();
         report(pipeline, out, costs);
         if (screenshot != null) {
@@ -184,7 +229,7 @@ final class PipelineCommand implements Callable<Integer> {
         var choice = pipeline.choice();
         row(out, "heap", choice.heap().name());
         row(out, "why", choice.reason());
-        row(out, "frames shown", pipeline.shown() + " of " + frames + ", after " + Measurement.WARM_UP + " to start");
+        row(out, "frames shown", pipeline.shown() + " " + extent + ", after " + Measurement.WARM_UP + " to start");
         row(out, "frames dropped", Long.toString(pipeline.dropped()));
         row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
         row(
@@ -218,7 +263,7 @@ final class PipelineCommand implements Callable<Integer> {
     private int verdict(Pipeline pipeline, PrintWriter out) {
         var checker = pipeline.checker();
         String fault = "";
-        if (pipeline.shown() < frames) {
+        if (pipeline.shown() < extent.fewestFrames()) {
             fault = "fewer frames were shown than asked for";
         } else if (pipeline.readsBack() && checker.frames() == 0) {
             fault = "no frame could be compared";

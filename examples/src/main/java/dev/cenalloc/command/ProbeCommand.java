@@ -46,7 +46,7 @@ final class ProbeCommand implements Callable<Integer> {
     @Spec
     private @Nullable CommandSpec spec;
 
-    private Profile profile = Profile.empty("");
+    private Profile profile = Profile.empty("probe");
 
     @Override
     public Integer call() throws Exception {

@@ -17,6 +17,7 @@ final class CameraToDisplay {
     private CameraToDisplay() {}
 
     static void main(String[] arguments) throws Exception {
+        long nanos = Arguments.nanos(arguments); // how long to run: --seconds
         try (var cenalloc = Cenalloc.open();
                 var camera = Camera.open(cenalloc, Devices.camera(cenalloc));
                 var display = Display.open(cenalloc, Devices.display(cenalloc))) {
@@ -29,8 +30,7 @@ final class CameraToDisplay {
                 display.configure(agreement);
                 display.use(ring);
                 camera.start();
-                long deadline = Arguments.deadline(arguments);
-                while (System.nanoTime() < deadline) {
+                for (long end = System.nanoTime() + nanos; System.nanoTime() < end; ) {
                     display.show(camera.next(SECOND)); // the frame before it goes back to the camera
                 }
                 System.out.println(display.flips() + " frames shown on " + display);

@@ -18,6 +18,7 @@ final class Convert {
     private Convert() {}
 
     static void main(String[] arguments) throws Exception {
+        long nanos = Arguments.nanos(arguments); // how long to run: --seconds
         try (var cenalloc = Cenalloc.open();
                 var camera = Camera.open(cenalloc, Devices.camera(cenalloc));
                 var converter = Converter.open(cenalloc, Devices.converter(cenalloc));
@@ -35,8 +36,7 @@ final class Convert {
                 display.use(converted);
                 camera.start();
                 converter.start();
-                long deadline = Arguments.deadline(arguments);
-                while (System.nanoTime() < deadline) {
+                for (long end = System.nanoTime() + nanos; System.nanoTime() < end; ) {
                     converter.put(camera.next(SECOND)); // goes back to the camera when it was read
                     display.show(converter.next(SECOND));
                 }

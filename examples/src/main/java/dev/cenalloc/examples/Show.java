@@ -17,13 +17,13 @@ final class Show {
     private Show() {}
 
     static void main(String[] arguments) throws Exception {
+        long nanos = Arguments.nanos(arguments); // how long to run: --seconds
         var request = ImageRequest.ANY.format(PixelFormat.XR24);
         try (var cenalloc = Cenalloc.open();
                 var display = Display.open(cenalloc, Devices.display(cenalloc), request);
                 var canvas = display.canvas(2)) {
             int shown = 0;
-            long deadline = Arguments.deadline(arguments);
-            while (System.nanoTime() < deadline) {
+            for (long end = System.nanoTime() + nanos; System.nanoTime() < end; ) {
                 try (var frame = canvas.next(SECOND); // neither on the screen nor about to be
                         var pixels = frame.access(Direction.WRITE)) {
                     draw(pixels, shown++);

@@ -29,12 +29,35 @@ class MainTest {
                 "pipeline --frames 1",
                 "pipeline --fps 0",
                 "pipeline --frames many",
+                "pipeline --seconds 0",
+                "pipeline --seconds x",
+                "pipeline --seconds 2 --frames 60",
+                "pipeline --nonsense",
                 "pipeline --format nonsense",
                 "pipeline --memory camera --heap system",
                 "nonsense")) {
             Outcome outcome = Outcome.of(arguments.split(" "));
             assertEquals(2, outcome.status(), arguments);
-            assertTrue(!outcome.err().isEmpty(), arguments);
+            String command = arguments.startsWith("pipeline") ? "cenalloc pipeline" : "cenalloc";
+            List<String> told = outcome.err().lines().toList();
+            assertEquals(3, told.size(), outcome.err());
+            assertTrue(told.getFirst().startsWith("cenalloc: "), outcome.err());
+            assertTrue(told.get(1).startsWith("Usage: " + command + " ["), outcome.err());
+            assertEquals("Try '" + command + " --help'.", told.getLast());
+        }
+    }
+
+    @Test
+    void wrongArgumentsAreNamed() {
+        for (String arguments : List.of(
+                "pipeline --seconds 0 | --seconds at least 1",
+                "pipeline --seconds x | '--seconds'",
+                "pipeline --nonsense | '--nonsense'",
+                "pipeline --seconds 2 --frames 60 | cenalloc: --frames=<frames>, --seconds=<seconds> are mutually",
+                "pipeline --memory camera --heap system | --heap cannot be given with --memory camera")) {
+            String[] parts = arguments.split(" \\| ", -1);
+            String err = Outcome.of(parts[0].split(" ")).err();
+            assertTrue(err.contains(parts[1]), err);
         }
     }
 

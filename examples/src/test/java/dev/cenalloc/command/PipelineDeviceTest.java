@@ -19,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
@@ -57,6 +58,14 @@ class PipelineDeviceTest {
         int grey = image.getRGB(8, 400) & 0xFFFFFF;
         assertTrue(grey % 0x010101 == 0 && grey > 0xB00000 && grey < 0xD00000, () -> Integer.toHexString(grey));
         assertEquals(0xFF000000, image.getRGB(632, 400));
+    }
+
+    @Test
+    void aTimeIsMeasuredInPlaceOfANumberOfFrames() {
+        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--seconds", "2");
+        assertEquals(0, outcome.status(), outcome::toString);
+        var shown = Pattern.compile("frames shown +(\\d+) in 2 seconds,").matcher(outcome.out());
+        assertTrue(shown.find() && Integer.parseInt(shown.group(1)) > 0, outcome.out());
     }
 
     @Test

@@ -15,7 +15,7 @@ class ProbeCommandTest {
     void whatIsOfTheDeviceIsWrittenDownAndWhatIsOfTheImageIsNot(boolean iommu) throws Exception {
         var constraints = Constraints.NONE.contiguous().minPitch(4096);
         Device device = Device.of("the device", constraints, Device.Origin.TRIAL_IMPORT, "on trial");
-        var profile = Profile.empty("").with(ProbeCommand.ofAnyImage(iommu ? device.behindIommu() : device));
+        var profile = Profile.empty("test").with(ProbeCommand.ofAnyImage(iommu ? device.behindIommu() : device));
         Device read =
                 Profile.read("board.json", profile.write()).device("the device").orElseThrow();
         assertEquals(iommu, read.isBehindIommu());

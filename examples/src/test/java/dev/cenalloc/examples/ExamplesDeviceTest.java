@@ -113,22 +113,4 @@ class ExamplesDeviceTest {
         var frames = Pattern.compile("(\\d+) frames shown").matcher(out);
         assertTrue(frames.find() && Integer.parseInt(frames.group(1)) > 10, out);
     }
-
-    @Test
-    void aWrongOptionIsTold() throws Exception {
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "dev.cenalloc.examples.Grab",
-                        "--nonsense")
-                .redirectErrorStream(true)
-                .start();
-        String out;
-        try (var reader = process.inputReader()) {
-            out = String.join("\n", reader.lines().toList());
-        }
-        assertEquals(1, process.waitFor());
-        assertContains(out, "usage: [--out VALUE]");
-    }
 }

@@ -82,10 +82,10 @@ final class Scene implements AutoCloseable {
     }
 
     /** The same, but that the last one wants two things that no heap has. */
-    List<Device> clashingDevices(int count) {
+    List<Device> conflictingDevices(int count) {
         List<Device> devices = devices(count);
-        Constraints clash = Constraints.NONE.contiguous().onlyHeaps(names(heaps + 2, heap -> !isContiguous(heap)));
-        devices.set(count - 1, Device.of("misfit", clash, "an error in its data sheet"));
+        Constraints conflict = Constraints.NONE.contiguous().onlyHeaps(names(heaps + 2, heap -> !isContiguous(heap)));
+        devices.set(count - 1, Device.of("misfit", conflict, "an error in its data sheet"));
         return devices;
     }
 

@@ -70,7 +70,7 @@ public class SolverBenchmark {
         static final int HEAPS = 32;
 
         private Scene scene;
-        private List<Device> clashing;
+        private List<Device> conflicting;
         private Device last;
         private SharedBuffer buffer;
 
@@ -78,7 +78,7 @@ public class SolverBenchmark {
         @Setup
         public void setUp() throws CenallocException {
             scene = new Scene(HEAPS);
-            clashing = scene.clashingDevices(DEVICES);
+            conflicting = scene.conflictingDevices(DEVICES);
             List<Device> devices = scene.devices(DEVICES);
             last = devices.removeLast();
             buffer = scene.cenalloc().create(Scene.SIZE);
@@ -86,7 +86,7 @@ public class SolverBenchmark {
                 buffer.attach(device);
             }
             if (findConflict(this).isEmpty()) {
-                throw new IllegalStateException("this is meant to clash");
+                throw new IllegalStateException("this is meant to conflict");
             }
         }
 
@@ -104,7 +104,7 @@ public class SolverBenchmark {
         return matrix.scene.cenalloc().plan(Scene.SIZE, matrix.all);
     }
 
-    /** Solves in vain, and finds the smallest set of statements that clash. */
+    /** Solves in vain, and finds the smallest set of statements that conflict. */
     @Benchmark
     public Optional<Conflict> conflict(Largest largest) {
         return findConflict(largest);
@@ -112,7 +112,7 @@ public class SolverBenchmark {
 
     private static Optional<Conflict> findConflict(Largest largest) {
         Cenalloc cenalloc = largest.scene.cenalloc();
-        return cenalloc.plan(Scene.SIZE, largest.clashing).conflict();
+        return cenalloc.plan(Scene.SIZE, largest.conflicting).conflict();
     }
 
     /** Attaches the last device to a buffer that has all others, and detaches it. */

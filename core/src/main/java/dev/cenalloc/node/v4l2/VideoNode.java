@@ -50,7 +50,8 @@ public final class VideoNode implements AutoCloseable {
         this.node = node;
         this.number = number;
         this.driver = v4l2_capability.driver(said).getString(0);
-        this.name = driver + " " + v4l2_capability.bus_info(said).getString(0);
+        String told = driver + " " + v4l2_capability.bus_info(said).getString(0);
+        this.name = told.isBlank() ? node.path().toString() : told;
         int ofDevice = v4l2_capability.capabilities(said);
         // Of this node, where the driver tells; else of all nodes of the device.
         this.types = BufferType.of(

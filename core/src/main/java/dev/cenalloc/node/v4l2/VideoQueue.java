@@ -7,6 +7,7 @@ import dev.cenalloc.bindings.v4l2.timeval;
 import dev.cenalloc.bindings.v4l2.v4l2_buffer;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_plane;
+import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.DeviceNode;
@@ -14,6 +15,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +53,10 @@ public final class VideoQueue {
     private @Nullable VideoFormat format;
     /** Of each buffer of a frame, once configured. */
     private List<Layout> layouts = List.of();
+    /** The rate that was asked for; null if none was. */
+    private @Nullable FrameRate askedRate;
+    /** The rate that came out; the one asked for if the driver does not tell. */
+    private @Nullable FrameRate rate;
 
     private @Nullable PreparedBuffers buffers;
     private int memory = v4l2_h.V4L2_MEMORY_DMABUF();
@@ -83,7 +89,7 @@ public final class VideoQueue {
     // ---- the format ----
 
     /**
-     * Sets the format. Gives up buffers that it had. A driver may settle on something else than it was asked for; then
+     * Sets the format, without a rate. Gives up buffers that it had. A driver may settle on something else than it was asked for; then
      * the queue is blank afterwards.
      *
      * @param agreed where the image lies, for each of its buffers
@@ -104,6 +110,8 @@ public final class VideoQueue {
         release();
         state = State.BLANK;
         layouts = List.of();
+        askedRate = null;
+        rate = null;
         return set(image, agreed);
     }
 
@@ -175,6 +183,23 @@ public final class VideoQueue {
         return format().size(buffer);
     }
 
+    /**
+     * Sets the rate. Drivers such as UVC's forget it when a format is set, as a trial does. So it is set again each
+     * time before buffers are requested: from then on no format can be set, and the rate stays.
+     *
+     * @throws CenallocException with the errno of the driver; {@link #rate} is the one asked for
+     */
+    public void setRate(FrameRate asked) throws CenallocException {
+        askedRate = asked;
+        rate = asked;
+        rate = StreamParameters.setRate(video, this, asked).orElse(asked);
+    }
+
+    /** The rate that came out; if the driver does not tell, the one asked for. Only after {@link #setRate}. */
+    public FrameRate rate() {
+        return Objects.requireNonNull(rate);
+    }
+
     // ---- the buffers ----
 
     /**
@@ -229,6 +254,9 @@ public final class VideoQueue {
 
     /** Has the driver get ready for buffers, or changes nothing. */
     private int request(int count) throws CenallocException {
+        if (askedRate != null) {
+            setRate(askedRate);
+        }
         boolean isOurs = memory == v4l2_h.V4L2_MEMORY_DMABUF();
         int granted;
         try {

@@ -58,6 +58,8 @@ public final class FakeCamera implements FakeKernel.Device {
     public List<int[]> sizes = List.of(new int[] {640, 480}, new int[] {320, 240});
     /** Frames a second that it lists; with none, it does not know the request. */
     public List<Integer> rates = List.of(30, 15);
+    /** Frames a second; as with UVC's driver, it is the default, the first, when a format has been set. */
+    public int rate = 30;
     /** Of what its lines are a multiple; 0 if it has no others than it says itself. */
     public int pitchMultiple = 1;
     /** How many bytes more than they have it says that its lines have; fewer if negative. */
@@ -202,6 +204,7 @@ public final class FakeCamera implements FakeKernel.Device {
             FakeQueue queue = queues.get(v4l2_format.type(argument));
             int result = queue == null ? -Errno.EINVAL : format(queue, request, argument);
             if (result == 0 && request == v4l2_h.VIDIOC_S_FMT()) {
+                rate = rates.isEmpty() ? rate : rates.getFirst();
                 settled.accept(v4l2_format.fmt(argument));
             }
             return result;
@@ -275,6 +278,9 @@ public final class FakeCamera implements FakeKernel.Device {
             return 0;
         }
         if (request == v4l2_h.VIDIOC_S_PARM()) {
+            if (queues.values().stream().anyMatch(queue -> queue.streaming)) {
+                return -Errno.EBUSY;
+            }
             return rates.isEmpty() ? -Errno.ENOTTY : rate(argument);
         }
         if (request == v4l2_h.VIDIOC_G_INPUT()) {
@@ -297,7 +303,7 @@ public final class FakeCamera implements FakeKernel.Device {
         MemorySegment parameters = v4l2_streamparm.parm.capture(v4l2_streamparm.parm(argument));
         MemorySegment interval = v4l2_captureparm.timeperframe(parameters);
         int asked = v4l2_fract.denominator(interval) / v4l2_fract.numerator(interval);
-        int rate = rates.stream()
+        rate = rates.stream()
                 .filter(one -> one <= asked)
                 .max(Integer::compare)
                 .orElseGet(() -> rates.stream().min(Integer::compare).orElseThrow());

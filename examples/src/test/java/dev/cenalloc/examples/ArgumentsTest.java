@@ -1,0 +1,43 @@
+package dev.cenalloc.examples;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Wrong arguments are told in one line before a device is opened, so this needs none. */
+class ArgumentsTest {
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "Grab --nonsense | --nonsense is not known. Usage: [--out VALUE]",
+                "Grab picture.png | picture.png is not known. Usage: [--out VALUE]",
+                "Grab --out | --out needs a value. Usage: [--out VALUE]",
+                "Grab --out --out | --out needs a value. Usage: [--out VALUE]",
+                "Grab --out a b | b is not known. Usage: [--out VALUE]",
+                "CameraToDisplay --seconds x | --seconds needs a whole number from 1, not x. Usage: [--seconds VALUE]",
+                "Convert --seconds 0 | --seconds needs a whole number from 1, not 0. Usage: [--seconds VALUE]",
+                "Show --seconds 3000000000 | --seconds needs a whole number from 1, not 3000000000."
+                        + " Usage: [--seconds VALUE]"
+            })
+    void wrongArgumentsAreToldInOneLine(String arguments, String told) throws Exception {
+        String[] words = arguments.split(" ");
+        var command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "dev.cenalloc.examples." + words[0]));
+        command.addAll(Arrays.asList(words).subList(1, words.length));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        try (var reader = process.inputReader()) {
+            assertEquals(List.of(told), reader.lines().toList());
+        }
+        assertEquals(2, process.waitFor());
+    }
+}
