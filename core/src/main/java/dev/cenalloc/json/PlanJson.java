@@ -37,7 +37,8 @@ import java.util.Objects;
  *   <li>{@code candidates}, best first: {@code heap}, {@code score}, and in {@code assurances} how far each field is
  *       guaranteed
  *   <li>{@code rejected}: {@code heap}, {@code cause}, {@code reason}, {@code statements}
- *   <li>{@code conflict}, absent if there is none: {@code smallest} and {@code statements}
+ *   <li>{@code conflicts}, those of {@link Plan#conflicts}, empty if there is none: {@code smallest} and
+ *       {@code statements}
  * </ul>
  *
  * <p>Constraints are objects with {@code require} and {@code advise}, as {@link ConstraintsJson} describes them. Unlike
@@ -149,13 +150,14 @@ public final class PlanJson {
             generator.writeEndObject();
         }
         generator.writeEndArray();
-        Conflict conflict = plan.conflict().orElse(null);
-        if (conflict != null) {
-            generator.writeObjectFieldStart("conflict");
+        generator.writeArrayFieldStart("conflicts");
+        for (Conflict conflict : plan.conflicts()) {
+            generator.writeStartObject();
             generator.writeBooleanField("smallest", conflict.isSmallest());
             statements(generator, conflict.statements());
             generator.writeEndObject();
         }
+        generator.writeEndArray();
     }
 
     private static void devices(JsonGenerator generator, String key, List<Device> devices) throws IOException {

@@ -13,6 +13,7 @@ import dev.cenalloc.HeapSource;
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
@@ -21,6 +22,7 @@ import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.HeapRejection;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -101,11 +103,13 @@ class PlanJsonTest {
             assertEquals(rejection.reason(), rejected.get("reason").asText());
             assertStatements(rejection.statements(), rejected.get("statements"));
         }
-        assertEquals(plan.conflict().isPresent(), json.has("conflict"));
-        plan.conflict().ifPresent(conflict -> {
-            assertEquals(conflict.isSmallest(), json.at("/conflict/smallest").asBoolean());
-            assertStatements(conflict.statements(), json.at("/conflict/statements"));
-        });
+        assertEquals(plan.conflicts().size(), json.get("conflicts").size());
+        for (int i = 0; i < plan.conflicts().size(); i++) {
+            Conflict conflict = plan.conflicts().get(i);
+            JsonNode one = json.get("conflicts").get(i);
+            assertEquals(conflict.isSmallest(), one.get("smallest").asBoolean());
+            assertStatements(conflict.statements(), one.get("statements"));
+        }
     }
 
     private static void assertDevices(List<Device> devices, JsonNode json) throws Exception {
@@ -189,7 +193,7 @@ class PlanJsonTest {
         assertEquals("CONSTRAINT", scattered.get("cause").asText());
         assertEquals("camera \"1\"", scattered.at("/statements/0/device").asText());
         assertEquals("contiguous", scattered.at("/statements/0/field").asText());
-        assertFalse(json.has("conflict"));
+        assertEquals(0, json.get("conflicts").size());
         // The IOMMU relieves the memory of the pieces, and they are still declared.
         assertFalse(json.at("/devices/0/constraints/require").has("maxSegments"));
         assertEquals(4, json.at("/devices/0/alternatives/0/require/maxSegments").asInt());
@@ -209,11 +213,36 @@ class PlanJsonTest {
         JsonNode json = tree(PlanJson.write(plan));
         assertSays(plan, json);
         assertEquals(0, json.get("candidates").size());
-        assertEquals(2, json.at("/conflict/statements").size());
-        assertEquals("a", json.at("/conflict/statements/0/device").asText());
-        assertTrue(json.at("/conflict/smallest").asBoolean());
+        assertEquals(1, json.get("conflicts").size());
+        assertEquals(2, json.at("/conflicts/0/statements").size());
+        assertEquals("a", json.at("/conflicts/0/statements/0/device").asText());
+        assertTrue(json.at("/conflicts/0/smallest").asBoolean());
         assertTrue(json.at("/constraints/require/heaps").isArray());
         assertEquals(0, json.at("/constraints/require/heaps").size());
+    }
+
+    /** Two devices that have nothing to do with each other conflict with a third. */
+    @Test
+    void aPlanWithSeveralConflicts() throws Exception {
+        Plan plan = cenalloc.plan(
+                new Image(PixelFormat.NV12, 1920, 1080),
+                List.of(
+                        Device.of("camera", Constraints.NONE.contiguous().maxPitch(1984), "its data sheet"),
+                        Device.of("gpu", Constraints.NONE.minPitch(2048), "its manual"),
+                        Device.of("npu", Constraints.NONE.onlyHeaps(Set.of("test-scattered")), "its driver")));
+        JsonNode json = tree(PlanJson.write(plan));
+        assertSays(plan, json);
+        assertEquals(2, json.get("conflicts").size());
+        assertEquals(
+                List.of("contiguous by camera", "heaps by npu"), statements(json.at("/conflicts/0/statements")));
+        assertEquals(List.of("maxPitch by camera", "minPitch by gpu"), statements(json.at("/conflicts/1/statements")));
+    }
+
+    private static List<String> statements(JsonNode json) {
+        var all = new ArrayList<String>();
+        json.forEach(one ->
+                all.add(one.get("field").asText() + " by " + one.get("device").asText()));
+        return all;
     }
 
     @Test
