@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /** The text of a plan. Stateless but for the plan. */
@@ -78,14 +79,19 @@ final class Explanation {
 
     /** Reports a device that allows only heaps that do not exist here: a misspelt name, or another kernel. */
     private void describeAbsentHeaps(StringBuilder text, Device device) {
-        Set<String> named = device.constraints().allowedHeaps().orElse(Set.of());
-        Constraints allowed = Substitutes.allow(device.constraints(), plan.heaps());
-        boolean present = named.isEmpty() || plan.heaps().stream().anyMatch(heap -> allowed.allowsPool(heap.pool()));
-        if (!present) {
+        var absent = new TreeSet<String>();
+        for (Constraints alternative : device.alternatives()) {
+            Constraints allowed = Substitutes.allow(alternative, plan.heaps());
+            if (plan.heaps().stream().anyMatch(heap -> allowed.allowsPool(heap.pool()))) {
+                return;
+            }
+            absent.addAll(alternative.allowedHeaps().orElse(Set.of()));
+        }
+        if (!absent.isEmpty()) {
             text.append("\n  ")
                     .append(device.name())
                     .append(": no heap called ")
-                    .append(named.stream().sorted().collect(Collectors.joining(" or ")))
+                    .append(String.join(" or ", absent))
                     .append("; ")
                     .append(
                             plan.heaps().isEmpty()
@@ -147,9 +153,12 @@ final class Explanation {
         if (!needs.isEmpty()) {
             return needs;
         }
-        return heap.properties().scarce() == Trait.NO
-                ? "no device rules a heap out, and this is plentiful"
-                : "no device rules a heap out, and there is no plentiful kind here";
+        if (heap.properties().scarce() == Trait.NO) {
+            return "no device rules a heap out, and this is plentiful";
+        }
+        return plan.candidates().stream().anyMatch(other -> other.properties().scarce() == Trait.NO)
+                ? "no device rules a heap out; plentiful heaps are tried before this one"
+                : "no device rules a heap out, and no candidate is known to be plentiful";
     }
 
     /** Why memory of a heap does not satisfy these statements. */

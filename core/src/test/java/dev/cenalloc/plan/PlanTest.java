@@ -92,7 +92,15 @@ class PlanTest {
                 "camera needs contiguous memory (its data sheet)",
                 plan.reason(plan.candidates().getFirst()));
         Plan free = plan(List.of(ANY), "reserved", "system");
-        assertTrue(free.reason(free.candidates().getFirst()).contains("plentiful"));
+        assertEquals(
+                List.of(
+                        "no device rules a heap out, and this is plentiful",
+                        "no device rules a heap out; plentiful heaps are tried before this one"),
+                free.candidates().stream().map(free::reason).toList());
+        Plan scarce = plan(List.of(ANY), "reserved");
+        assertEquals(
+                "no device rules a heap out, and no candidate is known to be plentiful",
+                scarce.reason(scarce.candidates().getFirst()));
         assertThrows(
                 IllegalArgumentException.class,
                 () -> plan.reason(plan.rejected().getFirst().heap()));
@@ -139,6 +147,26 @@ class PlanTest {
         // One of several names is enough: that is how a device is described for several kernels.
         Device able = Device.of("isp", Constraints.NONE.onlyHeaps(Set.of("cma", "system")), "its profile");
         assertFalse(plan(List.of(able), "system").explain().contains("no heap called"));
+    }
+
+    @Test
+    void aDeviceThatIsLeftOutForItsHeapsSaysSo() throws Exception {
+        Device decoder = Device.of("decoder", Constraints.NONE.onlyHeaps(Set.of("vdec")), "test")
+                .or(Constraints.NONE.onlyHeaps(Set.of("linux,secure")))
+                .optional();
+        Plan plan = plan(List.of(ANY, decoder), "system", "reserved");
+        assertEquals("system", plan.candidates().getFirst().name());
+        assertTrue(
+                plan.explain().contains("decoder: no heap called linux,secure or vdec; there are reserved, system"),
+                plan::explain);
+
+        // An alternative with a heap that exists is left out for another reason.
+        Device able = Device.of("able", Constraints.NONE.onlyHeaps(Set.of("vdec")), "test")
+                .or(Constraints.NONE.onlyHeaps(Set.of("system")))
+                .optional();
+        assertFalse(plan(List.of(CONTIGUOUS, able), "system", "reserved")
+                .explain()
+                .contains("no heap called"));
     }
 
     @Test
