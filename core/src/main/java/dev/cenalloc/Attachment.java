@@ -1,6 +1,7 @@
 package dev.cenalloc;
 
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.text.Printable;
 
 /**
  * A device that is attached to a buffer. Closing it detaches the device; closing the buffer ends it too. Thread-safe.
@@ -40,6 +41,6 @@ public final class Attachment implements AutoCloseable {
 
     @Override
     public String toString() {
-        return device.name() + " on " + buffer;
+        return Printable.of(device.name()) + " on " + buffer;
     }
 }

@@ -12,6 +12,7 @@ import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
+import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
@@ -189,7 +190,7 @@ public final class Cenalloc implements AutoCloseable {
     private OpenHeap opened(Heap heap) {
         OpenHeap opened = open.get(Objects.requireNonNull(heap, "heap"));
         if (opened == null) {
-            throw new IllegalStateException("heap " + heap.name() + " is not one of " + heaps);
+            throw new IllegalStateException("heap " + heap + " is not one of " + heaps);
         }
         return opened;
     }
@@ -224,7 +225,7 @@ public final class Cenalloc implements AutoCloseable {
         }
         Heap heap = Heap.of(name, properties).withRefusal(source::refusal);
         if (heaps.stream().anyMatch(other -> other.pool().equals(heap.pool()))) {
-            throw new IllegalArgumentException("the name of heap " + name + " is taken, or another name of its pool");
+            throw new IllegalArgumentException("the name of heap " + heap + " is taken, or another name of its pool");
         }
         refuseCircle(heap);
         var more = new LinkedHashMap<>(open);
@@ -244,8 +245,8 @@ public final class Cenalloc implements AutoCloseable {
         while (!left.isEmpty()) {
             String pool = HeapProperties.pool(left.removeLast());
             if (pool.equals(heap.pool())) {
-                throw new IllegalArgumentException(heap.name() + " would substitute itself, through "
-                        + heap.properties().substitutes());
+                throw new IllegalArgumentException(heap + " would substitute itself, through "
+                        + Printable.of(heap.properties().substitutes().toString()));
             }
             if (seen.add(pool)) {
                 heaps.stream()
@@ -266,7 +267,7 @@ public final class Cenalloc implements AutoCloseable {
         Objects.requireNonNull(heap, "heap");
         OpenHeap opened = open.get(heap);
         if (opened == null || heap.path().isPresent()) {
-            throw new IllegalArgumentException(heap.name() + " is not a heap that was registered here");
+            throw new IllegalArgumentException(heap + " is not a heap that was registered here");
         }
         Map<Heap, OpenHeap> before = open;
         var fewer = new LinkedHashMap<>(before);
@@ -401,7 +402,7 @@ public final class Cenalloc implements AutoCloseable {
 
     /**
      * {@return the open buffers in lines: size, name, memory, references, devices with their constraints; then the
-     * totals} Control characters in names are escaped. Reads {@code /proc}.
+     * totals} Reads {@code /proc}.
      */
     public String dump() {
         List<SharedBuffer> open;
@@ -451,7 +452,8 @@ public final class Cenalloc implements AutoCloseable {
                 .filter(name -> !known.contains(HeapProperties.pool(name)))
                 .collect(Collectors.toCollection(TreeSet::new));
         if (!missing.isEmpty()) {
-            return "the devices name heaps that this machine does not have, " + missing + "; it has " + all;
+            return "the devices name heaps that this machine does not have, " + Printable.of(missing.toString())
+                    + "; it has " + all;
         }
         boolean severalDevices = plan.conflicts().stream()
                 .anyMatch(conflict -> conflict.statements().stream()

@@ -1,6 +1,7 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -12,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A refusal of the kernel or of the solver. What failed, why, and what can be done are fields, so a program can react
- * without parsing the message. The subclasses are refusals that a program reacts to differently. An instance of this
+ * without parsing the message. Control characters in the message are escaped. The subclasses are refusals that a program reacts to differently. An instance of this
  * class itself has any other errno.
  */
 public class CenallocException extends IOException {
@@ -75,7 +76,7 @@ public class CenallocException extends IOException {
                         Objects.requireNonNull(call, "call"),
                         path,
                         requestedSize,
-                        Objects.requireNonNull(what, "what")),
+                        Printable.of(Objects.requireNonNull(what, "what"))),
                 errno,
                 call,
                 path,
@@ -83,15 +84,16 @@ public class CenallocException extends IOException {
                 Objects.requireNonNull(remedy, "remedy"));
     }
 
-    private CenallocException(
+    /** With a reason in lines, each of them escaped. */
+    CenallocException(
             String reason, int errno, String call, @Nullable Path path, long requestedSize, String remedy) {
-        super(remedy.isEmpty() ? reason : reason + ". To do: " + remedy);
+        super(remedy.isEmpty() ? reason : reason + ". To do: " + Printable.of(remedy));
         this.reason = reason;
         this.errno = errno;
         this.call = call;
         this.path = path == null ? null : path.toString();
         this.requestedSize = requestedSize;
-        this.remedy = remedy;
+        this.remedy = Printable.of(remedy);
     }
 
     /**
@@ -154,14 +156,15 @@ public class CenallocException extends IOException {
                 || path.toString().startsWith("/dev/video");
     }
 
-    private static String reason(int errno, String call, @Nullable Path path, long requestedSize, String what) {
+    static String reason(int errno, String call, @Nullable Path path, long requestedSize, String what) {
         String where =
-                (path == null ? "" : " on " + path) + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
+                (path == null ? "" : " on " + Printable.of(path.toString())) + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
         String name = Errno.name(errno);
         // "attach gave EINVAL" would read as if a system call had failed.
+        String printable = Printable.of(call);
         return isOfTheKernel(call)
-                ? what + ": " + call + " gave " + name + where
-                : what + " (" + call + ": " + name + where + ")";
+                ? what + ": " + printable + " gave " + name + where
+                : what + " (" + printable + ": " + name + where + ")";
     }
 
     private static boolean isOfTheKernel(String call) {

@@ -57,17 +57,17 @@ public final class Choice {
     /** {@return the explanation in lines: the plan, the heaps that had not enough memory, and the chosen heap} */
     public String explain() {
         if (adopted) {
-            return plan.requestedSize() + " bytes, adopted, from " + heap.name() + '.';
+            return plan.requestedSize() + " bytes, adopted, from " + heap + ".";
         }
         var text = new StringBuilder(plan.explain());
         for (Attempt attempt : failed) {
             text.append("\nOut of memory: ").append(attempt);
         }
-        return text.append("\nChosen: ").append(heap.name()).append('.').toString();
+        return text.append("\nChosen: ").append(heap).append('.').toString();
     }
 
     @Override
     public String toString() {
-        return heap.name() + ": " + reason();
+        return heap + ": " + reason();
     }
 }

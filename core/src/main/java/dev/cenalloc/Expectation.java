@@ -1,6 +1,7 @@
 package dev.cenalloc;
 
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.text.Printable;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
@@ -86,7 +87,7 @@ public final class Expectation {
 
     @Override
     public String toString() {
-        String what = untilComplete ? "until complete" : count > 0 ? count + " devices" : names.toString();
+        String what = untilComplete ? "until complete" : count > 0 ? count + " devices" : Printable.of(names.toString());
         return (names.isEmpty() && count == 0 && !untilComplete ? "nothing" : what) + (strict ? ", strictly" : "");
     }
 }

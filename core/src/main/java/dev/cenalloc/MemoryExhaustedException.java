@@ -3,6 +3,7 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.text.Printable;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Objects;
@@ -56,7 +57,7 @@ public final class MemoryExhaustedException extends CenallocException {
 
         @Override
         public String toString() {
-            return heap + ": " + errnoName();
+            return Printable.of(heap) + ": " + errnoName();
         }
     }
 

@@ -30,12 +30,17 @@ public final class NoSuitableHeapException extends CenallocException {
      */
     public NoSuitableHeapException(Plan plan, String remedy) {
         super(
+                reason(
+                        Errno.ENODEV,
+                        "allocate",
+                        null,
+                        Objects.requireNonNull(plan, "plan").requestedSize(),
+                        "no heap suits: " + plan.explain()),
                 Errno.ENODEV,
                 "allocate",
                 null,
-                Objects.requireNonNull(plan, "plan").requestedSize(),
-                "no heap suits: " + plan.explain(),
-                remedy);
+                plan.requestedSize(),
+                Objects.requireNonNull(remedy, "remedy"));
         this.plan = plan;
     }
 

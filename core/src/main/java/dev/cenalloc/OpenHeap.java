@@ -67,7 +67,7 @@ final class OpenHeap {
                     "allocate",
                     heap.path().orElse(null),
                     size,
-                    "the source of heap " + heap.name() + " returned a buffer of only " + given + " bytes",
+                    "the source of heap " + heap + " returned a buffer of only " + given + " bytes",
                     "correct the HeapSource: it must return at least the requested size");
         }
     }
@@ -81,7 +81,7 @@ final class OpenHeap {
                     "allocate",
                     heap.path().orElse(null),
                     size,
-                    "the source of heap " + heap.name() + " returned a descriptor that is not a dma-buf",
+                    "the source of heap " + heap + " returned a descriptor that is not a dma-buf",
                     e.remedy());
             named.initCause(e);
             throw named;
@@ -90,7 +90,7 @@ final class OpenHeap {
 
     private synchronized void enter() {
         if (closed) {
-            throw new IllegalStateException("heap " + heap.name() + " is unregistered, or its Cenalloc is closed");
+            throw new IllegalStateException("heap " + heap + " is unregistered, or its Cenalloc is closed");
         }
         calls++;
     }
@@ -122,7 +122,7 @@ final class OpenHeap {
     synchronized void closeIfUnused() {
         if (buffers + calls > 0) {
             throw new IllegalStateException(
-                    "heap " + heap.name() + " is in use by " + (buffers + calls) + " buffers; close them first");
+                    "heap " + heap + " is in use by " + (buffers + calls) + " buffers; close them first");
         }
         close();
     }
@@ -140,6 +140,6 @@ final class OpenHeap {
 
     @Override
     public String toString() {
-        return heap.name();
+        return heap.toString();
     }
 }

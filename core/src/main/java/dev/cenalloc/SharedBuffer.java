@@ -3,7 +3,6 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Log;
-import dev.cenalloc.kernel.Printable;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.plan.Conflict;
 import dev.cenalloc.plan.Demand;
@@ -12,6 +11,7 @@ import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.Objection;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.text.Printable;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -150,7 +150,7 @@ public final class SharedBuffer implements AutoCloseable {
         Objects.requireNonNull(device, "device");
         checkOpen();
         if (devices().stream().anyMatch(attached -> attached == device)) {
-            throw new IllegalArgumentException(device.name() + " is attached already");
+            throw new IllegalArgumentException(Printable.of(device.name()) + " is attached already");
         }
     }
 
@@ -185,7 +185,7 @@ public final class SharedBuffer implements AutoCloseable {
         Objects.requireNonNull(attachment, "attachment");
         if (attachment.buffer() != this) {
             throw new IllegalArgumentException(
-                    "the attachment of " + attachment.device().name() + " belongs to another buffer");
+                    "the attachment of " + Printable.of(attachment.device().name()) + " belongs to another buffer");
         }
         attachments.remove(attachment);
     }
@@ -367,7 +367,7 @@ public final class SharedBuffer implements AutoCloseable {
         if (!missing.isEmpty()) {
             if (expectation.isStrict()) {
                 throw new IllegalStateException(
-                        "first use before all expected devices are attached; missing: " + missing);
+                        "first use before all expected devices are attached; missing: " + Printable.of(missing));
             }
             Log.warn(
                     "first use of the buffer of {} before all expected devices are attached; missing: {}",
@@ -546,24 +546,23 @@ public final class SharedBuffer implements AutoCloseable {
         }
     }
 
-    /** Size, name, memory and devices, in lines (RFC 1/4, as the kernel's bufinfo). Names may be any text: escaped. */
+    /** Size, name, memory and devices, in lines (RFC 1/4, as the kernel's bufinfo). */
     synchronized String dump() {
         Storage existing = storage;
         String memory = existing == null
                 ? ", no memory yet"
-                : ": " + existing.dmaBuf() + " from heap "
-                        + existing.choice().heap().name()
+                : ": " + existing.dmaBuf() + " from heap " + existing.choice().heap()
                         + existing.dmaBuf().references();
         Object constraints = cenalloc.plan(demand, devices()).constraints();
-        var text = new StringBuilder(Printable.of(demand + quotedName() + memory + ", constraints: " + constraints));
+        var text = new StringBuilder(demand + quotedName() + memory + ", constraints: " + constraints);
         for (Attachment attachment : attachments) {
-            text.append("\n  ").append(Printable.of(attachment.device().toString()));
+            text.append("\n  ").append(attachment.device());
         }
         return text.toString();
     }
 
     private String quotedName() {
-        return name.isEmpty() ? "" : " \"" + name + '"';
+        return name.isEmpty() ? "" : " \"" + Printable.of(name) + '"';
     }
 
     /** The bytes of its memory; 0 if it has none. */

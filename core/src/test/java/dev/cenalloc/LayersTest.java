@@ -38,11 +38,12 @@ class LayersTest {
 
     /** Of each package those that it may use, by the part of the name after {@code dev.cenalloc}. */
     private static final Map<String, Set<String>> MAP = Map.ofEntries(
-            entry("kernel", Set.of("bindings")),
+            entry("text", Set.of()),
+            entry("kernel", Set.of("text", "bindings")),
             entry("image", Set.of("bindings.drm", "bindings.v4l2")), // codes of formats
-            entry("plan", Set.of("image")),
-            entry("", Set.of("plan", "image", "kernel", "bindings", "bindings.dmabuf")),
-            entry("stream", Set.of("", "plan", "image", "bindings")),
+            entry("plan", Set.of("image", "text")),
+            entry("", Set.of("plan", "image", "kernel", "text", "bindings", "bindings.dmabuf")),
+            entry("stream", Set.of("", "plan", "image", "text", "bindings")),
             entry("node", Set.of("stream", "", "plan", "image", "kernel", "bindings")),
             entry("node.v4l2", Set.of("node", "stream", "", "plan", "image", "kernel", "bindings", "bindings.v4l2")),
             entry("node.drm", Set.of("node", "", "plan", "image", "kernel", "bindings", "bindings.drm")),
@@ -62,7 +63,7 @@ class LayersTest {
                             "image",
                             "kernel",
                             "bindings")),
-            entry("json", Set.of("", "plan", "image")));
+            entry("json", Set.of("", "plan", "image", "text")));
 
     /** What makes a system call, or leads to one. */
     private static final Set<String> IMPURE =
@@ -177,7 +178,7 @@ class LayersTest {
     void imagesAndPlansMakeNoSystemCall() throws Exception {
         for (ClassModel model : read(classes(Cenalloc.class))) {
             String name = model.thisClass().asInternalName().replace('/', '.');
-            if (Set.of("image", "plan").contains(layer(packageOf(name)))) {
+            if (Set.of("image", "plan", "text").contains(layer(packageOf(name)))) {
                 var used = new TreeSet<>(uses(model));
                 used.retainAll(IMPURE);
                 assertEquals(Set.of(), used, name);
@@ -198,12 +199,13 @@ class LayersTest {
     }
 
     @Test
-    void coreHidesItsKernelAndItsNodes() throws Exception {
+    void coreHidesItsKernelItsTextAndItsNodes() throws Exception {
         Set<String> exported = module(classes(Cenalloc.class)).exports().stream()
                 .map(ModuleDescriptor.Exports::source)
                 .collect(Collectors.toSet());
         Set<String> expected = MAP.keySet().stream()
-                .filter(layer -> !layer.equals("kernel") && !layer.startsWith("node"))
+                .filter(layer ->
+                        !layer.equals("kernel") && !layer.equals("text") && !layer.startsWith("node"))
                 .map(layer -> layer.isEmpty() ? OURS : OURS + "." + layer)
                 .collect(Collectors.toSet());
         assertEquals(expected, exported);

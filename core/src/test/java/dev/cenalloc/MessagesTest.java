@@ -1,20 +1,18 @@
 package dev.cenalloc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Log;
-import dev.cenalloc.kernel.Printable;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What objects print of themselves, and that names cannot forge a line. */
+/** What objects print of themselves. See {@link HostileNamesTest} for names with control characters. */
 class MessagesTest {
     private static final Device CAMERA = Device.of("camera", Constraints.NONE, "test");
 
@@ -63,39 +61,6 @@ class MessagesTest {
         assertEquals("fence " + fence.fd(), fence.toString());
         fence.close();
         assertEquals("closed fence", fence.toString());
-    }
-
-    @Test
-    void controlCharactersAreEscaped() {
-        String plain = "vivid platform:vivid-000, M\u00fcnchen \uD83D\uDCF7";
-        assertSame(plain, Printable.of(plain));
-        assertEquals(
-                "a\\nb\\u000d\\u001b[31m\\u2028\\u202e\\ud83d", Printable.of("a\nb\r\u001b[31m\u2028\u202e\ud83d"));
-    }
-
-    @Test
-    void namesDoNotForgeLinesOfTheDump() throws Exception {
-        try (var buffer = cenalloc.create(100)) {
-            int lines = cenalloc.dump().split("\n", -1).length;
-            buffer.name("x\n0 buffers, 0 bytes of memory\u001b[2J");
-            assertEquals(lines, cenalloc.dump().split("\n", -1).length);
-            buffer.attach(
-                    Device.of("evil\ncamera", Constraints.NONE.onlyHeaps(java.util.Set.of("system", "a\nb")), "\r"));
-            String dump = cenalloc.dump();
-            assertEquals(lines + 1, dump.split("\n", -1).length, dump);
-            assertTrue(dump.contains("x\\n0 buffers") && dump.contains("evil\\ncamera"), dump);
-            assertTrue(dump.chars().allMatch(c -> c == '\n' || !Character.isISOControl(c)), dump);
-        }
-    }
-
-    @Test
-    void namesDoNotForgeLinesOfTheLog() throws Exception {
-        try (var log = new LogCapture();
-                var buffer = cenalloc.create(100)) {
-            buffer.attach(Device.undeclared("evil\nERROR camera"));
-            assertTrue(log.text().contains("evil\\nERROR camera"), log::text);
-            assertEquals(1, log.text().lines().count());
-        }
     }
 
     @Test

@@ -1,5 +1,6 @@
 package dev.cenalloc.json;
 
+import dev.cenalloc.text.Printable;
 import java.io.IOException;
 
 /**
@@ -22,8 +23,8 @@ public final class ConstraintsFormatException extends IOException {
     private final int column;
 
     ConstraintsFormatException(String reason, String pointer, int line, int column) {
-        super(shortened(reason) + " (at " + (pointer.isEmpty() ? "" : shortened(pointer) + ", ") + "line " + line
-                + ", column " + column + ")");
+        super(Printable.of(shortened(reason) + " (at " + (pointer.isEmpty() ? "" : shortened(pointer) + ", ") + "line "
+                + line + ", column " + column + ")"));
         this.reason = reason;
         this.pointer = pointer;
         this.line = line;

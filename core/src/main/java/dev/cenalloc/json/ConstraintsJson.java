@@ -1,6 +1,7 @@
 package dev.cenalloc.json;
 
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -124,6 +125,6 @@ public final class ConstraintsJson {
                     "no document can have these constraints: " + constraints + "; " + e.getMessage(), e);
         }
         throw new IllegalArgumentException("no document can have these constraints: " + constraints + "; each value in "
-                + constraints.unknown() + " must be JSON, without spaces around it");
+                + Printable.of(constraints.unknown().toString()) + " must be JSON, without spaces around it");
     }
 }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Origin;
+import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -122,7 +123,7 @@ public final class Profile {
      */
     public Profile with(Device device) {
         if (Objects.requireNonNull(device, "device").alternatives().size() != 1) {
-            throw new IllegalArgumentException(device.name() + " does not declare one set of constraints");
+            throw new IllegalArgumentException(Printable.of(device.name()) + " does not declare one set of constraints");
         }
         var more = new TreeMap<>(devices);
         more.put(

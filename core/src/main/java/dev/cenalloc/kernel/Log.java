@@ -1,5 +1,6 @@
 package dev.cenalloc.kernel;
 
+import dev.cenalloc.text.Printable;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 

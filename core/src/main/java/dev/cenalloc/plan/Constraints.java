@@ -1,6 +1,7 @@
 package dev.cenalloc.plan;
 
 import dev.cenalloc.plan.Field.Rule;
+import dev.cenalloc.text.Printable;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
@@ -144,7 +145,8 @@ public final class Constraints {
         Set<String> pools = names.stream().map(HeapProperties::pool).collect(Collectors.toSet());
         Set<String> both = Merging.intersection(heaps, pools);
         if (both.isEmpty()) {
-            throw new IllegalArgumentException("none of " + names + " is among the heaps allowed before, " + heaps);
+            throw new IllegalArgumentException(
+                    Printable.of("none of " + names + " is among the heaps allowed before, " + heaps));
         }
         int consent = flags;
         if (both.stream().allMatch(name -> HeapProperties.of(name).isProtected())) {
@@ -195,8 +197,8 @@ public final class Constraints {
         Objects.requireNonNull(space, "space");
         if (space.isBlank() || address < Demand.PAGE - 1) {
             throw new IllegalArgumentException(
-                    "an address space has a name, and the highest usable address is at least 4095, not \"" + space
-                            + "\" and " + address);
+                    "an address space has a name, and the highest usable address is at least 4095, not \""
+                            + Printable.of(space) + "\" and " + address);
         }
         if (address == UNLIMITED) {
             return this;
@@ -678,6 +680,6 @@ public final class Constraints {
         }
         return said.isEmpty()
                 ? "any memory"
-                : said.stream().map(field -> Wording.of(this, field)).collect(Collectors.joining(", "));
+                : Printable.of(said.stream().map(field -> Wording.of(this, field)).collect(Collectors.joining(", ")));
     }
 }

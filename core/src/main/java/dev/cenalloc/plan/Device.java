@@ -1,5 +1,6 @@
 package dev.cenalloc.plan;
 
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -169,7 +170,7 @@ public final class Device {
     public Device or(Constraints fallback) {
         Objects.requireNonNull(fallback, "fallback");
         if (alternatives.isEmpty()) {
-            throw new IllegalStateException(name + " declares no constraints, so it can have no alternative");
+            throw new IllegalStateException(Printable.of(name) + " declares no constraints, so it can have no alternative");
         }
         var more = new ArrayList<>(alternatives);
         more.add(fallback);
@@ -221,7 +222,8 @@ public final class Device {
     public Device forUse(String use, int plane) {
         Objects.requireNonNull(use, "use");
         if (uses.keySet().stream().noneMatch(key -> key.startsWith(use + PLANE))) {
-            throw new IllegalArgumentException(name + " has no use called " + use + "; it has " + uses.keySet());
+            throw new IllegalArgumentException(
+                    Printable.of(name + " has no use called " + use + "; it has " + uses.keySet()));
         }
         String key = key(use, plane);
         Constraints more = uses.get(key);
@@ -325,6 +327,6 @@ public final class Device {
 
     @Override
     public String toString() {
-        return name() + ": " + constraints() + relaxed() + " (" + detail + ")";
+        return Printable.of(name() + ": " + constraints() + relaxed() + " (" + detail + ")");
     }
 }

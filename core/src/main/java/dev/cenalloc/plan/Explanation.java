@@ -2,6 +2,7 @@ package dev.cenalloc.plan;
 
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Objection.Cause;
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,61 +11,50 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** The text of a plan. Stateless but for the plan. */
+/** Puts one plan into words, once. For one thread. */
 final class Explanation {
     private final Plan plan;
+    private final List<String> lines = new ArrayList<>();
 
     Explanation(Plan plan) {
         this.plan = plan;
     }
 
-    /** The whole plan, in lines. */
+    /** The whole plan, in lines. Names may be any text, so each line is escaped. */
     String text() {
-        var text = new StringBuilder();
-        text.append(plan.demand());
-        if (plan.size().isPresent()
-                && (plan.size().getAsLong() != plan.demand().bytes()
-                        || plan.demand().image().isPresent())) {
-            text.append(", which makes ").append(plan.size().getAsLong()).append(" bytes");
-        }
-        text.append(" for ").append(plan.devices().isEmpty() ? "no device (unconstrained)" : names(plan.devices()));
-        plan.layout()
-                .ifPresent(layout -> layout.planes()
-                        .forEach(plane -> text.append("\n  plane: ").append(plane)));
-        for (Device device : plan.devices()) {
-            text.append("\n  ").append(device);
-        }
-        for (Device device : plan.leftOut()) {
-            text.append("\n  left out: ").append(device);
-        }
-        text.append("\nTogether: ").append(together()).append('.');
+        lines.add(plan.demand() + size() + " for "
+                + (plan.devices().isEmpty() ? "no device (unconstrained)" : names(plan.devices())));
+        plan.layout().ifPresent(layout -> layout.planes().forEach(plane -> lines.add("  plane: " + plane)));
+        plan.devices().forEach(device -> lines.add("  " + device));
+        plan.leftOut().forEach(device -> lines.add("  left out: " + device));
+        lines.add("Together: " + together() + ".");
         List<Heap> candidates = plan.candidates();
-        text.append(
+        lines.add(
                 candidates.isEmpty()
-                        ? "\nNo heap suits."
-                        : candidates.stream()
-                                .map(Heap::name)
-                                .collect(Collectors.joining(
-                                        ", ", candidates.size() == 1 ? "\nHeap: " : "\nHeaps, best first: ", ".")));
+                        ? "No heap suits."
+                        : (candidates.size() == 1 ? "Heap: " : "Heaps, best first: ") + heaps(candidates) + ".");
         if (!candidates.isEmpty()) {
-            describeAssurances(text, candidates.getFirst());
+            describeAssurances(candidates.getFirst());
         }
-        rejections()
-                .forEach((reason, names) -> text.append("\n  not ")
-                        .append(String.join(", ", names))
-                        .append(": ")
-                        .append(reason));
-        plan.devices().forEach(device -> describeAbsentHeaps(text, device));
-        plan.leftOut().forEach(device -> describeAbsentHeaps(text, device));
+        rejections().forEach((reason, names) -> lines.add("  not " + String.join(", ", names) + ": " + reason));
+        plan.devices().forEach(this::describeAbsentHeaps);
+        plan.leftOut().forEach(this::describeAbsentHeaps);
         List<Conflict> conflicts = plan.conflicts();
         for (int i = 0; i < conflicts.size(); i++) {
-            text.append(conflicts.size() == 1 ? "\nConflict:" : "\nConflict " + (i + 1) + ":");
-            conflicts
-                    .get(i)
-                    .statements()
-                    .forEach(statement -> text.append("\n  ").append(statement));
+            lines.add(conflicts.size() == 1 ? "Conflict:" : "Conflict " + (i + 1) + ":");
+            conflicts.get(i).statements().forEach(statement -> lines.add("  " + statement));
         }
-        return text.toString();
+        return Printable.lines(lines);
+    }
+
+    /** The size to allocate, if it is not that of the demand. */
+    private String size() {
+        Demand demand = plan.demand();
+        return plan.size().isPresent()
+                        && (plan.size().getAsLong() != demand.bytes()
+                                || demand.image().isPresent())
+                ? ", which makes " + plan.size().getAsLong() + " bytes"
+                : "";
     }
 
     /** The names of the rejected heaps by reason, since several heaps may have the same reason. */
@@ -78,7 +68,7 @@ final class Explanation {
     }
 
     /** Reports a device that allows only heaps that do not exist here: a misspelt name, or another kernel. */
-    private void describeAbsentHeaps(StringBuilder text, Device device) {
+    private void describeAbsentHeaps(Device device) {
         var absent = new TreeSet<String>();
         for (Constraints alternative : device.alternatives()) {
             Constraints allowed = Substitutes.allow(alternative, plan.heaps());
@@ -88,17 +78,8 @@ final class Explanation {
             absent.addAll(alternative.allowedHeaps().orElse(Set.of()));
         }
         if (!absent.isEmpty()) {
-            text.append("\n  ")
-                    .append(device.name())
-                    .append(": no heap called ")
-                    .append(String.join(" or ", absent))
-                    .append("; ")
-                    .append(
-                            plan.heaps().isEmpty()
-                                    ? "there is no heap"
-                                    : plan.heaps().stream()
-                                            .map(Heap::name)
-                                            .collect(Collectors.joining(", ", "there are ", "")));
+            lines.add("  " + device.name() + ": no heap called " + String.join(" or ", absent) + "; "
+                    + (plan.heaps().isEmpty() ? "there is no heap" : "there are " + heaps(plan.heaps())));
         }
     }
 
@@ -117,25 +98,27 @@ final class Explanation {
                 .collect(Collectors.joining(", "));
     }
 
-    private void describeAssurances(StringBuilder text, Heap heap) {
+    private void describeAssurances(Heap heap) {
         Map<Field, Assurance> assurances = plan.assurances(heap);
         for (Assurance assurance : Assurance.values()) {
             String fields = assurances.entrySet().stream()
                     .filter(entry -> entry.getValue() == assurance)
                     .map(entry -> entry.getKey().key())
                     .collect(Collectors.joining(", "));
+            String kept =
+                    switch (assurance) {
+                        case ENFORCED -> ", guaranteed: ";
+                        case CHECKED -> ", checked after the allocation: ";
+                        case ADVISORY -> ", only advice: ";
+                    };
             if (!fields.isEmpty()) {
-                text.append("\n  with ")
-                        .append(heap.name())
-                        .append(
-                                switch (assurance) {
-                                    case ENFORCED -> ", guaranteed: ";
-                                    case CHECKED -> ", checked after the allocation: ";
-                                    case ADVISORY -> ", only advice: ";
-                                })
-                        .append(fields);
+                lines.add("  with " + heap.name() + kept + fields);
             }
         }
+    }
+
+    private static String heaps(List<Heap> heaps) {
+        return heaps.stream().map(Heap::name).collect(Collectors.joining(", "));
     }
 
     private static String names(List<Device> devices) {

@@ -1,5 +1,6 @@
 package dev.cenalloc.plan;
 
+import dev.cenalloc.text.Printable;
 import java.nio.file.Path;
 import java.util.Objects;
 import java.util.Optional;
@@ -143,8 +144,9 @@ public final class Heap {
         return name.hashCode();
     }
 
+    /** {@return the name, with control characters escaped} */
     @Override
     public String toString() {
-        return name;
+        return Printable.of(name);
     }
 }

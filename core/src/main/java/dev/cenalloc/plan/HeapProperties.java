@@ -1,5 +1,6 @@
 package dev.cenalloc.plan;
 
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -450,7 +451,7 @@ public final class HeapProperties {
         if (onlyWhenNamed) {
             words.add("used only when named");
         }
-        return words.isEmpty() ? "nothing known" : String.join(", ", words);
+        return words.isEmpty() ? "nothing known" : Printable.of(String.join(", ", words));
     }
 
     private static void say(List<String> words, Trait trait, String yes, String no) {

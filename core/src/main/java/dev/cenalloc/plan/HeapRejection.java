@@ -30,6 +30,6 @@ public record HeapRejection(Heap heap, Objection objection, List<Statement> stat
 
     @Override
     public String toString() {
-        return heap.name() + " (" + objection.reason() + ")";
+        return heap + " (" + objection.reason() + ")";
     }
 }

@@ -1,5 +1,6 @@
 package dev.cenalloc.plan;
 
+import dev.cenalloc.text.Printable;
 import java.util.Objects;
 
 /**
@@ -9,10 +10,10 @@ import java.util.Objects;
  * @param reason the reason, as text
  */
 public record Objection(Cause cause, String reason) {
-    /** Checks the arguments. */
+    /** Checks the arguments, and escapes control characters in the text. */
     public Objection {
         Objects.requireNonNull(cause, "cause");
-        Objects.requireNonNull(reason, "reason");
+        reason = Printable.of(Objects.requireNonNull(reason, "reason"));
     }
 
     /** The kinds of reasons. */

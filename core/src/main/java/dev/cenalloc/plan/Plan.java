@@ -134,7 +134,7 @@ public final class Plan {
                 .filter(candidate -> candidate.heap().equals(heap))
                 .mapToInt(Candidate::score)
                 .findFirst()
-                .orElseThrow(() -> new IllegalArgumentException(heap.name() + " is not a candidate of this plan"));
+                .orElseThrow(() -> new IllegalArgumentException(heap + " is not a candidate of this plan"));
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.cenalloc.plan;
 
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -12,11 +13,11 @@ import java.util.Objects;
  * @param value the constraint, as text
  */
 public record Statement(Device device, Field field, String value) {
-    /** Checks the arguments. */
+    /** Checks the arguments, and escapes control characters in the text. */
     public Statement {
         Objects.requireNonNull(device, "device");
         Objects.requireNonNull(field, "field");
-        Objects.requireNonNull(value, "value");
+        value = Printable.of(Objects.requireNonNull(value, "value"));
     }
 
     /** All statements of a device. */
@@ -35,6 +36,6 @@ public record Statement(Device device, Field field, String value) {
     @Override
     public String toString() {
         String verb = field.isAdvisory() || field.rule() == Field.Rule.AND ? ": " : " needs ";
-        return device.name() + verb + value + " (" + device.detail() + ")";
+        return Printable.of(device.name() + verb + value + " (" + device.detail() + ")");
     }
 }

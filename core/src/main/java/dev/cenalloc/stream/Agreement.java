@@ -11,6 +11,7 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.text.Printable;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -42,7 +43,7 @@ public final class Agreement {
                 .toList();
         this.explanation = explanation
                 + unknown.stream()
-                        .map(device -> "\n  unknown memory of " + device.name() + ": " + device.detail())
+                        .map(device -> "\n  unknown memory of " + Printable.of(device.name() + ": " + device.detail()))
                         .distinct()
                         .collect(Collectors.joining());
     }

@@ -7,6 +7,7 @@ import dev.cenalloc.image.ImageRange.Sizes;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.stream.Overlap.Kind;
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
@@ -98,7 +99,7 @@ public final class ImageConflict {
         String text = conflicting.getFirst().images().isEmpty()
                 ? conflicting.getFirst().name() + " offers no format" + others(conflicting.getFirst())
                 : "no " + aspect.toString().toLowerCase(Locale.ROOT) + " in common: " + String.join("; ", words);
-        return new ImageConflict(aspect, insisted, conflicting, text);
+        return new ImageConflict(aspect, insisted, conflicting, Printable.of(text));
     }
 
     private static String others(Port port) {

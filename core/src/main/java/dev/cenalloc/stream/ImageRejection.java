@@ -5,6 +5,7 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.stream.Overlap.Kind;
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,11 +29,11 @@ public record ImageRejection(Image image, FrameRate rate, List<Plan> plans, Stri
     /** Characters of a reason in a message; {@link #reason} has all. */
     private static final int MOST = 400;
 
-    /** Copies the list. */
+    /** Copies the list, and escapes control characters in the text. */
     public ImageRejection {
         Objects.requireNonNull(image, "image");
         Objects.requireNonNull(rate, "rate");
-        Objects.requireNonNull(reason, "reason");
+        reason = Printable.of(Objects.requireNonNull(reason, "reason"));
         plans = List.copyOf(plans);
     }
 

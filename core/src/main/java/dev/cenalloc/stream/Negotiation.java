@@ -20,6 +20,7 @@ import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.stream.Overlap.Kind;
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
@@ -254,7 +255,7 @@ final class Negotiation {
                     if (isOutOfReach(e)) {
                         throw e;
                     }
-                    String who = e.reason().startsWith(port.name()) ? "" : port.name() + " refuses: ";
+                    String who = e.reason().startsWith(Printable.of(port.name())) ? "" : port.name() + " refuses: ";
                     // A device that refused every heap may take a smaller buffer by luck: its pages lie in a row.
                     return Optional.of(new Obstacle(
                             who + e.reason(),

@@ -6,6 +6,7 @@ import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.stream.Overlap.Kind;
+import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -39,19 +40,15 @@ final class NegotiationExplanation {
 
     /** Why the candidate was chosen, in lines. */
     String of(Candidate chosen) {
-        var text = new StringBuilder();
-        text.append(chosen.image()).append(" at ").append(chosen.rate()).append(" frames a second, from ");
-        text.append(ports.getFirst().name());
-        if (ports.size() > 1) {
-            text.append(" to ").append(names(ports.subList(1, ports.size())));
-        }
-        text.append("\n  format: ").append(whyFormat(chosen));
-        text.append("\n  size: ").append(whySize(chosen));
-        text.append("\n  rate: ").append(whyRate(chosen));
-        for (String line : whyNot(chosen)) {
-            text.append("\n  not ").append(line);
-        }
-        return text.toString();
+        var lines = new ArrayList<String>();
+        String takers = ports.size() > 1 ? " to " + names(ports.subList(1, ports.size())) : "";
+        lines.add(chosen.image() + " at " + chosen.rate() + " frames a second, from "
+                + ports.getFirst().name() + takers);
+        lines.add("  format: " + whyFormat(chosen));
+        lines.add("  size: " + whySize(chosen));
+        lines.add("  rate: " + whyRate(chosen));
+        whyNot(chosen).forEach(why -> lines.add("  not " + why));
+        return Printable.lines(lines);
     }
 
     private static String names(List<Port> some) {

@@ -7,6 +7,7 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Overlap.Kind;
+import dev.cenalloc.text.Printable;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
@@ -172,7 +173,7 @@ public final class Port {
                 .distinct()
                 .toList();
         String more = kinds.size() > SHOWN ? " and " + (kinds.size() - SHOWN) + " more formats" : "";
-        return name + ": "
+        return Printable.of(name) + ": "
                 + (kinds.isEmpty() ? "no format" : String.join(", ", kinds.subList(0, Math.min(SHOWN, kinds.size()))))
                 + more;
     }

@@ -2,6 +2,7 @@ package dev.cenalloc.json;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +18,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -228,5 +230,31 @@ class ProfileTest {
         int devices = (1 << 20) / (advice.length() + 6) - 1;
         Profile profile = Profile.read("test", entries("devices", devices, advice));
         assertEquals(devices, profile.devices().size());
+    }
+
+    /** A name in the table of interned strings stays there: hostile documents could fill it. */
+    @Test
+    void namesAreNotInterned() throws Exception {
+        List<String> names = Stream.of("device", "use", "heap", "space", "place", "advice")
+                .map(kind -> kind + System.nanoTime())
+                .toList();
+        Profile profile = Profile.read("test", """
+                {
+                  "version": 1,
+                  "devices": {"%1$s": {
+                    "require": {"heaps": ["%3$s"], "highestAddress": {"%4$s": 4096}},
+                    "advise": {"near": ["%5$s"], "%6$s": 1}}},
+                  "uses": {"%2$s": ["%3$s"]}
+                }""".formatted(names.toArray()));
+        assertTrue(profile.use(names.get(1)).isPresent());
+        assertEquals(
+                Set.of(names.get(5)),
+                profile.device(names.getFirst())
+                        .orElseThrow()
+                        .constraints()
+                        .unknown()
+                        .keySet());
+        // The first string of its value to be interned: the reader has interned no other.
+        names.forEach(name -> assertSame(name, name.intern()));
     }
 }
