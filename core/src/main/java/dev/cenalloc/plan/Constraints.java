@@ -41,47 +41,19 @@ public final class Constraints {
     public static final long UNLIMITED = Long.MAX_VALUE;
 
     private static final Field[] FIELDS = Field.values();
-    private static final int NUMBERS = (int)
-            Arrays.stream(FIELDS).filter(field -> field.rule().isNumeric()).count();
-    /** The place in {@link #numbers} of each numeric field; -1 for the others. */
-    private static final int[] PLACES = new int[FIELDS.length];
-    /** The rule of each place. */
-    static final Rule[] RULES = new Rule[NUMBERS];
-
-    /** The value of each place if the field is not set. */
-    static final long[] UNSET = new long[NUMBERS];
-    /** The flags, by {@link #bit}, that need the consent of every device. */
-    static final int CONSENTS;
-
-    static {
-        int place = 0;
-        int consents = 0;
-        for (Field field : FIELDS) {
-            PLACES[index(field)] = field.rule().isNumeric() ? place : -1;
-            if (field.rule().isNumeric()) {
-                RULES[place] = field.rule();
-                UNSET[place++] = switch (field.rule()) {
-                    case MIN -> UNLIMITED;
-                    case LCM -> 1;
-                    default -> 0;
-                };
-            }
-            consents |= field.rule() == Rule.AND ? bit(field) : 0;
-        }
-        CONSENTS = consents;
-    }
 
     /** Any ordinary memory. */
     public static final Constraints NONE =
-            new Constraints(UNSET, 0, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
+            new Constraints(Slots.UNSET, 0, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
 
     /** The neutral element of merging: it consents to everything and limits nothing. */
     static final Constraints NEUTRAL =
-            new Constraints(UNSET, CONSENTS, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
+            new Constraints(Slots.UNSET, Slots.CONSENTS, null, Map.of(), null, EnumSet.noneOf(Usage.class), Map.of());
 
-    /** Never changed. */
+    /** By {@link Slots}. Never changed. */
     final long[] numbers;
 
+    /** By {@link Slots#bit}. */
     final int flags;
     /** The pools, by their official names; null if every heap is allowed. */
     final @Nullable Set<String> heaps;
@@ -109,15 +81,6 @@ public final class Constraints {
         this.near = near;
         this.usage = usage;
         this.unknown = unknown;
-    }
-
-    private static int bit(Field field) {
-        return 1 << index(field);
-    }
-
-    @SuppressWarnings("EnumOrdinal") // an index into arrays, never stored or printed
-    private static int index(Field field) {
-        return field.ordinal();
     }
 
     // ---- adding constraints ----
@@ -150,10 +113,10 @@ public final class Constraints {
         }
         int consent = flags;
         if (both.stream().allMatch(name -> HeapProperties.of(name).isProtected())) {
-            consent |= bit(Field.ACCEPTS_PROTECTED);
+            consent |= Slots.bit(Field.ACCEPTS_PROTECTED);
         }
         if (both.stream().allMatch(name -> HeapProperties.of(name).isDecrypted())) {
-            consent |= bit(Field.ACCEPTS_DECRYPTED);
+            consent |= Slots.bit(Field.ACCEPTS_DECRYPTED);
         }
         return new Constraints(numbers, consent, both, highest, near, usage, unknown).checked();
     }
@@ -376,8 +339,8 @@ public final class Constraints {
             throw new IllegalArgumentException(field.key() + " must be a power of two, not " + value);
         }
         long[] merged = numbers.clone();
-        int place = PLACES[index(field)];
-        merged[place] = Merging.merge(rule, merged[place], value);
+        int slot = Slots.of(field);
+        merged[slot] = Merging.merge(rule, merged[slot], value);
         return new Constraints(merged, flags, heaps, highest, near, usage, unknown).checked();
     }
 
@@ -393,8 +356,8 @@ public final class Constraints {
             throw new IllegalArgumentException(field.key() + " is not yes or no");
         }
         // A device that needs protected memory also accepts it.
-        int implied = field == Field.PROTECTED ? bit(Field.ACCEPTS_PROTECTED) : 0;
-        return new Constraints(numbers, flags | bit(field) | implied, heaps, highest, near, usage, unknown).checked();
+        int implied = field == Field.PROTECTED ? Slots.bit(Field.ACCEPTS_PROTECTED) : 0;
+        return new Constraints(numbers, flags | Slots.bit(field) | implied, heaps, highest, near, usage, unknown).checked();
     }
 
     /**
@@ -506,8 +469,7 @@ public final class Constraints {
     public Constraints ofAnyImage() {
         long[] kept = numbers.clone();
         for (Field field : List.of(Field.MIN_PITCH, Field.MAX_PITCH, Field.MIN_SIZE, Field.MAX_SIZE)) {
-            int place = PLACES[index(field)];
-            kept[place] = UNSET[place];
+            kept[Slots.of(field)] = Slots.unset(field);
         }
         return new Constraints(kept, flags, heaps, highest, near, usage, unknown);
     }
@@ -538,7 +500,7 @@ public final class Constraints {
             case NEAR -> near != null;
             case USAGE -> !usage.isEmpty();
             default ->
-                field.rule().isFlag() ? flag(field) : numbers[PLACES[index(field)]] != UNSET[PLACES[index(field)]];
+                field.rule().isFlag() ? flag(field) : numbers[Slots.of(field)] != Slots.unset(field);
         };
     }
 
@@ -563,7 +525,7 @@ public final class Constraints {
 
     /** The value of a numeric field. If it is not set: unlimited for MIN, 0 for MAX, 1 for LCM. */
     long raw(Field field) {
-        return numbers[PLACES[index(field)]];
+        return numbers[Slots.of(field)];
     }
 
     /**
@@ -573,7 +535,7 @@ public final class Constraints {
      */
     public boolean flag(Field field) {
         Objects.requireNonNull(field, "field");
-        return (flags & bit(field)) != 0;
+        return (flags & Slots.bit(field)) != 0;
     }
 
     /** {@return the allowed heaps, each pool by its official name; empty if every heap is allowed} */
@@ -621,12 +583,12 @@ public final class Constraints {
      * all fields gives these constraints again.
      */
     Constraints only(Field field) {
-        long[] number = UNSET;
+        long[] number = Slots.UNSET;
         if (field.rule().isNumeric()) {
-            number = UNSET.clone();
-            number[PLACES[index(field)]] = raw(field);
+            number = Slots.UNSET.clone();
+            number[Slots.of(field)] = raw(field);
         }
-        int flag = (field.rule() == Rule.AND ? CONSENTS & ~bit(field) : CONSENTS) | (flags & bit(field));
+        int flag = (field.rule() == Rule.AND ? Slots.CONSENTS & ~Slots.bit(field) : Slots.CONSENTS) | (flags & Slots.bit(field));
         return new Constraints(
                 number,
                 flag,
@@ -642,7 +604,7 @@ public final class Constraints {
         long[] relaxed = numbers.clone();
         for (Field field : IOMMU_RELAXES) {
             if (field.rule().isNumeric()) {
-                relaxed[PLACES[index(field)]] = UNSET[PLACES[index(field)]];
+                relaxed[Slots.of(field)] = Slots.unset(field);
             }
         }
         return new Constraints(relaxed, flags, heaps, Map.of(), near, usage, unknown);

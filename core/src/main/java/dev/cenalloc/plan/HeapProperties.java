@@ -15,8 +15,6 @@ import org.jspecify.annotations.Nullable;
  * The properties of a heap's memory. Immutable; methods that begin with {@code with} return a changed copy. The kernel
  * reports only the name of a heap, so {@link #of} has a table of the names in the kernel's documentation. A program
  * that registers a heap states its properties.
- *
- * <p>Source: {@code Documentation/userspace-api/dma-buf-heaps.rst}, and the names that the CMA heap had before 6.17.
  */
 public final class HeapProperties {
     /** Whether memory has a property. */
@@ -46,26 +44,6 @@ public final class HeapProperties {
      * heap.
      */
     public static final HeapProperties UNKNOWN = new HeapProperties();
-
-    private static final HeapProperties ORDINARY = UNKNOWN.withCpuMappable(Trait.YES)
-            .withPages(Trait.YES)
-            .withCached(Trait.YES)
-            .withOnlyWhenNamed(false);
-    private static final HeapProperties SYSTEM_HEAP =
-            ORDINARY.withContiguous(Trait.NO).withScarce(Trait.NO).withScore(100);
-    private static final HeapProperties CMA =
-            ORDINARY.withContiguous(Trait.YES).withScarce(Trait.YES).withScore(50);
-    // After the system heap: it needs in addition a file, a list of its pages and a mapping for each importer.
-    private static final HeapProperties UDMABUF_HEAP = SYSTEM_HEAP.withScore(80);
-    // Huge pages are reserved at boot, for other programs too.
-    private static final HeapProperties UDMABUF_HUGE_HEAP =
-            UDMABUF_HEAP.withScarce(Trait.YES).withOnlyWhenNamed(true);
-    private static final HeapProperties DECRYPTED =
-            SYSTEM_HEAP.withDecrypted(true).withOnlyWhenNamed(true);
-    private static final HeapProperties PROTECTED = UNKNOWN.withCpuMappable(Trait.NO)
-            .withPages(Trait.NO)
-            .withScarce(Trait.YES)
-            .withProtected(true);
 
     private Trait contiguous = Trait.UNKNOWN;
     private Trait cpuMappable = Trait.UNKNOWN;
@@ -131,15 +109,7 @@ public final class HeapProperties {
      * @param name the name of a node in {@code /dev/dma_heap}; an unknown name has {@link #UNKNOWN}
      */
     public static HeapProperties of(String name) {
-        Objects.requireNonNull(name, "name");
-        return switch (pool(name)) {
-            case SYSTEM -> SYSTEM_HEAP;
-            case DEFAULT_CMA -> CMA;
-            case "system_cc_shared" -> DECRYPTED;
-            case UDMABUF -> UDMABUF_HEAP;
-            case UDMABUF_HUGE -> UDMABUF_HUGE_HEAP;
-            default -> name.startsWith("protected,") ? PROTECTED : UNKNOWN;
-        };
+        return KnownHeaps.of(Objects.requireNonNull(name, "name"));
     }
 
     /**
@@ -149,13 +119,7 @@ public final class HeapProperties {
      * @param name {@code exp_name} of a dma-buf
      */
     public static HeapProperties ofExporter(String name) {
-        Objects.requireNonNull(name, "name");
-        return switch (name) {
-            // videobuf2-dma-contig.c allocates with dma_alloc_attrs: contiguous for a device without an IOMMU.
-            case "videobuf2_dma_contig", "videobuf2-dma-contig" -> CMA;
-            case "videobuf2_dma_sg", "videobuf2-dma-sg", "videobuf2_vmalloc", "videobuf2-vmalloc" -> SYSTEM_HEAP;
-            default -> of(name);
-        };
+        return KnownHeaps.ofExporter(Objects.requireNonNull(name, "name"));
     }
 
     /**
@@ -166,21 +130,7 @@ public final class HeapProperties {
      * @param name the name of a heap
      */
     public static String pool(String name) {
-        Objects.requireNonNull(name, "name");
-        return switch (name) {
-            case "linux,cma", "reserved", "default-pool" -> DEFAULT_CMA;
-            default -> name;
-        };
-    }
-
-    /** The order among the names of one pool; lower is preferred. */
-    static int preference(String name) {
-        return switch (name) {
-            case "linux,cma" -> 1;
-            case "reserved" -> 2;
-            case "default-pool" -> 3;
-            default -> 0;
-        };
+        return KnownHeaps.pool(Objects.requireNonNull(name, "name"));
     }
 
     /** {@return whether the memory is physically contiguous} */

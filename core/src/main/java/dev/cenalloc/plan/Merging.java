@@ -21,15 +21,15 @@ final class Merging {
      * Constraints#and}.
      */
     static Constraints merge(List<Constraints> all) {
-        long[] numbers = Constraints.UNSET.clone();
+        long[] numbers = Slots.UNSET.clone();
         int flags = 0;
-        int consents = Constraints.CONSENTS;
+        int consents = Slots.CONSENTS;
         Map<String, Long> highest = Map.of();
         EnumSet<Usage> usage = Constraints.NONE.usage;
         Map<String, String> unknown = Map.of();
         for (Constraints one : all) {
             for (int i = 0; i < numbers.length; i++) {
-                numbers[i] = merge(Constraints.RULES[i], numbers[i], one.numbers[i]);
+                numbers[i] = merge(Slots.RULES[i], numbers[i], one.numbers[i]);
             }
             flags |= one.flags;
             consents &= one.flags;
@@ -50,7 +50,7 @@ final class Merging {
         }
         return new Constraints(
                 numbers,
-                (flags & ~Constraints.CONSENTS) | consents,
+                (flags & ~Slots.CONSENTS) | consents,
                 intersection(all, one -> one.heaps),
                 Collections.unmodifiableMap(highest),
                 intersection(all, one -> one.near),

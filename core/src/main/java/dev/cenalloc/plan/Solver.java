@@ -25,7 +25,7 @@ final class Solver {
     record Candidate(Heap heap, int score) {}
 
     private static final Comparator<Candidate> ORDER = Comparator.<Candidate>comparingInt(candidate -> -candidate.score)
-            .thenComparingInt(candidate -> HeapProperties.preference(candidate.heap.name()))
+            .thenComparingInt(candidate -> KnownHeaps.preference(candidate.heap.name()))
             .thenComparing(candidate -> candidate.heap.name());
 
     private Solver() {}
