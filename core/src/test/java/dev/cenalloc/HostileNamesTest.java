@@ -177,7 +177,8 @@ class HostileNamesTest {
             texts.agreements(cenalloc);
             texts.documents();
             texts.heaps(kernel, cenalloc);
-            texts.texts.add(log.text());
+            // A cleaner may still report what the test before lost.
+            log.text().lines().filter(line -> !line.contains("was never closed")).forEach(texts.texts::add);
         }
         assertEquals(0, kernel.openFiles());
         return texts.texts;

@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.kernel.Log;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Collectors;
@@ -20,6 +21,8 @@ public final class LogCapture implements AutoCloseable {
     private final Level before;
 
     public LogCapture() {
+        // Waits for the provider, which a cleaner's thread may be loading: its start would drop the appender.
+        Log.info("the log is captured");
         appender = new AbstractAppender("capture", null, null, true, Property.EMPTY_ARRAY) {
             @Override
             public void append(LogEvent event) {
