@@ -356,7 +356,7 @@ public final class Cenalloc implements AutoCloseable {
             adopted = true;
             return buffer;
         } catch (IOException e) {
-            throw DmaBuf.unknown(e);
+            throw FdInfo.unreadable(e);
         } finally {
             if (!adopted) {
                 dmaBuf.release(); // close() would do nothing if a SharedBuffer owns it already

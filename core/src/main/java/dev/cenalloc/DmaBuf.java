@@ -18,7 +18,6 @@ import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.EnumMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -32,9 +31,6 @@ import org.jspecify.annotations.Nullable;
 public final class DmaBuf implements AutoCloseable {
     /** Bytes of a name without the terminator, DMA_BUF_NAME_LEN in dma-buf.h. */
     private static final int NAME_BYTES = dmabuf_h.DMA_BUF_NAME_LEN() - 1;
-
-    /** The line in {@code /proc/self/fdinfo} that every dma-buf has and no other file. */
-    private static final String EXPORTER = "exp_name:";
 
     /**
      * The name of a system property: if it is {@code true}, a buffer remembers where it was allocated, and the error
@@ -88,11 +84,11 @@ public final class DmaBuf implements AutoCloseable {
         boolean isDmaBuf = false;
         try {
             // A dma-buf ioctl cannot tell: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate (6.12).
-            String exporter = line(kernel.fdinfo(fd), EXPORTER);
+            String exporter = FdInfo.of(kernel, fd).exporter().orElse(null);
             adopted.exporter = exporter;
             isDmaBuf = exporter != null;
         } catch (IOException e) {
-            throw unknown(e);
+            throw FdInfo.unreadable(e);
         } finally {
             if (!isDmaBuf) {
                 adopted.close();
@@ -108,16 +104,6 @@ public final class DmaBuf implements AutoCloseable {
                     "pass a descriptor that a driver or a heap exported");
         }
         return adopted;
-    }
-
-    static CenallocException unknown(IOException why) {
-        return new CenallocException(
-                Errno.ENOENT,
-                "read of /proc/self/fdinfo",
-                null,
-                -1,
-                "the kind of the descriptor cannot be read: " + why,
-                "mount /proc");
     }
 
     /**
@@ -170,7 +156,7 @@ public final class DmaBuf implements AutoCloseable {
     public String exporter() throws IOException {
         String known = exporter;
         if (known == null || !held.descriptor.isOpen()) {
-            known = info(EXPORTER);
+            known = info().exporter().orElse("");
             exporter = known;
         }
         return known;
@@ -183,25 +169,16 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public String name() throws IOException {
-        return new String(info("name:").getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
+        return info().name().orElse("");
     }
 
-    private String info(String key) throws IOException {
+    private FdInfo info() throws IOException {
         int fd = held.descriptor.acquire();
         try {
-            return Objects.requireNonNullElse(line(kernel.fdinfo(fd), key), "");
+            return FdInfo.of(kernel, fd);
         } finally {
             held.descriptor.release();
         }
-    }
-
-    /** What follows a key in the lines of an fdinfo; null if it is not there. */
-    private static @Nullable String line(List<String> fdinfo, String key) {
-        return fdinfo.stream()
-                .filter(line -> line.startsWith(key))
-                .map(line -> line.substring(key.length()).strip())
-                .findFirst()
-                .orElse(null);
     }
 
     /**
@@ -451,7 +428,7 @@ public final class DmaBuf implements AutoCloseable {
     /** The kernel's count of references, in words; empty if it does not report it. */
     String references() {
         try {
-            return ", " + info("count:") + " references";
+            return info().references().map(count -> ", " + count + " references").orElse("");
         } catch (IOException | IllegalStateException e) {
             return "";
         }
