@@ -1,6 +1,5 @@
 package dev.cenalloc;
 
-import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
@@ -9,25 +8,14 @@ import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
-import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
-import dev.cenalloc.plan.Statement;
-import dev.cenalloc.text.Printable;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.WeakHashMap;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,33 +33,19 @@ import org.jspecify.annotations.Nullable;
  * }
  */
 public final class Cenalloc implements AutoCloseable {
-    private static final Path HEAPS = Path.of("/dev/dma_heap");
-    /** The remedy for devices that conflict. */
-    static final String LEAVE_ONE_OUT = "leave one of the devices out, or copy between two buffers";
-
     static {
         Seam.setKernels(context -> ((Cenalloc) context).kernel);
     }
 
     private final Kernel kernel;
-    private final String remedyForNoHeap;
-    /** Replaced as a whole, so that a plan sees one state of it. */
-    private volatile Map<Heap, OpenHeap> open;
-    /** The keys of {@link #open}, in their order. */
-    private volatile List<Heap> heaps;
+    private final Heaps heaps;
     /** The buffers that are open and reachable. */
     private final Set<SharedBuffer> buffers =
             Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
-    private boolean closed;
-
-    private Cenalloc(Kernel kernel, List<OpenHeap> heaps, String remedyForNoHeap) {
+    private Cenalloc(Kernel kernel, Heaps heaps) {
         this.kernel = kernel;
-        this.remedyForNoHeap = remedyForNoHeap;
-        var map = new LinkedHashMap<Heap, OpenHeap>();
-        heaps.forEach(heap -> map.put(heap.heap(), heap));
-        this.open = map;
-        this.heaps = List.copyOf(map.keySet());
+        this.heaps = heaps;
     }
 
     /**
@@ -85,60 +59,18 @@ public final class Cenalloc implements AutoCloseable {
      * @throws IllegalCallerException if Java denies native access
      */
     public static Cenalloc open() throws CenallocException {
-        return open(LinuxKernel.instance(), HEAPS);
+        return open(LinuxKernel.instance(), Heaps.DIRECTORY);
     }
 
     static Cenalloc open(Kernel kernel, Path directory) throws CenallocException {
-        var heaps = new ArrayList<OpenHeap>();
-        String remedy = "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM, or with CONFIG_UDMABUF for ordinary memory";
-        try {
-            for (String name : kernel.list(directory)) {
-                Path path = directory.resolve(name);
-                heaps.add(open(kernel, name, path, HeapProperties.of(name), new DmaHeapSource(kernel, path)));
-            }
-        } catch (NoSuchFileException e) {
-            remedy =
-                    directory + " does not exist: the kernel needs CONFIG_DMABUF_HEAPS (5.6 and later), and a container"
-                            + " needs the directory from its host";
-        } catch (AccessDeniedException e) {
-            remedy = "let this user list " + directory;
-        } catch (IOException e) {
-            throw new CenallocException(
-                    Errno.ENODEV,
-                    "opendir",
-                    directory,
-                    -1,
-                    "the heaps cannot be listed: " + e,
-                    "see what " + directory + " is");
-        }
-        if (kernel.exists(UdmabufSource.PATH)) {
-            heaps.add(udmabuf(kernel, HeapProperties.UDMABUF, false));
-            if (UdmabufSource.hasHugePages(kernel)) {
-                heaps.add(udmabuf(kernel, HeapProperties.UDMABUF_HUGE, true));
-            }
-        }
-        return new Cenalloc(kernel, heaps, remedy);
-    }
-
-    private static OpenHeap udmabuf(Kernel kernel, String name, boolean huge) {
-        var source = new UdmabufSource(kernel, huge);
-        // If the limit is below a page, the allocation reports it.
-        HeapProperties properties = HeapProperties.of(name).withMaxSize(Math.max(1, source.maxSize()));
-        return open(kernel, name, UdmabufSource.PATH, properties, source);
-    }
-
-    private static OpenHeap open(Kernel kernel, String name, Path node, HeapProperties properties, HeapSource source) {
-        Heap heap = Heap.of(name, properties)
-                .withNode(node, kernel.isReadable(node))
-                .withRefusal(source::refusal);
-        return new OpenHeap(kernel, heap, source, true);
+        return new Cenalloc(kernel, Heaps.list(kernel, directory));
     }
 
     // ---- heaps ----
 
     /** {@return the heaps of this machine, sorted by name; then udmabuf, then registered heaps} */
     public List<Heap> heaps() {
-        return heaps;
+        return heaps.all();
     }
 
     /**
@@ -149,20 +81,7 @@ public final class Cenalloc implements AutoCloseable {
      * @throws MissingDeviceException ENOENT: no heap has this name; the message lists the heaps
      */
     public Heap heap(String name) throws MissingDeviceException {
-        Objects.requireNonNull(name, "name");
-        List<Heap> all = heaps;
-        return all.stream()
-                .filter(heap -> heap.name().equals(name))
-                .findFirst()
-                .or(() -> all.stream()
-                        .filter(heap -> heap.pool().equals(HeapProperties.pool(name)))
-                        .findFirst())
-                .orElseThrow(() -> new MissingDeviceException(
-                        Errno.ENOENT,
-                        "heap",
-                        HEAPS.resolve(name),
-                        -1,
-                        all.isEmpty() ? remedyForNoHeap : "use one of " + all));
+        return heaps.named(Objects.requireNonNull(name, "name"));
     }
 
     /**
@@ -184,15 +103,7 @@ public final class Cenalloc implements AutoCloseable {
      *     registered heap returned less memory than requested; ENOTTY or EBADF if it returned no dma-buf
      */
     public DmaBuf allocate(Heap heap, long size) throws CenallocException {
-        return opened(heap).allocate(size);
-    }
-
-    private OpenHeap opened(Heap heap) {
-        OpenHeap opened = open.get(Objects.requireNonNull(heap, "heap"));
-        if (opened == null) {
-            throw new IllegalStateException("heap " + heap + " is not one of " + heaps);
-        }
-        return opened;
+        return heaps.opened(Objects.requireNonNull(heap, "heap")).allocate(size);
     }
 
     /**
@@ -202,7 +113,7 @@ public final class Cenalloc implements AutoCloseable {
      * @throws IllegalStateException if the heap is not one of its heaps
      */
     public HeapUsage usage(Heap heap) {
-        return opened(heap).usage();
+        return heaps.opened(Objects.requireNonNull(heap, "heap")).usage();
     }
 
     /**
@@ -216,44 +127,11 @@ public final class Cenalloc implements AutoCloseable {
      *     circle; the source stays the caller's
      * @throws IllegalStateException if closed
      */
-    public synchronized Heap register(String name, HeapProperties properties, HeapSource source) {
+    public Heap register(String name, HeapProperties properties, HeapSource source) {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(properties, "properties");
         Objects.requireNonNull(source, "source");
-        if (closed) {
-            throw new IllegalStateException("the Cenalloc is closed");
-        }
-        Heap heap = Heap.of(name, properties).withRefusal(source::refusal);
-        if (heaps.stream().anyMatch(other -> other.pool().equals(heap.pool()))) {
-            throw new IllegalArgumentException("the name of heap " + heap + " is taken, or another name of its pool");
-        }
-        refuseCircle(heap);
-        var more = new LinkedHashMap<>(open);
-        more.put(heap, new OpenHeap(kernel, heap, source, false));
-        setHeaps(more);
-        return heap;
-    }
-
-    private void setHeaps(Map<Heap, OpenHeap> changed) {
-        open = changed;
-        heaps = List.copyOf(changed.keySet());
-    }
-
-    private void refuseCircle(Heap heap) {
-        var seen = new HashSet<String>();
-        var left = new ArrayList<String>(heap.properties().substitutes());
-        while (!left.isEmpty()) {
-            String pool = HeapProperties.pool(left.removeLast());
-            if (pool.equals(heap.pool())) {
-                throw new IllegalArgumentException(heap + " would substitute itself, through "
-                        + Printable.of(heap.properties().substitutes().toString()));
-            }
-            if (seen.add(pool)) {
-                heaps.stream()
-                        .filter(other -> other.pool().equals(pool))
-                        .forEach(other -> left.addAll(other.properties().substitutes()));
-            }
-        }
+        return heaps.register(name, properties, source);
     }
 
     /**
@@ -263,22 +141,9 @@ public final class Cenalloc implements AutoCloseable {
      * @throws IllegalArgumentException if it is not a registered heap of this context
      * @throws IllegalStateException if buffers of it are open; nothing has changed
      */
-    public synchronized void unregister(Heap heap) {
+    public void unregister(Heap heap) {
         Objects.requireNonNull(heap, "heap");
-        OpenHeap opened = open.get(heap);
-        if (opened == null || heap.path().isPresent()) {
-            throw new IllegalArgumentException(heap + " is not a heap that was registered here");
-        }
-        Map<Heap, OpenHeap> before = open;
-        var fewer = new LinkedHashMap<>(before);
-        fewer.remove(heap);
-        setHeaps(fewer);
-        try {
-            opened.closeIfUnused();
-        } catch (IllegalStateException e) {
-            setHeaps(before);
-            throw e;
-        }
+        heaps.unregister(heap);
     }
 
     // ---- buffers ----
@@ -347,7 +212,7 @@ public final class Cenalloc implements AutoCloseable {
         try {
             String exporter = dmaBuf.exporter();
             HeapProperties properties = known == null ? HeapProperties.ofExporter(exporter) : known;
-            Heap heap = heaps.stream()
+            Heap heap = heaps.all().stream()
                     .filter(one -> known == null && one.name().equals(exporter))
                     .findFirst()
                     .orElseGet(() -> Heap.of(exporter.isBlank() ? "unknown" : exporter, properties));
@@ -397,7 +262,7 @@ public final class Cenalloc implements AutoCloseable {
      * @return the plan
      */
     public Plan plan(Demand demand, List<Device> devices) {
-        return Plan.of(Objects.requireNonNull(demand, "demand"), Objects.requireNonNull(devices, "devices"), heaps);
+        return Plan.of(Objects.requireNonNull(demand, "demand"), Objects.requireNonNull(devices, "devices"), heaps());
     }
 
     /**
@@ -434,34 +299,7 @@ public final class Cenalloc implements AutoCloseable {
      */
     public String remedy(Plan plan) {
         Objects.requireNonNull(plan, "plan");
-        List<Heap> all = heaps;
-        if (!Plan.contradictions(plan.demand(), plan.attached(), all).isEmpty()) {
-            return LEAVE_ONE_OUT;
-        }
-        if (all.isEmpty()) {
-            return remedyForNoHeap;
-        }
-        boolean contiguous = all.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
-        if (plan.constraints().isContiguous() && !contiguous) {
-            return NoSuitableHeapException.NO_CONTIGUOUS_HEAP;
-        }
-        var known = all.stream().map(Heap::pool).collect(Collectors.toSet());
-        var missing = plan.devices().stream()
-                .flatMap(device -> device.constraints().allowedHeaps().stream())
-                .flatMap(Set::stream)
-                .filter(name -> !known.contains(HeapProperties.pool(name)))
-                .collect(Collectors.toCollection(TreeSet::new));
-        if (!missing.isEmpty()) {
-            return "the devices name heaps that this machine does not have, " + Printable.of(missing.toString())
-                    + "; it has " + all;
-        }
-        boolean severalDevices = plan.conflicts().stream()
-                .anyMatch(conflict -> conflict.statements().stream()
-                                .map(Statement::device)
-                                .distinct()
-                                .count()
-                        > 1);
-        return severalDevices ? LEAVE_ONE_OUT : remedyForNoHeap;
+        return heaps.remedy(plan);
     }
 
     /** What the kernel says of memory at this moment. */
@@ -476,25 +314,7 @@ public final class Cenalloc implements AutoCloseable {
      * @throws RuntimeException the exception of a registered heap's source, after all sources have been closed
      */
     @Override
-    public synchronized void close() {
-        closed = true;
-        Throwable failure = null;
-        for (OpenHeap heap : open.values()) {
-            try {
-                heap.close();
-            } catch (RuntimeException | Error e) {
-                if (failure == null) {
-                    failure = e;
-                } else {
-                    failure.addSuppressed(e);
-                }
-            }
-        }
-        if (failure instanceof Error error) {
-            throw error;
-        }
-        if (failure instanceof RuntimeException exception) {
-            throw exception;
-        }
+    public void close() {
+        heaps.close();
     }
 }

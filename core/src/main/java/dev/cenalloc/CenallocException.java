@@ -85,8 +85,7 @@ public class CenallocException extends IOException {
     }
 
     /** With a reason in lines, each of them escaped. */
-    CenallocException(
-            String reason, int errno, String call, @Nullable Path path, long requestedSize, String remedy) {
+    CenallocException(String reason, int errno, String call, @Nullable Path path, long requestedSize, String remedy) {
         super(remedy.isEmpty() ? reason : reason + ". To do: " + Printable.of(remedy));
         this.reason = reason;
         this.errno = errno;
@@ -157,8 +156,8 @@ public class CenallocException extends IOException {
     }
 
     static String reason(int errno, String call, @Nullable Path path, long requestedSize, String what) {
-        String where =
-                (path == null ? "" : " on " + Printable.of(path.toString())) + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
+        String where = (path == null ? "" : " on " + Printable.of(path.toString()))
+                + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
         String name = Errno.name(errno);
         // "attach gave EINVAL" would read as if a system call had failed.
         String printable = Printable.of(call);

@@ -428,7 +428,9 @@ public final class DmaBuf implements AutoCloseable {
     /** The kernel's count of references, in words; empty if it does not report it. */
     String references() {
         try {
-            return info().references().map(count -> ", " + count + " references").orElse("");
+            return info().references()
+                    .map(count -> ", " + count + " references")
+                    .orElse("");
         } catch (IOException | IllegalStateException e) {
             return "";
         }

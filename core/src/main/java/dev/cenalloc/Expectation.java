@@ -87,7 +87,8 @@ public final class Expectation {
 
     @Override
     public String toString() {
-        String what = untilComplete ? "until complete" : count > 0 ? count + " devices" : Printable.of(names.toString());
+        String what =
+                untilComplete ? "until complete" : count > 0 ? count + " devices" : Printable.of(names.toString());
         return (names.isEmpty() && count == 0 && !untilComplete ? "nothing" : what) + (strict ? ", strictly" : "");
     }
 }

@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 public final class IncompatibleConstraintsException extends CenallocException {
     private static final long serialVersionUID = 1;
 
+    /** The remedy for devices that conflict. */
+    static final String LEAVE_ONE_OUT = "leave one of the devices out, or copy between two buffers";
+
     /** Not serialised. */
     private final transient @Nullable List<Conflict> conflicts;
 
@@ -29,7 +32,7 @@ public final class IncompatibleConstraintsException extends CenallocException {
                         + (conflicts.stream().allMatch(Conflict::isExhaustive)
                                 ? ""
                                 : " (with the first alternative of each device; there are more combinations than were tried)"),
-                Cenalloc.LEAVE_ONE_OUT);
+                LEAVE_ONE_OUT);
         this.conflicts = List.copyOf(conflicts);
     }
 

@@ -37,12 +37,9 @@ import org.jspecify.annotations.Nullable;
 public final class SharedBuffer implements AutoCloseable {
     private final Cenalloc cenalloc;
     private final Demand demand;
-    private final List<Attachment> attachments = new ArrayList<>();
+    private final Participants participants = new Participants();
     /** Written under the lock, read without. */
     private volatile String name = "";
-
-    private Expectation expectation = Expectation.NONE;
-    private boolean complete;
 
     /** Null until the first use. Written under the lock, read without. */
     private volatile @Nullable Storage storage;
@@ -116,7 +113,7 @@ public final class SharedBuffer implements AutoCloseable {
         checkNew(device);
         Storage existing = storage;
         if (existing == null) {
-            checkPossible(with(device));
+            checkPossible(participants.with(device));
         } else {
             Objection objection = existing.objection(device).orElse(null);
             if (objection != null && device.isOptional()) {
@@ -144,14 +141,10 @@ public final class SharedBuffer implements AutoCloseable {
                         : remedy);
     }
 
-    /** Two equal devices may be two real ones, such as two displays. Only the same object is an error. */
-    @SuppressWarnings("ReferenceEquality")
     private void checkNew(Device device) {
         Objects.requireNonNull(device, "device");
         checkOpen();
-        if (devices().stream().anyMatch(attached -> attached == device)) {
-            throw new IllegalArgumentException(Printable.of(device.name()) + " is attached already");
-        }
+        participants.checkNew(device);
     }
 
     private Attachment add(Device device) {
@@ -162,7 +155,7 @@ public final class SharedBuffer implements AutoCloseable {
                     device.detail());
         }
         var attachment = new Attachment(this, device);
-        attachments.add(attachment);
+        participants.add(attachment);
         notifyAll();
         return attachment;
     }
@@ -187,12 +180,12 @@ public final class SharedBuffer implements AutoCloseable {
             throw new IllegalArgumentException(
                     "the attachment of " + Printable.of(attachment.device().name()) + " belongs to another buffer");
         }
-        attachments.remove(attachment);
+        participants.remove(attachment);
     }
 
     synchronized boolean isLeftOut(Attachment attachment) {
         Device device = attachment.device();
-        if (!device.isOptional() || !attachments.contains(attachment)) {
+        if (!device.isOptional() || !participants.contains(attachment)) {
             return false;
         }
         Storage existing = storage;
@@ -201,21 +194,9 @@ public final class SharedBuffer implements AutoCloseable {
                 : existing.objection(device).isPresent();
     }
 
-    private List<Device> devices() {
-        var devices = new ArrayList<Device>(attachments.size() + 1);
-        attachments.forEach(attachment -> devices.add(attachment.device()));
-        return devices;
-    }
-
-    private List<Device> with(Device device) {
-        List<Device> devices = devices();
-        devices.add(device);
-        return devices;
-    }
-
     /** {@return the attachments, in the order of attaching} */
     public synchronized List<Attachment> attachments() {
-        return List.copyOf(attachments);
+        return participants.attachments();
     }
 
     /**
@@ -227,10 +208,10 @@ public final class SharedBuffer implements AutoCloseable {
     public synchronized void expect(Expectation expected) {
         Objects.requireNonNull(expected, "expected");
         checkOpen();
-        if (storage != null || complete) {
-            throw new IllegalStateException("the buffer is complete, or has its memory already");
+        if (storage != null) {
+            throw new IllegalStateException("the buffer has its memory already: expect devices before the first use");
         }
-        expectation = expected;
+        participants.expect(expected);
         notifyAll();
     }
 
@@ -242,18 +223,13 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized void complete() {
         checkOpen();
-        complete = true;
+        participants.complete();
         notifyAll();
     }
 
     /** {@return whether every expected device is attached; true if none is expected} */
     public synchronized boolean isComplete() {
-        return missing().isEmpty();
-    }
-
-    /** Names the missing devices; empty if none is missing. */
-    private String missing() {
-        return complete ? "" : expectation.missing(devices());
+        return participants.missing().isEmpty();
     }
 
     /**
@@ -273,7 +249,7 @@ public final class SharedBuffer implements AutoCloseable {
         while (!isComplete()) {
             long left = deadline - System.nanoTime();
             if (left <= 0) {
-                Log.warn("after {} the buffer of {} still waits for {}", timeout, demand, missing());
+                Log.warn("after {} the buffer of {} still waits for {}", timeout, demand, participants.missing());
                 return false;
             }
             wait(left / 1_000_000, (int) (left % 1_000_000));
@@ -291,7 +267,7 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized Plan plan() {
         checkOpen();
-        return cenalloc.plan(demand, devices());
+        return cenalloc.plan(demand, participants.devices());
     }
 
     /** {@return the heap that the memory came from, with the reasons; empty before the first use} */
@@ -356,16 +332,18 @@ public final class SharedBuffer implements AutoCloseable {
         Storage existing = storage;
         if (existing == null) {
             checkComplete();
-            existing = allocation().run(cenalloc.plan(demand, cpu == null ? devices() : with(Device.cpu(cpu))));
+            existing = allocation()
+                    .run(cenalloc.plan(
+                            demand, cpu == null ? participants.devices() : participants.with(Device.cpu(cpu))));
             storage = existing;
         }
         return existing.dmaBuf();
     }
 
     private void checkComplete() {
-        String missing = missing();
+        String missing = participants.missing();
         if (!missing.isEmpty()) {
-            if (expectation.isStrict()) {
+            if (participants.isStrict()) {
                 throw new IllegalStateException(
                         "first use before all expected devices are attached; missing: " + Printable.of(missing));
             }
@@ -464,11 +442,11 @@ public final class SharedBuffer implements AutoCloseable {
         if (old == null) {
             return;
         }
-        Plan plan = planForMoving(devices());
+        Plan plan = planForMoving(participants.devices());
         boolean suits = old.suits(plan);
         Heap enough = suits ? old.choice().heap() : null;
         if (!suits || !plan.candidates().getFirst().equals(enough)) {
-            move(old, devices(), enough);
+            move(old, participants.devices(), enough);
         }
     }
 
@@ -486,10 +464,10 @@ public final class SharedBuffer implements AutoCloseable {
      */
     public synchronized Attachment relocate(Device device) throws CenallocException {
         checkNew(device);
-        checkPossible(with(device));
+        checkPossible(participants.with(device));
         Storage existing = storage;
         if (existing != null && existing.objection(device).isPresent()) {
-            move(existing, with(device), null);
+            move(existing, participants.with(device), null);
         }
         return add(device);
     }
@@ -534,7 +512,7 @@ public final class SharedBuffer implements AutoCloseable {
         if (existing != null) {
             existing.dmaBuf().release();
         }
-        attachments.clear();
+        participants.clear();
         closed = true;
         cenalloc.forget(this);
         notifyAll();
@@ -553,9 +531,9 @@ public final class SharedBuffer implements AutoCloseable {
                 ? ", no memory yet"
                 : ": " + existing.dmaBuf() + " from heap " + existing.choice().heap()
                         + existing.dmaBuf().references();
-        Object constraints = cenalloc.plan(demand, devices()).constraints();
+        Object constraints = cenalloc.plan(demand, participants.devices()).constraints();
         var text = new StringBuilder(demand + quotedName() + memory + ", constraints: " + constraints);
-        for (Attachment attachment : attachments) {
+        for (Attachment attachment : participants.attachments()) {
             text.append("\n  ").append(attachment.device());
         }
         return text.toString();

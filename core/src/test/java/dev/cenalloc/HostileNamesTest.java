@@ -112,8 +112,7 @@ class HostileNamesTest {
             message(IllegalArgumentException.class, () -> cenalloc.unregister(full));
             message(IllegalStateException.class, () -> cenalloc.allocate(full, 4096));
 
-            var small = cenalloc.register(
-                    "small " + x, CONTIGUOUS, size -> kernel.foreignDmaBuf("small", 4096, true));
+            var small = cenalloc.register("small " + x, CONTIGUOUS, size -> kernel.foreignDmaBuf("small", 4096, true));
             message(CenallocException.class, () -> cenalloc.allocate(small, 1 << 16));
             var wrong = cenalloc.register("wrong " + x, CONTIGUOUS, size -> {
                 throw new CenallocException(Errno.EIO, "call", null, size, "what " + x, "remedy " + x);
@@ -147,9 +146,7 @@ class HostileNamesTest {
                     List.of(new ImageRange(PixelFormat.XR24, Sizes.of(640, 480), Rates.ANY), images.getFirst()),
                     layout -> Device.of(
                             "converter " + x,
-                            layout.image().format() == PixelFormat.XR24
-                                    ? NONE.onlyHeaps(Set.of("absent " + x))
-                                    : NONE,
+                            layout.image().format() == PixelFormat.XR24 ? NONE.onlyHeaps(Set.of("absent " + x)) : NONE,
                             "sheet " + x));
             texts.add(camera.toString());
             texts.add(Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera, display))
@@ -158,8 +155,7 @@ class HostileNamesTest {
                     .explain());
             var e = message(
                     NoCommonImageException.class,
-                    () -> Agreement.negotiate(
-                            cenalloc, ImageRequest.ANY.format(PixelFormat.XR24), List.of(converter)));
+                    () -> Agreement.negotiate(cenalloc, ImageRequest.ANY.format(PixelFormat.XR24), List.of(converter)));
             texts.add(e.rejected().toString());
             var none = message(
                     NoCommonImageException.class,
@@ -178,7 +174,10 @@ class HostileNamesTest {
             texts.documents();
             texts.heaps(kernel, cenalloc);
             // A cleaner may still report what the test before lost.
-            log.text().lines().filter(line -> !line.contains("was never closed")).forEach(texts.texts::add);
+            log.text()
+                    .lines()
+                    .filter(line -> !line.contains("was never closed"))
+                    .forEach(texts.texts::add);
         }
         assertEquals(0, kernel.openFiles());
         return texts.texts;

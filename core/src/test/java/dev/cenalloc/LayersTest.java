@@ -204,8 +204,7 @@ class LayersTest {
                 .map(ModuleDescriptor.Exports::source)
                 .collect(Collectors.toSet());
         Set<String> expected = MAP.keySet().stream()
-                .filter(layer ->
-                        !layer.equals("kernel") && !layer.equals("text") && !layer.startsWith("node"))
+                .filter(layer -> !layer.equals("kernel") && !layer.equals("text") && !layer.startsWith("node"))
                 .map(layer -> layer.isEmpty() ? OURS : OURS + "." + layer)
                 .collect(Collectors.toSet());
         assertEquals(expected, exported);

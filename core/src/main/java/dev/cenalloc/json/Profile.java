@@ -123,7 +123,8 @@ public final class Profile {
      */
     public Profile with(Device device) {
         if (Objects.requireNonNull(device, "device").alternatives().size() != 1) {
-            throw new IllegalArgumentException(Printable.of(device.name()) + " does not declare one set of constraints");
+            throw new IllegalArgumentException(
+                    Printable.of(device.name()) + " does not declare one set of constraints");
         }
         var more = new TreeMap<>(devices);
         more.put(

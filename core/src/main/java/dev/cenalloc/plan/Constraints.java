@@ -357,7 +357,8 @@ public final class Constraints {
         }
         // A device that needs protected memory also accepts it.
         int implied = field == Field.PROTECTED ? Slots.bit(Field.ACCEPTS_PROTECTED) : 0;
-        return new Constraints(numbers, flags | Slots.bit(field) | implied, heaps, highest, near, usage, unknown).checked();
+        return new Constraints(numbers, flags | Slots.bit(field) | implied, heaps, highest, near, usage, unknown)
+                .checked();
     }
 
     /**
@@ -499,8 +500,7 @@ public final class Constraints {
             case HIGHEST_ADDRESS -> !highest.isEmpty();
             case NEAR -> near != null;
             case USAGE -> !usage.isEmpty();
-            default ->
-                field.rule().isFlag() ? flag(field) : numbers[Slots.of(field)] != Slots.unset(field);
+            default -> field.rule().isFlag() ? flag(field) : numbers[Slots.of(field)] != Slots.unset(field);
         };
     }
 
@@ -588,7 +588,8 @@ public final class Constraints {
             number = Slots.UNSET.clone();
             number[Slots.of(field)] = raw(field);
         }
-        int flag = (field.rule() == Rule.AND ? Slots.CONSENTS & ~Slots.bit(field) : Slots.CONSENTS) | (flags & Slots.bit(field));
+        int flag = (field.rule() == Rule.AND ? Slots.CONSENTS & ~Slots.bit(field) : Slots.CONSENTS)
+                | (flags & Slots.bit(field));
         return new Constraints(
                 number,
                 flag,
@@ -642,6 +643,7 @@ public final class Constraints {
         }
         return said.isEmpty()
                 ? "any memory"
-                : Printable.of(said.stream().map(field -> Wording.of(this, field)).collect(Collectors.joining(", ")));
+                : Printable.of(
+                        said.stream().map(field -> Wording.of(this, field)).collect(Collectors.joining(", ")));
     }
 }

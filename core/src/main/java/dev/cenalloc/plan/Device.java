@@ -170,7 +170,8 @@ public final class Device {
     public Device or(Constraints fallback) {
         Objects.requireNonNull(fallback, "fallback");
         if (alternatives.isEmpty()) {
-            throw new IllegalStateException(Printable.of(name) + " declares no constraints, so it can have no alternative");
+            throw new IllegalStateException(
+                    Printable.of(name) + " declares no constraints, so it can have no alternative");
         }
         var more = new ArrayList<>(alternatives);
         more.add(fallback);

@@ -105,12 +105,11 @@ final class Explanation {
                     .filter(entry -> entry.getValue() == assurance)
                     .map(entry -> entry.getKey().key())
                     .collect(Collectors.joining(", "));
-            String kept =
-                    switch (assurance) {
-                        case ENFORCED -> ", guaranteed: ";
-                        case CHECKED -> ", checked after the allocation: ";
-                        case ADVISORY -> ", only advice: ";
-                    };
+            String kept = switch (assurance) {
+                case ENFORCED -> ", guaranteed: ";
+                case CHECKED -> ", checked after the allocation: ";
+                case ADVISORY -> ", only advice: ";
+            };
             if (!fields.isEmpty()) {
                 lines.add("  with " + heap.name() + kept + fields);
             }

@@ -233,8 +233,7 @@ class PlanJsonTest {
         JsonNode json = tree(PlanJson.write(plan));
         assertSays(plan, json);
         assertEquals(2, json.get("conflicts").size());
-        assertEquals(
-                List.of("contiguous by camera", "heaps by npu"), statements(json.at("/conflicts/0/statements")));
+        assertEquals(List.of("contiguous by camera", "heaps by npu"), statements(json.at("/conflicts/0/statements")));
         assertEquals(List.of("maxPitch by camera", "minPitch by gpu"), statements(json.at("/conflicts/1/statements")));
     }
 

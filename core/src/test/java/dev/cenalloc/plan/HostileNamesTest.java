@@ -33,7 +33,9 @@ class HostileNamesTest {
                         .withOnlyWhenNamed(false)
                         .withPlace("place " + x)
                         .withHighestAddress("space " + x, 4095));
-        Heap refusing = Heap.of("refusing " + x, HeapProperties.UNKNOWN.withContiguous(Trait.YES).withOnlyWhenNamed(false))
+        Heap refusing = Heap.of(
+                        "refusing " + x,
+                        HeapProperties.UNKNOWN.withContiguous(Trait.YES).withOnlyWhenNamed(false))
                 .withRefusal((constraints, size) -> Optional.of("refused " + x));
         Heap failing = Heap.of("failing " + x, heap.properties()).withRefusal((constraints, size) -> {
             throw new IllegalStateException("failed " + x);
@@ -49,7 +51,8 @@ class HostileNamesTest {
                 .withUse("use " + x, 0, NONE.pitchAlignment(64))
                 .withUse("use " + x, 1, NONE);
         Device npu = Device.of("npu " + x, NONE.contiguous(), "sheet " + x);
-        Device decoder = Device.of("decoder " + x, NONE.onlyHeaps(List.of("absent " + x)), "test").optional();
+        Device decoder = Device.of("decoder " + x, NONE.onlyHeaps(List.of("absent " + x)), "test")
+                .optional();
         Plan good = Plan.of(Demand.ofBytes(1), List.of(camera.forUse("use " + x, 0), decoder), heaps);
         Plan free = Plan.of(Demand.ofBytes(1), List.of(), heaps);
         Plan conflict = Plan.of(Demand.ofBytes(1), List.of(camera.behindIommu(), npu), heaps);

@@ -164,9 +164,8 @@ class PlanTest {
         Device able = Device.of("able", Constraints.NONE.onlyHeaps(Set.of("vdec")), "test")
                 .or(Constraints.NONE.onlyHeaps(Set.of("system")))
                 .optional();
-        assertFalse(plan(List.of(CONTIGUOUS, able), "system", "reserved")
-                .explain()
-                .contains("no heap called"));
+        assertFalse(
+                plan(List.of(CONTIGUOUS, able), "system", "reserved").explain().contains("no heap called"));
     }
 
     @Test
