@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A refusal of the kernel or of the solver. What failed, why, and what can be done are fields, so a program can react
- * without parsing the message. Control characters in the message are escaped. The subclasses are refusals that a program reacts to differently. An instance of this
- * class itself has any other errno.
+ * without parsing the message. Control characters in the message are escaped. The subclasses are refusals that a
+ * program reacts to differently. An instance of this class itself has any other errno.
  */
 public class CenallocException extends IOException {
     private static final long serialVersionUID = 1;

@@ -144,7 +144,8 @@ final class Negotiation {
                                 candidate.rate(),
                                 own,
                                 memory,
-                                why + "\n  " + Printable.of(memory.name() + ", since no heap suits: " + obstacle.reason));
+                                why + "\n  "
+                                        + Printable.of(memory.name() + ", since no heap suits: " + obstacle.reason));
                     }
                 }
                 if (!refusals.isEmpty()) {
