@@ -45,6 +45,11 @@ public interface Importer extends AutoCloseable {
     /** What the driver wants of the layout of the images that it was prepared for. */
     Constraints needs();
 
+    /** What the driver was found to want of every layout of such images, while buffers were offered. */
+    default Constraints rules() {
+        return Constraints.NONE;
+    }
+
     /**
      * Offers buffers, all at the same time, and takes them back.
      *

@@ -165,7 +165,7 @@ public final class Trial {
                             name + " refused " + what + ": " + refusal.get(),
                             "let another device convert or copy");
                 }
-                return Device.of(name, importer.needs(), Origin.TRIAL_IMPORT, "took " + what);
+                return Device.of(name, needs(importer, layout), Origin.TRIAL_IMPORT, "took " + what);
             } catch (CenallocException e) {
                 return inUse(e).device;
             }
@@ -321,7 +321,7 @@ public final class Trial {
         if (said.isEmpty()) {
             said.add("there is no heap to try");
         }
-        Constraints needs = importer.needs();
+        Constraints needs = needs(importer, layout);
         if (!needs.equals(Constraints.NONE)) {
             said.add("the driver lays it out with " + needs);
         }
@@ -362,6 +362,12 @@ public final class Trial {
                             : NoSuitableHeapException.NO_CONTIGUOUS_HEAP);
         }
         return Device.of(name, difference(possible, impossible).and(needs), Origin.TRIAL_IMPORT, detail);
+    }
+
+    /** What the driver wants of the layout. */
+    private Constraints needs(Importer importer, Layout layout) {
+        var like = new TrialCache.ImageKey(number, name, layout.image(), layout.buffer());
+        return importer.needs().and(cache.rules(like, importer.rules()));
     }
 
     private static List<Answer> having(List<Answer> answers, Verdict verdict) {

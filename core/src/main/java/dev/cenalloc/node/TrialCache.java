@@ -1,14 +1,17 @@
 package dev.cenalloc.node;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.WeakHashMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +37,10 @@ final class TrialCache {
      */
     record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
 
+    /** Images of one kind and size, in whatever layout. */
+    record ImageKey(long number, String name, Image image, int buffer) {}
+
+    private final Map<ImageKey, Constraints> rules = bounded();
     private final Map<Key, Device> devices = bounded();
     private final Map<ImageClass, List<Trial.Answer>> answers = bounded();
 
@@ -44,6 +51,11 @@ final class TrialCache {
                 return size() > MOST;
             }
         });
+    }
+
+    /** Adds what was found to what was found before: a layout that keeps a rule does not show that there is one. */
+    Constraints rules(ImageKey key, Constraints found) {
+        return Objects.requireNonNull(rules.merge(key, found, Constraints::and));
     }
 
     static TrialCache of(Cenalloc cenalloc) {

@@ -44,6 +44,7 @@ import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -688,6 +689,42 @@ class ProbeTest {
         var none = assertThrows(CenallocException.class, () -> probe(CARD, layout(PixelFormat.NV12, 640, 480)));
         assertTrue(none.toString().contains("shows no images of NV12"), none.toString());
         assertEquals("what it shows: XR24, RG16", none.remedy());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1000, 64", "1366, 64", "1366, 128", "376, 256", "1001, 8", "641, 4096"})
+    void thePitchesThatADisplayTakesAreFoundOut(int width, int multiple) throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        card.pitchMultiple = multiple;
+        kernel.device(CARD.toString(), card);
+        var image = new Image(PixelFormat.XR24, width, 464);
+        Device display = probe(CARD, Layout.of(image));
+        assertEquals(Constraints.NONE.pitchAlignment(multiple), display.constraints());
+        assertTrue(
+                display.detail().contains("the driver lays it out with a pitch in multiples of " + multiple + " bytes"),
+                display::detail);
+        Layout padded = Demand.ofImage(image).layout(display.constraints()).orElseThrow();
+        assertEquals(0, padded.planes().getFirst().pitch() % multiple);
+        assertEquals(Constraints.NONE, probe(CARD, padded).constraints());
+        assertEquals("{} {}", card.state());
+    }
+
+    @Test
+    void aCameraThatPadsMeetsADisplayThatWantsPadding() throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        card.pitchMultiple = 256;
+        kernel.device(CARD.toString(), card);
+        FakeCamera camera = camera(FakeCamera::anything);
+        camera.sizes = List.of(new int[] {376, 464});
+        try (var cenalloc = kernel.open()) {
+            Agreement agreement = Agreement.negotiate(
+                    cenalloc,
+                    ImageRequest.ANY,
+                    List.of(
+                            Probe.of(cenalloc, NODE).produces().orElseThrow(),
+                            Probe.of(cenalloc, CARD).consumes().orElseThrow()));
+            assertEquals(1536, agreement.layout().planes().getFirst().pitch());
+        }
     }
 
     @Test

@@ -11,6 +11,7 @@ import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.Refusal;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,6 +29,9 @@ import org.jspecify.annotations.Nullable;
 public final class DrmImporter implements Importer {
     private static final String TEST = "DRM_IOCTL_MODE_ATOMIC with DRM_MODE_ATOMIC_TEST_ONLY";
 
+    /** More than any driver is known to want. */
+    private static final long LARGEST_PITCH_ALIGNMENT = 4096;
+
     private final Card card;
     private final boolean ownsCard;
     /** Read once; null before. */
@@ -41,6 +45,8 @@ public final class DrmImporter implements Importer {
     private @Nullable Pipe pipe;
 
     private String omitted = "";
+    private Constraints rules = Constraints.NONE;
+    private boolean isLearnt;
 
     private record Pipe(KmsObject crtc, KmsObject connector, KmsObject plane) {}
 
@@ -119,6 +125,8 @@ public final class DrmImporter implements Importer {
         scanout =
                 scanouts().stream().filter(one -> one.shows(image)).findFirst().orElse(null);
         omitted = "";
+        rules = Constraints.NONE;
+        isLearnt = false;
         if (image.format().buffers() > 1) {
             omitted = "no framebuffer was made, since that takes the buffers of all planes";
         } else if (scanout == null && card.setsModes()) {
@@ -127,9 +135,62 @@ public final class DrmImporter implements Importer {
         return wanted.size();
     }
 
+    /**
+     * Which pitches the driver takes, if it is the pitch that it refused. It tells no rule, so each power of two is
+     * tried, with a pitch that is no multiple of a larger one, in memory of its own.
+     */
+    private void learnPitches(Layout refused) {
+        if (isLearnt) {
+            return;
+        }
+        isLearnt = true;
+        Demand demand = Demand.ofImage(refused.image(), refused.buffer());
+        if (takes(refused)) {
+            return; // it is the memory that was refused
+        }
+        for (long alignment = 2; alignment <= LARGEST_PITCH_ALIGNMENT; alignment *= 2) {
+            Constraints aligned = Constraints.NONE.pitchAlignment(alignment);
+            Layout padded = demand.layout(aligned).orElseThrow();
+            long narrowest = narrowest(padded);
+            if (narrowest / alignment % 2 == 0) {
+                padded = demand.layout(aligned.minPitch(narrowest + 1)).orElseThrow();
+            }
+            if (takes(padded)) {
+                rules = aligned;
+                return;
+            }
+        }
+    }
+
+    /** Whether the driver makes a framebuffer of such a layout in memory of its own. */
+    private boolean takes(Layout tried) {
+        DeviceNode node = card.node();
+        try (Arena arena = Arena.ofConfined()) {
+            int handle = DumbBuffer.tryCreate(node, arena, tried.size());
+            if (handle < 0) {
+                return false;
+            }
+            int id = Framebuffer.tryAdd(card, arena, List.of(handle), List.of(tried));
+            Framebuffer.release(node, handle);
+            if (id >= 0) {
+                new Framebuffer(node, id).close();
+            }
+            return id >= 0;
+        }
+    }
+
+    private static long narrowest(Layout layout) {
+        return layout.planes().stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
+    }
+
     @Override
     public Constraints needs() {
         return Constraints.NONE;
+    }
+
+    @Override
+    public Constraints rules() {
+        return rules;
     }
 
     @Override
@@ -161,7 +222,11 @@ public final class DrmImporter implements Importer {
                 }
                 refusal = node.refusal(id, Framebuffer.ADD);
                 if (refusal.isPresent()) {
-                    return refusal;
+                    learnPitches(wanted);
+                    if (rules.equals(Constraints.NONE)) {
+                        return refusal;
+                    }
+                    continue; // the memory is taken, and the image will be with another pitch
                 }
                 framebuffers.add(new Framebuffer(node, id));
                 refusal = shown(wanted.image(), id);

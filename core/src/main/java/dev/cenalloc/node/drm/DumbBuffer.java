@@ -32,17 +32,11 @@ public final class DumbBuffer {
      */
     public static int export(Card card, long size) throws CenallocException {
         DeviceNode node = card.node();
-        long lines = (size + PITCH - 1) / PITCH;
-        if (lines > Integer.MAX_VALUE) {
-            throw node.failure(Errno.EINVAL, "DRM_IOCTL_MODE_CREATE_DUMB");
-        }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment create = drm_mode_create_dumb.allocate(arena);
-            drm_mode_create_dumb.width(create, PITCH * Byte.SIZE / BITS);
-            drm_mode_create_dumb.height(create, (int) lines);
-            drm_mode_create_dumb.bpp(create, BITS);
-            node.ioctl("DRM_IOCTL_MODE_CREATE_DUMB", drm_h.DRM_IOCTL_MODE_CREATE_DUMB(), create);
-            int handle = drm_mode_create_dumb.handle(create);
+            int handle = tryCreate(node, arena, size);
+            if (handle < 0) {
+                throw node.failure(-handle, "DRM_IOCTL_MODE_CREATE_DUMB");
+            }
             try {
                 MemorySegment prime = drm_prime_handle.allocate(arena);
                 drm_prime_handle.handle(prime, handle);
@@ -54,5 +48,19 @@ public final class DumbBuffer {
                 Framebuffer.release(node, handle);
             }
         }
+    }
+
+    /** Allocates: the handle, which {@link Framebuffer#release} gives back, or {@code -errno}. */
+    static int tryCreate(DeviceNode node, Arena arena, long size) {
+        long lines = (size + PITCH - 1) / PITCH;
+        if (lines > Integer.MAX_VALUE) {
+            return -Errno.EINVAL;
+        }
+        MemorySegment create = drm_mode_create_dumb.allocate(arena);
+        drm_mode_create_dumb.width(create, PITCH * Byte.SIZE / BITS);
+        drm_mode_create_dumb.height(create, (int) lines);
+        drm_mode_create_dumb.bpp(create, BITS);
+        int result = node.tryIoctl(drm_h.DRM_IOCTL_MODE_CREATE_DUMB(), create);
+        return result < 0 ? result : drm_mode_create_dumb.handle(create);
     }
 }

@@ -105,6 +105,8 @@ public final class FakeCard implements FakeKernel.Device {
     private int questions;
     /** Whether it allocates memory itself. */
     public boolean hasDumbBuffers = true;
+    /** Of what the pitches of its framebuffers are multiples. */
+    public int pitchMultiple = 1;
     /** Another program, which controls the display. */
     public boolean isControlled;
     /** What a test of a commit gives. */
@@ -271,6 +273,9 @@ public final class FakeCard implements FakeKernel.Device {
                 return -Errno.EOPNOTSUPP;
             }
             int handle = drm_mode_fb_cmd2.handles(argument, 0);
+            if (drm_mode_fb_cmd2.pitches(argument, 0) % pitchMultiple != 0) {
+                return -Errno.EINVAL;
+            }
             long needed = (long) drm_mode_fb_cmd2.pitches(argument, 0) * drm_mode_fb_cmd2.height(argument);
             if (!objects.containsKey(handle) || Objects.requireNonNull(objects.get(handle)) < needed) {
                 return -Errno.EINVAL;
