@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.device.DeviceInfo;
+import dev.cenalloc.device.Devices;
+import dev.cenalloc.device.Probe;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange.Rates;
@@ -16,6 +19,12 @@ import dev.cenalloc.image.LayoutRules;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kms.Area;
+import dev.cenalloc.kms.Canvas;
+import dev.cenalloc.kms.Display;
+import dev.cenalloc.kms.Plane;
+import dev.cenalloc.node.drm.FakeCard;
+import dev.cenalloc.node.v4l2.FakeCamera;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
@@ -26,6 +35,12 @@ import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Objection;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.plan.Usage;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.ImageRejection;
+import dev.cenalloc.stream.Port;
+import dev.cenalloc.v4l2.Camera;
+import dev.cenalloc.v4l2.Converter;
+import dev.cenalloc.v4l2.VideoOutput;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
@@ -38,9 +53,11 @@ import java.lang.reflect.Parameter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -61,34 +78,42 @@ import org.junit.jupiter.api.TestFactory;
  */
 class NullArgumentsTest {
     private static final List<String> PACKAGES =
-            List.of("dev/cenalloc", "dev/cenalloc/image", "dev/cenalloc/json", "dev/cenalloc/plan");
+            List.of("", "/device", "/image", "/json", "/kms", "/plan", "/stream", "/v4l2").stream()
+                    .map(end -> "dev/cenalloc" + end)
+                    .toList();
     /** What programs implement, and the library calls. */
-    private static final List<Class<?>> IMPLEMENTED = List.of(HeapSource.class, Heap.Refusal.class);
+    private static final List<Class<?>> IMPLEMENTED = List.of(HeapSource.class, Heap.Refusal.class, Port.Terms.class);
 
-    private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 20);
+    private static final Path CAMERA = Path.of("/dev/video0");
+    private static final Path CARD = Path.of("/dev/dri/card0");
+    private static final Duration SECOND = Duration.ofSeconds(1);
+
+    private final FakeKernel kernel = new FakeKernel().heap("system", 64 << 20).heap("reserved", 1 << 20);
     /** An object for each type that is a parameter, or has methods. */
     private final Map<Class<?>, Object> values = new HashMap<>();
+    /** What is closed in the end, the last first. */
+    private final Deque<AutoCloseable> open = new ArrayDeque<>();
 
     @BeforeEach
     void makeObjects() throws Exception {
-        Cenalloc cenalloc = kernel.open();
-        SharedBuffer buffer = cenalloc.create(100);
+        Cenalloc cenalloc = opened(kernel.open());
+        makeBuffers(cenalloc);
+        makeImages();
+        makeCameras(cenalloc);
+        makeDisplay(cenalloc);
+    }
+
+    private void makeBuffers(Cenalloc cenalloc) throws Exception {
+        SharedBuffer buffer = opened(cenalloc.create(100));
         Device device = Device.of("camera", Constraints.NONE, "test");
         Attachment attachment = buffer.attach(device);
         DmaBuf dmaBuf = buffer.dmaBuf();
         Choice choice = buffer.choice().orElseThrow();
         put(cenalloc, buffer, device, attachment, dmaBuf, choice, choice.plan(), choice.heap());
-        put(Fence.adopt(kernel, kernel.fence(new FakeKernel.Work())), dmaBuf.map(Direction.READ));
-        put(dmaBuf.access(Direction.READ), Expectation.NONE, Direction.READ, Duration.ZERO, Demand.ofBytes(100));
-        put(
-                new Image(PixelFormat.XR24, 16, 16),
-                Constraints.NONE,
-                HeapProperties.UNKNOWN,
-                "text",
-                cenalloc.usage(choice.heap()));
+        put(opened(Fence.adopt(kernel, kernel.fence(new FakeKernel.Work()))), opened(dmaBuf.map(Direction.READ)));
+        put(opened(dmaBuf.access(Direction.READ)), Expectation.NONE, Direction.READ, SECOND, Demand.ofBytes(100));
+        put(Constraints.NONE, HeapProperties.UNKNOWN, "text", cenalloc.usage(choice.heap()));
         put(Profile.empty("board"), CenallocException.of(Errno.EIO, "ioctl TEST", 1));
-        put(PixelFormat.XR24, FrameRate.of(30), Sizes.ANY, Rates.ANY, new Rates[] {Rates.ANY}, ImageRequest.ANY);
-        put(Layout.of(new Image(PixelFormat.XR24, 16, 16)), new Layout.Plane(0, 4, 4), LayoutRules.NONE);
         put(Field.MAX_SIZE, Field.Rule.MIN, Usage.CPU_HEAVY, HeapProperties.Trait.YES, Device.Origin.STATED);
         put(Objection.Cause.REFUSED, new Objection(Objection.Cause.REFUSED, "test"));
         put(new Statement(device, Field.MAX_SIZE, "test"));
@@ -96,14 +121,54 @@ class NullArgumentsTest {
         values.put(Heap.Refusal.class, (Heap.Refusal) (constraints, size) -> Optional.empty());
         values.put(Set.class, Set.of());
         values.put(Map.class, Map.of());
+        values.put(Optional.class, Optional.empty());
         values.put(boolean.class, true);
         values.put(List.class, List.of());
         values.put(Collection.class, List.of("camera"));
-        values.put(Path.class, Path.of("/dev/video0"));
+        values.put(Path.class, CAMERA);
         values.put(InputStream.class, new ByteArrayInputStream(new byte[0]));
         values.put(HeapSource.class, (HeapSource) size -> -1);
         values.put(int.class, 1);
         values.put(long.class, 4096L);
+    }
+
+    private void makeImages() {
+        Image image = new Image(PixelFormat.XR24, 16, 16);
+        put(image, Layout.of(image), new Layout.Plane(0, 4, 4), LayoutRules.NONE);
+        put(PixelFormat.XR24, FrameRate.of(30), Sizes.ANY, Rates.ANY, new Rates[] {Rates.ANY}, ImageRequest.ANY);
+        values.put(Port.Terms.class, (Port.Terms) _ -> value(Device.class, Device.class));
+        put(new ImageRejection(image, FrameRate.of(30), List.of(), "test"));
+    }
+
+    private void makeCameras(Cenalloc cenalloc) throws Exception {
+        kernel.device(CAMERA.toString(), FakeCamera.capturing(kernel, FakeCamera::anything))
+                .device("/dev/video1", FakeCamera.converting(kernel, FakeCamera::anything))
+                .device("/dev/video2", FakeCamera.showing(kernel, FakeCamera::anything));
+        Camera camera = opened(Camera.open(cenalloc, CAMERA, ImageRequest.ANY.size(320, 240)));
+        camera.start();
+        Frame frame = camera.next(SECOND);
+        values.put(Frame.class, frame);
+        put(camera, camera.port(), camera.ring(), camera.ring().agreement(), opened(frame.access(Direction.READ)));
+        put(opened(Converter.open(cenalloc, Path.of("/dev/video1"))));
+        put(opened(VideoOutput.open(cenalloc, Path.of("/dev/video2"))));
+        put(Probe.of(cenalloc, CAMERA), Devices.list(cenalloc).getFirst(), DeviceInfo.Kind.CAMERA);
+    }
+
+    private void makeDisplay(Cenalloc cenalloc) throws Exception {
+        var card = new FakeCard(kernel, true, true);
+        card.mayChange = true;
+        kernel.device(CARD.toString(), card);
+        Display display = opened(Display.open(cenalloc, CARD));
+        Canvas canvas = opened(display.canvas(2));
+        canvas.next(SECOND).close();
+        Plane plane = display.planes().getLast();
+        put(display, canvas, display.output(), display.mode(), plane, plane.kind(), new Area(0, 0, 1, 1));
+        put(opened(display.overlay(plane)), display.writeback().orElseThrow());
+    }
+
+    private <T extends AutoCloseable> T opened(T object) {
+        open.push(object);
+        return object;
     }
 
     private void put(Object... objects) {
@@ -114,11 +179,9 @@ class NullArgumentsTest {
 
     @AfterEach
     void nothingIsLost() throws Exception {
-        value(CpuAccess.class, CpuAccess.class).close();
-        value(Mapping.class, Mapping.class).close();
-        value(Fence.class, Fence.class).close();
-        value(SharedBuffer.class, SharedBuffer.class).close();
-        value(Cenalloc.class, Cenalloc.class).close();
+        for (AutoCloseable object : open) {
+            object.close();
+        }
         assertEquals(0, kernel.openFiles());
     }
 
@@ -191,7 +254,7 @@ class NullArgumentsTest {
             }
         }
         // As many as there are: a mistake in the search would leave a test of nothing.
-        assertTrue(tests.size() > 150, () -> tests.size() + " parameters");
+        assertTrue(tests.size() > 220, () -> tests.size() + " parameters");
         return tests;
     }
 

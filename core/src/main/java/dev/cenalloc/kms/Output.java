@@ -3,6 +3,7 @@ package dev.cenalloc.kms;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.node.drm.Scanout;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A connector of a display with a screen on it, as it was when the display was opened. A value.
@@ -18,8 +19,9 @@ public record Output(
         String name, int widthMm, int heightMm, boolean isVirtual, List<Mode> modes, List<ImageRange> images) {
     /** Makes it immutable. */
     public Output {
-        modes = List.copyOf(modes);
-        images = List.copyOf(images);
+        Objects.requireNonNull(name, "name");
+        modes = List.copyOf(Objects.requireNonNull(modes, "modes"));
+        images = List.copyOf(Objects.requireNonNull(images, "images"));
     }
 
     static Output of(Scanout scanout) {

@@ -2,6 +2,7 @@ package dev.cenalloc.kms;
 
 import dev.cenalloc.image.ImageRange;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * Hardware that scans out one image; several lie one above the other on a screen. A value.
@@ -23,6 +24,7 @@ public record Plane(int id, Kind kind, List<ImageRange> images) {
 
     /** Makes it immutable. */
     public Plane {
-        images = List.copyOf(images);
+        Objects.requireNonNull(kind, "kind");
+        images = List.copyOf(Objects.requireNonNull(images, "images"));
     }
 }

@@ -34,7 +34,7 @@ public record ImageRejection(Image image, FrameRate rate, List<Plan> plans, Stri
         Objects.requireNonNull(image, "image");
         Objects.requireNonNull(rate, "rate");
         reason = Printable.of(Objects.requireNonNull(reason, "reason"));
-        plans = List.copyOf(plans);
+        plans = List.copyOf(Objects.requireNonNull(plans, "plans"));
     }
 
     @Override

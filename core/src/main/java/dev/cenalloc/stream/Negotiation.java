@@ -100,7 +100,8 @@ final class Negotiation {
     Negotiation(Cenalloc cenalloc, ImageRequest request, List<Port> ports) {
         this.cenalloc = Objects.requireNonNull(cenalloc, "cenalloc");
         this.request = Objects.requireNonNull(request, "request");
-        this.ports = List.copyOf(Objects.requireNonNull(ports, "ports"));
+        Objects.requireNonNull(ports, "ports").forEach(port -> Objects.requireNonNull(port, "an element of ports"));
+        this.ports = List.copyOf(ports);
         this.target = request.rate().orElse(ENOUGH);
         if (ports.isEmpty()) {
             throw new IllegalArgumentException("ports must not be empty: the first is the producer of the images");

@@ -69,8 +69,10 @@ public final class Port {
         if (name.isBlank()) {
             throw new IllegalArgumentException("name must not be blank");
         }
-        this.images = List.copyOf(Objects.requireNonNull(images, "images"));
-        this.otherFormats = List.copyOf(Objects.requireNonNull(otherFormats, "otherFormats"));
+        Objects.requireNonNull(images, "images")
+                .forEach(range -> Objects.requireNonNull(range, "an element of images"));
+        this.images = List.copyOf(images);
+        this.otherFormats = List.copyOf(otherFormats);
         this.terms = Objects.requireNonNull(terms, "terms");
         this.memory = memory;
     }
@@ -113,7 +115,7 @@ public final class Port {
      * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
      */
     public Port withOtherFormats(List<String> others) {
-        return new Port(name, images, others, terms, memory);
+        return new Port(name, images, Objects.requireNonNull(others, "others"), terms, memory);
     }
 
     /** {@return what explanations call the device} */

@@ -55,6 +55,7 @@ public final class Ring implements AutoCloseable {
      */
     public static Ring allocate(Cenalloc cenalloc, Agreement agreement, int count) throws CenallocException {
         Objects.requireNonNull(cenalloc, "cenalloc");
+        Objects.requireNonNull(agreement, "agreement");
         checkCount(count);
         if (agreement.memory().isPresent()) {
             return agreement.memory().get().allocate(agreement, count);
@@ -92,7 +93,12 @@ public final class Ring implements AutoCloseable {
      * @throws CenallocException as {@link SharedBuffer#attach}
      */
     public static Ring of(Agreement agreement, List<List<SharedBuffer>> frames) throws CenallocException {
-        var ring = new Ring(agreement, List.copyOf(frames));
+        Objects.requireNonNull(agreement, "agreement");
+        for (List<SharedBuffer> buffers : Objects.requireNonNull(frames, "frames")) {
+            Objects.requireNonNull(buffers, "an element of frames");
+            buffers.forEach(buffer -> Objects.requireNonNull(buffer, "an element of an element of frames"));
+        }
+        var ring = new Ring(agreement, frames.stream().map(List::copyOf).toList());
         boolean complete = false;
         try {
             checkCount(frames.size());

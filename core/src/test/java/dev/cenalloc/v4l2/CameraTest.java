@@ -439,21 +439,6 @@ class CameraTest {
     }
 
     @Test
-    @SuppressWarnings("NullAway") // that is the test
-    void nothingIsNull() throws Exception {
-        fails(NullPointerException.class, "cenalloc", () -> Camera.open(null, CAMERA));
-        fails(NullPointerException.class, "node", () -> Camera.open(cenalloc, null));
-        fails(NullPointerException.class, "request", () -> Camera.open(cenalloc, CAMERA, null));
-        try (Camera camera = started()) {
-            fails(NullPointerException.class, "agreement", () -> camera.configure(null));
-            fails(NullPointerException.class, "ring", () -> camera.use(null));
-            fails(NullPointerException.class, "agreement", () -> camera.lend(null, 2));
-            fails(NullPointerException.class, "timeout", () -> camera.next(null));
-            fails(NullPointerException.class, "frame", () -> camera.headerBytes(null, 0));
-        }
-    }
-
-    @Test
     void aFrameIsGivenBackOnceAndWhileItsStreamLasts() throws Exception {
         var ended = new ArrayList<Frame>();
         try (Camera camera = started()) {

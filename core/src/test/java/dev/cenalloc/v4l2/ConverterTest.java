@@ -227,7 +227,6 @@ class ConverterTest {
     }
 
     @Test
-    @SuppressWarnings("NullAway") // null is one of the tests
     void onlyLentFramesOfTheRightRingArePut() throws Exception {
         try (var chain = new Chain();
                 Camera other = Camera.open(cenalloc, VideoWorld.MULTIPLANAR, ImageRequest.ANY)) {
@@ -241,7 +240,6 @@ class ConverterTest {
             chain.converter.put(again);
             var twice = assertThrows(IllegalStateException.class, () -> chain.converter.put(again));
             assertTrue(twice.toString().contains("is being read"), twice::toString);
-            assertThrows(NullPointerException.class, () -> chain.converter.put(null));
             Frame converted = chain.converter.next(SECOND);
             assertThrows(IllegalArgumentException.class, () -> chain.converter.put(converted));
             converted.close();
@@ -254,7 +252,6 @@ class ConverterTest {
     }
 
     @Test
-    @SuppressWarnings("NullAway") // null is one of the tests
     void itReadsOneRingAndWritesAnother() throws Exception {
         try (var chain = new Chain()) {
             chain.converter.stop();
@@ -264,8 +261,6 @@ class ConverterTest {
             assertThrows(IllegalArgumentException.class, () -> chain.converter.use(ring, ring));
             assertThrows(IllegalArgumentException.class, () -> chain.converter.use(ring, chain.ring));
             assertThrows(IllegalStateException.class, chain.converter::start);
-            assertThrows(NullPointerException.class, () -> chain.converter.use(ring, null));
-            assertThrows(NullPointerException.class, () -> chain.converter.configure(same, null));
             try (Ring second = Ring.allocate(cenalloc, same, 2)) {
                 chain.converter.use(ring, second);
                 chain.converter.start();
