@@ -569,6 +569,10 @@ public final class Display implements AutoCloseable {
         overlays.remove(overlay);
     }
 
+    boolean isOpen() {
+        return !closed;
+    }
+
     void checkOpen() {
         if (closed) {
             throw new IllegalStateException("the display " + name() + " is closed");

@@ -35,7 +35,7 @@ final class ScreenRestorer {
         for (Screen screen : SCREENS) {
             try {
                 screen.restore();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 Log.error("what was on a screen is not put back", e); // the others are
             }
         }

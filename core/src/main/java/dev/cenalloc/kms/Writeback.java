@@ -174,10 +174,10 @@ public final class Writeback {
 
     /**
      * {@return whether a capture can begin without waiting} Not while one is under way or its picture was not given
-     * back; after a capture, some drivers need a pause.
+     * back; after a capture, some drivers need a pause. Never after the display was closed.
      */
     public boolean isReady() {
-        return !underWay && !lost && !picture.isLent() && pause() <= 0;
+        return display.isOpen() && !underWay && !lost && !picture.isLent() && pause() <= 0;
     }
 
     private long pause() {

@@ -39,11 +39,12 @@ public final class FrameAccess implements AutoCloseable {
             throw new IllegalStateException("an access to frame " + index + " is open already");
         }
         List<DmaBuf> buffers = ring.buffers(index);
-        while (segments.size() < buffers.size()) {
-            segments.add(ring.segment(index, segments.size(), direction));
-        }
         int begun = 0;
+        ring.beginAccess(index);
         try {
+            while (segments.size() < buffers.size()) {
+                segments.add(ring.segment(index, segments.size(), direction));
+            }
             while (begun < buffers.size()) {
                 CpuAccess bracket = buffers.get(begun).access(direction);
                 if (brackets.size() == begun) {
@@ -101,8 +102,16 @@ public final class FrameAccess implements AutoCloseable {
         }
     }
 
-    /** Ends the first accesses, all of them, whatever fails on the way. */
     private void end(int count) throws CenallocException {
+        try {
+            endBrackets(count);
+        } finally {
+            ring.endAccess(index);
+        }
+    }
+
+    /** Ends the first brackets, all of them, whatever fails on the way. */
+    private void endBrackets(int count) throws CenallocException {
         CenallocException failure = null;
         for (int i = 0; i < count; i++) {
             try {

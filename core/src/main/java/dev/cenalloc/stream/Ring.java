@@ -34,11 +34,15 @@ public final class Ring implements AutoCloseable {
     /** What {@link FrameAccess} mapped, once a buffer and protection; closed with the ring. */
     private final Map<MappingKey, Mapping> mappings = new HashMap<>();
 
+    /** How many accesses of the CPU are open to each frame. */
+    private final int[] accesses;
+
     private record MappingKey(int index, int buffer, boolean isReadOnly) {}
 
-    private Ring(Agreement agreement, List<List<SharedBuffer>> frames) {
+    private Ring(Agreement agreement, List<List<SharedBuffer>> frames, int count) {
         this.agreement = agreement;
         this.frames = frames;
+        this.accesses = new int[count];
     }
 
     /**
@@ -62,7 +66,7 @@ public final class Ring implements AutoCloseable {
         }
         Image image = agreement.image();
         var frames = new ArrayList<List<SharedBuffer>>();
-        var ring = new Ring(agreement, frames);
+        var ring = new Ring(agreement, frames, count);
         boolean complete = false;
         try {
             for (int i = 0; i < count; i++) {
@@ -89,7 +93,7 @@ public final class Ring implements AutoCloseable {
      * @param agreement which images, for which devices
      * @param frames of each frame its buffers; the ring's from now on, and closed if this method throws
      * @throws IllegalArgumentException if there are no frames, more than 64, or a frame has another number of buffers
-     *     than the image
+     *     than the image, or one that is too small for it
      * @throws CenallocException as {@link SharedBuffer#attach}
      */
     public static Ring of(Agreement agreement, List<List<SharedBuffer>> frames) throws CenallocException {
@@ -98,7 +102,7 @@ public final class Ring implements AutoCloseable {
             Objects.requireNonNull(buffers, "an element of frames");
             buffers.forEach(buffer -> Objects.requireNonNull(buffer, "an element of an element of frames"));
         }
-        var ring = new Ring(agreement, frames.stream().map(List::copyOf).toList());
+        var ring = new Ring(agreement, frames.stream().map(List::copyOf).toList(), frames.size());
         boolean complete = false;
         try {
             checkCount(frames.size());
@@ -133,7 +137,13 @@ public final class Ring implements AutoCloseable {
                 for (Device device : agreement.devices(j)) {
                     buffer.attach(device);
                 }
-                taken.add(buffer.dmaBuf());
+                DmaBuf held = buffer.dmaBuf();
+                long needed = layouts().get(j).planes().getLast().end();
+                if (held.size() < needed) {
+                    throw new IllegalArgumentException("buffer " + j + " of frame " + i + " has " + held.size()
+                            + " bytes, and " + agreement.image() + " needs " + needed);
+                }
+                taken.add(held);
             }
             memory.add(List.copyOf(taken));
         }
@@ -157,6 +167,15 @@ public final class Ring implements AutoCloseable {
      */
     public List<DmaBuf> buffers(int index) {
         return memory.get(index);
+    }
+
+    /** Keeps the memory of a frame until {@link #endAccess}. */
+    synchronized void beginAccess(int index) {
+        accesses[index]++;
+    }
+
+    synchronized void endAccess(int index) {
+        accesses[index]--;
     }
 
     /** The memory of one buffer, mapped at the first call. */
@@ -189,21 +208,28 @@ public final class Ring implements AutoCloseable {
      * Unmaps and releases the buffers. What a device still uses is released when the device is closed or uses another
      * ring. Idempotent.
      *
-     * @throws IllegalStateException if a CPU access or a mapping of the program's own is open; the other buffers are
-     *     released
+     * @throws IllegalStateException if a CPU access to a frame is open, or a mapping of the program's own: that memory
+     *     stays as it is, the rest is released. The caller closes the access and calls this again
      */
     @Override
     public synchronized void close() {
         RuntimeException failure = null;
-        for (Mapping mapping : mappings.values()) {
+        for (var entry : mappings.entrySet()) {
             try {
-                mapping.close();
+                if (accesses[entry.getKey().index] == 0) {
+                    entry.getValue().close();
+                }
             } catch (RuntimeException e) {
                 failure = failure == null ? e : failure;
             }
         }
-        for (List<SharedBuffer> frame : frames) {
-            for (SharedBuffer buffer : frame) {
+        for (int i = 0; i < frames.size(); i++) {
+            if (accesses[i] > 0) {
+                var e = new IllegalStateException("a CPU access to frame " + i + " is open: close it first");
+                failure = failure == null ? e : failure;
+                continue;
+            }
+            for (SharedBuffer buffer : frames.get(i)) {
                 try {
                     buffer.close();
                 } catch (RuntimeException e) {

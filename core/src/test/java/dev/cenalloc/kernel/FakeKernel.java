@@ -162,6 +162,8 @@ public final class FakeKernel implements Kernel {
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
     private @Nullable Error closeError;
+    private int actAt = Integer.MAX_VALUE;
+    private Runnable action = () -> {};
 
     public FakeKernel heap(String name, long free) {
         heaps.put(name, free);
@@ -209,6 +211,12 @@ public final class FakeKernel implements Kernel {
         failWith = errno;
     }
 
+    /** Has something happen before the call that is the n-th from now, from 0 on: a device is unplugged, for example. */
+    public synchronized void atCall(int n, Runnable what) {
+        actAt = calls.size() + n;
+        action = what;
+    }
+
     /** Makes the next close end before it has begun: there was no stack, or no heap, left for it. */
     public synchronized void failClose(Error with) {
         closeError = with;
@@ -216,6 +224,11 @@ public final class FakeKernel implements Kernel {
 
     public synchronized void failNoCall() {
         failAt = Integer.MAX_VALUE;
+    }
+
+    /** Whether a number is that of an open file. */
+    public synchronized boolean isOpen(int fd) {
+        return files.containsKey(fd);
     }
 
     public synchronized int openFiles() {
@@ -250,6 +263,10 @@ public final class FakeKernel implements Kernel {
 
     private int enter(String call) {
         calls.add(call);
+        if (calls.size() > actAt) {
+            actAt = Integer.MAX_VALUE;
+            action.run();
+        }
         return calls.size() - 1 == failAt ? -failWith : 0;
     }
 

@@ -2,25 +2,25 @@ package dev.cenalloc.kms;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
-import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
+import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Fence;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.FakeCard;
+import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
@@ -29,52 +29,13 @@ import dev.cenalloc.stream.Ring;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** A display on a fake card: what it refuses, what it gives back, and what stays on the screen. */
-@SuppressWarnings("NullAway") // arguments are null on purpose, and messages are there
-class DisplayTest {
-    private static final Path NODE = Path.of("/dev/dri/card0");
-    private static final Duration SECOND = Duration.ofSeconds(1);
-    private static final ImageRequest SMALL =
-            ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480);
-
-    private final FakeKernel kernel = new FakeKernel().heap("system", 64 << 20);
-    private final FakeCard card = new FakeCard(kernel, true, true);
-    private String before;
-    private Cenalloc cenalloc;
-    private Display display;
-
-    @BeforeEach
-    void open() throws Exception {
-        card.mayChange = true;
-        kernel.device(NODE.toString(), card);
-        before = card.screen();
-        cenalloc = kernel.open();
-        display = Display.open(cenalloc, NODE);
-    }
-
-    /** Whatever was done to the display, everything is given back. */
-    @AfterEach
-    void everythingIsGivenBack() throws Exception {
-        display.close();
-        display.close();
-        cenalloc.close();
-        assertEquals("{} {}", card.state());
-        assertEquals(0, kernel.openFiles());
-        assertEquals(0, kernel.openMappings());
-        assertEquals(64 << 20, kernel.free());
-        if (!card.isGone) {
-            assertEquals(before, card.screen());
-        }
-    }
-
-    private Ring ring(int frames) throws CenallocException {
-        return Ring.allocate(cenalloc, Canvas.negotiate(cenalloc, display, SMALL), frames);
-    }
-
+@SuppressWarnings("NullAway") // messages are there
+class DisplayTest extends DisplayFixture {
     @Test
     void framesGoRoundAndComeBackWhenTheyHaveLeftTheScreen() throws Exception {
         try (Ring ring = ring(3)) {
@@ -192,6 +153,14 @@ class DisplayTest {
                 Errno.ENOTTY,
                 assertThrows(CenallocException.class, () -> Display.open(cenalloc, Path.of("/dev/video0")))
                         .errno());
+        var gone = new FakeCard(kernel, true, true);
+        gone.isGone = true;
+        kernel.device("/dev/dri/card4", gone);
+        refused(DeviceGoneException.class, () -> Display.open(cenalloc, Path.of("/dev/dri/card4")));
+        kernel.refuse(NODE, Errno.EBUSY);
+        assertEquals(
+                Errno.EBUSY,
+                refused(CenallocException.class, () -> Display.open(cenalloc, NODE)).errno());
         kernel.refuse(NODE, Errno.EACCES);
         assertThrows(NoPermissionException.class, () -> Display.open(cenalloc, NODE));
     }
@@ -302,24 +271,6 @@ class DisplayTest {
             display.awaitShown(SECOND);
             assertTrue(frames.get(0).isLent());
             assertEquals(1, frames.get(0).returns);
-        }
-    }
-
-    @Test
-    void whenTheProgramEndsTheScreenIsRestored() throws Exception {
-        try (Ring ring = ring(2)) {
-            var frames = TestFrame.of(ring);
-            display.use(ring);
-            display.show(frames.get(0).lendAgain());
-            assertFalse(card.showsConsole());
-            ScreenRestorer.restoreAll();
-            assertEquals(before, card.screen());
-            int commits = card.commits;
-            assertThrows(
-                    IllegalStateException.class,
-                    () -> display.show(frames.get(1).lendAgain()));
-            ScreenRestorer.restoreAll();
-            assertEquals(commits, card.commits);
         }
     }
 
@@ -539,142 +490,6 @@ class DisplayTest {
     }
 
     @Test
-    void aCanvasHandsOutWhatIsNotOnTheScreen() throws Exception {
-        Canvas canvas = display.canvas(2);
-        Frame first = canvas.next(SECOND);
-        Frame second = canvas.next(SECOND);
-        assertNotSame(first, second);
-        assertThrows(IllegalStateException.class, () -> canvas.next(SECOND), "both are drawn on");
-        first.close();
-        var e = assertThrows(IllegalStateException.class, () -> first.close());
-        assertTrue(e.toString().contains("handed to the display already"), e.toString());
-        assertThrows(IllegalStateException.class, () -> canvas.next(SECOND), "one on the screen, one drawn on");
-        second.close();
-        card.isStuck = true;
-        assertThrows(NotShownException.class, () -> canvas.next(SECOND));
-        card.isStuck = false;
-        assertSame(first, canvas.next(SECOND));
-        var open = first.access(Direction.WRITE);
-        assertThrows(IllegalStateException.class, () -> first.close(), "the CPU draws");
-        open.close();
-        card.isGone = true;
-        assertThrows(DeviceGoneException.class, () -> first.close());
-        card.isGone = false;
-        assertSame(first, canvas.next(SECOND), "what was not shown can be drawn on again");
-        canvas.close();
-        canvas.close();
-        assertThrows(IllegalStateException.class, () -> canvas.next(SECOND));
-        assertThrows(IllegalStateException.class, () -> first.access(Direction.WRITE));
-    }
-
-    @Test
-    void anotherCanvasTakesOver() throws Exception {
-        try (Canvas first = display.canvas(2)) {
-            first.next(SECOND).close();
-            long shown = card.onScreen();
-            try (Canvas second = display.canvas(2)) {
-                assertEquals(shown, card.onScreen(), "the last picture stays");
-                second.next(SECOND).close();
-                assertNotEquals(shown, card.onScreen());
-                second.next(SECOND).close();
-                assertThrows(
-                        IllegalArgumentException.class, () -> first.next(SECOND).close());
-            }
-        }
-    }
-
-    @Test
-    void anOverlayLiesAboveTheFrames() throws Exception {
-        Plane plane = display.planes().getLast();
-        assertEquals(Plane.Kind.OVERLAY, plane.kind());
-        assertThrows(
-                IllegalArgumentException.class,
-                () -> display.overlay(display.planes().getFirst()));
-        Overlay overlay = display.overlay(plane);
-        assertThrows(IllegalStateException.class, () -> display.overlay(plane));
-        try (Ring ring = ring(2);
-                Ring above = ring(3)) {
-            var frames = TestFrame.of(above);
-            overlay.use(above);
-            frames.get(0).lendAgain();
-            assertThrows(IllegalStateException.class, () -> overlay.show(frames.get(0)), "the display shows nothing");
-            display.use(ring);
-            display.show(TestFrame.of(ring).getFirst().lendAgain());
-            overlay.place(new Area(0, 0, 64, 32), new Area(10, 10, 64, 32));
-            overlay.show(frames.get(0));
-            overlay.show(frames.get(1).lendAgain());
-            assertEquals(64, card.plane(true, "CRTC_W"));
-            assertThrows(IllegalStateException.class, () -> overlay.show(frames.get(1)));
-            overlay.hide();
-            overlay.hide();
-            assertEquals(0, card.plane(true, "FB_ID"));
-            assertEquals(
-                    List.of(1, 1, 0),
-                    frames.stream().map(frame -> frame.returns).toList());
-            overlay.show(frames.get(2).lendAgain());
-            overlay.close();
-            overlay.close();
-            assertEquals(1, frames.get(2).returns);
-            assertThrows(
-                    IllegalStateException.class,
-                    () -> overlay.show(frames.get(0).lendAgain()));
-            Overlay again = display.overlay(plane);
-            again.use(above);
-            again.show(frames.get(0));
-        }
-    }
-
-    @Test
-    void theOutputIsWrittenBack() throws Exception {
-        assertThrows(IllegalStateException.class, () -> display.writeback(), "no ring is in use");
-        try (Ring ring = ring(4)) {
-            var frames = TestFrame.of(ring);
-            display.use(ring);
-            Writeback writeback = display.writeback().orElseThrow();
-            assertEquals("XR24 640x480", writeback.image().toString());
-            assertThrows(IllegalStateException.class, () -> writeback.capture(SECOND), "nothing is on the screen");
-            frames.get(0).lendAgain();
-            assertThrows(IllegalStateException.class, () -> writeback.show(frames.get(0)));
-            display.show(frames.get(0));
-            assertThrows(IllegalStateException.class, () -> writeback.await(SECOND));
-            writeback.show(frames.get(1).lendAgain());
-            assertFalse(writeback.isReady());
-            display.awaitShown(SECOND);
-            assertThrows(IllegalStateException.class, () -> writeback.capture(SECOND), "one is under way");
-            Frame picture = writeback.await(SECOND);
-            assertEquals(0, picture.sequence());
-            assertThrows(IllegalStateException.class, () -> writeback.capture(SECOND), "the picture is lent");
-            picture.access(Direction.READ).close();
-            picture.close();
-            assertTrue(writeback.isReady());
-            assertEquals(
-                    List.of(1, 0, 0, 0),
-                    frames.stream().map(frame -> frame.returns).toList());
-
-            card.losesCaptures = true;
-            writeback.show(frames.get(2).lendAgain());
-            assertThrows(NotShownException.class, () -> writeback.await(SECOND));
-            display.show(frames.get(3).lendAgain());
-            assertFalse(writeback.isReady());
-            assertThrows(NotShownException.class, () -> writeback.capture(SECOND), "one was lost");
-        }
-    }
-
-    @Test
-    void theOutputIsWrittenBackInPlaceOfAVirtualScreen() throws Exception {
-        card.writesInstead = true;
-        try (Ring ring = ring(2)) {
-            display.use(ring);
-            TestFrame frame = TestFrame.of(ring).getFirst();
-            display.show(frame.lendAgain());
-            assertInstanceOf(Writeback.class, display.writeback().orElseThrow());
-            assertTrue(frame.isLent(), "it stays on the screen");
-            assertTrue(card.screen().contains("1002 CRTC_ID=1000"), card.screen());
-            assertFalse(card.screen().contains("1001 CRTC_ID"), card.screen());
-        }
-    }
-
-    @Test
     void theAgreementMustBeTheDisplays() throws Exception {
         Agreement large = Canvas.negotiate(cenalloc, display, ImageRequest.ANY.size(1024, 768));
         assertEquals("1024x768 at 60 Hz", display.mode().toString());
@@ -682,5 +497,119 @@ class DisplayTest {
         assertEquals("640x480 at 75 Hz", display.mode().toString());
         display.configure(large);
         assertEquals("1024x768 at 60 Hz", display.mode().toString());
+    }
+
+    // ---- misuse ----
+
+    @Test
+    void ringsThatItCannotShowAreRefused() throws Exception {
+        for (Agreement agreement :
+                List.of(declared(PixelFormat.NV12, 640, 480), declared(PixelFormat.XR24, 2000, 1000))) {
+            try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
+                var e = refused(IllegalArgumentException.class, () -> display.use(ring));
+                assertTrue(e.getMessage().contains("negotiate with the display's port()"), e::toString);
+                refused(IllegalArgumentException.class, () -> display.configure(agreement));
+                assertEquals("1024x768 at 60 Hz", display.mode().toString());
+            }
+        }
+        Ring closed = ring(2);
+        closed.close();
+        refused(IllegalStateException.class, () -> display.use(closed));
+        refused(
+                IllegalStateException.class,
+                () -> display.show(TestFrame.of(closed).getFirst().lendAgain()));
+    }
+
+    /** Its framebuffers keep the memory, so a ring may be closed while its frames are shown. */
+    @Test
+    void aRingThatIsClosedWhileItIsShownKeepsItsFramebuffers() throws Exception {
+        Ring ring = ring(2);
+        display.use(ring);
+        ring.close();
+        TestFrame frame = TestFrame.of(ring).getFirst();
+        display.show(frame.lendAgain());
+        refused(IllegalStateException.class, () -> frame.access(Direction.WRITE));
+        display.close();
+        assertFalse(frame.isLent());
+    }
+
+    @Test
+    void withoutControlOfTheDisplayNothingIsPlaced() throws Exception {
+        try (Ring ring = ring(2)) {
+            display.use(ring);
+            card.isControlled = true;
+            var e = refused(
+                    NoMasterException.class, () -> display.place(new Area(0, 0, 10, 10), new Area(0, 0, 10, 10)));
+            assertEquals(Errno.EACCES, e.errno());
+        }
+    }
+
+    @Test
+    void aDisplayThatIsGoneIsToldOfByEveryUse() throws Exception {
+        try (Ring ring = ring(2)) {
+            display.use(ring);
+            card.isGone = true;
+            for (Executable use : List.<Executable>of(
+                    () -> display.use(ring),
+                    () -> display.show(TestFrame.of(ring).getFirst().lendAgain()),
+                    () -> display.place(new Area(0, 0, 10, 10), new Area(0, 0, 10, 10)),
+                    () -> display.canvas(2),
+                    () -> display.overlay(display.planes().getLast()))) {
+                var e = refused(DeviceGoneException.class, use);
+                assertEquals(NODE, e.path().orElseThrow());
+            }
+        }
+    }
+
+    /** The number of a fence, or of a buffer, must not be closed and used again between here and the kernel. */
+    @Test
+    void whatIsClosedDuringARequestIsStillThere() throws Exception {
+        try (Ring ring = ring(2);
+                Ring other = ring(2)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            display.show(frames.get(0).lendAgain());
+            Fence ready = fence();
+            int number = ready.fd();
+            closeDuring(drm_h.DRM_IOCTL_MODE_ATOMIC(), ready::close, number);
+            display.show(frames.get(1).lendAgain(), ready);
+            assertEquals(number, card.inFence);
+            assertThrows(IllegalStateException.class, ready::fd);
+            DmaBuf buffer = other.buffers(0).getFirst();
+            closeDuring(drm_h.DRM_IOCTL_PRIME_FD_TO_HANDLE(), other::close, buffer.fd());
+            assertThrows(IllegalStateException.class, () -> display.use(other), "the next buffer is closed");
+        }
+    }
+
+    private void closeDuring(long request, Runnable close, int number) {
+        card.beforeRequest = made -> {
+            if (made == request) {
+                card.beforeRequest = _ -> {};
+                close.run();
+                assertTrue(kernel.isOpen(number), "closed before the kernel had it");
+            }
+        };
+    }
+
+    /** It is for one thread at a time, and not for one thread only. */
+    @Test
+    void anotherThreadGoesOnAndCloses() throws Exception {
+        try (Canvas canvas = display.canvas(2)) {
+            Frame frame = canvas.next(SECOND);
+            var pixels = frame.access(Direction.WRITE);
+            CompletableFuture.runAsync(() -> {
+                        try {
+                            pixels.segment().fill((byte) 1);
+                            pixels.close();
+                            frame.close();
+                            canvas.next(SECOND).close();
+                            display.close();
+                        } catch (CenallocException e) {
+                            throw new AssertionError(e);
+                        }
+                    })
+                    .join();
+            refused(IllegalStateException.class, () -> canvas.next(SECOND));
+        }
     }
 }

@@ -35,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -68,6 +69,8 @@ public final class FakeCard implements FakeKernel.Device {
     static final int CONSOLE_MODE = 1011;
 
     static final int CONSOLE = 1012;
+    /** That is listed, and is gone when it is asked. */
+    static final int LOST_ENCODER = 1013;
 
     static final List<String> PROPERTIES = List.of(
             "type",
@@ -97,6 +100,10 @@ public final class FakeCard implements FakeKernel.Device {
     public boolean isConnected = true;
     /** Whether there is a second screen, with a CRTC and a plane more; each CRTC reaches both. */
     public boolean hasTwo;
+    /** Whether the second screen was unplugged; its connector goes with it, as in a chain of DisplayPort. */
+    public boolean hasLostOther;
+    /** The encoders of each connector. */
+    public List<Integer> encoders = List.of(ENCODER);
     /** How many modes more there are from the second question on. */
     public int growing;
     /** Of what the driver counts more than there can be. */
@@ -119,6 +126,8 @@ public final class FakeCard implements FakeKernel.Device {
     public int commits;
 
     public boolean mayChange;
+    /** What happens before a request; the kernel's number for it. */
+    public LongConsumer beforeRequest = _ -> {};
     /** Whether it was pulled out. */
     public boolean isGone;
     /** Whether commits never come on the screen. */
@@ -214,6 +223,7 @@ public final class FakeCard implements FakeKernel.Device {
 
     @Override
     public int ioctl(int fd, long request, MemorySegment argument) {
+        beforeRequest.accept(request);
         if (isGone) {
             return -Errno.ENODEV;
         }
@@ -300,7 +310,7 @@ public final class FakeCard implements FakeKernel.Device {
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETRESOURCES()) {
             var connectors = new ArrayList<>(List.of(CONNECTOR));
-            if (hasTwo) {
+            if (hasTwo && !hasLostOther) {
                 connectors.add(OTHER_CONNECTOR);
             }
             if (listsWriteback) {
@@ -323,9 +333,12 @@ public final class FakeCard implements FakeKernel.Device {
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETCONNECTOR()) {
-            return connector(argument);
+            return isLost(drm_mode_get_connector.connector_id(argument)) ? -Errno.ENOENT : connector(argument);
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETENCODER()) {
+            if (drm_mode_get_encoder.encoder_id(argument) == LOST_ENCODER) {
+                return -Errno.ENOENT;
+            }
             drm_mode_get_encoder.possible_crtcs(argument, 0b11);
             return 0;
         }
@@ -352,7 +365,7 @@ public final class FakeCard implements FakeKernel.Device {
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES()) {
-            return properties(argument);
+            return isLost(drm_mode_obj_get_properties.obj_id(argument)) ? -Errno.ENOENT : properties(argument);
         }
         if (request == drm_h.DRM_IOCTL_MODE_GETPROPERTY()) {
             drm_mode_get_property
@@ -383,6 +396,10 @@ public final class FakeCard implements FakeKernel.Device {
         return -Errno.ENOTTY;
     }
 
+    private boolean isLost(int object) {
+        return hasLostOther && object == OTHER_CONNECTOR;
+    }
+
     private int connector(MemorySegment argument) {
         boolean isScreen = drm_mode_get_connector.connector_id(argument) != WRITEBACK;
         drm_mode_get_connector.connector_type_id(
@@ -396,7 +413,7 @@ public final class FakeCard implements FakeKernel.Device {
                         "encoders",
                         drm_mode_get_connector.encoders_ptr(argument),
                         drm_mode_get_connector.count_encoders(argument),
-                        List.of(ENCODER)));
+                        encoders));
         int modeCount = 2 + (questions++ > 0 ? growing : 0);
         if (drm_mode_get_connector.count_modes(argument) >= modeCount) {
             try (Arena arena = Arena.ofConfined()) {
