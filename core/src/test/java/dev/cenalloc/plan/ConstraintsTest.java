@@ -2,6 +2,7 @@ package dev.cenalloc.plan;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -44,6 +45,21 @@ class ConstraintsTest {
                         a.and(b).allowsPool(HeapProperties.pool(name)),
                         "seed " + seed + ", " + name + ": " + a + " | " + b);
             }
+        }
+    }
+
+    /** Names come from profiles and other programs, and interned strings are the whole virtual machine's. */
+    @Test
+    void namesAreNotInterned() {
+        for (String kind : List.of("heap", "place", "pool")) {
+            String name = kind + System.nanoTime();
+            Constraints constraints =
+                    Constraints.NONE.onlyHeaps(Set.of(name)).near(Set.of(name)).and(Constraints.NONE.onlyHeaps(Set.of(name)));
+            assertEquals(Set.of(name), constraints.allowedHeaps().orElseThrow());
+            assertTrue(constraints.allowsPool(HeapProperties.pool(name)));
+            // An equal string is the interned one only if none was interned before.
+            String equal = new String(name.toCharArray());
+            assertSame(equal, equal.intern());
         }
     }
 

@@ -22,6 +22,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_format;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
+import dev.cenalloc.device.Probe;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
@@ -320,6 +321,23 @@ class CameraTest {
             world.camera.errors.clear();
             streamsAt15(camera);
         }
+    }
+
+    /** Else a trial would be of images that the stream does not ask for. */
+    @Test
+    void aTrialAsksForTheFieldThatTheStreamAsksFor() throws Exception {
+        var fields = new ArrayList<Integer>();
+        world.camera.settled = format -> fields.add(v4l2_pix_format.field(v4l2_format.fmt.pix(format)));
+        Agreement agreement = Agreement.negotiate(
+                cenalloc, REQUEST, List.of(Probe.of(cenalloc, CAMERA).produces().orElseThrow()));
+        assertEquals(Origin.TRIAL_IMPORT, agreement.devices().getFirst().origin());
+        int ofTrial = fields.getFirst(); // the last puts back what was there
+        fields.clear();
+        try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+            camera.configure(agreement);
+        }
+        assertEquals(List.of(v4l2_h.V4L2_FIELD_NONE()), fields);
+        assertEquals(v4l2_h.V4L2_FIELD_NONE(), ofTrial);
     }
 
     // ---- what is no camera ----

@@ -39,6 +39,7 @@ import java.util.Set;
 final class CardReader {
     /** {@code connector_status_connected}, which the kernel's user headers describe in words only. */
     private static final int CONNECTED = 1;
+    private static final String PROPERTIES = "DRM_IOCTL_MODE_OBJ_GETPROPERTIES";
     /** To get the modes of a screen that changes. */
     private static final int ATTEMPTS = 4;
     /** More objects, properties, modes or formats than any display has. */
@@ -239,20 +240,36 @@ final class CardReader {
      * An object with its properties, as they are now.
      *
      * @param type {@code DRM_MODE_OBJECT_*}
+     * @throws CenallocException ENOENT if it is gone; else with the errno of the driver
      */
     KmsObject object(int id, int type) throws CenallocException {
-        String call = "DRM_IOCTL_MODE_OBJ_GETPROPERTIES";
+        return objectIfThere(id, type)
+                .orElseThrow(() -> new CenallocException(
+                        Errno.ENOENT,
+                        PROPERTIES,
+                        node.path(),
+                        -1,
+                        "display object " + id + " is gone, as a screen that was unplugged is",
+                        "open the display again"));
+    }
+
+    /** As {@link #object}; empty if it is gone: a connector may go with its screen. */
+    Optional<KmsObject> objectIfThere(int id, int type) throws CenallocException {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment query = drm_mode_obj_get_properties.allocate(arena);
             drm_mode_obj_get_properties.obj_id(query, id);
             drm_mode_obj_get_properties.obj_type(query, type);
-            node.ioctl(call, drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES(), query);
-            int count = count(call, drm_mode_obj_get_properties.count_props(query));
+            if (!properties(query)) {
+                return Optional.empty();
+            }
+            int count = count(PROPERTIES, drm_mode_obj_get_properties.count_props(query));
             MemorySegment ids = arena.allocate(ValueLayout.JAVA_INT, count);
             MemorySegment values = arena.allocate(ValueLayout.JAVA_LONG, count);
             drm_mode_obj_get_properties.props_ptr(query, ids.address());
             drm_mode_obj_get_properties.prop_values_ptr(query, values.address());
-            node.ioctl(call, drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES(), query);
+            if (!properties(query)) {
+                return Optional.empty();
+            }
             var read = new LinkedHashMap<String, KmsObject.Property>();
             List<Integer> known = integers(ids, drm_mode_obj_get_properties.count_props(query));
             for (int i = 0; i < known.size(); i++) {
@@ -260,8 +277,17 @@ final class CardReader {
                         propertyName(known.get(i)),
                         new KmsObject.Property(known.get(i), values.getAtIndex(ValueLayout.JAVA_LONG, i)));
             }
-            return new KmsObject(node.path(), id, read);
+            return Optional.of(new KmsObject(node.path(), id, read));
         }
+    }
+
+    /** Whether the object is there. */
+    private boolean properties(MemorySegment query) throws CenallocException {
+        int result = node.tryIoctl(drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES(), query);
+        if (result < 0 && result != -Errno.ENOENT) {
+            throw node.failure(-result, PROPERTIES);
+        }
+        return result >= 0;
     }
 
     private String propertyName(int id) throws CenallocException {

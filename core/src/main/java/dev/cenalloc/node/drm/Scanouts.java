@@ -75,8 +75,11 @@ final class Scanouts {
                     && connector.get().isConnected()
                     && !connector.get().isWriteback()
                     && !connector.get().modes().isEmpty()) {
-                KmsObject object = reader.object(id, drm_h.DRM_MODE_OBJECT_CONNECTOR());
-                crtcs.put(connector.get(), (int) object.value("CRTC_ID"));
+                // It may be gone since.
+                Optional<KmsObject> object = reader.objectIfThere(id, drm_h.DRM_MODE_OBJECT_CONNECTOR());
+                if (object.isPresent()) {
+                    crtcs.put(connector.get(), (int) object.get().value("CRTC_ID"));
+                }
             }
         }
         if (crtcs.isEmpty()) {
