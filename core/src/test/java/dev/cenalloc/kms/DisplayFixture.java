@@ -28,8 +28,7 @@ abstract class DisplayFixture {
     static final Path NODE = Path.of("/dev/dri/card0");
     static final long MEMORY = 64 << 20;
     static final Duration SECOND = Duration.ofSeconds(1);
-    static final ImageRequest SMALL =
-            ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480);
+    static final ImageRequest SMALL = ImageRequest.ANY.format(PixelFormat.XR24).size(640, 480);
 
     final FakeKernel kernel = new FakeKernel().heap("system", MEMORY);
     final FakeCard card = new FakeCard(kernel, true, true);

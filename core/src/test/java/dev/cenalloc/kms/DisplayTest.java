@@ -20,7 +20,6 @@ import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.FakeCard;
-import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
@@ -160,7 +159,8 @@ class DisplayTest extends DisplayFixture {
         kernel.refuse(NODE, Errno.EBUSY);
         assertEquals(
                 Errno.EBUSY,
-                refused(CenallocException.class, () -> Display.open(cenalloc, NODE)).errno());
+                refused(CenallocException.class, () -> Display.open(cenalloc, NODE))
+                        .errno());
         kernel.refuse(NODE, Errno.EACCES);
         assertThrows(NoPermissionException.class, () -> Display.open(cenalloc, NODE));
     }

@@ -78,8 +78,7 @@ class OverlayTest extends DisplayFixture {
             refused(
                     IllegalArgumentException.class,
                     () -> overlay.place(new Area(0, 0, 641, 1), new Area(0, 0, 641, 1)));
-            refused(
-                    DisplayRefusalException.class, () -> overlay.place(new Area(0, 0, 10, 10), new Area(0, 0, 20, 20)));
+            refused(DisplayRefusalException.class, () -> overlay.place(new Area(0, 0, 10, 10), new Area(0, 0, 20, 20)));
             card.isControlled = true;
             refused(NoMasterException.class, () -> overlay.place(new Area(0, 0, 10, 10), new Area(0, 0, 10, 10)));
         }

@@ -53,8 +53,10 @@ class ConstraintsTest {
     void namesAreNotInterned() {
         for (String kind : List.of("heap", "place", "pool")) {
             String name = kind + System.nanoTime();
-            Constraints constraints =
-                    Constraints.NONE.onlyHeaps(Set.of(name)).near(Set.of(name)).and(Constraints.NONE.onlyHeaps(Set.of(name)));
+            Constraints constraints = Constraints.NONE
+                    .onlyHeaps(Set.of(name))
+                    .near(Set.of(name))
+                    .and(Constraints.NONE.onlyHeaps(Set.of(name)));
             assertEquals(Set.of(name), constraints.allowedHeaps().orElseThrow());
             assertTrue(constraints.allowsPool(HeapProperties.pool(name)));
             // An equal string is the interned one only if none was interned before.

@@ -58,9 +58,7 @@ class RingTest {
     private Agreement agreement(PixelFormat format) throws CenallocException {
         var images = List.of(new ImageRange(format, ImageRange.Sizes.of(64, 64)));
         return Agreement.negotiate(
-                cenalloc,
-                ImageRequest.ANY,
-                List.of(Port.of(Device.of("declared", Constraints.NONE, "test"), images)));
+                cenalloc, ImageRequest.ANY, List.of(Port.of(Device.of("declared", Constraints.NONE, "test"), images)));
     }
 
     /** A frame of no stream, which counts how often it comes back. */
@@ -107,8 +105,7 @@ class RingTest {
         Agreement agreement = agreement(PixelFormat.XR24);
         int calls = kernel.calls.size();
         for (int count : new int[] {Integer.MIN_VALUE, -1, 0, 65, Integer.MAX_VALUE}) {
-            var e =
-                    assertThrows(IllegalArgumentException.class, () -> Ring.allocate(cenalloc, agreement, count));
+            var e = assertThrows(IllegalArgumentException.class, () -> Ring.allocate(cenalloc, agreement, count));
             assertTrue(e.getMessage().contains("from 1 to 64, not " + count), e::toString);
         }
         assertEquals(calls, kernel.calls.size());
@@ -226,7 +223,8 @@ class RingTest {
         assertEquals(MEMORY, kernel.free());
         ring.close();
         refused("closed", () -> frame.access(direction));
-        assertThrows(IllegalStateException.class, () -> ring.buffers(0).getFirst().fd());
+        assertThrows(
+                IllegalStateException.class, () -> ring.buffers(0).getFirst().fd());
     }
 
     /** Objects are for one thread at a time, and not for one thread only. */
@@ -296,6 +294,8 @@ class RingTest {
         assertThrows(
                 IndexOutOfBoundsException.class,
                 () -> agreement(PixelFormat.NV12M).layout(2));
-        assertEquals(new Image(PixelFormat.NV12M, 64, 64), agreement(PixelFormat.NV12M).image());
+        assertEquals(
+                new Image(PixelFormat.NV12M, 64, 64),
+                agreement(PixelFormat.NV12M).image());
     }
 }

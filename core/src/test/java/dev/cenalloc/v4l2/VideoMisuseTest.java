@@ -26,6 +26,7 @@ import dev.cenalloc.stream.Ring;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -43,7 +44,8 @@ class VideoMisuseTest {
 
     @BeforeEach
     void openTheNodesOfTheHeaps() throws Exception {
-        Ring.allocate(cenalloc, agreement(cenalloc, PixelFormat.YUYV, 320, 240), 1).close();
+        Ring.allocate(cenalloc, agreement(cenalloc, PixelFormat.YUYV, 320, 240), 1)
+                .close();
     }
 
     @AfterEach
@@ -118,7 +120,9 @@ class VideoMisuseTest {
     void nodesOfAnotherKindAreRefused(Kind kind) {
         for (Kind other : Kind.values()) {
             if (other != kind) {
-                String is = other == Kind.OUTPUT ? "a video output" : "a " + other.name().toLowerCase(java.util.Locale.ROOT);
+                String is = other == Kind.OUTPUT
+                        ? "a video output"
+                        : "a " + other.name().toLowerCase(Locale.ROOT);
                 refused(CenallocException.class, Errno.EINVAL, "is " + is, () -> kind.open(cenalloc, other.node));
             }
         }
@@ -193,8 +197,7 @@ class VideoMisuseTest {
         Agreement agreement = agreement(cenalloc, PixelFormat.XR24, 640, 480);
         try (AutoCloseable device = kind.open(cenalloc, kind.node)) {
             fake(kind).gone = true;
-            refused(
-                    DeviceGoneException.class, Errno.ENODEV, "unplugged", () -> kind.configure(device, agreement));
+            refused(DeviceGoneException.class, Errno.ENODEV, "unplugged", () -> kind.configure(device, agreement));
             refused(DeviceGoneException.class, Errno.ENODEV, "unplugged", () -> kind.open(cenalloc, kind.node));
         }
     }
@@ -239,11 +242,7 @@ class VideoMisuseTest {
         try (Ring ring = Ring.allocate(cenalloc, agreement, 3)) {
             VideoOutput output = VideoOutput.open(cenalloc, OUTPUT);
             for (Executable use : List.<Executable>of(
-                    output::image,
-                    output::rate,
-                    output::start,
-                    () -> output.use(ring),
-                    () -> output.next(SECOND))) {
+                    output::image, output::rate, output::start, () -> output.use(ring), () -> output.next(SECOND))) {
                 refused(IllegalStateException.class, use);
             }
             output.configure(agreement);
@@ -296,8 +295,8 @@ class VideoMisuseTest {
         Agreement agreement = agreement(cenalloc, PixelFormat.YUYV, 320, 240);
         try (Ring taken = Ring.allocate(cenalloc, agreement, 2);
                 Ring given = Ring.allocate(cenalloc, agreement, 2);
-                Camera camera = Camera.open(cenalloc, CAMERA);
-                Converter converter = Converter.open(cenalloc, CONVERTER)) {
+                Camera camera = Camera.open(cenalloc, CAMERA)) {
+            Converter converter = Converter.open(cenalloc, CONVERTER);
             camera.configure(agreement);
             camera.use(taken);
             converter.configure(agreement, agreement);

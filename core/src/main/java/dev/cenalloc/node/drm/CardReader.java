@@ -39,6 +39,7 @@ import java.util.Set;
 final class CardReader {
     /** {@code connector_status_connected}, which the kernel's user headers describe in words only. */
     private static final int CONNECTED = 1;
+
     private static final String PROPERTIES = "DRM_IOCTL_MODE_OBJ_GETPROPERTIES";
     /** To get the modes of a screen that changes. */
     private static final int ATTEMPTS = 4;

@@ -68,7 +68,8 @@ class CardTest {
             try (Card card = Card.open(kernel, NODE)) {
                 int before = kernel.calls.size();
                 kernel.atCall(call, () -> fake.hasLostOther = true);
-                String names = card.scanouts().stream().map(Scanout::name).toList().toString();
+                String names =
+                        card.scanouts().stream().map(Scanout::name).toList().toString();
                 calls = Math.max(calls, kernel.calls.size() - before);
                 assertTrue(names.contains("Virtual-1"), names);
                 found.add(names);
@@ -101,7 +102,9 @@ class CardTest {
             assertEquals(2, card.scanouts().size());
             assertTrue(card.writeback(FakeCard.CRTC).isPresent());
             fake.encoders = List.of(FakeCard.LOST_ENCODER);
-            assertEquals(List.of("Virtual-1"), card.scanouts().stream().map(Scanout::name).toList());
+            assertEquals(
+                    List.of("Virtual-1"),
+                    card.scanouts().stream().map(Scanout::name).toList());
             assertTrue(card.writeback(FakeCard.CRTC).isEmpty());
         }
     }
