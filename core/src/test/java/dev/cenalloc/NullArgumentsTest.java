@@ -35,6 +35,7 @@ import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Objection;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.plan.Usage;
+import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.ImageRejection;
 import dev.cenalloc.stream.Port;
@@ -148,6 +149,7 @@ class NullArgumentsTest {
         camera.start();
         Frame frame = camera.next(SECOND);
         values.put(Frame.class, frame);
+        values.put(DeviceMemory.class, camera.port().memory().orElseThrow());
         put(camera, camera.port(), camera.ring(), camera.ring().agreement(), opened(frame.access(Direction.READ)));
         put(opened(Converter.open(cenalloc, Path.of("/dev/video1"))));
         put(opened(VideoOutput.open(cenalloc, Path.of("/dev/video2"))));
@@ -294,6 +296,18 @@ class NullArgumentsTest {
         } catch (InvocationTargetException e) {
             return e.getCause();
         }
+    }
+
+    /** As the memory of a camera, which the search has. */
+    @Test
+    @SuppressWarnings("NullAway") // the test's subject
+    void theMemoryOfADisplayRefusesNullByName() throws Exception {
+        DeviceMemory memory =
+                value(Display.class, Display.class).port().memory().orElseThrow();
+        var agreement = assertThrows(NullPointerException.class, () -> memory.allocate(null, 1));
+        assertEquals("agreement", agreement.getMessage());
+        var layout = assertThrows(NullPointerException.class, () -> memory.offer(null, 1));
+        assertEquals("layout", layout.getMessage());
     }
 
     @Test

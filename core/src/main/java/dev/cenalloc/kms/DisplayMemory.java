@@ -16,6 +16,7 @@ import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Ring;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /** The dumb buffers of a display. Owns nothing. */
 final class DisplayMemory implements DeviceMemory {
@@ -36,6 +37,7 @@ final class DisplayMemory implements DeviceMemory {
 
     @Override
     public Offer offer(Layout layout, int count) throws CenallocException {
+        Objects.requireNonNull(layout, "layout");
         display.checkOpen();
         var offer = new DumbOffer(
                 allocate(List.of(layout), count).stream().map(List::getFirst).toList());
@@ -54,6 +56,7 @@ final class DisplayMemory implements DeviceMemory {
 
     @Override
     public Ring allocate(Agreement agreement, int count) throws CenallocException {
+        Objects.requireNonNull(agreement, "agreement");
         display.checkOpen();
         return Ring.of(agreement, allocate(agreement.layouts(), count));
     }
