@@ -38,6 +38,9 @@ final class Allocation {
     /** As {@link #run(Plan)}; empty if no candidate before {@code enough} has enough memory. */
     Optional<Storage> run(Plan plan, @Nullable Heap enough) throws CenallocException {
         if (plan.candidates().isEmpty()) {
+            if (cenalloc.refresh()) {
+                return run(cenalloc.plan(plan.demand(), plan.attached()), enough);
+            }
             throw noHeap(plan);
         }
         plan.leftOut()

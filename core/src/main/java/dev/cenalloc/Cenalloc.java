@@ -107,6 +107,39 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
+     * States what is known of memory whose name tells nothing: of a heap of the kernel, also of one that appears later,
+     * or of dma-bufs of an exporter that are {@linkplain #adopt(int) adopted}. Devices get the memory from then on as
+     * that of any known heap. Takes the place of what the name implies, and of what was stated before. Plans that exist
+     * already stay as they are.
+     *
+     * @param name of a node in {@code /dev/dma_heap}, or of an exporter ({@link DmaBuf#exporter})
+     * @param properties what is known; begin with {@link HeapProperties#UNKNOWN}, and say {@code
+     *     withOnlyWhenNamed(false)} if any device may get it
+     * @throws IllegalArgumentException if the name is blank or that of a {@linkplain #register registered} heap, or if
+     *     heaps would substitute each other in a circle
+     */
+    public void describe(String name, HeapProperties properties) {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(properties, "properties");
+        if (name.isBlank()) {
+            throw new IllegalArgumentException("name must not be blank");
+        }
+        heaps.describe(name, properties);
+    }
+
+    /**
+     * Looks for heaps whose nodes appeared since this context was opened, as when a driver is loaded late. A first use
+     * and a negotiation without a suitable heap do so by themselves.
+     *
+     * @return whether there are new ones
+     * @throws IllegalStateException if closed
+     * @throws CenallocException as {@link #open()}
+     */
+    public boolean refresh() throws CenallocException {
+        return heaps.refresh();
+    }
+
+    /**
      * {@return the open buffers of a heap, of those allocated through this context}
      *
      * @param heap one of the {@link #heaps()}
@@ -211,7 +244,7 @@ public final class Cenalloc implements AutoCloseable {
         boolean adopted = false;
         try {
             String exporter = dmaBuf.exporter();
-            HeapProperties properties = known == null ? HeapProperties.ofExporter(exporter) : known;
+            HeapProperties properties = known == null ? heaps.ofExporter(exporter) : known;
             Heap heap = heaps.all().stream()
                     .filter(one -> known == null && one.name().equals(exporter))
                     .findFirst()

@@ -19,14 +19,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
 /** The heaps of a {@link Cenalloc}, which closes them: those of this machine and the registered ones. Thread-safe. */
 final class Heaps {
     static final Path DIRECTORY = Path.of("/dev/dma_heap");
 
+    private static final Path RESERVED_MEMORY = Path.of("/proc/device-tree/reserved-memory");
+
     private final Kernel kernel;
-    private final String remedyForNone;
+    private final Path directory;
+    /** What the program stated, by the name of a heap or exporter. */
+    private final Map<String, HeapProperties> described = new ConcurrentHashMap<>();
+
+    private volatile String remedyForNone = "";
     /** Replaced as a whole, so that a plan sees one state of it. */
     private volatile Map<Heap, OpenHeap> open = Map.of();
     /** The keys of {@link #open}, in their order. */
@@ -34,22 +41,52 @@ final class Heaps {
 
     private boolean closed;
 
-    private Heaps(Kernel kernel, List<OpenHeap> found, String remedyForNone) {
+    private Heaps(Kernel kernel, Path directory) {
         this.kernel = kernel;
-        this.remedyForNone = remedyForNone;
-        var map = new LinkedHashMap<Heap, OpenHeap>();
-        found.forEach(heap -> map.put(heap.heap(), heap));
-        set(map);
+        this.directory = directory;
     }
 
     /** Lists the nodes in a directory, and udmabuf. Opens none of them. */
     static Heaps list(Kernel kernel, Path directory) throws CenallocException {
+        var all = new Heaps(kernel, directory);
+        all.refresh();
+        return all;
+    }
+
+    /** As {@link Cenalloc#refresh}. */
+    synchronized boolean refresh() throws CenallocException {
+        if (closed) {
+            throw new IllegalStateException("the Cenalloc is closed");
+        }
+        var known = new LinkedHashMap<String, OpenHeap>();
+        open.values().forEach(heap -> known.put(heap.heap().name(), heap));
+        var all = new LinkedHashMap<Heap, OpenHeap>();
+        for (OpenHeap heap : found(known)) {
+            known.remove(heap.heap().name());
+            all.put(heap.heap(), heap);
+        }
+        // Registered ones, and those whose nodes are gone, which their buffers still count on.
+        known.values().forEach(heap -> all.put(heap.heap(), heap));
+        boolean isChanged = !all.keySet().equals(open.keySet());
+        set(all);
+        return isChanged;
+    }
+
+    /** The heaps of the kernel, as they are now: those that are known already, and new ones. */
+    private List<OpenHeap> found(Map<String, OpenHeap> known) throws CenallocException {
         var found = new ArrayList<OpenHeap>();
         String remedy = "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM, or with CONFIG_UDMABUF for ordinary memory";
         try {
-            for (String name : kernel.list(directory)) {
+            List<String> names = kernel.list(directory);
+            Set<String> defaultCma = names.isEmpty() ? Set.of() : defaultCma();
+            for (String name : names) {
+                OpenHeap before = known.get(name);
                 Path path = directory.resolve(name);
-                found.add(open(kernel, name, path, HeapProperties.of(name), new DmaHeapSource(kernel, path)));
+                String pool = defaultCma.contains(name) ? HeapProperties.DEFAULT_CMA : HeapProperties.pool(name);
+                found.add(
+                        before != null && before.heap().path().isPresent()
+                                ? before
+                                : open(name, pool, path, new DmaHeapSource(kernel, path)));
             }
         } catch (NoSuchFileException e) {
             remedy =
@@ -66,27 +103,81 @@ final class Heaps {
                     "the heaps cannot be listed: " + e,
                     "see what " + directory + " is");
         }
+        remedyForNone = remedy;
         if (kernel.exists(UdmabufSource.PATH)) {
-            found.add(udmabuf(kernel, HeapProperties.UDMABUF, false));
+            addUdmabuf(found, known, false);
             if (UdmabufSource.hasHugePages(kernel)) {
-                found.add(udmabuf(kernel, HeapProperties.UDMABUF_HUGE, true));
+                addUdmabuf(found, known, true);
             }
         }
-        return new Heaps(kernel, found, remedy);
+        return found;
     }
 
-    private static OpenHeap udmabuf(Kernel kernel, String name, boolean huge) {
-        var source = new UdmabufSource(kernel, huge);
-        // If the limit is below a page, the allocation reports it.
-        HeapProperties properties = HeapProperties.of(name).withMaxSize(Math.max(1, source.maxSize()));
-        return open(kernel, name, UdmabufSource.PATH, properties, source);
+    /**
+     * The names of the nodes of the device tree that the default CMA pool is made of; the heap has the name of the
+     * node. Source: {@code reserved-memory.yaml} of dt-schema, {@code rmem_cma_setup} in {@code
+     * kernel/dma/contiguous.c}.
+     */
+    private Set<String> defaultCma() {
+        try {
+            return kernel.list(RESERVED_MEMORY).stream()
+                    .filter(name ->
+                            kernel.exists(RESERVED_MEMORY.resolve(name).resolve("linux,cma-default")))
+                    .collect(Collectors.toSet());
+        } catch (IOException e) {
+            return Set.of(); // no device tree, or none that this process may read
+        }
     }
 
-    private static OpenHeap open(Kernel kernel, String name, Path node, HeapProperties properties, HeapSource source) {
-        Heap heap = Heap.of(name, properties)
+    private void addUdmabuf(List<OpenHeap> found, Map<String, OpenHeap> known, boolean huge) {
+        String name = huge ? HeapProperties.UDMABUF_HUGE : HeapProperties.UDMABUF;
+        OpenHeap before = known.get(name);
+        found.add(
+                before != null && before.heap().path().isPresent()
+                        ? before
+                        : open(name, name, UdmabufSource.PATH, new UdmabufSource(kernel, huge)));
+    }
+
+    private OpenHeap open(String name, String pool, Path node, HeapSource source) {
+        Heap heap = Heap.of(name)
+                .withPool(pool)
                 .withNode(node, kernel.isReadable(node))
                 .withRefusal(source::refusal);
-        return new OpenHeap(kernel, heap, source, true);
+        return new OpenHeap(kernel, heap.withProperties(properties(heap, source)), source, true);
+    }
+
+    /** What is known of a heap of the kernel: what was stated, or else what its pool's name implies. */
+    private HeapProperties properties(Heap heap, HeapSource source) {
+        HeapProperties stated = described.get(heap.name());
+        HeapProperties known = stated == null ? HeapProperties.of(heap.pool()) : stated;
+        // If the limit is below a page, the allocation reports it.
+        return source instanceof UdmabufSource udmabuf ? known.withMaxSize(Math.max(1, udmabuf.maxSize())) : known;
+    }
+
+    /** As {@link Cenalloc#describe}. */
+    synchronized void describe(String name, HeapProperties properties) {
+        OpenHeap heap = open.values().stream()
+                .filter(one -> one.heap().name().equals(name))
+                .findFirst()
+                .orElse(null);
+        if (heap != null && heap.heap().path().isEmpty()) {
+            throw new IllegalArgumentException(
+                    heap + " is registered here: its properties were stated when it was registered");
+        }
+        if (heap != null) {
+            refuseCircle(heap.heap().withProperties(properties));
+            heap.describe(properties);
+            var all = new LinkedHashMap<Heap, OpenHeap>();
+            open.values().forEach(one -> all.put(one.heap(), one));
+            set(all);
+        }
+        described.put(name, properties);
+    }
+
+    /** What is known of memory by the name of its exporter. */
+    HeapProperties ofExporter(String name) {
+        HeapProperties stated = described.get(name);
+        return stated == null ? HeapProperties.ofExporter(name) : stated;
     }
 
     /** As {@link Cenalloc#heaps}. */
@@ -187,7 +278,12 @@ final class Heaps {
         }
         boolean contiguous = all.stream().anyMatch(heap -> heap.properties().contiguous() == Trait.YES);
         if (plan.constraints().isContiguous() && !contiguous) {
-            return NoSuitableHeapException.NO_CONTIGUOUS_HEAP;
+            List<Heap> unknown = all.stream()
+                    .filter(heap -> heap.properties().equals(HeapProperties.UNKNOWN))
+                    .toList();
+            return unknown.isEmpty()
+                    ? NoSuitableHeapException.NO_CONTIGUOUS_HEAP
+                    : "if the memory of " + unknown + " is contiguous, state that with Cenalloc.describe";
         }
         var known = all.stream().map(Heap::pool).collect(Collectors.toSet());
         var missing = plan.devices().stream()

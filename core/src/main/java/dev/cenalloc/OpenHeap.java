@@ -5,6 +5,7 @@ import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties;
 
 /**
  * A heap with its source, and the count of its open buffers. Closed by the {@link Cenalloc} that listed or registered
@@ -12,7 +13,7 @@ import dev.cenalloc.plan.Heap;
  */
 final class OpenHeap {
     private final Kernel kernel;
-    private final Heap heap;
+    private volatile Heap heap;
     private final HeapSource source;
     /** Whether the kernel returns its descriptors, so that they are known to be dma-bufs. */
     private final boolean ofTheKernel;
@@ -33,6 +34,11 @@ final class OpenHeap {
 
     Heap heap() {
         return heap;
+    }
+
+    /** What is known of the memory from now on. */
+    void describe(HeapProperties properties) {
+        heap = heap.withProperties(properties);
     }
 
     /** As {@link Cenalloc#allocate(Heap, long)}. */

@@ -13,6 +13,7 @@ import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Origin;
 import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.HeapRejection;
 import dev.cenalloc.plan.Objection;
@@ -242,11 +243,21 @@ public final class Trial {
             answers.add(offer(importer, heap, size));
         }
         for (HeapRejection rejection : plan.rejected()) {
+            if (isUnknown(rejection.heap())) {
+                answers.add(offer(importer, rejection.heap(), size));
+            }
+        }
+        for (HeapRejection rejection : plan.rejected()) {
             if (rejection.cause() == Objection.Cause.NO_PERMISSION || rejection.cause() == Objection.Cause.REFUSED) {
                 answers.add(new Answer(rejection.heap(), Verdict.NOT_TRIED, rejection.reason()));
             }
         }
         return List.copyOf(answers);
+    }
+
+    /** Whether nothing is known of a heap's memory. It is offered last, and used only if no known memory is taken. */
+    private static boolean isUnknown(Heap heap) {
+        return heap.isAccessible() && heap.properties().equals(HeapProperties.UNKNOWN);
     }
 
     private Answer offer(Importer importer, Heap heap, long size) throws CenallocException {
@@ -383,6 +394,19 @@ public final class Trial {
 
     /** What memory of the first has and memory of the others lacks. */
     private static Constraints difference(List<Answer> possible, List<Answer> impossible) {
+        // Memory of which nothing is known tells nothing about other memory.
+        List<Answer> known =
+                possible.stream().filter(answer -> !isUnknown(answer.heap())).toList();
+        return known.isEmpty()
+                ? distinction(possible, impossible)
+                : distinction(
+                        known,
+                        impossible.stream()
+                                .filter(answer -> !isUnknown(answer.heap()))
+                                .toList());
+    }
+
+    private static Constraints distinction(List<Answer> possible, List<Answer> impossible) {
         if (impossible.isEmpty()) {
             return Constraints.NONE;
         }

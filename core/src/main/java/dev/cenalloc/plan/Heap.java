@@ -36,13 +36,19 @@ public final class Heap {
     private final String pool;
     private final Set<String> substitutes;
 
-    private Heap(String name, @Nullable Path path, HeapProperties properties, boolean accessible, Refusal refusal) {
+    private Heap(
+            String name,
+            String pool,
+            @Nullable Path path,
+            HeapProperties properties,
+            boolean accessible,
+            Refusal refusal) {
         this.name = Arguments.name(name, "name");
         this.path = path;
         this.properties = Objects.requireNonNull(properties, "properties");
         this.accessible = accessible;
         this.refusal = Objects.requireNonNull(refusal, "refusal");
-        this.pool = HeapProperties.pool(name);
+        this.pool = pool;
         this.substitutes =
                 properties.substitutes().stream().map(HeapProperties::pool).collect(Collectors.toUnmodifiableSet());
     }
@@ -65,7 +71,7 @@ public final class Heap {
      * @throws IllegalArgumentException if the name is blank
      */
     public static Heap of(String name, HeapProperties properties) {
-        return new Heap(name, null, properties, true, NONE);
+        return new Heap(name, HeapProperties.pool(name), null, properties, true, NONE);
     }
 
     /**
@@ -75,7 +81,30 @@ public final class Heap {
      * @param accessible whether this process may open it
      */
     public Heap withNode(Path node, boolean accessible) {
-        return new Heap(name, Objects.requireNonNull(node, "node"), properties, accessible, refusal);
+        return new Heap(name, pool, Objects.requireNonNull(node, "node"), properties, accessible, refusal);
+    }
+
+    /**
+     * {@return a copy with other properties}
+     *
+     * @param other what is known of its memory
+     */
+    public Heap withProperties(HeapProperties other) {
+        return new Heap(name, pool, path, Objects.requireNonNull(other, "other"), accessible, refusal);
+    }
+
+    /**
+     * {@return a copy that is another name for the memory of a pool} A device that allows the heap by its name or by
+     * the pool's allows both.
+     *
+     * @param official the name of the pool, such as {@link HeapProperties#DEFAULT_CMA}
+     * @throws IllegalArgumentException if the name is blank
+     */
+    public Heap withPool(String official) {
+        if (Objects.requireNonNull(official, "official").isBlank()) {
+            throw new IllegalArgumentException("official must not be blank");
+        }
+        return new Heap(name, HeapProperties.pool(official), path, properties, accessible, refusal);
     }
 
     /**
@@ -84,7 +113,7 @@ public final class Heap {
      * @param more called when a plan is made
      */
     public Heap withRefusal(Refusal more) {
-        return new Heap(name, path, properties, accessible, Objects.requireNonNull(more, "more"));
+        return new Heap(name, pool, path, properties, accessible, Objects.requireNonNull(more, "more"));
     }
 
     /** {@return the name: of the node, {@code udmabuf}, {@code udmabuf-huge}, or the name of a registered heap} */
@@ -112,6 +141,11 @@ public final class Heap {
         return pool;
     }
 
+    /** Whether naming another heap may allow this one, or its own name a pool that it does not tell. */
+    boolean replacesOthers() {
+        return !substitutes.isEmpty() || !pool.equals(HeapProperties.pool(name));
+    }
+
     /** The pools that this heap can replace: see {@link Substitutes}. */
     Set<String> substitutes() {
         return substitutes;
@@ -133,6 +167,7 @@ public final class Heap {
     public boolean equals(@Nullable Object other) {
         return other instanceof Heap that
                 && name.equals(that.name)
+                && pool.equals(that.pool)
                 && Objects.equals(path, that.path)
                 && accessible == that.accessible
                 && properties.equals(that.properties)

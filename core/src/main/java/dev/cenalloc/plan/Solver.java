@@ -88,7 +88,7 @@ final class Solver {
         }
         var substitutes = new ArrayList<Heap>();
         for (Heap heap : heaps) {
-            if (!heap.substitutes().isEmpty()) {
+            if (heap.replacesOthers()) {
                 substitutes.add(heap);
             }
         }

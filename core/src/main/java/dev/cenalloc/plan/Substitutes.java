@@ -5,7 +5,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/** Heaps that replace other heaps: a device that allows a heap also allows its substitutes. Stateless. */
+/**
+ * Heaps that replace other heaps: a device that allows a heap also allows its substitutes, and its pool under another
+ * name. Stateless.
+ */
 final class Substitutes {
     private Substitutes() {}
 
@@ -20,9 +23,9 @@ final class Substitutes {
         do {
             before = all.size();
             for (Heap heap : known) {
-                if (!heap.substitutes().isEmpty()
-                        && !all.contains(heap.pool())
-                        && !Collections.disjoint(heap.substitutes(), all)) {
+                boolean isOtherName = !heap.pool().equals(heap.name()) && all.contains(heap.name());
+                if (!all.contains(heap.pool())
+                        && (isOtherName || !Collections.disjoint(heap.substitutes(), all))) {
                     var more = new HashSet<>(all);
                     more.add(heap.pool());
                     all = more;

@@ -109,6 +109,9 @@ final class Negotiation {
     }
 
     Agreement agree() throws CenallocException {
+        if (cenalloc.heaps().isEmpty()) {
+            boolean _ = cenalloc.refresh(); // they may have appeared
+        }
         var formats = new ArrayList<List<Candidate>>();
         for (Kind kind : Candidate.ranked(ports.getFirst().kinds(request))) {
             List<Overlap> overlaps = Overlap.of(kind, request, ports).stream()

@@ -158,12 +158,20 @@ public final class FakeKernel implements Kernel {
     /** How long the polls were to wait. */
     public final List<Integer> timeouts = new ArrayList<>();
 
+    private final Set<Path> tree = new HashSet<>();
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
     private @Nullable Error closeError;
     private int actAt = Integer.MAX_VALUE;
     private Runnable action = () -> {};
+
+    /** A file of the device tree, with its directory. */
+    public FakeKernel tree(String path) {
+        tree.add(Path.of(path));
+        tree.add(Objects.requireNonNull(Path.of(path).getParent()));
+        return this;
+    }
 
     public FakeKernel heap(String name, long free) {
         heaps.put(name, free);
@@ -290,7 +298,8 @@ public final class FakeKernel implements Kernel {
                 ? heaps.keySet().stream()
                         .filter(name -> !name.equals("udmabuf"))
                         .toList()
-                : Stream.concat(devices.keySet().stream(), links.keySet().stream())
+                : Stream.of(devices.keySet(), links.keySet(), tree)
+                        .flatMap(Set::stream)
                         .filter(path -> directory.equals(path.getParent()))
                         .map(path -> String.valueOf(path.getFileName()))
                         .sorted()
@@ -730,7 +739,7 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized boolean exists(Path path) {
         queries.add("exists " + path);
-        return path.equals(UDMABUF) && heaps.containsKey("udmabuf");
+        return path.equals(UDMABUF) ? heaps.containsKey("udmabuf") : tree.contains(path);
     }
 
     @Override
