@@ -95,10 +95,27 @@ class ProbeTest {
         Device device = probe(NODE, FRAME);
         assertEquals(Constraints.NONE, device.declared().orElseThrow());
         assertEquals(Origin.TRIAL_IMPORT, device.origin());
-        assertEquals("on trial with XR24 640x480 in 1228800 bytes: took system, udmabuf, reserved", device.detail());
+        assertEquals("on trial with XR24 640x480 in 1228800 bytes: took system, udmabuf, reserved, vendor", device.detail());
         assertEquals("fake platform:fake", device.name());
         assertEquals(before, camera.state());
         assertEquals(3, camera.held);
+    }
+
+    @Test
+    void memoryOfWhichNothingIsKnownIsNamedIfNothingElseWasTaken() throws Exception {
+        FakeCamera camera = camera((heap, _) -> heap.equals("vendor") ? 0 : Errno.EFAULT);
+        Device device = probe(NODE, FRAME);
+        assertEquals(Constraints.NONE.onlyHeaps(List.of("vendor")), device.constraints());
+        assertTrue(device.detail().contains("took vendor; refused system"), device::detail);
+        assertTrue(camera.state().contains("0 buffers"), camera::state);
+    }
+
+    @Test
+    void memoryOfWhichNothingIsKnownTellsNothingOfOtherMemory() throws Exception {
+        FakeCamera _ = camera((heap, _) -> heap.equals("vendor") ? Errno.EFAULT : 0);
+        Device device = probe(NODE, FRAME);
+        assertEquals(Constraints.NONE, device.constraints());
+        assertTrue(device.detail().endsWith("refused vendor (VIDIOC_QBUF gave EFAULT)"), device::detail);
     }
 
     @Test
@@ -109,7 +126,7 @@ class ProbeTest {
         assertEquals(Constraints.NONE.contiguous(), device.declared().orElseThrow());
         assertEquals(
                 "on trial with XR24 640x480 in 1228800 bytes: took reserved; refused system (VIDIOC_QBUF gave EFAULT),"
-                        + " udmabuf (VIDIOC_QBUF gave EFAULT)",
+                        + " udmabuf (VIDIOC_QBUF gave EFAULT), vendor (VIDIOC_QBUF gave EFAULT)",
                 device.detail().replaceAll(" but in .*?:", ""));
         assertEquals(before, camera.state());
     }
@@ -847,7 +864,7 @@ class ProbeTest {
             assertEquals(before, camera.state(), what);
             assertEquals("{} {}", card.state(), what);
             assertEquals(4 * MEMORY, faulty.free(), what);
-            assertTrue(faulty.openFiles() <= 3, () -> what + ": only the nodes of the heaps may be open");
+            assertTrue(faulty.openFiles() <= 4, () -> what + ": only the nodes of the heaps may be open");
         }
         assertEquals(0, faulty.openFiles(), what);
         return faulty.calls.size();
