@@ -121,8 +121,7 @@ final class Heaps {
     private Set<String> defaultCma() {
         try {
             return kernel.list(RESERVED_MEMORY).stream()
-                    .filter(name ->
-                            kernel.exists(RESERVED_MEMORY.resolve(name).resolve("linux,cma-default")))
+                    .filter(name -> kernel.exists(RESERVED_MEMORY.resolve(name).resolve("linux,cma-default")))
                     .collect(Collectors.toSet());
         } catch (IOException e) {
             return Set.of(); // no device tree, or none that this process may read

@@ -108,8 +108,7 @@ class DescribedHeapTest {
         kernel.tree("/proc/device-tree/reserved-memory/image-pool/linux,cma-default")
                 .tree("/proc/device-tree/reserved-memory/optee@9e800000/no-map");
         try (var cenalloc = kernel.open()) {
-            assertEquals(
-                    HeapProperties.DEFAULT_CMA, cenalloc.heap("image-pool").pool());
+            assertEquals(HeapProperties.DEFAULT_CMA, cenalloc.heap("image-pool").pool());
             assertEquals(Trait.YES, cenalloc.heap("image-pool").properties().contiguous());
             assertEquals(1, cenalloc.plan(4096, List.of(CAMERA)).candidates().size(), "one pool is tried once");
             for (String name : List.of("image-pool", "default_cma_region", "reserved")) {

@@ -24,8 +24,7 @@ final class Substitutes {
             before = all.size();
             for (Heap heap : known) {
                 boolean isOtherName = !heap.pool().equals(heap.name()) && all.contains(heap.name());
-                if (!all.contains(heap.pool())
-                        && (isOtherName || !Collections.disjoint(heap.substitutes(), all))) {
+                if (!all.contains(heap.pool()) && (isOtherName || !Collections.disjoint(heap.substitutes(), all))) {
                     var more = new HashSet<>(all);
                     more.add(heap.pool());
                     all = more;

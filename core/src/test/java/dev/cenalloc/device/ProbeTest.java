@@ -95,7 +95,8 @@ class ProbeTest {
         Device device = probe(NODE, FRAME);
         assertEquals(Constraints.NONE, device.declared().orElseThrow());
         assertEquals(Origin.TRIAL_IMPORT, device.origin());
-        assertEquals("on trial with XR24 640x480 in 1228800 bytes: took system, udmabuf, reserved, vendor", device.detail());
+        assertEquals(
+                "on trial with XR24 640x480 in 1228800 bytes: took system, udmabuf, reserved, vendor", device.detail());
         assertEquals("fake platform:fake", device.name());
         assertEquals(before, camera.state());
         assertEquals(3, camera.held);

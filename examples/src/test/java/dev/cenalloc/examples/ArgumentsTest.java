@@ -2,6 +2,7 @@ package dev.cenalloc.examples;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.io.File;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,7 +32,8 @@ class ArgumentsTest {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:TieredStopAtLevel=1",
                 "-cp",
-                System.getProperty("java.class.path"),
+                // Maven has the examples on the module path, ci/device-tests on the class path.
+                System.getProperty("jdk.module.path", "") + File.pathSeparator + System.getProperty("java.class.path"),
                 "dev.cenalloc.examples." + words[0]));
         command.addAll(Arrays.asList(words).subList(1, words.length));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
