@@ -240,16 +240,42 @@ public final class Cenalloc implements AutoCloseable {
      * @throws CenallocException as {@link #adopt(int)}
      */
     public SharedBuffer adopt(int fd, @Nullable HeapProperties known) throws CenallocException {
+        return adopt(fd, null, known);
+    }
+
+    /**
+     * As {@link #adopt(int)}, for memory of which the caller knows what it holds: an image in a layout, or a number of
+     * bytes, of which the memory is whole pages. Devices that are attached then are checked against that.
+     *
+     * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
+     * @param holds {@link Demand#ofLayout} or {@link Demand#ofBytes}; null if it is not known
+     * @param known the properties of the memory; null to take those that the exporter's name implies
+     * @return the buffer, which the caller closes
+     * @throws CenallocException EINVAL: the dma-buf has fewer bytes than it is said to hold; else as {@link
+     *     #adopt(int)}
+     */
+    public SharedBuffer adopt(int fd, @Nullable Demand holds, @Nullable HeapProperties known)
+            throws CenallocException {
         DmaBuf dmaBuf = DmaBuf.adopt(kernel, fd, null);
         boolean adopted = false;
         try {
+            Demand demand = holds == null ? Demand.ofBytes(dmaBuf.size()) : holds;
+            if (demand.bytes() > dmaBuf.size()) {
+                throw new CenallocException(
+                        Errno.EINVAL,
+                        "adopt",
+                        null,
+                        demand.bytes(),
+                        "the dma-buf has " + dmaBuf.size() + " bytes, and " + demand + " needs " + demand.bytes(),
+                        "pass the layout that the sender has");
+            }
             String exporter = dmaBuf.exporter();
             HeapProperties properties = known == null ? heaps.ofExporter(exporter) : known;
             Heap heap = heaps.all().stream()
                     .filter(one -> known == null && one.name().equals(exporter))
                     .findFirst()
                     .orElseGet(() -> Heap.of(exporter.isBlank() ? "unknown" : exporter, properties));
-            var buffer = new SharedBuffer(this, dmaBuf, heap);
+            var buffer = new SharedBuffer(this, demand, dmaBuf, heap);
             buffers.add(buffer);
             adopted = true;
             return buffer;

@@ -54,8 +54,8 @@ public final class SharedBuffer implements AutoCloseable {
     }
 
     /** A buffer with existing memory. */
-    SharedBuffer(Cenalloc cenalloc, DmaBuf dmaBuf, Heap heap) {
-        this(cenalloc, Demand.ofBytes(dmaBuf.size()));
+    SharedBuffer(Cenalloc cenalloc, Demand holds, DmaBuf dmaBuf, Heap heap) {
+        this(cenalloc, holds);
         Plan plan = cenalloc.plan(demand, List.of());
         this.storage = new Storage(dmaBuf.ownedByBuffer(), Choice.adopted(heap, plan));
         this.handedOut = true;

@@ -29,8 +29,15 @@ public final class Demand {
     private final long alignment;
     private final @Nullable Image image;
     private final int buffer;
+    /** Of existing memory: the devices cannot determine it any more. */
+    private final @Nullable Layout fixed;
 
     private Demand(long bytes, long alignment, @Nullable Image image, int buffer) {
+        this(bytes, alignment, image, buffer, null);
+    }
+
+    private Demand(long bytes, long alignment, @Nullable Image image, int buffer, @Nullable Layout fixed) {
+        this.fixed = fixed;
         this.bytes = bytes;
         this.alignment = alignment;
         this.image = image;
@@ -99,6 +106,19 @@ public final class Demand {
     }
 
     /**
+     * {@return a demand for an image whose layout is given, such as that of a buffer from elsewhere} Devices either
+     * take the layout, or do not suit.
+     *
+     * @param layout of any modifier
+     * @throws IllegalArgumentException if it has more bytes than a buffer
+     */
+    public static Demand ofLayout(Layout layout) {
+        Objects.requireNonNull(layout, "layout");
+        checkSize(layout.size());
+        return new Demand(layout.size(), 1, layout.image(), layout.buffer(), layout);
+    }
+
+    /**
      * Checks the size of a buffer.
      *
      * @param size in bytes
@@ -136,10 +156,18 @@ public final class Demand {
         if (image == null) {
             return Optional.empty();
         }
-        return Layout.of(image, buffer, rules(merged)).flatMap(layout -> {
+        return laidOut(image, merged).flatMap(layout -> {
             long size = grown(layout.size(), merged);
             return size < 0 ? Optional.empty() : Optional.of(layout.withSize(size));
         });
+    }
+
+    private Optional<Layout> laidOut(Image what, Constraints merged) {
+        return fixed == null
+                ? Layout.of(what, buffer, rules(merged))
+                : Optional.of(fixed)
+                        .filter(layout ->
+                                Suitability.objection(merged, layout).isEmpty());
     }
 
     private static LayoutRules rules(Constraints merged) {
@@ -165,8 +193,10 @@ public final class Demand {
 
     /** Why no memory for this demand can satisfy the constraints; empty if some can. */
     Optional<String> contradiction(Constraints merged) {
-        if (Layout.of(image == null ? ONE_PIXEL : image, buffer, rules(merged)).isEmpty()) {
-            return Optional.of(
+        if (laidOut(image == null ? ONE_PIXEL : image, merged).isEmpty()) {
+            return fixed != null
+                    ? Suitability.objection(merged, fixed)
+                    : Optional.of(
                     image == null
                             ? "no pitch suits every device"
                             : "no pitch, or no offset of a plane, suits every device");
@@ -208,6 +238,7 @@ public final class Demand {
                 && bytes == that.bytes
                 && alignment == that.alignment
                 && Objects.equals(image, that.image)
+                && Objects.equals(fixed, that.fixed)
                 && buffer == that.buffer;
     }
 
