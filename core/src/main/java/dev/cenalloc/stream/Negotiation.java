@@ -135,7 +135,8 @@ final class Negotiation {
                 Obstacle obstacle = plan(candidate.image(), plans).orElse(null);
                 if (obstacle == null) {
                     String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
-                    return new Agreement(candidate.image(), candidate.rate(), plans, null, ignoresAlpha(candidate), why);
+                    return new Agreement(
+                            candidate.image(), candidate.rate(), plans, null, ignoresAlpha(candidate), why);
                 }
                 var refusals = new ArrayList<String>();
                 for (Port port : obstacle.scope == Scope.EVERY_MEMORY ? List.<Port>of() : ports) {

@@ -125,8 +125,7 @@ public final class Port {
      * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
      */
     public Port withOtherFormats(List<String> others) {
-        return new Port(
-                name, images, Objects.requireNonNull(others, "others"), ignoresAlpha, terms, memory);
+        return new Port(name, images, Objects.requireNonNull(others, "others"), ignoresAlpha, terms, memory);
     }
 
     /**

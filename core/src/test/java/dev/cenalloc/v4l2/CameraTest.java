@@ -130,6 +130,15 @@ class CameraTest {
                 assertEquals(PixelFormat.XR24, frame.layout().image().format());
             }
         }
+        // In the driver's own memory, too.
+        try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+            Agreement agreement = Agreement.negotiate(
+                    cenalloc, ImageRequest.ANY.format(PixelFormat.XR24).size(320, 240), List.of(camera.exports()));
+            camera.configure(agreement);
+            try (Ring ring = camera.lend(agreement, 2)) {
+                assertEquals("XR24 320x240", ring.agreement().image().toString());
+            }
+        }
         // Without the format that has alpha, there is no such image.
         world.camera.fourccs = List.of(fourcc(PixelFormat.YUYV));
         var e = fails(FormatChangedException.class, "XR24 320x240", () -> {
