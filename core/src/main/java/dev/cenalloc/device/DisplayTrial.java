@@ -42,7 +42,9 @@ final class DisplayTrial {
     Optional<String> objection() throws CenallocException {
         Layout layout = icon().orElse(null);
         if (layout == null) {
-            return Optional.of("a display that shows no linear format known here");
+            List<String> others = card.otherFormats(true);
+            return Optional.of("a display that shows no linear format known here"
+                    + (others.isEmpty() ? "" : ", but " + String.join(", ", others)));
         }
         long size = card.prepare(layout);
         Map<String, List<String>> refusals = new LinkedHashMap<>();

@@ -4,6 +4,7 @@ import dev.cenalloc.image.PixelFormat.Sampling;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -14,9 +15,9 @@ import java.util.stream.Collectors;
  * {@link #of(Image, int, LayoutRules)} computes a layout by these rules:
  *
  * <ul>
- *   <li>Stored width and height are rounded up to whole sample groups; for a 4:2:0 format, to even numbers. V4L2
- *       requires this of drivers. A driver may choose another size than the requested one, mostly for odd sizes: lay
- *       out the size that it chose.
+ *   <li>Stored width and height are rounded up to whole blocks of samples; for a 4:2:0 format to even numbers, for
+ *       samples of 10 bits packed to multiples of four. V4L2 requires this of drivers. A driver may choose another size
+ *       than the requested one, mostly for odd sizes: lay out the size that it chose.
  *   <li>The pitch of each plane satisfies the {@link LayoutRules}. All planes in one buffer have the same number of
  *       padding pixels, so the pitch of the first plane determines the others; V4L2 reports only that one. It grows
  *       until every plane satisfies the rules.
@@ -153,6 +154,22 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         return new Layout(image, buffer, planes, bytes);
     }
 
+    /**
+     * {@return the same layout, of the image in another format of the same planes} For a device that has its own name
+     * for these bytes: one with alpha for one without.
+     *
+     * @param format has the same planes
+     * @throws IllegalArgumentException if the format has other planes
+     */
+    public Layout in(PixelFormat format) {
+        Objects.requireNonNull(format, "format");
+        if (!format.planes().equals(image.format().planes())
+                || format.buffers() != image.format().buffers()) {
+            throw new IllegalArgumentException(format + " has other planes than " + image.format());
+        }
+        return new Layout(new Image(format, image.width(), image.height(), image.modifier()), buffer, planes, size);
+    }
+
     static void checkBuffer(Image image, int buffer) {
         if (buffer < 0 || buffer >= image.format().buffers()) {
             throw new IllegalArgumentException(image + " has no buffer " + buffer
@@ -166,17 +183,13 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         // Whole columns and rows are stored. A column is as wide as the widest block of any plane.
         long columns = Math.ceilDiv(image.width(), format.widthMultiple());
         long rows = Math.ceilDiv(image.height(), format.heightMultiple());
-        // The pitches of planes in one buffer are the same number of whole columns. The pitch of a single plane is any
-        // number of bytes.
-        long[] units = new long[samplings.size()];
+        long[] units = units(format, samplings);
         long common = 0;
         long count = 1;
         for (int i = 0; i < units.length; i++) {
-            Sampling sampling = samplings.get(i);
-            long column = (long) format.widthMultiple() / sampling.horizontal() * sampling.bytes();
-            units[i] = units.length == 1 ? 1 : column;
+            long least = Math.max(columns * column(format, samplings.get(i)), rules.minPitch());
             common = Arithmetic.gcd(units[i], common);
-            count = Math.max(count, Math.ceilDiv(Math.max(columns * column, rules.minPitch()), units[i]));
+            count = Math.max(count, Math.ceilDiv(least, units[i]));
         }
         long alignment = rules.pitchAlignment();
         // The smallest number of units for which the pitch of every plane is aligned.
@@ -195,6 +208,33 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             end = offset + size;
         }
         return Optional.of(planes);
+    }
+
+    /** Bytes of a plane in a column. */
+    private static long column(PixelFormat format, Sampling sampling) {
+        return (long) format.widthMultiple() / sampling.width() * sampling.bytes();
+    }
+
+    /**
+     * By how many bytes the pitch of each plane in a buffer grows at a time. The pitches keep the ratio that the planes
+     * have in a column, and whole samples fit into the padding; if samples have no whole bytes, whole bytes do, as
+     * drivers have it for NV15. The pitch of a single plane is any number of bytes.
+     */
+    private static long[] units(PixelFormat format, List<Sampling> samplings) {
+        long[] units = samplings.stream()
+                .mapToLong(sampling -> column(format, sampling))
+                .toArray();
+        long divisor = Arrays.stream(units).reduce(0, Arithmetic::gcd);
+        long factor = 1;
+        for (int i = 0; i < units.length; i++) {
+            units[i] /= divisor;
+            int step = units.length == 1 ? 1 : samplings.get(i).step();
+            factor = Arithmetic.lcm(factor, step / Arithmetic.gcd(step, units[i]));
+        }
+        for (int i = 0; i < units.length; i++) {
+            units[i] *= factor;
+        }
+        return units;
     }
 
     // ---- pixels ----
@@ -217,7 +257,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      */
     public long rowBytes(int plane) {
         Sampling sampling = sampling(plane);
-        return (long) Math.ceilDiv(image.width(), sampling.horizontal()) * sampling.bytes();
+        return (long) Math.ceilDiv(image.width(), sampling.width()) * sampling.bytes();
     }
 
     private Sampling sampling(int plane) {

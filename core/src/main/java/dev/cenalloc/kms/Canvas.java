@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -119,14 +120,16 @@ public final class Canvas implements AutoCloseable {
         }
     }
 
-    /** Negotiates with a display alone. */
+    /** Negotiates with a display alone, whose order of formats counts. */
     static Agreement negotiate(Cenalloc cenalloc, Display display, ImageRequest request) throws CenallocException {
-        List<ImageRange> any = Arrays.stream(PixelFormat.values())
+        Port shown = display.port();
+        List<ImageRange> drawn = Stream.concat(
+                        shown.images().stream().map(ImageRange::format), Arrays.stream(PixelFormat.values()))
+                .distinct()
                 .filter(format -> format.buffers() == 1)
                 .map(format -> new ImageRange(format, ImageRange.Sizes.ANY))
                 .toList();
-        return Agreement.negotiate(
-                cenalloc, request, List.of(display.port(), Port.of(Device.cpu(Direction.WRITE), any)));
+        return Agreement.negotiate(cenalloc, request, List.of(Port.of(Device.cpu(Direction.WRITE), drawn), shown));
     }
 
     static Canvas open(Cenalloc cenalloc, Display display, Agreement agreement, int count) throws CenallocException {

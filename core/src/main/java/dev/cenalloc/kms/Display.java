@@ -9,6 +9,7 @@ import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.Importer;
@@ -251,7 +252,8 @@ public final class Display implements AutoCloseable {
 
     /** A port whose memory is tried on the node that is open. */
     Port port(String portName, Trial how, Scanout where) {
-        return Port.of(portName, where.images(), how.terms(() -> importer(where)));
+        return Port.of(portName, where.images(), how.terms(() -> importer(where)))
+                .withOtherFormats(where.otherFormats());
     }
 
     /** Offers memory to the chosen output. */
@@ -276,13 +278,18 @@ public final class Display implements AutoCloseable {
     public void configure(Agreement images) {
         Objects.requireNonNull(images, "images");
         checkOpen();
-        Image image = images.image();
+        Image image = layouts(images, scanout).getFirst().image();
         if (!scanout.shows(image)) {
             throw new IllegalArgumentException(
                     scanout.name() + " of " + name() + " shows no " + image + ": negotiate with the display's port()");
         }
         mode = scanout.mode(image, images.rate()).orElseThrow();
         agreement = images;
+    }
+
+    /** Where the images lie, in the format that a plane lists. */
+    static List<Layout> layouts(Agreement images, Scanout where) {
+        return images.layoutsIn(where.formats(images.image().modifier()), false);
     }
 
     /**
@@ -305,7 +312,10 @@ public final class Display implements AutoCloseable {
         if (agreement != ring.agreement()) {
             configure(ring.agreement());
         }
-        primary.use(ring, Placement.centred(ring.agreement().image(), mode));
+        primary.use(
+                ring,
+                layouts(ring.agreement(), scanout),
+                Placement.centred(ring.agreement().image(), mode));
     }
 
     /**
@@ -507,13 +517,15 @@ public final class Display implements AutoCloseable {
     public Overlay overlay(Plane plane) throws CenallocException {
         Objects.requireNonNull(plane, "plane");
         checkOpen();
-        if (scanout.overlays().stream().noneMatch(known -> known.id() == plane.id())) {
-            throw new IllegalArgumentException("plane " + plane.id() + " is no overlay of " + scanout.name());
-        }
+        Scanout.Overlay known = scanout.overlays().stream()
+                .filter(one -> one.id() == plane.id())
+                .findFirst()
+                .orElseThrow(() ->
+                        new IllegalArgumentException("plane " + plane.id() + " is no overlay of " + scanout.name()));
         if (overlays.stream().anyMatch(open -> open.isOf(plane))) {
             throw new IllegalStateException("plane " + plane.id() + " is open already");
         }
-        var overlay = new Overlay(this, screen, new Layer(screen, plane.id()), plane);
+        var overlay = new Overlay(this, screen, new Layer(screen, plane.id()), plane, known);
         overlays.add(overlay);
         return overlay;
     }

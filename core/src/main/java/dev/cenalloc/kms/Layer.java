@@ -3,6 +3,7 @@ package dev.cenalloc.kms;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.AtomicRequest;
@@ -98,13 +99,17 @@ final class Layer {
                 || (frame == pending && frame.loans() == pendingLoan);
     }
 
-    /** Makes framebuffers of the frames of a ring. If it fails, nothing has changed. */
-    void use(Ring next, Placement place) throws CenallocException {
+    /**
+     * Makes framebuffers of the frames of a ring. If it fails, nothing has changed.
+     *
+     * @param layouts where the images lie, in a format of the plane
+     */
+    void use(Ring next, List<Layout> layouts, Placement place) throws CenallocException {
         var made = new ArrayList<Framebuffer>();
         boolean complete = false;
         try {
             for (int i = 0; i < next.size(); i++) {
-                made.add(Framebuffer.of(screen.card(), next.buffers(i), next.layouts()));
+                made.add(Framebuffer.of(screen.card(), next.buffers(i), layouts));
             }
             Flip prepared = flip(builder(made.getFirst().id(), place));
             // What may be on the screen is removed when something else is: to remove it blanks the screen.

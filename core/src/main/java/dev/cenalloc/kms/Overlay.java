@@ -3,6 +3,7 @@ package dev.cenalloc.kms;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.Trial;
 import dev.cenalloc.node.drm.AtomicRequest;
 import dev.cenalloc.node.drm.Placement;
@@ -10,6 +11,7 @@ import dev.cenalloc.node.drm.Scanout;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -21,13 +23,15 @@ public final class Overlay implements AutoCloseable {
     private final Screen screen;
     private final Layer layer;
     private final Plane plane;
+    private final Scanout.Overlay known;
     private boolean closed;
 
-    Overlay(Display display, Screen screen, Layer layer, Plane plane) {
+    Overlay(Display display, Screen screen, Layer layer, Plane plane, Scanout.Overlay known) {
         this.display = display;
         this.screen = screen;
         this.layer = layer;
         this.plane = plane;
+        this.known = known;
     }
 
     boolean isOf(Plane other) {
@@ -42,21 +46,13 @@ public final class Overlay implements AutoCloseable {
     /** {@return the images that the plane takes, for a negotiation} As {@link Display#port}. */
     public Port port() {
         checkOpen();
-        Scanout all = display.scanout();
-        var where = new Scanout(
-                all.name(),
-                plane.id(),
-                all.crtc(),
-                all.connector(),
-                all.isVirtual(),
-                all.widthMm(),
-                all.heightMm(),
-                all.modes(),
-                plane.images(),
-                all.overlays());
         String name = display.name() + " plane " + plane.id();
         var trial = new Trial(display.cenalloc(), display.node(), screen.card().number(), name);
-        return display.port(name, trial, where);
+        return display.port(name, trial, where());
+    }
+
+    private Scanout where() {
+        return display.scanout().through(known);
     }
 
     /**
@@ -70,14 +66,15 @@ public final class Overlay implements AutoCloseable {
     public void use(Ring ring) throws CenallocException {
         Objects.requireNonNull(ring, "ring");
         checkOpen();
-        Image image = ring.agreement().image();
-        if (plane.images().stream()
-                .noneMatch(range -> range.format() == image.format() && range.modifier() == image.modifier())) {
+        Scanout where = where();
+        List<Layout> layouts = Display.layouts(ring.agreement(), where);
+        Image image = layouts.getFirst().image();
+        if (!where.formats(image.modifier()).contains(image.format())) {
             throw new IllegalArgumentException("plane " + plane.id() + " of " + display.name() + " shows no " + image
                     + ": negotiate with its port()");
         }
         display.settle();
-        layer.use(ring, Placement.centred(image, display.modeInUse()));
+        layer.use(ring, layouts, Placement.centred(image, display.modeInUse()));
     }
 
     /**

@@ -12,7 +12,9 @@ import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.text.Printable;
+import java.util.Collection;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -28,10 +30,18 @@ public final class Agreement {
     private final List<Layout> layouts;
     private final List<Device> unknown;
     private final @Nullable DeviceMemory memory;
+    private final boolean ignoresAlpha;
     private final String explanation;
 
-    Agreement(Image image, FrameRate rate, List<Plan> plans, @Nullable DeviceMemory memory, String explanation) {
+    Agreement(
+            Image image,
+            FrameRate rate,
+            List<Plan> plans,
+            @Nullable DeviceMemory memory,
+            boolean ignoresAlpha,
+            String explanation) {
         this.image = image;
+        this.ignoresAlpha = ignoresAlpha;
         this.rate = rate;
         this.plans = List.copyOf(plans);
         this.memory = memory;
@@ -54,7 +64,10 @@ public final class Agreement {
      *
      * <ol>
      *   <li>The requested format. Without a request: the format with the most bits of colour in a pixel; of these the
-     *       one with the fewest bytes; of these the one that the producer lists first.
+     *       one with the fewest bytes; of these one without alpha; of these the one that the producer lists first. A
+     *       producer that lists a format only with alpha gives it without, too: nobody reads the alpha then. A consumer
+     *       that lists it only with alpha takes it without only if it is said to
+     *       {@linkplain Port#ignoringAlpha ignore alpha}.
      *   <li>The requested size. Without a request: the largest area among the sizes that reach the requested rate, or
      *       29.97 images a second if none is requested; if no size reaches it, the largest area. Of equal areas the one
      *       that the producer lists first, then the wider.
@@ -165,6 +178,24 @@ public final class Agreement {
     /** {@return where the image lies in each of its buffers} */
     public List<Layout> layouts() {
         return layouts;
+    }
+
+    /**
+     * {@return where the image lies in each of its buffers, in the format that a device lists} That is the format of
+     * {@link #image()} or, if the device lists it only with alpha, the one with alpha: if the device gives the images,
+     * or if a consumer was said to {@linkplain Port#ignoringAlpha ignore alpha}.
+     *
+     * @param listed the formats that the device lists
+     * @param gives whether the device gives the images
+     */
+    public List<Layout> layoutsIn(Collection<PixelFormat> listed, boolean gives) {
+        Objects.requireNonNull(listed, "listed");
+        PixelFormat own = listed.contains(image.format()) || !(gives || ignoresAlpha)
+                ? image.format()
+                : image.format().withAlpha().filter(listed::contains).orElse(image.format());
+        return own == image.format()
+                ? layouts
+                : layouts.stream().map(layout -> layout.in(own)).toList();
     }
 
     private int onlyBuffer() {

@@ -20,10 +20,11 @@ import java.util.List;
  * @param overlaps what the choice was made from
  */
 record Candidate(Kind kind, Sizes size, FrameRate rate, List<Overlap> overlaps) {
-    /** More colour goes before fewer bytes. */
+    /** More colour goes before fewer bytes, and those before no alpha: what is in the alpha of a camera is chance. */
     static final Comparator<Kind> BEST_FORMAT = Comparator.<Kind>comparingInt(
                     kind -> -kind.format().colourBits())
-            .thenComparingInt(kind -> kind.format().bitsPerPixel());
+            .thenComparingInt(kind -> kind.format().bitsPerPixel())
+            .thenComparing(kind -> kind.format().hasAlpha());
 
     /** The best first; of equally good formats the order is kept. */
     static List<Kind> ranked(Collection<Kind> kinds) {

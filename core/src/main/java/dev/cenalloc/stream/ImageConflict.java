@@ -40,14 +40,18 @@ public final class ImageConflict {
     }
 
     private final Aspect aspect;
+    /** A port that would take the images if it ignored alpha; null if that is not the matter. */
+    private final @Nullable Port blending;
+
     /** {@link ImageRequest#ANY} if the ports conflict without it. */
     private final ImageRequest request;
 
     private final List<Port> ports;
     private final String text;
 
-    private ImageConflict(Aspect aspect, ImageRequest request, List<Port> ports, String text) {
+    private ImageConflict(Aspect aspect, ImageRequest request, List<Port> ports, @Nullable Port blending, String text) {
         this.aspect = aspect;
+        this.blending = blending;
         this.request = request;
         this.ports = ports;
         this.text = text;
@@ -71,6 +75,11 @@ public final class ImageConflict {
         return ports;
     }
 
+    /** The port that would take the images if it ignored alpha; empty if that is not the matter. */
+    Optional<Port> blending() {
+        return Optional.ofNullable(blending);
+    }
+
     @Override
     public String toString() {
         return text;
@@ -84,59 +93,97 @@ public final class ImageConflict {
                 .map(ports::get)
                 .toList();
         ImageRequest insisted = places.contains(ports.size()) ? request : ImageRequest.ANY;
-        Aspect aspect = aspect(insisted, conflicting);
+        Port producer = ports.getFirst();
+        Aspect aspect = aspect(insisted, conflicting, producer);
         var words = new ArrayList<String>();
         if (insisted.insists()) {
             words.add(insisted.images() + " is requested");
         }
         for (Port port : conflicting) {
-            String verb = port == ports.getFirst() ? " gives " : " takes ";
+            String verb = port == producer ? " gives " : " takes ";
             words.add(port.name()
                     + verb
-                    + String.join(", ", matters(aspect, insisted, conflicting, port))
+                    + String.join(", ", matters(aspect, insisted, conflicting, port, producer))
                     + (aspect == Aspect.FORMAT ? others(port) : ""));
+        }
+        Port blending = aspect == Aspect.FORMAT ? blending(insisted, conflicting, producer) : null;
+        if (blending != null) {
+            words.add("where " + blending.name() + " wants alpha, " + producer.name() + " leaves undefined bits");
         }
         String text = conflicting.getFirst().images().isEmpty()
                 ? conflicting.getFirst().name() + " offers no format" + others(conflicting.getFirst())
                 : "no " + aspect.toString().toLowerCase(Locale.ROOT) + " in common: " + String.join("; ", words);
-        return new ImageConflict(aspect, insisted, conflicting, Printable.of(text));
+        return new ImageConflict(aspect, insisted, conflicting, blending, Printable.of(text));
+    }
+
+    private static @Nullable Port blending(ImageRequest request, List<Port> ports, Port producer) {
+        if (!ports.contains(producer)) {
+            return null;
+        }
+        List<Port> ignoring = ports.stream()
+                .map(port -> port == producer ? port : port.ignoringAlpha())
+                .toList();
+        return common(ignoring, port -> formats(request, port, producer)).isEmpty()
+                ? null
+                : ports.stream()
+                        .filter(port -> port != producer
+                                && port.images().stream()
+                                        .anyMatch(range -> range.format().hasAlpha()))
+                        .findFirst()
+                        .orElse(null);
+    }
+
+    /** Words about a format that only DRM or only V4L2 defines; empty if both do. */
+    static String definedOnlyBy(PixelFormat format, String before) {
+        return format.drmFourcc().isEmpty()
+                ? before + "only V4L2 defines it"
+                : format.v4l2Fourcc().isEmpty() ? before + "only DRM defines it" : "";
     }
 
     private static String others(Port port) {
         return port.otherFormats().isEmpty() ? "" : " (" + port.otherFormats() + ")";
     }
 
-    private static Aspect aspect(ImageRequest request, List<Port> ports) {
-        Set<Kind> kinds = common(ports, port -> port.kinds(request));
+    private static Aspect aspect(ImageRequest request, List<Port> ports, Port producer) {
+        Set<Kind> kinds = common(ports, port -> port.kinds(request, port == producer));
         if (!kinds.isEmpty()) {
             return kinds.stream()
-                            .allMatch(kind -> Overlap.of(kind, request, ports).isEmpty())
+                            .allMatch(kind ->
+                                    Overlap.of(kind, request, ports, producer).isEmpty())
                     ? Aspect.SIZE
                     : Aspect.RATE;
         }
-        return common(ports, port -> formats(request, port)).isEmpty() ? Aspect.FORMAT : Aspect.MODIFIER;
+        return common(ports, port -> formats(request, port, producer)).isEmpty() ? Aspect.FORMAT : Aspect.MODIFIER;
     }
 
     /** Describes the port's formats, sizes or rates relevant to this conflict. */
-    private static Collection<String> matters(Aspect aspect, ImageRequest request, List<Port> ports, Port port) {
+    private static Collection<String> matters(
+            Aspect aspect, ImageRequest request, List<Port> ports, Port port, Port producer) {
         if (aspect == Aspect.FORMAT) {
             return port.images().stream()
-                    .map(range -> range.format().toString())
+                    .map(ImageRange::format)
                     .distinct()
+                    .map(format -> format + definedOnlyBy(format, ": "))
                     .toList();
         }
-        Set<PixelFormat> formats = common(ports, one -> formats(request, one));
+        Set<PixelFormat> formats = common(ports, one -> formats(request, one, producer));
         if (aspect == Aspect.MODIFIER) {
             return port.images().stream()
-                    .filter(range -> formats.contains(range.format()))
+                    .filter(range -> formats.contains(range.format())
+                            || range.format()
+                                    .withoutAlpha()
+                                    .filter(formats::contains)
+                                    .isPresent())
                     .map(range -> Kind.of(range) + (range.modifier() == Image.LINEAR ? " linear" : ""))
                     .distinct()
                     .toList();
         }
-        Set<Kind> kinds = common(ports, one -> one.kinds(request));
+        Set<Kind> kinds = common(ports, one -> one.kinds(request, one == producer));
         var sizes = new LinkedHashMap<Kind, List<String>>();
+        Set<Kind> own =
+                kinds.stream().map(kind -> port.own(kind, port == producer)).collect(Collectors.toSet());
         for (ImageRange range : port.images()) {
-            if (kinds.contains(Kind.of(range))) {
+            if (own.contains(Kind.of(range))) {
                 sizes.computeIfAbsent(Kind.of(range), _ -> new ArrayList<>())
                         .add(aspect == Aspect.SIZE ? range.sizes().toString() : range.sizesAndRates());
             }
@@ -157,16 +204,18 @@ public final class ImageConflict {
         return all;
     }
 
-    private static Set<PixelFormat> formats(ImageRequest request, Port port) {
-        return port.kinds(request).stream().map(Kind::format).collect(Collectors.toCollection(LinkedHashSet::new));
+    private static Set<PixelFormat> formats(ImageRequest request, Port port, Port producer) {
+        return port.kinds(request, port == producer).stream()
+                .map(Kind::format)
+                .collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
     /** An image that some ports have in common. */
     private record Witness(Kind kind, Sizes size, FrameRate rate) {
         /** An image that these ports have in common; null if there is none. */
-        static @Nullable Witness of(ImageRequest request, List<Port> ports) {
-            for (Kind kind : ports.getFirst().kinds(request)) {
-                for (Overlap overlap : Overlap.of(kind, request, ports)) {
+        static @Nullable Witness of(ImageRequest request, List<Port> ports, Port producer) {
+            for (Kind kind : ports.getFirst().kinds(request, ports.getFirst() == producer)) {
+                for (Overlap overlap : Overlap.of(kind, request, ports, producer)) {
                     if (overlap.hasImages()) {
                         Sizes sizes = overlap.sizes();
                         FrameRate rate = overlap.rates().getFirst().max();
@@ -177,10 +226,9 @@ public final class ImageConflict {
             return null;
         }
 
-        boolean isOf(Port port) {
-            return port.images().stream()
-                    .anyMatch(range -> Kind.of(range).equals(kind)
-                            && range.sizes().and(size).isPresent()
+        boolean isOf(Port port, Port producer) {
+            return port.images(kind, port == producer).stream()
+                    .anyMatch(range -> range.sizes().and(size).isPresent()
                             && range.rates().stream().anyMatch(rates -> rates.contains(rate)));
         }
 
@@ -220,8 +268,9 @@ public final class ImageConflict {
                     .filter(place -> place < ports.size())
                     .map(ports::get)
                     .toList();
-            Witness witness =
-                    few.isEmpty() ? null : Witness.of(chosen.contains(ports.size()) ? request : ImageRequest.ANY, few);
+            Witness witness = few.isEmpty()
+                    ? null
+                    : Witness.of(chosen.contains(ports.size()) ? request : ImageRequest.ANY, few, ports.getFirst());
             if (witness == null && !few.isEmpty()) {
                 return chosen;
             }
@@ -229,7 +278,9 @@ public final class ImageConflict {
                 // With no port chosen there is no image yet, and every conflict has a port.
                 boolean excludes = witness == null
                         ? place < ports.size()
-                        : place < ports.size() ? !witness.isOf(ports.get(place)) : !witness.isOf(request);
+                        : place < ports.size()
+                                ? !witness.isOf(ports.get(place), ports.getFirst())
+                                : !witness.isOf(request);
                 var more = new TreeSet<>(chosen);
                 more.add(place);
                 if (excludes && seen.add(more)) {

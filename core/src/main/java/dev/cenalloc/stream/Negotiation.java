@@ -113,8 +113,8 @@ final class Negotiation {
             boolean _ = cenalloc.refresh(); // they may have appeared
         }
         var formats = new ArrayList<List<Candidate>>();
-        for (Kind kind : Candidate.ranked(ports.getFirst().kinds(request))) {
-            List<Overlap> overlaps = Overlap.of(kind, request, ports).stream()
+        for (Kind kind : Candidate.ranked(ports.getFirst().kinds(request, true))) {
+            List<Overlap> overlaps = Overlap.of(kind, request, ports, ports.getFirst()).stream()
                     .filter(Overlap::hasImages)
                     .toList();
             if (!overlaps.isEmpty()) {
@@ -135,7 +135,8 @@ final class Negotiation {
                 Obstacle obstacle = plan(candidate.image(), plans).orElse(null);
                 if (obstacle == null) {
                     String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
-                    return new Agreement(candidate.image(), candidate.rate(), plans, null, why);
+                    return new Agreement(
+                            candidate.image(), candidate.rate(), plans, null, ignoresAlpha(candidate), why);
                 }
                 var refusals = new ArrayList<String>();
                 for (Port port : obstacle.scope == Scope.EVERY_MEMORY ? List.<Port>of() : ports) {
@@ -148,6 +149,7 @@ final class Negotiation {
                                 candidate.rate(),
                                 own,
                                 memory,
+                                ignoresAlpha(candidate),
                                 why + "\n  "
                                         + Printable.of(memory.name() + ", since no heap suits: " + obstacle.reason));
                     }
@@ -168,7 +170,14 @@ final class Negotiation {
             }
             formats = smaller;
         }
-        throw new NoCommonImageException(rejected, remedy);
+        throw new NoCommonImageException(rejected, remedy, Port.leftOut(ports));
+    }
+
+    /** Whether a consumer has the images in a format with alpha only, and ignores it. */
+    private boolean ignoresAlpha(Candidate candidate) {
+        return ports.stream()
+                .skip(1)
+                .anyMatch(port -> !port.own(candidate.kind(), false).equals(candidate.kind()));
     }
 
     // ---- the best sizes and rates ----
@@ -193,8 +202,9 @@ final class Negotiation {
     /** How many images the producer lists before those of this size. */
     private int place(Kind kind, Sizes size) {
         List<ImageRange> images = ports.getFirst().images();
+        Kind own = ports.getFirst().own(kind, true);
         int place = 0;
-        while (!Kind.of(images.get(place)).equals(kind)
+        while (!Kind.of(images.get(place)).equals(own)
                 || images.get(place).sizes().and(size).isEmpty()) {
             place++;
         }
@@ -320,7 +330,7 @@ final class Negotiation {
         do {
             Set<Device> devices = new LinkedHashSet<>();
             Heap heap;
-            try (DeviceMemory.Offer offer = memory.offer(layout, OFFERED)) {
+            try (DeviceMemory.Offer offer = memory.offer(owner.own(layout), OFFERED)) {
                 heap = offer.heap();
                 for (Port port : ports) {
                     devices.add(port == owner ? offer.device() : port.device(layout, offer));

@@ -45,10 +45,32 @@ final class NegotiationExplanation {
         lines.add(chosen.image() + " at " + chosen.rate() + " frames a second, from "
                 + ports.getFirst().name() + takers);
         lines.add("  format: " + whyFormat(chosen));
+        alpha(chosen.kind()).forEach(what -> lines.add("  alpha: " + what));
         lines.add("  size: " + whySize(chosen));
         lines.add("  rate: " + whyRate(chosen));
         whyNot(chosen).forEach(why -> lines.add("  not " + why));
+        Port.leftOut(ports).forEach(formats -> lines.add("  left out: " + formats));
         return Printable.lines(lines);
+    }
+
+    /** What becomes of alpha, if a device has any. */
+    private List<String> alpha(Kind kind) {
+        var lines = new LinkedHashSet<String>();
+        for (Port port : ports) {
+            boolean gives = port == ports.getFirst();
+            Kind own = port.own(kind, gives);
+            if (!own.equals(kind)) {
+                lines.add(port.name()
+                        + (gives
+                                ? " gives it as " + own.format() + ", and no device reads the alpha"
+                                : " takes it as " + own.format() + ", is said to ignore alpha, and finds undefined"));
+            }
+        }
+        if (kind.format().hasAlpha() && ports.size() > 1) {
+            lines.add("that of " + ports.getFirst().name() + " reaches " + names(ports.subList(1, ports.size()))
+                    + ": a device that blends lets through what is below");
+        }
+        return List.copyOf(lines);
     }
 
     private static String names(List<Port> some) {
@@ -62,6 +84,7 @@ final class NegotiationExplanation {
         PixelFormat format = chosen.format();
         var lessColour = new LinkedHashSet<PixelFormat>();
         var moreBytes = new LinkedHashSet<PixelFormat>();
+        var alpha = new LinkedHashSet<PixelFormat>();
         var later = new LinkedHashSet<PixelFormat>();
         for (Candidate candidate : candidates.subList(place(chosen), candidates.size())) {
             PixelFormat other = candidate.format();
@@ -69,6 +92,8 @@ final class NegotiationExplanation {
                 lessColour.add(other);
             } else if (other.bitsPerPixel() > format.bitsPerPixel()) {
                 moreBytes.add(other);
+            } else if (other.hasAlpha() && !format.hasAlpha()) {
+                alpha.add(other);
             } else if (other != format) {
                 later.add(other);
             }
@@ -76,6 +101,7 @@ final class NegotiationExplanation {
         var reasons = new ArrayList<String>();
         add(reasons, "more colour than ", lessColour, "");
         add(reasons, "fewer bytes than ", moreBytes, "");
+        add(reasons, "no alpha, unlike ", alpha, "");
         add(reasons, "listed before ", later, " by " + ports.getFirst().name());
         if (reasons.isEmpty()) {
             return place(chosen) == 0 ? "the only one in common" : "the only one in common with memory that suits all";
@@ -138,7 +164,7 @@ final class NegotiationExplanation {
     /** Why better formats were not chosen; images without memory for the same reason are one line. */
     private List<String> whyNot(Candidate chosen) {
         var all = new LinkedHashSet<Kind>();
-        ports.forEach(port -> all.addAll(port.kinds(request)));
+        ports.forEach(port -> all.addAll(port.kinds(request, port == ports.getFirst())));
         List<List<ImageRejection>> groups = ImageRejection.groups(rejected);
         var lines = new ArrayList<String>();
         for (PixelFormat format :
@@ -157,9 +183,13 @@ final class NegotiationExplanation {
     }
 
     private String whyNotCommon(PixelFormat format) {
-        List<Port> only = ports.stream().map(port -> port.only(format)).toList();
+        List<Port> only = ports.stream()
+                .map(port -> port.only(format, port == ports.getFirst()))
+                .toList();
         List<Port> without =
                 only.stream().filter(port -> port.images().isEmpty()).toList();
-        return without.isEmpty() ? ImageConflict.of(request, only).toString() : "not offered by " + names(without);
+        return without.isEmpty()
+                ? ImageConflict.of(request, only).toString()
+                : "not offered by " + names(without) + ImageConflict.definedOnlyBy(format, "; ");
     }
 }

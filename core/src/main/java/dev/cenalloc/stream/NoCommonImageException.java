@@ -30,15 +30,25 @@ public final class NoCommonImageException extends CenallocException {
         if (conflict.request().isPresent()) {
             return "request an image that the devices have, or leave format and size open";
         }
+        if (conflict.blending().isPresent()) {
+            return "if " + conflict.blending().get().name()
+                    + " may ignore alpha, negotiate with Port.ignoringAlpha() of"
+                    + " its port; else add a device between them that converts";
+        }
         if (conflict.ports().size() > 1) {
             return "add a device between them that converts, or let the CPU convert";
         }
         return conflict.ports().getFirst().otherFormats().isEmpty()
                 ? "check whether the driver waits for something, such as a signal"
-                : "add a device that decodes its formats, or another camera";
+                : "add a device that decodes or converts its formats, or another camera";
     }
 
-    NoCommonImageException(List<ImageRejection> rejected, String remedy) {
+    /**
+     * There is no memory.
+     *
+     * @param leftOut the formats without a name here, in words
+     */
+    NoCommonImageException(List<ImageRejection> rejected, String remedy, List<String> leftOut) {
         super(
                 Errno.EINVAL,
                 "negotiate",
@@ -47,7 +57,10 @@ public final class NoCommonImageException extends CenallocException {
                 "no memory suits the images in common: "
                         + ImageRejection.groups(rejected).stream()
                                 .map(ImageRejection::words)
-                                .collect(Collectors.joining("; ")),
+                                .collect(Collectors.joining("; "))
+                        + leftOut.stream()
+                                .map(formats -> "; left out: " + formats)
+                                .collect(Collectors.joining()),
                 remedy);
         this.conflict = null;
         this.rejected = List.copyOf(rejected);

@@ -8,15 +8,26 @@ import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Sizes that several ports have in common, and the rates that they have in common at each of these sizes, perhaps none.
  */
 record Overlap(Sizes sizes, List<Rates> rates) {
-    /** Format and modifier. Two devices exchange images only if both are equal. */
+    /** Format and modifier. Two devices exchange images only if both are equal, but for {@link Port#own alpha}. */
     record Kind(PixelFormat format, long modifier) {
         static Kind of(ImageRange range) {
             return new Kind(range.format(), range.modifier());
+        }
+
+        /** The same bytes without alpha; empty if there is no alpha. */
+        Optional<Kind> withoutAlpha() {
+            return format.withoutAlpha().map(opaque -> new Kind(opaque, modifier));
+        }
+
+        /** The same bytes with alpha; empty if there is no such format. */
+        Optional<Kind> withAlpha() {
+            return format.withAlpha().map(alpha -> new Kind(alpha, modifier));
         }
 
         @Override
@@ -25,19 +36,22 @@ record Overlap(Sizes sizes, List<Rates> rates) {
         }
     }
 
-    /** What ports have in common of one kind, within what is requested. */
-    static List<Overlap> of(Kind kind, ImageRequest request, List<Port> ports) {
+    /**
+     * What ports have in common of one kind, within what is requested.
+     *
+     * @param producer the one of all ports that gives the images
+     */
+    static List<Overlap> of(Kind kind, ImageRequest request, List<Port> ports, Port producer) {
         List<Overlap> all = List.of(new Overlap(request.sizes(), List.of(Rates.ANY)));
         for (Port port : ports) {
+            List<ImageRange> ranges = port.images(kind, port == producer);
             var narrower = new ArrayList<Overlap>();
             for (Overlap overlap : all) {
-                for (ImageRange range : port.images()) {
-                    if (Kind.of(range).equals(kind)) {
-                        overlap.sizes
-                                .and(range.sizes())
-                                .ifPresent(both ->
-                                        narrower.add(new Overlap(both, Rates.and(overlap.rates, range.rates()))));
-                    }
+                for (ImageRange range : ranges) {
+                    overlap.sizes
+                            .and(range.sizes())
+                            .ifPresent(
+                                    both -> narrower.add(new Overlap(both, Rates.and(overlap.rates, range.rates()))));
                 }
             }
             all = narrower.stream().distinct().toList();

@@ -1,6 +1,7 @@
 package dev.cenalloc.stream;
 
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
@@ -14,6 +15,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,8 +55,13 @@ public final class Port {
 
     private final String name;
     private final List<ImageRange> images;
+    /** Of the images, in their order. */
+    private final Set<Kind> kinds;
+
     /** Formats without a name here. */
     private final List<String> otherFormats;
+
+    private final boolean ignoresAlpha;
 
     private final Terms terms;
     private final @Nullable DeviceMemory memory;
@@ -63,6 +70,7 @@ public final class Port {
             String name,
             List<ImageRange> images,
             List<String> otherFormats,
+            boolean ignoresAlpha,
             Terms terms,
             @Nullable DeviceMemory memory) {
         this.name = Objects.requireNonNull(name, "name");
@@ -72,7 +80,9 @@ public final class Port {
         Objects.requireNonNull(images, "images")
                 .forEach(range -> Objects.requireNonNull(range, "an element of images"));
         this.images = List.copyOf(images);
+        this.kinds = this.images.stream().map(Kind::of).collect(Collectors.toCollection(LinkedHashSet::new));
         this.otherFormats = List.copyOf(otherFormats);
+        this.ignoresAlpha = ignoresAlpha;
         this.terms = Objects.requireNonNull(terms, "terms");
         this.memory = memory;
     }
@@ -96,7 +106,7 @@ public final class Port {
      * @throws IllegalArgumentException if the name is blank
      */
     public static Port of(String name, List<ImageRange> images, Terms terms) {
-        return new Port(name, images, List.of(), terms, null);
+        return new Port(name, images, List.of(), false, terms, null);
     }
 
     /**
@@ -105,7 +115,7 @@ public final class Port {
      * @param own the memory
      */
     public Port withMemory(DeviceMemory own) {
-        return new Port(name, images, otherFormats, terms, Objects.requireNonNull(own, "own"));
+        return new Port(name, images, otherFormats, ignoresAlpha, terms, Objects.requireNonNull(own, "own"));
     }
 
     /**
@@ -115,7 +125,17 @@ public final class Port {
      * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
      */
     public Port withOtherFormats(List<String> others) {
-        return new Port(name, images, Objects.requireNonNull(others, "others"), terms, memory);
+        return new Port(name, images, Objects.requireNonNull(others, "others"), ignoresAlpha, terms, memory);
+    }
+
+    /**
+     * {@return this port, of a consumer that ignores alpha, such as an encoder} It takes images without alpha, such as
+     * {@link PixelFormat#XR24}, too if it only lists the format with alpha, {@link PixelFormat#AR24}: it will find
+     * undefined alpha there. Without this, such images are refused, since a device that blends would show what is below
+     * them. No port needs this for the reverse: who takes {@code XR24} ignores the alpha of {@code AR24}.
+     */
+    public Port ignoringAlpha() {
+        return new Port(name, images, otherFormats, true, terms, memory);
     }
 
     /** {@return what explanations call the device} */
@@ -133,33 +153,79 @@ public final class Port {
         return otherFormats.isEmpty() ? "" : "unknown here: " + String.join(", ", otherFormats);
     }
 
+    /** The formats of each port that have no name here, in words. */
+    static List<String> leftOut(List<Port> ports) {
+        return ports.stream()
+                .filter(port -> !port.otherFormats.isEmpty())
+                .map(port -> String.join(", ", port.otherFormats) + " of " + port.name + ", unknown here")
+                .distinct()
+                .toList();
+    }
+
+    // ---- kinds of images ----
+
     /** The kinds of images that satisfy a request. */
-    Set<Kind> kinds(ImageRequest request) {
-        return images.stream()
-                .map(Kind::of)
+    Set<Kind> kinds(ImageRequest request, boolean gives) {
+        return kinds.stream()
+                .flatMap(kind -> Stream.concat(
+                        Stream.of(kind),
+                        kind.withoutAlpha().filter(opaque -> !own(opaque, gives).equals(opaque)).stream()))
                 .filter(kind -> request.allows(kind.format()))
                 .collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
+    /**
+     * As what the device lists images of a kind: the kind itself, or the one with alpha, if it lists only that. A
+     * producer may fill in alpha that nobody reads. A consumer must ignore it.
+     */
+    Kind own(Kind kind, boolean gives) {
+        return kinds.contains(kind) || !(gives || ignoresAlpha)
+                ? kind
+                : kind.withAlpha().filter(kinds::contains).orElse(kind);
+    }
+
+    /** The images of a kind. */
+    List<ImageRange> images(Kind kind, boolean gives) {
+        Kind own = own(kind, gives);
+        return images.stream().filter(range -> Kind.of(range).equals(own)).toList();
+    }
+
     /** This port with the images of one format only. */
-    Port only(PixelFormat format) {
+    Port only(PixelFormat format, boolean gives) {
         return new Port(
-                name, images.stream().filter(range -> range.format() == format).toList(), List.of(), terms, memory);
+                name,
+                images.stream()
+                        .filter(range -> range.format() == format
+                                || own(new Kind(format, range.modifier()), gives)
+                                        .equals(Kind.of(range)))
+                        .toList(),
+                List.of(),
+                ignoresAlpha,
+                terms,
+                memory);
     }
 
     /**
      * {@return the device, with its constraints for a layout}
      *
-     * @param layout where the image lies
+     * @param layout where the image lies; if the device lists its format only with alpha, it is asked for that
      * @throws CenallocException as {@link Terms#device}
      */
     public Device device(Layout layout) throws CenallocException {
-        return terms.device(Objects.requireNonNull(layout, "layout"));
+        return terms.device(own(Objects.requireNonNull(layout, "layout")));
+    }
+
+    /** A layout in the format that the device lists. */
+    Layout own(Layout layout) {
+        Image image = layout.image();
+        // Whether it may be, has been decided.
+        Kind own = own(new Kind(image.format(), image.modifier()), true);
+        return own.format() == image.format() ? layout : layout.in(own.format());
     }
 
     /** The device, with its constraints for a layout in another device's own memory. */
     Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
-        return terms.device(layout, offer);
+        return terms.device(own(layout), offer);
     }
 
     /** {@return the device's own memory; empty if it has none that it exports} */
@@ -170,13 +236,10 @@ public final class Port {
     /** {@return the name and the first formats; {@link #images} has all} */
     @Override
     public String toString() {
-        List<String> kinds = images.stream()
-                .map(range -> Kind.of(range).toString())
-                .distinct()
-                .toList();
-        String more = kinds.size() > SHOWN ? " and " + (kinds.size() - SHOWN) + " more formats" : "";
+        List<String> words = kinds.stream().map(Kind::toString).toList();
+        String more = words.size() > SHOWN ? " and " + (words.size() - SHOWN) + " more formats" : "";
         return Printable.of(name) + ": "
-                + (kinds.isEmpty() ? "no format" : String.join(", ", kinds.subList(0, Math.min(SHOWN, kinds.size()))))
+                + (words.isEmpty() ? "no format" : String.join(", ", words.subList(0, Math.min(SHOWN, words.size()))))
                 + more;
     }
 }

@@ -119,12 +119,19 @@ final class FrameQueue {
         Objects.requireNonNull(agreement, "agreement");
         requireStopped();
         forgetRing();
-        Optional<String> changed = queue.configure(agreement.layouts());
+        Optional<String> changed = queue.configure(own(agreement));
         if (changed.isPresent()) {
             throw new FormatChangedException("VIDIOC_S_FMT", video.node().path(), changed.get());
         }
         image = agreement.image();
         configured = agreement;
+    }
+
+    /** What was agreed on, in the format that the driver lists. */
+    private List<Layout> own(Agreement agreement) throws CenallocException {
+        return agreement.image().format().withAlpha().isPresent()
+                ? agreement.layoutsIn(video.formats(queue.isOutput()), !queue.isOutput())
+                : agreement.layouts();
     }
 
     /** Checks, before anything is changed, that the queue can work on a ring. */
@@ -209,7 +216,7 @@ final class FrameQueue {
         }
         requireStopped();
         requireConfigured();
-        if (!agreement.image().equals(image) || !agreement.layouts().equals(queue.layouts())) {
+        if (!agreement.image().equals(image) || !own(agreement).equals(queue.layouts())) {
             throw new IllegalArgumentException("the agreement is on " + agreement.layouts() + ", and " + video.name()
                     + " is configured for " + queue.layouts());
         }

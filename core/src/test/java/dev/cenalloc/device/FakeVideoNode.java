@@ -16,7 +16,7 @@ import java.util.List;
  * A V4L2 node that tells what it is, with any capabilities. With queues, these are multi-planar, and of NV12M alone.
  */
 final class FakeVideoNode implements FakeKernel.Device {
-    private static final int NV12M = PixelFormat.NV12M.v4l2Fourcc();
+    private static final int NV12M = PixelFormat.NV12M.v4l2Fourcc().orElseThrow();
     private static final List<Integer> QUEUES = List.of(
             v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE(),
             v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE(),

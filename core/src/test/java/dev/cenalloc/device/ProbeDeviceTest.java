@@ -375,7 +375,7 @@ class ProbeDeviceTest {
             MemorySegment pixels = v4l2_format.fmt.pix(v4l2_format.fmt(format));
             v4l2_pix_format.width(pixels, width);
             v4l2_pix_format.height(pixels, height);
-            v4l2_pix_format.pixelformat(pixels, PixelFormat.XR24.v4l2Fourcc());
+            v4l2_pix_format.pixelformat(pixels, PixelFormat.XR24.v4l2Fourcc().orElseThrow());
             ioctl(v4l2_h.VIDIOC_S_FMT(), format);
         }
 

@@ -574,7 +574,8 @@ class ProbeTest {
 
     @Test
     void formatsWithoutANameAreNamedWhereTheOthersDoNotDo() throws Exception {
-        camera(FakeCamera::anything).fourccs = List.of(0x47504A4D, PixelFormat.YUYV.v4l2Fourcc(), 0x34363248);
+        camera(FakeCamera::anything).fourccs =
+                List.of(0x47504A4D, PixelFormat.YUYV.v4l2Fourcc().orElseThrow(), 0x34363248);
         try (var cenalloc = kernel.open()) {
             Port camera = Probe.of(cenalloc, NODE).produces().orElseThrow();
             Port display = Port.of(
@@ -706,7 +707,7 @@ class ProbeTest {
         // A format that no plane has is refused before memory is offered.
         var none = assertThrows(CenallocException.class, () -> probe(CARD, layout(PixelFormat.NV12, 640, 480)));
         assertTrue(none.toString().contains("shows no images of NV12"), none.toString());
-        assertEquals("what it shows: XR24, RG16", none.remedy());
+        assertEquals("what it shows: XR24, RG16; unknown here: xV4\\x12", none.remedy());
     }
 
     @ParameterizedTest

@@ -15,15 +15,19 @@ import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_h;
+import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.FakeCard;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.NoCommonImageException;
+import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -60,6 +64,35 @@ class DisplayTest extends DisplayFixture {
         }
         display.close();
         assertTrue(card.showsConsole());
+    }
+
+    @Test
+    void undefinedAlphaIsShownOnlyIfItIsSaidToBeIgnored() throws Exception {
+        int alpha = PixelFormat.AR24.drmFourcc().orElseThrow();
+        card.fourccs = List.of(alpha, 0x12345678, alpha);
+        display.close();
+        display = Display.open(cenalloc, NODE);
+        var camera = Port.of(
+                Device.of("camera", Constraints.NONE, "test"),
+                List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.of(640, 480))));
+        var refused = assertThrows(
+                NoCommonImageException.class,
+                () -> Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera, display.port())));
+        assertTrue(refused.reason().contains("(unknown here: xV4\\x12)"), refused::reason);
+        Agreement agreement = Agreement.negotiate(
+                cenalloc, ImageRequest.ANY, List.of(camera, display.port().ignoringAlpha()));
+        assertEquals(PixelFormat.XR24, agreement.image().format());
+        try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
+            display.use(ring);
+            assertEquals(alpha, card.lastFormat);
+        }
+        // An agreement of others says nothing of this display.
+        Agreement others = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera));
+        assertThrows(IllegalArgumentException.class, () -> display.configure(others));
+        // The CPU can draw alpha.
+        assertEquals(
+                PixelFormat.AR24,
+                Canvas.negotiate(cenalloc, display, ImageRequest.ANY).image().format());
     }
 
     @Test

@@ -11,7 +11,9 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.Layout.Plane;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.image.PixelFormat.Sampling;
 import dev.cenalloc.kernel.FakeKernel;
+import java.math.BigInteger;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -68,6 +70,26 @@ class LayoutTest {
         "NV16, 3, 3, 24, 0/4/3 12/4/3",
         "YUV420, 3, 3, 24, 0/4/4 16/2/2 20/2/2",
         "YUV420, 1, 1, 6, 0/2/2 4/1/1 5/1/1",
+        "NV24, 3, 3, 27, 0/3/3 9/6/3",
+        "YUV422, 3, 3, 24, 0/4/3 12/2/3 18/2/3",
+        "YUV444, 3, 3, 27, 0/3/3 9/3/3 18/3/3",
+        "P010, 3, 3, 48, 0/8/4 32/8/2",
+        "R16, 3, 3, 18, 0/6/3",
+        // Four samples in five bytes; of the chroma two pairs in five bytes.
+        "NV15, 4, 2, 15, 0/5/2 10/5/1",
+        "NV15, 1920, 1080, 3888000, 0/2400/1080 2592000/2400/540",
+        "NV15, 1, 1, 15, 0/5/2 10/5/1",
+        "NV15, 5, 3, 60, 0/10/4 40/10/2",
+        "NV15, 1922, 2, 7215, 0/2405/2 4810/2405/1",
+        // Bayer: the pattern repeats after two pixels, and is stored for any number of them.
+        "SBGGR8, 3, 3, 9, 0/3/3",
+        "SRGGB10, 3, 3, 18, 0/6/3",
+        "SRGGB10P, 4, 1, 5, 0/5/1",
+        "SRGGB10P, 641, 3, 2415, 0/805/3",
+        "SGRBG10P, 1, 1, 5, 0/5/1",
+        "SGBRG12P, 641, 3, 2889, 0/963/3",
+        "SBGGR12P, 1, 1, 3, 0/3/1",
+        "SBGGR12, 641, 3, 3846, 0/1282/3",
     })
     void asTheKernelsDocumentsHaveIt(PixelFormat format, int width, int height, long size, String planes) {
         Layout layout = layout(new Image(format, width, height), 0, NONE);
@@ -116,6 +138,21 @@ class LayoutTest {
     }
 
     @Test
+    void packedSamplesArePaddedByBytes() {
+        // Drivers align the pitch of NV15 and of packed Bayer images as any other, not in blocks of five bytes.
+        assertEquals(
+                "0/2432/1080 2626560/2432/540",
+                planes(layout(new Image(PixelFormat.NV15, 1920, 1080), 0, NONE.pitchAlignment(64))));
+        assertEquals(
+                "0/832/480", planes(layout(new Image(PixelFormat.SRGGB10P, 641, 480), 0, NONE.pitchAlignment(32))));
+        assertEquals("0/11/2 22/11/1", planes(layout(new Image(PixelFormat.NV15, 8, 2), 0, NONE.minPitch(11))));
+        // Chroma pairs of whole bytes stay whole: 642 and not 641, 1284 and not 1282.
+        assertEquals("0/642/1 642/642/1", planes(layout(new Image(PixelFormat.NV16, 2, 1), 0, NONE.minPitch(641))));
+        assertEquals("0/1284/2 2568/1284/1", planes(layout(new Image(PixelFormat.P010, 2, 2), 0, NONE.minPitch(1281))));
+        assertEquals("0/641/1 641/1282/1", planes(layout(new Image(PixelFormat.NV24, 2, 1), 0, NONE.minPitch(641))));
+    }
+
+    @Test
     void limitsCountForEveryPlane() {
         var image = new Image(PixelFormat.YUV420, 640, 480);
         assertEquals(
@@ -154,20 +191,33 @@ class LayoutTest {
     @EnumSource
     void theLargestImagesAreCountedOrRefused(PixelFormat format) {
         int most = Integer.MAX_VALUE;
-        Layout line = layout(new Image(format, most, 1), 0, NONE);
-        assertTrue(line.planes().getFirst().pitch() >= most, line::toString);
-        Layout column = layout(new Image(format, 1, most), 0, NONE);
-        assertTrue(column.planes().getFirst().lines() >= most, column::toString);
-        // 2^62 pixels: of one byte and a half they have less than 2^63, of two no more.
-        var image = new Image(format, most, most);
-        if (format.buffers() > 1
-                || List.of(PixelFormat.R8, PixelFormat.NV12, PixelFormat.YUV420).contains(format)) {
-            assertTrue(layout(image, 0, NONE).size() > 1L << 61);
-        } else if (List.of(PixelFormat.XR24, PixelFormat.XB24, PixelFormat.RG24).contains(format)) {
-            assertThrows(IllegalArgumentException.class, () -> layout(image, 0, NONE));
+        for (int buffer = 0; buffer < format.buffers(); buffer++) {
+            List<Sampling> planes =
+                    format.buffers() == 1 ? format.planes() : format.planes().subList(buffer, buffer + 1);
+            for (int[] size : new int[][] {{most, 1}, {1, most}, {most, most}}) {
+                BigInteger bytes = planes.stream()
+                        .map(plane -> bytes(format, plane, size[0], size[1]))
+                        .reduce(BigInteger.ZERO, BigInteger::add);
+                var image = new Image(format, size[0], size[1]);
+                int of = buffer;
+                if (bytes.bitLength() < Long.SIZE) {
+                    assertEquals(
+                            bytes, BigInteger.valueOf(layout(image, of, NONE).size()), image::toString);
+                } else {
+                    assertThrows(IllegalArgumentException.class, () -> layout(image, of, NONE), image::toString);
+                }
+            }
         }
         Constraints huge = NONE.pitchAlignment(1L << 62);
         assertThrows(IllegalArgumentException.class, () -> layout(new Image(format, 1, 3), 0, huge));
+    }
+
+    /** Whole blocks of all planes of a format, of a plane. */
+    private static BigInteger bytes(PixelFormat format, Sampling plane, long width, long height) {
+        long across = format.planes().stream().mapToInt(Sampling::width).max().orElseThrow();
+        long down = format.planes().stream().mapToInt(Sampling::vertical).max().orElseThrow();
+        return BigInteger.valueOf(Math.ceilDiv(width, across) * across / plane.width() * plane.bytes())
+                .multiply(BigInteger.valueOf(Math.ceilDiv(height, down) * down / plane.vertical()));
     }
 
     @Test
@@ -296,9 +346,7 @@ class LayoutTest {
                             .get(p);
                     assertTrue(plane.offset() >= end, one::toString);
                     end = plane.end();
-                    assertTrue(
-                            plane.pitch() / sampling.bytes() * sampling.horizontal() >= one.image.width(),
-                            one::toString);
+                    assertTrue(plane.pitch() / sampling.bytes() * sampling.width() >= one.image.width(), one::toString);
                     assertTrue(plane.lines() * sampling.vertical() >= one.image.height(), one::toString);
                     for (Device device : one.devices) {
                         Constraints said = device.constraints();

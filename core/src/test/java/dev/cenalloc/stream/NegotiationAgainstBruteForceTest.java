@@ -61,6 +61,7 @@ class NegotiationAgainstBruteForceTest {
     /** Bits of colour in a pixel, and eighths of a byte for it. */
     private static final Map<PixelFormat, List<Integer>> QUALITY = Map.of(
             PixelFormat.XR24, List.of(24, 32),
+            PixelFormat.AR24, List.of(24, 32),
             PixelFormat.XB24, List.of(24, 32),
             PixelFormat.RG24, List.of(24, 24),
             PixelFormat.RG16, List.of(16, 16),
@@ -101,7 +102,13 @@ class NegotiationAgainstBruteForceTest {
         }
     }
 
-    private record Case(ImageRequest request, List<Port> ports) {
+    /**
+     * What is negotiated.
+     *
+     * @param asked the ports
+     * @param ports the same, but those that list a format only with alpha, and may leave it out, list both
+     */
+    private record Case(ImageRequest request, List<Port> asked, List<Port> ports) {
         @Override
         public String toString() {
             return request + " of " + ports;
@@ -237,6 +244,7 @@ class NegotiationAgainstBruteForceTest {
         left.sort(Comparator.<Picture>comparingInt(picture -> ranks.getOrDefault(picture, 0))
                 .thenComparingInt(picture -> -quality(picture, 0))
                 .thenComparingInt(picture -> quality(picture, 1))
+                .thenComparing(picture -> picture.format == PixelFormat.AR24)
                 .thenComparingInt(picture -> place(producer, range -> range.format() == picture.format))
                 .thenComparing(picture -> picture.modifier != Image.LINEAR));
         left.removeIf(picture -> ranks.getOrDefault(picture, 0) >= 12);
@@ -356,6 +364,7 @@ class NegotiationAgainstBruteForceTest {
         // Few formats, so that they are often common.
         List<PixelFormat> formats =
                 random.ints(3, 0, FORMATS.size()).mapToObj(FORMATS::get).toList();
+        var asked = new ArrayList<Port>();
         var ports = new ArrayList<Port>();
         for (int n = random.nextInt(1, 5); n > 0; n--) {
             var images = new ArrayList<ImageRange>();
@@ -367,12 +376,18 @@ class NegotiationAgainstBruteForceTest {
             if (random.nextInt(3) == 0) {
                 refused.add(formats.getFirst());
             }
-            ports.add(Port.of(device.name(), images, layout -> {
+            Port port = Port.of(device.name(), images, layout -> {
                 if (refused.contains(layout.image().format())) {
                     throw CenallocException.of(Errno.EINVAL, "try", layout.size());
                 }
                 return device;
-            }));
+            });
+            boolean ignoresAlpha = random.nextInt(4) == 0;
+            asked.add(ignoresAlpha ? port.ignoringAlpha() : port);
+            ports.add(
+                    asked.size() == 1 || ignoresAlpha
+                            ? Port.of(device.name(), withoutAlpha(images), port::device)
+                            : port);
         }
         ImageRequest request = ImageRequest.ANY;
         if (random.nextInt(4) == 0) {
@@ -384,7 +399,21 @@ class NegotiationAgainstBruteForceTest {
         if (random.nextBoolean()) {
             request = request.rate(RATES.get(random.nextInt(RATES.size())));
         }
-        return new Case(request, ports);
+        return new Case(request, asked, ports);
+    }
+
+    private static List<ImageRange> withoutAlpha(List<ImageRange> images) {
+        var all = new ArrayList<ImageRange>();
+        for (ImageRange range : images) {
+            all.add(range);
+            if (range.format() == PixelFormat.AR24
+                    && images.stream()
+                            .noneMatch(other ->
+                                    other.format() == PixelFormat.XR24 && other.modifier() == range.modifier())) {
+                all.add(new ImageRange(PixelFormat.XR24, range.modifier(), range.sizes(), range.rates()));
+            }
+        }
+        return all;
     }
 
     // ---- the two compared ----
@@ -434,7 +463,7 @@ class NegotiationAgainstBruteForceTest {
                         .findFirst()
                         .orElse(null);
                 if (best != null) {
-                    Agreement agreement = Agreement.negotiate(cenalloc, one.request, one.ports);
+                    Agreement agreement = Agreement.negotiate(cenalloc, one.request, one.asked);
                     var image = new Image(best.format, best.width, best.height);
                     assertEquals(image, agreement.image(), () -> one + "\n" + agreement);
                     assertEquals(
@@ -454,7 +483,7 @@ class NegotiationAgainstBruteForceTest {
                 } else {
                     var e = assertThrows(
                             NoCommonImageException.class,
-                            () -> Agreement.negotiate(cenalloc, one.request, one.ports),
+                            () -> Agreement.negotiate(cenalloc, one.request, one.asked),
                             one::toString);
                     // Sizes are left out where no size of the format can have memory.
                     List<Picture> rejected = e.rejected().stream()
@@ -490,12 +519,15 @@ class NegotiationAgainstBruteForceTest {
         }
         assertNotNull(conflict, one::toString);
         ImageRequest request = conflict.request().orElse(ImageRequest.ANY);
-        assertTrue(conflict(request, conflict.ports()), () -> one + "\n" + conflict);
+        List<Port> ports = conflict.ports().stream()
+                .map(port -> one.ports.get(one.asked.indexOf(port)))
+                .toList();
+        assertTrue(conflict(request, ports), () -> one + "\n" + conflict);
         assertEquals(
                 smallestClash(one),
                 conflict.ports().size() + (conflict.request().isPresent() ? 1 : 0),
                 () -> one + "\n" + conflict);
-        assertEquals(aspect(request, conflict.ports()), conflict.aspect(), () -> one + "\n" + conflict);
+        assertEquals(aspect(request, ports), conflict.aspect(), () -> one + "\n" + conflict);
         conflict.ports().forEach(port -> assertTrue(conflict.toString().contains(port.name()), conflict::toString));
     }
 }

@@ -116,6 +116,55 @@ class CameraTest {
     }
 
     @Test
+    void aFormatThatItHasOnlyWithAlphaIsSetWithAlpha() throws Exception {
+        world.camera.fourccs = List.of(fourcc(PixelFormat.AR24));
+        try (Camera camera = Camera.open(
+                cenalloc, CAMERA, ImageRequest.ANY.format(PixelFormat.XR24).size(320, 240))) {
+            assertEquals("XR24 320x240", camera.image().toString());
+            assertTrue(
+                    camera.ring().agreement().explain().contains("fake platform:fake gives it as AR24"),
+                    () -> camera.ring().agreement().explain());
+            assertTrue(world.camera.state().contains(String.valueOf(fourcc(PixelFormat.AR24))), world.camera::state);
+            camera.start();
+            try (Frame frame = camera.next(SECOND)) {
+                assertEquals(PixelFormat.XR24, frame.layout().image().format());
+            }
+        }
+        // In the driver's own memory, too.
+        try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+            Agreement agreement = Agreement.negotiate(
+                    cenalloc, ImageRequest.ANY.format(PixelFormat.XR24).size(320, 240), List.of(camera.exports()));
+            camera.configure(agreement);
+            try (Ring ring = camera.lend(agreement, 2)) {
+                assertEquals("XR24 320x240", ring.agreement().image().toString());
+            }
+        }
+        // Without the format that has alpha, there is no such image.
+        world.camera.fourccs = List.of(fourcc(PixelFormat.YUYV));
+        var e = fails(FormatChangedException.class, "XR24 320x240", () -> {
+            try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+                camera.configure(agreement(cenalloc, PixelFormat.XR24, 320, 240));
+            }
+        });
+        assertTrue(e.reason().contains("YUYV"), e::reason);
+    }
+
+    private static int fourcc(PixelFormat format) {
+        return format.v4l2Fourcc().orElseThrow();
+    }
+
+    @Test
+    void aFormatThatOnlyDrmDefinesIsRefused() throws Exception {
+        try (Camera camera = Camera.open(cenalloc, CAMERA)) {
+            fails(
+                    CenallocException.class,
+                    Errno.EINVAL,
+                    "has no images of XR30, which only DRM defines",
+                    () -> camera.configure(agreement(cenalloc, PixelFormat.XR30, 320, 240)));
+        }
+    }
+
+    @Test
     void aFrameTakesThreeSystemCalls() throws Exception {
         try (Camera camera = started()) {
             camera.next(SECOND).close();

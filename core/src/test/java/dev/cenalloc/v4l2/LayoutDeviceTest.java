@@ -100,11 +100,11 @@ class LayoutDeviceTest {
         MemorySegment pixels = v4l2_format.fmt.pix(v4l2_format.fmt(format));
         v4l2_pix_format.width(pixels, image.width());
         v4l2_pix_format.height(pixels, image.height());
-        v4l2_pix_format.pixelformat(pixels, image.format().v4l2Fourcc());
+        v4l2_pix_format.pixelformat(pixels, image.format().v4l2Fourcc().orElseThrow());
         v4l2_pix_format.field(pixels, v4l2_h.V4L2_FIELD_NONE());
         v4l2_pix_format.bytesperline(pixels, (int) pitch);
         node.ioctl("VIDIOC_S_FMT", v4l2_h.VIDIOC_S_FMT(), format);
-        assertEquals(image.format().v4l2Fourcc(), v4l2_pix_format.pixelformat(pixels), image::toString);
+        assertEquals(image.format().v4l2Fourcc().orElseThrow(), v4l2_pix_format.pixelformat(pixels), image::toString);
         return new Answer(
                 v4l2_pix_format.width(pixels),
                 v4l2_pix_format.height(pixels),

@@ -30,6 +30,30 @@ public enum Colours {
             pixels.set(INT, at, Integer.reverseBytes(rgb << 8));
         }
     },
+    /** Drawn opaque. */
+    AR24(4, 0xFFFFFF) {
+        @Override
+        public int get(MemorySegment pixels, long at) {
+            return XR24.get(pixels, at);
+        }
+
+        @Override
+        public void set(MemorySegment pixels, long at, int rgb) {
+            pixels.set(INT, at, rgb | 0xFF000000);
+        }
+    },
+    /** Drawn opaque. */
+    AB24(4, 0xFFFFFF) {
+        @Override
+        public int get(MemorySegment pixels, long at) {
+            return XB24.get(pixels, at);
+        }
+
+        @Override
+        public void set(MemorySegment pixels, long at, int rgb) {
+            pixels.set(INT, at, Integer.reverseBytes(rgb << 8 | 0xFF));
+        }
+    },
     RG24(3, 0xFFFFFF) {
         @Override
         public int get(MemorySegment pixels, long at) {

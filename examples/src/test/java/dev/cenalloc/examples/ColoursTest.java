@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ColoursTest {
     /** The bytes of 0xA65C3B by {@code drm_fourcc.h}. */
     @ParameterizedTest
-    @CsvSource({"XR24, 3b5ca600", "XB24, a65c3b00", "RG24, 3b5ca6", "RG16, e7a2"})
+    @CsvSource({"XR24, 3b5ca600", "AR24, 3b5ca6ff", "XB24, a65c3b00", "AB24, a65c3bff", "RG24, 3b5ca6", "RG16, e7a2"})
     void bytesAreThoseOfTheFormat(Colours colours, String bytes) {
         byte[] expected = HexFormat.of().parseHex(bytes);
         MemorySegment pixel = MemorySegment.ofArray(new byte[colours.bytes()]);

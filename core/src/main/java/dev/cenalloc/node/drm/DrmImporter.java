@@ -93,6 +93,13 @@ public final class DrmImporter implements Importer {
                 : Optional.empty();
     }
 
+    @Override
+    public List<String> otherFormats(boolean output) throws CenallocException {
+        return output && card.setsModes()
+                ? scanouts().stream().findFirst().map(Scanout::otherFormats).orElse(List.of())
+                : List.of();
+    }
+
     /** The ways to its screens, as they were when this was asked first. */
     public List<Scanout> scanouts() throws CenallocException {
         List<Scanout> known = scanouts;
@@ -114,12 +121,19 @@ public final class DrmImporter implements Importer {
                     "DRM_IOCTL_MODE_GETPLANE",
                     card.node().path(),
                     -1,
-                    name() + " shows no images of " + image.format(),
+                    name() + " shows no images of " + image.format()
+                            + (hasCode(image) ? "" : ", which only V4L2 defines"),
                     "what it shows: "
                             + images.stream()
                                     .map(range -> range.format().toString())
                                     .distinct()
-                                    .collect(Collectors.joining(", ")));
+                                    .collect(Collectors.joining(", "))
+                            + scanouts().stream()
+                                    .flatMap(one -> one.otherFormats().stream())
+                                    .distinct()
+                                    .collect(Collectors.collectingAndThen(
+                                            Collectors.joining(", "),
+                                            others -> others.isEmpty() ? "" : "; unknown here: " + others)));
         }
         layout = wanted;
         scanout =
@@ -129,6 +143,8 @@ public final class DrmImporter implements Importer {
         isLearnt = false;
         if (image.format().buffers() > 1) {
             omitted = "no framebuffer was made, since that takes the buffers of all planes";
+        } else if (!hasCode(image)) {
+            omitted = "no framebuffer was made, since only V4L2 defines " + image.format();
         } else if (scanout == null && card.setsModes()) {
             omitted = "not tried on a screen, since none that is connected has such images";
         }
@@ -183,6 +199,11 @@ public final class DrmImporter implements Importer {
         return layout.planes().stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
     }
 
+    /** Whether DRM has a code for the format. A device without displays may take the memory nevertheless. */
+    private static boolean hasCode(Image image) {
+        return image.format().drmFourcc().isPresent();
+    }
+
     @Override
     public Constraints needs() {
         return Constraints.NONE;
@@ -212,7 +233,7 @@ public final class DrmImporter implements Importer {
                     return refusal;
                 }
                 handles.add(handle);
-                if (wanted.image().format().buffers() > 1) {
+                if (wanted.image().format().buffers() > 1 || !hasCode(wanted.image())) {
                     continue;
                 }
                 int id = Framebuffer.tryAdd(card, arena, List.of(handle), List.of(wanted));

@@ -39,7 +39,7 @@ public final class Framebuffer implements AutoCloseable {
      * Imports the buffers of an image and makes a framebuffer of them.
      *
      * @param buffers one, or one for each plane
-     * @param layouts where the image lies in each
+     * @param layouts where the image lies in each, in a format that DRM defines
      * @throws CenallocException with the errno of the driver: EINVAL if it takes no such memory or image
      */
     public static Framebuffer of(Card card, List<DmaBuf> buffers, List<Layout> layouts) throws CenallocException {
@@ -90,7 +90,7 @@ public final class Framebuffer implements AutoCloseable {
         MemorySegment add = drm_mode_fb_cmd2.allocate(arena);
         drm_mode_fb_cmd2.width(add, image.width());
         drm_mode_fb_cmd2.height(add, image.height());
-        drm_mode_fb_cmd2.pixel_format(add, image.format().drmFourcc());
+        drm_mode_fb_cmd2.pixel_format(add, image.format().drmFourcc().orElseThrow());
         drm_mode_fb_cmd2.flags(add, hasModifiers ? drm_h.DRM_MODE_FB_MODIFIERS() : 0);
         int place = 0;
         for (int buffer = 0; buffer < layouts.size(); buffer++) {

@@ -3,11 +3,14 @@ package dev.cenalloc.node.drm;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.PixelFormat;
 import java.lang.foreign.MemorySegment;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param heightMm as {@code widthMm}
  * @param modes of the screen, at least one, in the driver's order
  * @param images that the plane takes, in sizes and at rates that one of the modes has
+ * @param otherFormats of the plane, without a name here, by their four characters
  * @param overlays the other planes of the CRTC
  */
 public record Scanout(
@@ -37,11 +41,13 @@ public record Scanout(
         int heightMm,
         List<Mode> modes,
         List<ImageRange> images,
+        List<String> otherFormats,
         List<Overlay> overlays) {
     /** Makes it immutable. */
     public Scanout {
         modes = List.copyOf(modes);
         images = List.copyOf(images);
+        otherFormats = List.copyOf(otherFormats);
         overlays = List.copyOf(overlays);
     }
 
@@ -51,11 +57,13 @@ public record Scanout(
      * @param id the kernel's number for it
      * @param isCursor whether it is meant for a cursor, which most hardware limits in size
      * @param images that it takes
+     * @param otherFormats without a name here, by their four characters
      */
-    public record Overlay(int id, boolean isCursor, List<ImageRange> images) {
+    public record Overlay(int id, boolean isCursor, List<ImageRange> images, List<String> otherFormats) {
         /** Makes it immutable. */
         public Overlay {
             images = List.copyOf(images);
+            otherFormats = List.copyOf(otherFormats);
         }
     }
 
@@ -95,15 +103,41 @@ public record Scanout(
         }
     }
 
+    /** A way to the same screen through an overlay. */
+    public Scanout through(Overlay overlay) {
+        return new Scanout(
+                name,
+                overlay.id,
+                crtc,
+                connector,
+                isVirtual,
+                widthMm,
+                heightMm,
+                modes,
+                overlay.images,
+                overlay.otherFormats,
+                overlays);
+    }
+
+    /**
+     * {@return the formats that the plane has with a modifier}
+     *
+     * @param modifier {@code DRM_FORMAT_MOD_*}
+     */
+    public Set<PixelFormat> formats(long modifier) {
+        return images.stream()
+                .filter(range -> range.modifier() == modifier)
+                .map(ImageRange::format)
+                .collect(Collectors.toSet());
+    }
+
     /**
      * {@return whether the primary plane has such images, and a mode is large enough}
      *
      * @param image any
      */
     public boolean shows(Image image) {
-        return mode(image).isPresent()
-                && images.stream()
-                        .anyMatch(range -> range.format() == image.format() && range.modifier() == image.modifier());
+        return mode(image).isPresent() && formats(image.modifier()).contains(image.format());
     }
 
     /**

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /** Finds for each connected screen a CRTC and a plane of its own. Used once. For one thread. */
@@ -108,6 +109,7 @@ final class Scanouts {
             if (primary.isPresent()) {
                 taken.add(crtc);
                 taken.add(primary.get().id());
+                Map<Integer, Set<Long>> formats = formats(primary.get());
                 return Optional.of(new Scanout(
                         name(connector),
                         primary.get().id(),
@@ -117,7 +119,8 @@ final class Scanouts {
                         connector.widthMm(),
                         connector.heightMm(),
                         connector.modes(),
-                        images(primary.get(), connector.modes()),
+                        images(formats, connector.modes()),
+                        others(formats),
                         overlays(index, connector.modes())));
             }
         }
@@ -150,7 +153,8 @@ final class Scanouts {
         for (Plane plane : planes) {
             long type = planeObject(plane).value("type");
             if (plane.reaches(crtcIndex) && type != PRIMARY) {
-                overlays.add(new Scanout.Overlay(plane.id(), type == CURSOR, images(plane, modes)));
+                Map<Integer, Set<Long>> formats = formats(plane);
+                overlays.add(new Scanout.Overlay(plane.id(), type == CURSOR, images(formats, modes), others(formats)));
             }
         }
         return overlays;
@@ -160,10 +164,22 @@ final class Scanouts {
         return Objects.requireNonNull(planeObjects.get(plane.id()));
     }
 
-    /** What a plane takes, in a mode or another. */
-    private List<ImageRange> images(Plane plane, List<Scanout.Mode> modes) throws CenallocException {
+    /** The formats without a name here. */
+    private static List<String> others(Map<Integer, Set<Long>> codes) {
+        return codes.keySet().stream()
+                .filter(code -> PixelFormat.ofDrm(code).isEmpty())
+                .map(PixelFormat::characters)
+                .toList();
+    }
+
+    /** What a plane takes, in a mode or another; the planes of an image may lie in buffers of their own. */
+    private static List<ImageRange> images(Map<Integer, Set<Long>> codes, List<Scanout.Mode> modes) {
+        var formats = new LinkedHashMap<PixelFormat, Set<Long>>();
+        codes.forEach((code, modifiers) -> Arrays.stream(PixelFormat.values())
+                .filter(format -> format.drmFourcc().equals(OptionalInt.of(code)))
+                .forEach(format -> formats.put(format, modifiers)));
         var images = new LinkedHashSet<ImageRange>();
-        for (var known : formats(plane).entrySet()) {
+        for (var known : formats.entrySet()) {
             for (long modifier : known.getValue()) {
                 for (Scanout.Mode mode : modes) {
                     if (modes.stream().noneMatch(other -> exceeds(other, mode))) {
@@ -189,8 +205,8 @@ final class Scanouts {
                 && (candidate.width() > mode.width() || candidate.height() > mode.height() || rates > 0);
     }
 
-    /** The formats of a plane that have a name here, with their modifiers; planes may lie in buffers of their own. */
-    private Map<PixelFormat, Set<Long>> formats(Plane plane) throws CenallocException {
+    /** The formats of a plane, with their modifiers. */
+    private Map<Integer, Set<Long>> formats(Plane plane) throws CenallocException {
         Map<Integer, Set<Long>> codes = new LinkedHashMap<>();
         plane.formats().forEach(code -> codes.put(code, Set.of(Image.LINEAR)));
         KmsObject object = planeObject(plane);
@@ -203,10 +219,6 @@ final class Scanouts {
                 modifiers.forEach(codes::putIfAbsent);
             }
         }
-        var formats = new LinkedHashMap<PixelFormat, Set<Long>>();
-        codes.forEach((code, modifiers) -> Arrays.stream(PixelFormat.values())
-                .filter(format -> format.drmFourcc() == code)
-                .forEach(format -> formats.put(format, modifiers)));
-        return formats;
+        return codes;
     }
 }

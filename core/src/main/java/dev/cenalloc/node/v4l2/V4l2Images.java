@@ -65,6 +65,11 @@ final class V4l2Images {
                         .toList();
     }
 
+    /** The formats with a name here, in the driver's order. */
+    static List<PixelFormat> formats(DeviceNode node, BufferType type) throws CenallocException {
+        return new V4l2Images(node, type).formats();
+    }
+
     private List<PixelFormat> formats() throws CenallocException {
         return fourccs().stream()
                 .map(PixelFormat::ofV4l2)
@@ -96,7 +101,7 @@ final class V4l2Images {
             for (int i = 0; ; i++) {
                 entry.fill((byte) 0);
                 v4l2_frmsizeenum.index(entry, i);
-                v4l2_frmsizeenum.pixel_format(entry, format.v4l2Fourcc());
+                v4l2_frmsizeenum.pixel_format(entry, format.v4l2Fourcc().orElseThrow());
                 if (!next("VIDIOC_ENUM_FRAMESIZES", v4l2_h.VIDIOC_ENUM_FRAMESIZES(), entry)) {
                     break;
                 }
@@ -164,7 +169,7 @@ final class V4l2Images {
             for (int i = 0; ; i++) {
                 entry.fill((byte) 0);
                 v4l2_frmivalenum.index(entry, i);
-                v4l2_frmivalenum.pixel_format(entry, format.v4l2Fourcc());
+                v4l2_frmivalenum.pixel_format(entry, format.v4l2Fourcc().orElseThrow());
                 // What it does at its largest, it does at all.
                 v4l2_frmivalenum.width(entry, sizes.maxWidth());
                 v4l2_frmivalenum.height(entry, sizes.maxHeight());

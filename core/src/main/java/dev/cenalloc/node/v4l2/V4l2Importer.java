@@ -103,6 +103,7 @@ public final class V4l2Importer implements Importer {
     @Override
     public long prepare(Layout layout) throws CenallocException {
         Image image = layout.image();
+        video.require(image.format(), "VIDIOC_TRY_FMT");
         if (!layout.isGapless()) {
             throw new CenallocException(
                     Errno.EINVAL,

@@ -11,6 +11,7 @@ import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.node.DeviceNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalInt;
 import java.util.stream.LongStream;
 
 /**
@@ -42,12 +43,13 @@ final class VideoFormat {
     /**
      * A request for images of whole frames.
      *
+     * @param image in a format that V4L2 defines: see {@link VideoNode#require}
      * @param pitches of the first plane in each buffer, in bytes; it tells those of the others there. 0 leaves it to
      *     the driver
      */
     static VideoFormat request(BufferType type, Image image, long... pitches) {
         var asked = new VideoFormat(type);
-        int fourcc = image.format().v4l2Fourcc();
+        int fourcc = image.format().v4l2Fourcc().orElseThrow();
         if (type.isMultiplanar()) {
             v4l2_pix_format_mplane.width(asked.multi, image.width());
             v4l2_pix_format_mplane.height(asked.multi, image.height());
@@ -134,7 +136,9 @@ final class VideoFormat {
     }
 
     boolean has(Image image) {
-        return fourcc() == image.format().v4l2Fourcc() && width() == image.width() && height() == image.height();
+        return image.format().v4l2Fourcc().equals(OptionalInt.of(fourcc()))
+                && width() == image.width()
+                && height() == image.height();
     }
 
     boolean isSameAs(VideoFormat other) {
@@ -143,14 +147,7 @@ final class VideoFormat {
 
     /** The name of a format, or its four characters if it has no name here. */
     static String name(int fourcc) {
-        return PixelFormat.ofV4l2(fourcc).map(PixelFormat::name).orElseGet(() -> {
-            var text = new StringBuilder();
-            for (int shift = 0; shift < Integer.SIZE; shift += Byte.SIZE) {
-                // The highest bit says big-endian.
-                text.append((char) (fourcc >> shift & 0x7F));
-            }
-            return text.toString().strip();
-        });
+        return PixelFormat.ofV4l2(fourcc).map(PixelFormat::name).orElseGet(() -> PixelFormat.characters(fourcc));
     }
 
     @Override

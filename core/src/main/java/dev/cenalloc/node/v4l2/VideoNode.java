@@ -5,6 +5,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_capability;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.node.DeviceNode;
 import java.lang.foreign.Arena;
@@ -153,10 +154,33 @@ public final class VideoNode implements AutoCloseable {
         return type.isPresent() ? Optional.of(V4l2Images.of(node, type.get())) : Optional.empty();
     }
 
+    /** The formats of {@link #images}; none if the node is not for that. */
+    public List<PixelFormat> formats(boolean output) throws CenallocException {
+        Optional<BufferType> type = type(output);
+        return type.isPresent() ? V4l2Images.formats(node, type.get()) : List.of();
+    }
+
     /** The formats that {@link #images} leaves out, since they have no name here, by their four characters. */
     public List<String> otherFormats(boolean output) throws CenallocException {
         Optional<BufferType> type = type(output);
         return type.isPresent() ? V4l2Images.others(node, type.get()) : List.of();
+    }
+
+    /**
+     * Refuses a format that only DRM defines.
+     *
+     * @throws CenallocException EINVAL
+     */
+    void require(PixelFormat format, String call) throws CenallocException {
+        if (format.v4l2Fourcc().isEmpty()) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    call,
+                    node.path(),
+                    -1,
+                    name + " has no images of " + format + ", which only DRM defines",
+                    "take a format that V4L2 defines, too");
+        }
     }
 
     /**

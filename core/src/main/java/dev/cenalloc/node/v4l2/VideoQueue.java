@@ -107,6 +107,7 @@ public final class VideoQueue {
                     "V4L2 cannot be told of modifiers or of gaps between planes: " + agreed,
                     "negotiate with the ports of this device, and stream what was agreed on");
         }
+        video.require(image.format(), "VIDIOC_S_FMT");
         release();
         state = State.BLANK;
         layouts = List.of();

@@ -92,8 +92,15 @@ public final class FakeCard implements FakeKernel.Device {
             "WRITEBACK_PIXEL_FORMATS",
             "WRITEBACK_FB_ID",
             "WRITEBACK_OUT_FENCE_PTR");
-    private static final List<Integer> FOURCCS =
-            List.of(PixelFormat.XR24.drmFourcc(), 0x12345678, PixelFormat.RG16.drmFourcc());
+    /** Of each plane. */
+    public List<Integer> fourccs = List.of(
+            PixelFormat.XR24.drmFourcc().orElseThrow(),
+            0x12345678,
+            PixelFormat.RG16.drmFourcc().orElseThrow());
+
+    /** Of the framebuffer that was made last. */
+    public int lastFormat;
+
     /** A modifier other than linear. */
     public static final long TILED = 1L << 56 | 1;
 
@@ -290,6 +297,7 @@ public final class FakeCard implements FakeKernel.Device {
             if (!objects.containsKey(handle) || Objects.requireNonNull(objects.get(handle)) < needed) {
                 return -Errno.EINVAL;
             }
+            lastFormat = drm_mode_fb_cmd2.pixel_format(argument);
             framebuffers.put(++numbers, handle);
             drm_mode_fb_cmd2.fb_id(argument, numbers);
             return 0;
@@ -361,7 +369,7 @@ public final class FakeCard implements FakeKernel.Device {
                             "formats",
                             drm_mode_get_plane.format_type_ptr(argument),
                             drm_mode_get_plane.count_format_types(argument),
-                            FOURCCS));
+                            fourccs));
             return 0;
         }
         if (request == drm_h.DRM_IOCTL_MODE_OBJ_GETPROPERTIES()) {
@@ -486,7 +494,8 @@ public final class FakeCard implements FakeKernel.Device {
     }
 
     private static byte[] writebackFormats() {
-        MemorySegment codes = MemorySegment.ofArray(new int[] {0x12345678, PixelFormat.XR24.drmFourcc()});
+        MemorySegment codes = MemorySegment.ofArray(
+                new int[] {0x12345678, PixelFormat.XR24.drmFourcc().orElseThrow()});
         return codes.toArray(ValueLayout.JAVA_BYTE);
     }
 
@@ -502,8 +511,8 @@ public final class FakeCard implements FakeKernel.Device {
                 drm_format_modifier_blob.modifiers_offset(
                         blob, absurd.equals("offset") ? Integer.MAX_VALUE : modifiersAt);
                 drm_format_modifier_blob.count_modifiers(blob, absurd.equals("modifiers") ? -1 : 2);
-                for (int i = 0; i < FOURCCS.size(); i++) {
-                    blob.set(ValueLayout.JAVA_INT, formatsAt + 4L * i, FOURCCS.get(i));
+                for (int i = 0; i < fourccs.size(); i++) {
+                    blob.set(ValueLayout.JAVA_INT, formatsAt + 4L * i, fourccs.get(i));
                 }
                 MemorySegment linear = blob.asSlice(modifiersAt);
                 drm_format_modifier.formats(linear, 0b111);

@@ -37,10 +37,11 @@ import java.util.function.Consumer;
  * streams: a buffer is filled, read or converted each time that it is polled.
  */
 public final class FakeCamera implements FakeKernel.Device {
-    private static final int XR24 = PixelFormat.XR24.v4l2Fourcc();
-    private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc();
+    private static final int XR24 = PixelFormat.XR24.v4l2Fourcc().orElseThrow();
+    private static final int AR24 = PixelFormat.AR24.v4l2Fourcc().orElseThrow();
+    private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc().orElseThrow();
 
-    private static final int NV16M = PixelFormat.NV16M.v4l2Fourcc();
+    private static final int NV16M = PixelFormat.NV16M.v4l2Fourcc().orElseThrow();
 
     private final FakeKernel kernel;
     private final int capabilities;
@@ -415,7 +416,8 @@ public final class FakeCamera implements FakeKernel.Device {
         int width = queue.width;
         int height = queue.height;
         if (request != v4l2_h.VIDIOC_G_FMT()) {
-            fourcc = v4l2_pix_format.pixelformat(pixels) == XR24 ? XR24 : YUYV;
+            int wanted = v4l2_pix_format.pixelformat(pixels);
+            fourcc = fourccs.contains(wanted) && (wanted == XR24 || wanted == AR24) ? wanted : YUYV;
             width = Math.min(4096, v4l2_pix_format.width(pixels));
             width = Math.max(widthMultiple, width / widthMultiple * widthMultiple);
             height = Math.min(4096, v4l2_pix_format.height(pixels));
@@ -448,7 +450,7 @@ public final class FakeCamera implements FakeKernel.Device {
     }
 
     private static int pitch(int fourcc, int width) {
-        return width * (fourcc == XR24 ? 4 : fourcc == NV16M ? 1 : 2);
+        return width * (fourcc == XR24 || fourcc == AR24 ? 4 : fourcc == NV16M ? 1 : 2);
     }
 
     private int queue(FakeQueue queue, int fd, MemorySegment argument) {

@@ -21,7 +21,7 @@ final class FakeQueue {
 
     int width = 320;
     int height = 240;
-    int fourcc = PixelFormat.YUYV.v4l2Fourcc();
+    int fourcc = PixelFormat.YUYV.v4l2Fourcc().orElseThrow();
     int owner = -1;
     int count;
     int memory;

@@ -121,7 +121,8 @@ class VideoQueueTest {
         refused(
                 "it has RG16 640x480",
                 agreed,
-                pixels -> v4l2_pix_format.pixelformat(pixels, PixelFormat.RG16.v4l2Fourcc()));
+                pixels -> v4l2_pix_format.pixelformat(
+                        pixels, PixelFormat.RG16.v4l2Fourcc().orElseThrow()));
         refused("it has H264 640x480", agreed, pixels -> v4l2_pix_format.pixelformat(pixels, 0x34363248));
     }
 
