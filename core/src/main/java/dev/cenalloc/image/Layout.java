@@ -24,7 +24,10 @@ import java.util.stream.Collectors;
  *   <li>Each plane begins at the first multiple of {@link LayoutRules#offsetAlignment} after the plane before it. If
  *       that leaves a gap, V4L2 cannot describe the image, since its formats of one buffer have no gaps: see {@link
  *       #isGapless}.
- *   <li>The size includes the padding of the last line, since hardware may touch it.
+ *   <li>The number of stored lines is a multiple of {@link LayoutRules#lineAlignment}: each plane has room for them, and
+ *       the next begins after them.
+ *   <li>The size includes the padding of the last line, since hardware may touch it, and {@link
+ *       LayoutRules#extraLines}.
  * </ul>
  *
  * <p>Source: {@code pixfmt-v4l2.rst} and {@code pixfmt-yuv-planar.rst} in {@code Documentation/userspace-api/media/v4l}
@@ -139,9 +142,28 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             throw new IllegalArgumentException("only a device that knows the modifier can lay out " + image
                     + ": let that device allocate it, or take a linear image");
         }
-        return planes(image, buffer, rules)
-                .map(planes ->
-                        new Layout(image, buffer, planes, planes.getLast().end()));
+        return planes(image, buffer, rules).flatMap(planes -> {
+            Plane last = planes.getLast();
+            long extra = rules.extraLines() == 0 ? 0 : Arithmetic.product(last.pitch, rules.extraLines());
+            return extra < 0 || extra > Long.MAX_VALUE - last.end()
+                    ? Optional.empty()
+                    : Optional.of(new Layout(image, buffer, planes, last.end() + extra));
+        });
+    }
+
+    /**
+     * {@return the number of lines of the image that the planes have room for, at least its height} The lines of a plane
+     * with fewer samples stand for several each.
+     */
+    public long storedLines() {
+        Plane first = planes.getFirst();
+        return image.modifier() == Image.LINEAR ? first.lines * sampling(0).vertical() : first.lines;
+    }
+
+    /** {@return the number of whole lines of the last plane that fit behind it} */
+    public long extraLines() {
+        Plane last = planes.getLast();
+        return (size - last.end()) / last.pitch;
     }
 
     /**
@@ -182,7 +204,11 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         List<Sampling> samplings = format.planes(buffer);
         // Whole columns and rows are stored. A column is as wide as the widest block of any plane.
         long columns = Math.ceilDiv(image.width(), format.widthMultiple());
-        long rows = Math.ceilDiv(image.height(), format.heightMultiple());
+        long stored = Arithmetic.roundUp(
+                image.height(), Arithmetic.lcm(format.heightMultiple(), rules.lineAlignment()));
+        if (stored < 0) {
+            return Optional.empty();
+        }
         long[] units = units(format, samplings);
         long common = 0;
         long count = 1;
@@ -199,7 +225,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         for (int i = 0; i < units.length; i++) {
             long offset = Arithmetic.roundUp(end, rules.offsetAlignment());
             long pitch = Arithmetic.product(count, units[i]);
-            long lines = format.heightMultiple() / samplings.get(i).vertical() * rows;
+            long lines = stored / samplings.get(i).vertical();
             long size = Arithmetic.product(pitch, lines);
             if (offset < 0 || size < 0 || pitch > rules.maxPitch() || size > Long.MAX_VALUE - offset) {
                 return Optional.empty();

@@ -7,8 +7,16 @@ package dev.cenalloc.image;
  * @param minPitch the smallest pitch of any plane, in bytes; 0 for no limit
  * @param maxPitch the largest pitch of any plane, in bytes; {@link Long#MAX_VALUE} for no limit
  * @param offsetAlignment each plane begins at a multiple of this, in bytes, at least 1
+ * @param lineAlignment the number of stored lines of the image is a multiple of this, at least 1
+ * @param extraLines lines of memory behind the last plane, at its pitch, at least 0
  */
-public record LayoutRules(long pitchAlignment, long minPitch, long maxPitch, long offsetAlignment) {
+public record LayoutRules(
+        long pitchAlignment,
+        long minPitch,
+        long maxPitch,
+        long offsetAlignment,
+        long lineAlignment,
+        long extraLines) {
     /** No rules: the tightest layout. */
     public static final LayoutRules NONE = new LayoutRules(1, 0, Long.MAX_VALUE, 1);
 
@@ -18,10 +26,29 @@ public record LayoutRules(long pitchAlignment, long minPitch, long maxPitch, lon
      * @throws IllegalArgumentException if an alignment is below 1, or a pitch is negative
      */
     public LayoutRules {
-        if (pitchAlignment < 1 || offsetAlignment < 1 || minPitch < 0 || maxPitch < 0) {
-            throw new IllegalArgumentException("alignments are at least 1 and pitches at least 0, not pitchAlignment "
+        if (pitchAlignment < 1
+                || offsetAlignment < 1
+                || lineAlignment < 1
+                || minPitch < 0
+                || maxPitch < 0
+                || extraLines < 0) {
+            throw new IllegalArgumentException("alignments are at least 1, pitches and lines at least 0, not"
+                    + " lineAlignment " + lineAlignment + ", extraLines " + extraLines + ", pitchAlignment "
                     + pitchAlignment + ", minPitch " + minPitch + ", maxPitch " + maxPitch + ", offsetAlignment "
                     + offsetAlignment);
         }
+    }
+
+    /**
+     * Rules for pitches and offsets only.
+     *
+     * @param pitchAlignment as above
+     * @param minPitch as above
+     * @param maxPitch as above
+     * @param offsetAlignment as above
+     * @throws IllegalArgumentException as above
+     */
+    public LayoutRules(long pitchAlignment, long minPitch, long maxPitch, long offsetAlignment) {
+        this(pitchAlignment, minPitch, maxPitch, offsetAlignment, 1, 0);
     }
 }

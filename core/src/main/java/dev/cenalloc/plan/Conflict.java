@@ -25,6 +25,8 @@ public final class Conflict {
             Field.SEGMENT_BOUNDARY,
             Field.OFFSET_ALIGNMENT,
             Field.PITCH_ALIGNMENT,
+            Field.LINE_ALIGNMENT,
+            Field.EXTRA_LINES,
             Field.MIN_PITCH,
             Field.MAX_PITCH,
             Field.MIN_SIZE,

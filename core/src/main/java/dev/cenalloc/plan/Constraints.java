@@ -202,6 +202,25 @@ public final class Constraints {
     }
 
     /**
+     * {@return a copy in which the number of stored lines is a multiple of an alignment} Codecs store whole blocks: 1088
+     * lines for 1080, and the chroma begins after those.
+     *
+     * @param lines at least 1
+     */
+    public Constraints lineAlignment(long lines) {
+        return with(Field.LINE_ALIGNMENT, lines);
+    }
+
+    /**
+     * {@return a copy with memory behind the last line, which the device touches without showing it}
+     *
+     * @param lines how many lines of the last plane, at least 1
+     */
+    public Constraints extraLines(long lines) {
+        return with(Field.EXTRA_LINES, lines);
+    }
+
+    /**
      * {@return a copy with a smallest pitch of every plane}
      *
      * @param bytes the smallest pitch, at least 1

@@ -170,12 +170,15 @@ public final class Demand {
                                 Suitability.objection(merged, layout).isEmpty());
     }
 
-    private static LayoutRules rules(Constraints merged) {
+    private LayoutRules rules(Constraints merged) {
         return new LayoutRules(
                 merged.raw(Field.PITCH_ALIGNMENT),
                 merged.raw(Field.MIN_PITCH),
                 merged.raw(Field.MAX_PITCH),
-                merged.raw(Field.OFFSET_ALIGNMENT));
+                merged.raw(Field.OFFSET_ALIGNMENT),
+                // Bytes have no lines.
+                image == null ? 1 : merged.raw(Field.LINE_ALIGNMENT),
+                image == null ? 0 : merged.raw(Field.EXTRA_LINES));
     }
 
     /** The number of bytes to allocate; -1 if no size satisfies the constraints. */

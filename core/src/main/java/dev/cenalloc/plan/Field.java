@@ -30,6 +30,10 @@ public enum Field {
     OFFSET_ALIGNMENT("offsetAlignment", Rule.LCM),
     /** The pitch of every plane is a multiple of this number of bytes. */
     PITCH_ALIGNMENT("pitchAlignment", Rule.LCM),
+    /** The number of lines that are stored is a multiple of this number. The chroma of the image begins after them. */
+    LINE_ALIGNMENT("lineAlignment", Rule.LCM),
+    /** Lines of memory behind the last line of the image, which the device touches. */
+    EXTRA_LINES("extraLines", Rule.MAX),
     /** The smallest pitch of any plane in bytes. */
     MIN_PITCH("minPitch", Rule.MAX),
     /** The largest pitch of any plane in bytes. */

@@ -88,6 +88,12 @@ final class Suitability {
                 return Optional.of("it has a plane at byte " + plane.offset());
             }
         }
+        if (layout.storedLines() % merged.raw(Field.LINE_ALIGNMENT) != 0) {
+            return Optional.of("it has " + layout.storedLines() + " lines");
+        }
+        if (layout.extraLines() < merged.raw(Field.EXTRA_LINES)) {
+            return Optional.of("it has no memory for " + merged.raw(Field.EXTRA_LINES) + " lines behind the last");
+        }
         return Optional.empty();
     }
 
@@ -149,7 +155,7 @@ final class Suitability {
             case BASE_ALIGNMENT ->
                 merged.raw(Field.BASE_ALIGNMENT) <= Demand.PAGE ? Assurance.ENFORCED : Assurance.ADVISORY;
             // This library computes the layout of an image. In a buffer of bytes the caller places the planes.
-            case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, MIN_PITCH, MAX_PITCH ->
+            case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, MIN_PITCH, MAX_PITCH ->
                 demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;
             // Holds for the requested bytes. The kernel rounds up to whole pages.
             case MAX_SIZE -> Assurance.ENFORCED;

@@ -34,6 +34,11 @@ final class Wording {
             case BASE_ALIGNMENT -> "a start at a multiple of " + constraints.raw(field) + " bytes";
             case OFFSET_ALIGNMENT -> "planes at multiples of " + constraints.raw(field) + " bytes";
             case PITCH_ALIGNMENT -> "a pitch in multiples of " + constraints.raw(field) + " bytes";
+            case LINE_ALIGNMENT -> "lines in multiples of " + constraints.raw(field);
+            case EXTRA_LINES -> {
+                long lines = constraints.raw(field);
+                yield "memory for " + lines + (lines == 1 ? " more line" : " more lines");
+            }
             case MIN_PITCH -> "a pitch of at least " + constraints.raw(field) + " bytes";
             case MAX_PITCH -> "a pitch of at most " + constraints.raw(field) + " bytes";
             case MIN_SIZE -> "at least " + constraints.raw(field) + " bytes";

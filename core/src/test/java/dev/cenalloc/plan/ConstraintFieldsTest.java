@@ -207,6 +207,8 @@ class ConstraintFieldsTest {
                 .baseAlignment(4096)
                 .offsetAlignment(64)
                 .pitchAlignment(64)
+                .lineAlignment(16)
+                .extraLines(1)
                 .minPitch(128)
                 .maxPitch(8192)
                 .minSize(1000)

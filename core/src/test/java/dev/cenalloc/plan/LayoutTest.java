@@ -402,4 +402,42 @@ class LayoutTest {
             }
         }
     }
+
+    // ---- lines ----
+
+    @Test
+    void codecsStoreWholeBlocksOfLines() {
+        var hd = new Image(PixelFormat.NV12, 1920, 1080);
+        Layout coded = Demand.ofImage(hd).layout(Constraints.NONE.lineAlignment(16)).orElseThrow();
+        assertEquals(1088, coded.storedLines());
+        assertEquals(1920 * 1088, coded.planes().get(1).offset());
+        assertEquals(544, coded.planes().get(1).lines());
+        assertEquals(1080, coded.rows(0));
+        // Of two devices the common multiple; even numbers for 4:2:0.
+        Layout both = Demand.ofImage(hd)
+                .layout(Constraints.NONE.lineAlignment(16).and(Constraints.NONE.lineAlignment(27)))
+                .orElseThrow();
+        assertEquals(1296, both.storedLines());
+        Layout odd = Demand.ofImage(new Image(PixelFormat.NV12, 16, 15))
+                .layout(Constraints.NONE.lineAlignment(5))
+                .orElseThrow();
+        assertEquals(20, odd.storedLines());
+        assertEquals(
+                Optional.empty(),
+                Demand.ofImage(hd).layout(Constraints.NONE.lineAlignment(1L << 62)));
+    }
+
+    @Test
+    void linesBehindTheImageAreRoomWithoutAPlane() {
+        var image = new Image(PixelFormat.YUYV, 4096, 3072);
+        Layout layout = Demand.ofImage(image)
+                .layout(Constraints.NONE.extraLines(1).pitchAlignment(64))
+                .orElseThrow();
+        assertEquals(8192L * 3073, layout.size());
+        assertEquals(1, layout.extraLines());
+        assertEquals(3072, layout.planes().getFirst().lines());
+        assertEquals(
+                Optional.empty(),
+                Demand.ofImage(image).layout(Constraints.NONE.extraLines(1L << 61)));
+    }
 }

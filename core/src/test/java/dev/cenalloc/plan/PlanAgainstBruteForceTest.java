@@ -151,16 +151,22 @@ class PlanAgainstBruteForceTest {
                 return BigInteger.valueOf(bytes);
             }
             BigInteger pitch = pitch(claims);
-            BigInteger lines = BigInteger.valueOf(image.height());
-            BigInteger half = BigInteger.valueOf((image.height() + 1L) / 2);
+            boolean halved = image.format() == PixelFormat.NV12 || image.format() == PixelFormat.YUV420;
+            BigInteger lines = roundUp(
+                    BigInteger.valueOf(image.height()),
+                    Stream.concat(numbers(claims, Field.LINE_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 2 : 1))));
+            BigInteger half = lines.shiftRight(1);
+            BigInteger extra = max(numbers(claims, Field.EXTRA_LINES), 0);
             return switch (image.format()) {
-                case NV12 -> aligned(pitch.multiply(half).shiftLeft(1), claims).add(pitch.multiply(half));
+                case NV12 ->
+                    aligned(pitch.multiply(lines), claims).add(pitch.multiply(half)).add(pitch.multiply(extra));
                 case YUV420 -> {
-                    BigInteger chroma = pitch.shiftRight(1).multiply(half);
-                    BigInteger second = aligned(pitch.multiply(half).shiftLeft(1), claims);
-                    yield aligned(second.add(chroma), claims).add(chroma);
+                    BigInteger narrow = pitch.shiftRight(1);
+                    BigInteger chroma = narrow.multiply(half);
+                    BigInteger second = aligned(pitch.multiply(lines), claims);
+                    yield aligned(second.add(chroma), claims).add(chroma).add(narrow.multiply(extra));
                 }
-                default -> pitch.multiply(lines);
+                default -> pitch.multiply(lines.add(extra));
             };
         }
 
@@ -217,7 +223,7 @@ class PlanAgainstBruteForceTest {
                 case PAGES -> properties.pages() == Trait.YES;
                 // They count above, or for the layout within the memory.
                 case MIN_SIZE, MIN_PITCH, PITCH_ALIGNMENT, BASE_ALIGNMENT, MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY -> true;
-                case OFFSET_ALIGNMENT -> true;
+                case OFFSET_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES -> true;
                 case BUFFERS, COHERENT, NEAR, USAGE -> true;
             };
         }

@@ -113,6 +113,17 @@ public final class V4l2Importer implements Importer {
                     "V4L2 cannot be told of gaps between the planes of " + layout,
                     "take the format with each plane in a buffer of its own");
         }
+        if (layout.planes().size() > 1
+                && layout.storedLines() != laidOut(image, layout.buffer(), Constraints.NONE).storedLines()) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "VIDIOC_TRY_FMT",
+                    file.path(),
+                    -1,
+                    "V4L2 cannot be told of lines between the planes of " + layout,
+                    "take the format with each plane in a buffer of its own, or images of " + layout.storedLines()
+                            + " lines");
+        }
         var instead = new ArrayList<String>();
         for (BufferType type : video.types()) {
             VideoFormat old = VideoFormat.current(file, type);

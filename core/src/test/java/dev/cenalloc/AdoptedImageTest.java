@@ -1,0 +1,92 @@
+package dev.cenalloc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
+import dev.cenalloc.plan.Device;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Buffers from elsewhere that hold an image in a layout, or a number of bytes. */
+class AdoptedImageTest {
+    private static final Layout FRAME = Layout.of(new Image(PixelFormat.XR24, 1920, 1080));
+
+    private final FakeKernel kernel = new FakeKernel().heap("system", 64 << 20);
+    private final Cenalloc cenalloc = kernel.open();
+
+    @AfterEach
+    void everythingIsGivenBack() {
+        cenalloc.close();
+        assertEquals(0, kernel.openFiles());
+    }
+
+    private SharedBuffer adopt(long size, Demand holds) throws CenallocException {
+        return cenalloc.adopt(kernel.foreignDmaBuf("system", size, false), holds, null);
+    }
+
+    private static Device device(Constraints constraints) {
+        return Device.of("gpu", constraints, "EGL");
+    }
+
+    @Test
+    void devicesAreCheckedAgainstTheLayoutThatItHas() throws Exception {
+        try (var buffer = adopt(8_388_608, Demand.ofLayout(FRAME))) {
+            assertEquals(Optional.of(FRAME), buffer.layout());
+            assertEquals(FRAME.size(), buffer.requestedSize());
+            var wide = assertThrows(
+                    BufferBusyException.class,
+                    () -> buffer.attach(
+                            device(Constraints.NONE.pitchAlignment(1024).minPitch(8192))));
+            assertTrue(wide.toString().contains("a pitch of 7680 bytes"), wide::toString);
+            for (Constraints refused :
+                    List.of(Constraints.NONE.lineAlignment(16), Constraints.NONE.extraLines(100_000), Constraints.NONE.maxPitch(7679))) {
+                assertThrows(BufferBusyException.class, () -> buffer.attach(device(refused)), refused::toString);
+            }
+            buffer.attach(device(Constraints.NONE
+                    .pitchAlignment(512)
+                    .maxPitch(7680)
+                    .lineAlignment(8)
+                    .maxSize(FRAME.size())));
+        }
+    }
+
+    @Test
+    void anImageOfAnyModifierCanBeHeld() throws Exception {
+        Image tiled = new Image(PixelFormat.XR24, 1920, 1080, 1L << 56 | 1);
+        var layout = new Layout(tiled, 0, List.of(new Layout.Plane(0, 7680, 1088)), 7680 * 1088);
+        try (var buffer = adopt(8_388_608, Demand.ofLayout(layout))) {
+            assertEquals(Optional.of(layout), buffer.layout());
+            buffer.attach(device(Constraints.NONE.pitchAlignment(128)));
+        }
+    }
+
+    @Test
+    void wholePagesOfMemoryDoNotCountAsBytes() throws Exception {
+        Device codec = device(Constraints.NONE.maxSize(3_110_400));
+        try (var known = adopt(3_112_960, Demand.ofBytes(3_110_400));
+                var unknown = adopt(3_112_960, null)) {
+            known.attach(codec);
+            assertEquals(3_112_960, unknown.requestedSize());
+            assertThrows(BufferBusyException.class, () -> unknown.attach(codec), "it may hold as much");
+        }
+    }
+
+    @Test
+    void aBufferThatIsTooSmallIsRefusedAndClosed() {
+        int fd = kernel.foreignDmaBuf("system", 4096, false);
+        var e = assertThrows(CenallocException.class, () -> cenalloc.adopt(fd, Demand.ofLayout(FRAME), null));
+        assertEquals(Errno.EINVAL, e.errno());
+        assertTrue(e.toString().contains("the dma-buf has 4096 bytes"), e::toString);
+        assertEquals(0, kernel.openFiles());
+    }
+}
