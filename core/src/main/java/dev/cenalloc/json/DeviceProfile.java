@@ -164,7 +164,7 @@ public final class DeviceProfile {
                 .filter(Predicate.not(this::isSourced))
                 // Consent that another field implies.
                 .filter(key -> !key.equals(Field.ACCEPTS_PROTECTED.key())
-                        || !content.constraints.flag(Field.PROTECTED) && !content.constraints.says(Field.HEAPS))
+                        || !(content.constraints.flag(Field.PROTECTED) || content.constraints.says(Field.HEAPS)))
                 .toList();
     }
 
@@ -194,8 +194,7 @@ public final class DeviceProfile {
     }
 
     private Device described(boolean behindIommu, String more) {
-        Constraints needs =
-                content.imports ? content.constraints : content.constraints.onlyHeaps(List.of(ownMemory()));
+        Constraints needs = content.imports ? content.constraints : content.constraints.onlyHeaps(List.of(ownMemory()));
         Device device = Device.of(content.name, needs, Origin.PROFILE, from() + more);
         for (Field field : needs.fields()) {
             String key = field == Field.HEAPS && !content.imports ? IMPORTS : field.key();

@@ -183,8 +183,7 @@ final class DeviceReader implements ConstraintsReader.Section {
                 case "note" -> note = string(parser);
                 default ->
                     throw refusal(
-                            parser,
-                            "\"" + key + "\" is not a key of a fact: it has says, source, certainty and note");
+                            parser, "\"" + key + "\" is not a key of a fact: it has says, source, certainty and note");
             }
         }
         if (certainty == null) {
@@ -199,11 +198,9 @@ final class DeviceReader implements ConstraintsReader.Section {
 
     private static Certainty certainty(JsonParser parser) throws IOException {
         String word = string(parser);
-        List<String> words =
-                Stream.of(Certainty.values()).map(Certainty::word).toList();
+        List<String> words = Stream.of(Certainty.values()).map(Certainty::word).toList();
         return Certainty.of(word)
-                .orElseThrow(() -> refusal(
-                        parser, "\"" + word + "\" is not a certainty: write one of " + words));
+                .orElseThrow(() -> refusal(parser, "\"" + word + "\" is not a certainty: write one of " + words));
     }
 
     // ---- values ----

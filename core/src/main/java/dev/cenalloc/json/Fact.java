@@ -61,7 +61,7 @@ public record Fact(List<String> says, String source, Certainty certainty, String
     /** {@return the note, the source and the certainty, as text} */
     @Override
     public String toString() {
-        return Printable.of((note.isEmpty() ? "" : note + " (") + source + ", " + certainty.word()
-                + (note.isEmpty() ? "" : ")"));
+        return Printable.of(
+                (note.isEmpty() ? "" : note + " (") + source + ", " + certainty.word() + (note.isEmpty() ? "" : ")"));
     }
 }

@@ -75,9 +75,11 @@ public final class MachineProfile {
             if (!fit.isEmpty()) {
                 boolean asked = fit.stream().anyMatch(one -> one.iommu() == DeviceProfile.Iommu.SYSFS);
                 boolean behind = asked && isBehindIommu(node);
-                return Optional.of(all(name, fit.stream()
-                        .map(description -> description.device(behind))
-                        .toList()));
+                return Optional.of(all(
+                        name,
+                        fit.stream()
+                                .map(description -> description.device(behind))
+                                .toList()));
             }
         }
         return Optional.empty();

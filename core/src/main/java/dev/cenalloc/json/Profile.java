@@ -276,7 +276,8 @@ public final class Profile {
         Objects.requireNonNull(driver, "driver");
         List<DeviceProfile> named = recognised(device);
         return named.isEmpty()
-                ? select(known -> known.drivers().contains(driver) || known.name().equals(driver))
+                ? select(known ->
+                        known.drivers().contains(driver) || known.name().equals(driver))
                 : named;
     }
 

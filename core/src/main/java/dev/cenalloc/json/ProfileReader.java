@@ -114,8 +114,7 @@ final class ProfileReader {
         List<String> ids = DeviceReader.strings(parser);
         for (String id : ids) {
             if (!id.matches("[0-9a-f]{4}:[0-9a-f]{4}")) {
-                throw refusal(
-                        parser, "\"" + id + "\" is not an id: write vendor and device, such as \"8086:9a19\"");
+                throw refusal(parser, "\"" + id + "\" is not an id: write vendor and device, such as \"8086:9a19\"");
             }
         }
         return ids;
@@ -149,8 +148,8 @@ final class ProfileReader {
         long start = place.getCharOffset();
         parser.skipChildren();
         parser.finishToken();
-        String object = text.substring(
-                (int) start, (int) parser.currentLocation().getCharOffset());
+        String object =
+                text.substring((int) start, (int) parser.currentLocation().getCharOffset());
         try {
             devices.put(device, new DeviceProfile(name, DeviceReader.read(device, object)));
         } catch (ConstraintsFormatException e) {

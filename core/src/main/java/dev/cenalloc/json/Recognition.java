@@ -66,8 +66,8 @@ final class Recognition {
                 taken.add(fit.getFirst());
                 why.add(fit.getFirst().name() + " (device tree: " + string + ")");
                 if (fit.size() > 1) {
-                    doubts.add(fit.stream().map(Profile::name).collect(Collectors.joining(" and "))
-                            + " are both for " + string + ": " + fit.getFirst().name() + " was taken");
+                    doubts.add(fit.stream().map(Profile::name).collect(Collectors.joining(" and ")) + " are both for "
+                            + string + ": " + fit.getFirst().name() + " was taken");
                 }
                 return;
             }

@@ -159,15 +159,7 @@ public final class Device {
         more.putAll(sources);
         more.put(field, source);
         return new Device(
-                name,
-                use,
-                alternatives,
-                origin,
-                detail,
-                Collections.unmodifiableMap(more),
-                iommu,
-                optional,
-                uses);
+                name, use, alternatives, origin, detail, Collections.unmodifiableMap(more), iommu, optional, uses);
     }
 
     /**
@@ -312,7 +304,16 @@ public final class Device {
     Device choosing(int alternative) {
         return alternatives.size() <= 1
                 ? this
-                : new Device(name, use, List.of(alternatives.get(alternative)), origin, detail, sources, iommu, optional, uses);
+                : new Device(
+                        name,
+                        use,
+                        List.of(alternatives.get(alternative)),
+                        origin,
+                        detail,
+                        sources,
+                        iommu,
+                        optional,
+                        uses);
     }
 
     /** {@return the kind of source of the constraints} */

@@ -65,8 +65,8 @@ class BoardsTest {
             // A number that is none of memory: a mask of bits, or bytes that a register can hold.
             device.constraints()
                     .highestAddresses()
-                    .forEach((space, highest) -> assertTrue(
-                            space.equals("ram") && highest >= (1L << 30) - 1 && highest < 1L << 48, who));
+                    .forEach((space, highest) ->
+                            assertTrue(space.equals("ram") && highest >= (1L << 30) - 1 && highest < 1L << 48, who));
             assertTrue(device.constraints().number(Field.PITCH_ALIGNMENT).orElse(1) <= 4096, who);
             assertEquals(!device.imports(), device.memory().isPresent(), who);
             for (Field field : device.device(true).constraints().fields()) {
@@ -108,8 +108,7 @@ class BoardsTest {
     @Test
     void theNearestNamesOfAnUnknownBoardAreTold() {
         var unknown = assertThrows(IllegalArgumentException.class, () -> Boards.named("rk3558"));
-        assertEquals(
-                "no board is called 'rk3558'; the nearest names are rk3568, rk3588, rk3399", unknown.getMessage());
+        assertEquals("no board is called 'rk3558'; the nearest names are rk3568, rk3588, rk3399", unknown.getMessage());
         var control = assertThrows(IllegalArgumentException.class, () -> Boards.named("rpi\u001b[2J"));
         assertFalse(String.valueOf(control.getMessage()).contains("\u001b"));
         assertThrows(IllegalArgumentException.class, () -> Boards.named("../../plan"));
@@ -163,10 +162,7 @@ class BoardsTest {
             })
     void threeDevicesOfABoardHaveTheirHeap(String board, boolean iommu, String words, String heaps) {
         Plan plan = plan(board, iommu, words.split(" "));
-        assertEquals(
-                heaps,
-                plan.candidates().stream().map(Heap::name).collect(Collectors.joining(" ")),
-                plan::explain);
+        assertEquals(heaps, plan.candidates().stream().map(Heap::name).collect(Collectors.joining(" ")), plan::explain);
     }
 
     @Test
@@ -194,8 +190,8 @@ class BoardsTest {
     @Test
     void anNpuThatDoesNotImportIsGivenItsOwnMemory() {
         Plan plan = plan("rk3588", false, "camera", "npu", "display");
-        String needs = "rocket needs memory of rocket (profile rk3588:"
-                + " drivers/accel/rocket/rocket_drv.c:149, read)";
+        String needs =
+                "rocket needs memory of rocket (profile rk3588:" + " drivers/accel/rocket/rocket_drv.c:149, read)";
         assertEquals(Set.of(needs), against(plan, "system"));
         assertEquals(Set.of(needs), against(plan, "default_cma_region"));
         // Its memory is scattered, which suits a display behind an IOMMU and no other.
@@ -257,9 +253,11 @@ class BoardsTest {
         assertEquals(List.of("rga3", "rga2"), named(rk3588.find("rockchip-rga")));
         assertEquals(List.of("rga2"), named(rk3588.find("rga2")));
         assertEquals(List.of(), rk3588.find("no such thing"));
-        assertEquals(Arrays.stream(Role.values()).toList(), Arrays.stream(Role.values())
-                .map(role -> Role.of(role.word()).orElseThrow())
-                .toList());
+        assertEquals(
+                Arrays.stream(Role.values()).toList(),
+                Arrays.stream(Role.values())
+                        .map(role -> Role.of(role.word()).orElseThrow())
+                        .toList());
     }
 
     private static List<String> named(List<DeviceProfile> devices) {

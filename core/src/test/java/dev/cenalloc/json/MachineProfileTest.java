@@ -108,7 +108,8 @@ class MachineProfileTest {
     @Test
     void aUsersProfileGoesBeforeTheShippedOne() throws Exception {
         kernel.file(TREE, "raspberrypi,4-model-b\0brcm,bcm2711\0");
-        Profile own = profile("mine.json", "{\"version\": 1, \"devices\": {\"vc4\": {\"require\": {\"pages\": true}}}}");
+        Profile own =
+                profile("mine.json", "{\"version\": 1, \"devices\": {\"vc4\": {\"require\": {\"pages\": true}}}}");
         MachineProfile machine = machine(own);
         assertEquals(List.of("mine.json", "rpi4"), names(machine));
         assertEquals("mine.json (given); rpi4 (device tree: raspberrypi,4-model-b)", machine.toString());

@@ -375,8 +375,8 @@ class PlanAgainstBruteForceTest {
         var pools = new HashSet<String>();
         satisfying.stream()
                 .filter(heap -> named || !heap.properties().onlyWhenNamed())
-                .filter(heap -> size.compareTo(BigInteger.valueOf(
-                                heap.properties().maxSize().orElse(Long.MAX_VALUE)))
+                .filter(heap -> size.compareTo(
+                                BigInteger.valueOf(heap.properties().maxSize().orElse(Long.MAX_VALUE)))
                         <= 0)
                 .forEach(heap -> pools.add(HeapProperties.pool(heap.name())));
         List<String> found = plan.candidates().stream()

@@ -113,7 +113,8 @@ final class PlanCommand implements Callable<Integer> {
                 Arrays.stream(PixelFormat.values()).map(PixelFormat::name).toList();
         String name = format.toUpperCase(Locale.ROOT);
         if (!names.contains(name)) {
-            throw new WrongArgumentException("no pixel format is called '" + format + "'; " + Nearest.of(format, names));
+            throw new WrongArgumentException(
+                    "no pixel format is called '" + format + "'; " + Nearest.of(format, names));
         }
         return PixelFormat.valueOf(name);
     }
@@ -190,8 +191,7 @@ final class PlanCommand implements Callable<Integer> {
             List<DeviceProfile> found = profile.find(word);
             if (!found.isEmpty()) {
                 DeviceProfile first = found.getFirst();
-                String others =
-                        found.stream().skip(1).map(DeviceProfile::name).collect(Collectors.joining(", "));
+                String others = found.stream().skip(1).map(DeviceProfile::name).collect(Collectors.joining(", "));
                 if (!first.name().equals(word) || !others.isEmpty()) {
                     out.println(word + ": " + first.name() + (others.isEmpty() ? "" : "; others: " + others));
                 }
@@ -220,9 +220,7 @@ final class PlanCommand implements Callable<Integer> {
             for (DeviceProfile device : profile.descriptions()) {
                 out.printf(
                         "  %-10s %-16s %s%n",
-                        device.role().map(Role::word).orElse("-"),
-                        device.name(),
-                        String.join(", ", device.drivers()));
+                        device.role().map(Role::word).orElse("-"), device.name(), String.join(", ", device.drivers()));
             }
         }
         return 0;

@@ -106,8 +106,7 @@ class PlanCommandTest {
     @Test
     void aUsersProfileGoesBeforeTheShippedOne(@TempDir Path directory) throws Exception {
         Path file = directory.resolve("mine.json");
-        Files.writeString(
-                file, "{\"version\": 1, \"devices\": {\"vop2\": {\"require\": {\"contiguous\": true}}}}");
+        Files.writeString(file, "{\"version\": 1, \"devices\": {\"vop2\": {\"require\": {\"contiguous\": true}}}}");
         Outcome outcome = plan("--board rk3588 --profile " + file + " camera vop2");
         assertEquals(0, outcome.status(), outcome.err());
         assertTrue(outcome.out().contains("Heap: default_cma_region."), outcome.out());
