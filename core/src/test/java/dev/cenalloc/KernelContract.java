@@ -306,4 +306,12 @@ abstract class KernelContract {
             assertEquals(files, openFiles());
         }
     }
+
+    @Test
+    void aFileThatIsNotThereHasNoContent() {
+        Kernel kernel = kernel();
+        Path missing = Path.of("/sys/no-such-directory/no-such-file");
+        assertThrows(NoSuchFileException.class, () -> kernel.bytes(missing));
+        assertFalse(kernel.exists(missing));
+    }
 }

@@ -63,7 +63,7 @@ class LayersTest {
                             "image",
                             "kernel",
                             "bindings")),
-            entry("json", Set.of("", "plan", "image", "text")));
+            entry("json", Set.of("", "plan", "image", "kernel", "text")));
 
     /** What makes a system call, or leads to one. */
     private static final Set<String> IMPURE =

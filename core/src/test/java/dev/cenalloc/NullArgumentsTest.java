@@ -17,6 +17,8 @@ import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.LayoutRules;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.json.Boards;
+import dev.cenalloc.json.Fact;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kms.Area;
@@ -115,6 +117,10 @@ class NullArgumentsTest {
         put(opened(dmaBuf.access(Direction.READ)), Expectation.NONE, Direction.READ, SECOND, Demand.ofBytes(100));
         put(Constraints.NONE, HeapProperties.UNKNOWN, "text", cenalloc.usage(choice.heap()));
         put(Profile.empty("board"), CenallocException.of(Errno.EIO, "ioctl TEST", 1));
+        put(
+                Boards.ofMachine(cenalloc, List.of()),
+                Boards.named("rpi4").descriptions().getFirst());
+        put(Fact.Certainty.READ);
         put(Field.MAX_SIZE, Field.Rule.MIN, Usage.CPU_HEAVY, HeapProperties.Trait.YES, Device.Origin.STATED);
         put(Objection.Cause.REFUSED, new Objection(Objection.Cause.REFUSED, "test"));
         put(new Statement(device, Field.MAX_SIZE, "test"));

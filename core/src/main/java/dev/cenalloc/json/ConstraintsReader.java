@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads one document in two passes. The first checks that it is JSON of a known version, the second interprets it. So a
@@ -31,34 +32,35 @@ final class ConstraintsReader {
 
     private final String text;
     private final JsonParser parser;
-    /** Whether this is a device in a profile: the profile has the version, and a device has more keys. */
-    private final boolean nested;
+    /** Reads the other keys of a device in a profile, which has the version; null for a document of its own. */
+    private final @Nullable Section more;
 
-    private boolean iommu;
     private final EnumSet<Field> withdrawn = EnumSet.noneOf(Field.class);
     private Constraints constraints = Constraints.NONE;
 
-    private ConstraintsReader(String text, JsonParser parser, boolean nested) {
+    private ConstraintsReader(String text, JsonParser parser, @Nullable Section more) {
         this.text = text;
         this.parser = parser;
-        this.nested = nested;
+        this.more = more;
     }
 
-    /** The description of one device in a profile. */
-    record Described(Constraints constraints, boolean behindIommu) {}
+    /** Reads other keys than the two sections of constraints. */
+    interface Section {
+        /** Reads the value that the parser is at; false if the key is unknown. */
+        boolean read(JsonParser parser, String key) throws IOException;
+    }
 
     static Constraints read(String text) throws ConstraintsFormatException {
         if (text.length() > Json.LARGEST_DOCUMENT) {
             throw tooLong();
         }
-        pass(text, false, ConstraintsReader::checkVersion);
-        return pass(text, false, ConstraintsReader::interpret).constraints;
+        pass(text, null, ConstraintsReader::checkVersion);
+        return pass(text, null, ConstraintsReader::interpret).constraints;
     }
 
     /** As {@link #read}, for a device in a profile; the text is known to be JSON. */
-    static Described readDevice(String text) throws ConstraintsFormatException {
-        ConstraintsReader reader = pass(text, true, ConstraintsReader::interpret);
-        return new Described(reader.constraints, reader.iommu);
+    static Constraints readDevice(String text, Section more) throws ConstraintsFormatException {
+        return pass(text, more, ConstraintsReader::interpret).constraints;
     }
 
     static ConstraintsFormatException tooLong() {
@@ -71,9 +73,10 @@ final class ConstraintsReader {
         void run(ConstraintsReader reader) throws IOException;
     }
 
-    private static ConstraintsReader pass(String text, boolean nested, Pass pass) throws ConstraintsFormatException {
+    private static ConstraintsReader pass(String text, @Nullable Section more, Pass pass)
+            throws ConstraintsFormatException {
         try (JsonParser parser = Json.FACTORY.createParser(text)) {
-            var reader = new ConstraintsReader(text, parser, nested);
+            var reader = new ConstraintsReader(text, parser, more);
             try {
                 pass.run(reader);
                 return reader;
@@ -94,6 +97,15 @@ final class ConstraintsReader {
     }
 
     private ConstraintsFormatException refusal(String reason, JsonLocation place) {
+        return refusal(parser, reason, place);
+    }
+
+    /** What is wrong at the token that a parser is at. */
+    static ConstraintsFormatException refusal(JsonParser parser, String reason) {
+        return refusal(parser, reason, parser.currentTokenLocation());
+    }
+
+    static ConstraintsFormatException refusal(JsonParser parser, String reason, JsonLocation place) {
         return new ConstraintsFormatException(
                 reason,
                 parser.getParsingContext().pathAsPointer().toString(),
@@ -139,12 +151,7 @@ final class ConstraintsReader {
             parser.nextToken();
             if (key.equals("require") || key.equals("advise")) {
                 section(key.equals("advise"));
-            } else if (nested && key.equals("iommu")) {
-                iommu = parser.currentToken() == JsonToken.VALUE_TRUE;
-                if (!iommu) {
-                    expect(JsonToken.VALUE_FALSE, "true or false");
-                }
-            } else if (nested || !key.equals("version")) { // that was checked
+            } else if (more != null ? !more.read(parser, key) : !key.equals("version")) { // that was checked
                 throw refusal("\"" + key + "\" is not a section: write fields in require or advise");
             }
         }

@@ -200,7 +200,7 @@ public final class PlanJson {
         generator.writeStartObject();
         generator.writeStringField("device", device.name());
         generator.writeStringField("source", device.origin().name());
-        generator.writeStringField("detail", device.detail());
+        generator.writeStringField("detail", device.detail(statement.field()));
         generator.writeStringField("field", statement.field().key());
         generator.writeStringField("value", statement.value());
         generator.writeEndObject();

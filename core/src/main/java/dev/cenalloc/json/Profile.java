@@ -1,34 +1,44 @@
 package dev.cenalloc.json;
 
-import com.fasterxml.jackson.core.JacksonException;
-import com.fasterxml.jackson.core.JsonLocation;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Origin;
 import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.util.ArrayList;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /**
  * The known constraints of the devices of a board, as a file that is shipped with the board or checked in: constraints
- * by the name of a device, and heaps by use, as in an administrator's table. Immutable.
+ * by the name of a device, and heaps by use, as in an administrator's table. Immutable. {@link Boards} has the profiles
+ * that are shipped with this library.
  *
  * {@snippet lang=json :
  * {
  *   "version": 1,
+ *   "title": "a board",
+ *   "matches": {"compatible": ["vendor,board"]},
  *   "devices": {
  *     "vivid platform:vivid-001": {"require": {"contiguous": true}},
- *     "rockchip-vop": {"require": {"pitchAlignment": 64}, "iommu": true}
+ *     "screen": {
+ *       "drivers": ["rockchip"],
+ *       "role": "display",
+ *       "require": {"maxSegments": 1, "pitchAlignment": 64},
+ *       "iommu": "sysfs",
+ *       "sizes": {"maxWidth": 4096, "maxHeight": 2304},
+ *       "facts": [
+ *         {"says": ["maxSegments"], "source": "drivers/gpu/drm/drm_gem_dma_helper.c:475", "certainty": "read"}
+ *       ]
+ *     },
+ *     "npu": {"drivers": ["rocket"], "imports": false, "memory": {"contiguous": false}}
  *   },
  *   "uses": {
  *     "camera": ["default_cma_region"]
@@ -36,19 +46,79 @@ import java.util.TreeMap;
  * }
  * }
  *
- * <p>A device has {@code require} and {@code advise} as {@link ConstraintsJson} describes them, and {@code iommu} if it
- * is behind an IOMMU ({@link Device#behindIommu}). A use has the heaps that its buffers may come from. Only the version
- * is mandatory. A document that differs from this description is refused. It has at most 1024 devices and 1024 uses.
+ * <p>Only the version is mandatory. {@code matches} recognises a machine: by {@code compatible} strings of its device
+ * tree, by {@code pci} and {@code usb} ids (vendor and device, {@code "8086:9a19"}), or by {@code drivers} of its V4L2
+ * and DRM devices. A use has the heaps that its buffers may come from. A device has
+ *
+ * <ul>
+ *   <li>{@code require} and {@code advise}, as {@link ConstraintsJson} describes them. A driver that needs one run of
+ *       bus addresses, as vb2-dma-contig and the GEM-DMA helper do, has {@code "maxSegments": 1}, which an IOMMU
+ *       provides; {@code "contiguous"} is for devices that need contiguous memory behind an IOMMU too. The address
+ *       space of physical memory is {@code "ram"}
+ *   <li>{@code iommu}: whether it is behind an IOMMU; {@code "sysfs"} if the kernel decides:
+ *       {@link DeviceProfile.Iommu#SYSFS}
+ *   <li>{@code imports}: false if its driver takes no memory of others. Then the only heap that it allows is its own
+ *       memory: {@link DeviceProfile#memory}
+ *   <li>{@code memory}: that its driver exports memory, which is {@code contiguous}, {@code cpuMappable},
+ *       {@code cached}, of {@code pages}, or not
+ *   <li>{@code drivers}: the names that its driver reports to V4L2 or DRM; {@code names}: driver and bus. By these it
+ *       is recognised, as by its own name
+ *   <li>{@code role}: a {@link Role}, in lower case. The first device of a role is the usual one of the board
+ *   <li>{@code sizes}: of images in pixels, {@code minWidth}, {@code maxWidth}, {@code widthStep}, {@code minHeight},
+ *       {@code maxHeight}, {@code heightStep}
+ *   <li>{@code facts}: the sources. Each has {@code source}, {@code certainty} ({@code read}, {@code inferred} or
+ *       {@code reported}), and {@code says}, the keys that it is the source of, or a {@code note}, or both
+ * </ul>
+ *
+ * <p>A document that differs from this description is refused. It has at most 1024 devices and 1024 uses.
  */
 public final class Profile {
-    private static final int VERSION = 1;
+    static final int VERSION = 1;
 
     private final String name;
-    private final Map<String, Device> devices;
+    private final String title;
+    private final Matches matches;
+    /** In the order of the document. */
+    private final Map<String, DeviceProfile> devices;
+
     private final Map<String, List<String>> uses;
 
-    private Profile(String name, Map<String, Device> devices, Map<String, List<String>> uses) {
+    /**
+     * What a machine is recognised by: any one of these. A value.
+     *
+     * @param compatible strings of the device tree
+     * @param pci vendor and device of PCI functions, four hexadecimal digits each, with a colon between
+     * @param usb vendor and product of USB devices, likewise
+     * @param drivers names of the drivers of V4L2 and DRM devices
+     */
+    public record Matches(List<String> compatible, List<String> pci, List<String> usb, List<String> drivers) {
+        static final Matches NONE = new Matches(List.of(), List.of(), List.of(), List.of());
+
+        /** Copies the lists. */
+        public Matches {
+            compatible = copy(compatible, "compatible");
+            pci = copy(pci, "pci");
+            usb = copy(usb, "usb");
+            drivers = copy(drivers, "drivers");
+        }
+
+        private static List<String> copy(List<String> strings, String name) {
+            for (String string : Objects.requireNonNull(strings, name)) {
+                Objects.requireNonNull(string, () -> "an element of " + name);
+            }
+            return List.copyOf(strings);
+        }
+    }
+
+    Profile(
+            String name,
+            String title,
+            Matches matches,
+            Map<String, DeviceProfile> devices,
+            Map<String, List<String>> uses) {
         this.name = name;
+        this.title = title;
+        this.matches = matches;
         this.devices = Collections.unmodifiableMap(devices);
         this.uses = Collections.unmodifiableMap(uses);
     }
@@ -60,7 +130,7 @@ public final class Profile {
      * @throws IllegalArgumentException if the name is blank
      */
     public static Profile empty(String name) {
-        return new Profile(checked(name, "name"), Map.of(), Map.of());
+        return new Profile(checked(name, "name"), "", Matches.NONE, Map.of(), Map.of());
     }
 
     /**
@@ -72,7 +142,7 @@ public final class Profile {
      * @throws ConstraintsFormatException if it is not as described above
      */
     public static Profile read(String name, String json) throws ConstraintsFormatException {
-        return new Reader(checked(name, "name"), Objects.requireNonNull(json, "json")).read();
+        return new ProfileReader(checked(name, "name"), Objects.requireNonNull(json, "json")).read();
     }
 
     /**
@@ -92,27 +162,7 @@ public final class Profile {
 
     /** {@return the document for this profile, in one line} Reading it returns an equal profile. */
     public String write() {
-        return Json.document(VERSION, generator -> {
-            generator.writeObjectFieldStart("devices");
-            for (Map.Entry<String, Device> device : devices.entrySet()) {
-                generator.writeObjectFieldStart(device.getKey());
-                ConstraintsWriter.write(generator, device.getValue().declared().orElseThrow());
-                if (device.getValue().isBehindIommu()) {
-                    generator.writeBooleanField("iommu", true);
-                }
-                generator.writeEndObject();
-            }
-            generator.writeEndObject();
-            generator.writeObjectFieldStart("uses");
-            for (Map.Entry<String, List<String>> use : uses.entrySet()) {
-                generator.writeArrayFieldStart(use.getKey());
-                for (String heap : use.getValue()) {
-                    generator.writeString(heap);
-                }
-                generator.writeEndArray();
-            }
-            generator.writeEndObject();
-        });
+        return Json.document(VERSION, generator -> ProfileWriter.write(generator, this));
     }
 
     /**
@@ -126,11 +176,9 @@ public final class Profile {
             throw new IllegalArgumentException(
                     Printable.of(device.name()) + " does not declare one set of constraints");
         }
-        var more = new TreeMap<>(devices);
-        more.put(
-                device.name(),
-                described(name, device.name(), device.alternatives().getFirst(), device.isBehindIommu()));
-        return new Profile(name, more, uses);
+        var more = new LinkedHashMap<>(devices);
+        more.put(device.name(), new DeviceProfile(name, DeviceProfile.Content.of(device)));
+        return new Profile(name, title, matches, more, uses);
     }
 
     /**
@@ -145,7 +193,7 @@ public final class Profile {
         Objects.requireNonNull(heaps, "heaps");
         var more = new TreeMap<>(uses);
         more.put(use, checked(heaps));
-        return new Profile(name, devices, more);
+        return new Profile(name, title, matches, devices, more);
     }
 
     private static String checked(String name, String parameter) {
@@ -155,14 +203,24 @@ public final class Profile {
         return name;
     }
 
-    private static List<String> checked(List<String> heaps) {
+    static List<String> checked(List<String> heaps) {
         Constraints.NONE.onlyHeaps(heaps); // refuses an empty list
         return List.copyOf(heaps);
     }
 
-    private static Device described(String profile, String device, Constraints constraints, boolean iommu) {
-        Device described = Device.of(device, constraints, Origin.PROFILE, "profile " + profile);
-        return iommu ? described.behindIommu() : described;
+    /** {@return its name in explanations} */
+    public String name() {
+        return name;
+    }
+
+    /** {@return the board, in words; may be empty} */
+    public String title() {
+        return title;
+    }
+
+    /** {@return what a machine is recognised by, so that this profile is its} */
+    public Matches matches() {
+        return matches;
     }
 
     /**
@@ -172,7 +230,64 @@ public final class Profile {
      * @param device the name of the device
      */
     public Optional<Device> device(String device) {
+        return description(device).map(DeviceProfile::device);
+    }
+
+    /**
+     * {@return the description of a device; empty if the profile does not have it}
+     *
+     * @param device the name of the device
+     */
+    public Optional<DeviceProfile> description(String device) {
         return Optional.ofNullable(devices.get(Objects.requireNonNull(device, "device")));
+    }
+
+    /** {@return the descriptions of all devices, in the order of the document} */
+    public List<DeviceProfile> descriptions() {
+        return List.copyOf(devices.values());
+    }
+
+    /**
+     * {@return the descriptions that a word means, in the order of the document: the device of that name; else those of
+     * that role; else those with that driver; empty if there is none}
+     *
+     * @param word the name of a device, the {@link Role#word} of a role, or the name of a driver
+     */
+    public List<DeviceProfile> find(String word) {
+        Objects.requireNonNull(word, "word");
+        List<DeviceProfile> named = recognised(word);
+        if (!named.isEmpty()) {
+            return named;
+        }
+        List<DeviceProfile> inRole =
+                select(device -> device.role().map(Role::word).equals(Optional.of(word)));
+        return inRole.isEmpty() ? select(device -> device.drivers().contains(word)) : inRole;
+    }
+
+    /**
+     * {@return the descriptions that a device of a machine fits, in the order of the document: the one with its name;
+     * else those with its driver}
+     *
+     * @param device the name of the device, driver and bus
+     * @param driver the name that the driver reports to V4L2 or DRM
+     */
+    public List<DeviceProfile> recognise(String device, String driver) {
+        Objects.requireNonNull(device, "device");
+        Objects.requireNonNull(driver, "driver");
+        List<DeviceProfile> named = recognised(device);
+        return named.isEmpty()
+                ? select(known ->
+                        known.drivers().contains(driver) || known.name().equals(driver))
+                : named;
+    }
+
+    private List<DeviceProfile> recognised(String device) {
+        DeviceProfile named = devices.get(device);
+        return named != null ? List.of(named) : select(known -> known.names().contains(device));
+    }
+
+    private List<DeviceProfile> select(Predicate<DeviceProfile> condition) {
+        return devices.values().stream().filter(condition).toList();
     }
 
     /**
@@ -188,7 +303,7 @@ public final class Profile {
 
     /** {@return the names of its devices, sorted} */
     public List<String> devices() {
-        return List.copyOf(devices.keySet());
+        return devices.keySet().stream().sorted().toList();
     }
 
     /** {@return the names of its uses, sorted} */
@@ -196,141 +311,14 @@ public final class Profile {
         return List.copyOf(uses.keySet());
     }
 
-    /** Reads one document. */
-    private static final class Reader {
-        private final String name;
-        private final String text;
-        private final Map<String, Device> devices = new TreeMap<>();
-        private final Map<String, List<String>> uses = new TreeMap<>();
-        private boolean versioned;
+    /** The heaps of a use that the profile has. */
+    List<String> heaps(String use) {
+        return Objects.requireNonNull(uses.get(use));
+    }
 
-        Reader(String name, String text) {
-            this.name = name;
-            this.text = text;
-        }
-
-        Profile read() throws ConstraintsFormatException {
-            if (text.length() > Json.LARGEST_DOCUMENT) {
-                throw ConstraintsReader.tooLong();
-            }
-            try (JsonParser parser = Json.FACTORY.createParser(text)) {
-                try {
-                    document(parser);
-                } catch (JacksonException e) {
-                    JsonLocation place = e.getLocation() == null ? parser.currentLocation() : e.getLocation();
-                    throw refusal(parser, "this is not JSON, or exceeds a limit: " + e.getOriginalMessage(), place);
-                }
-            } catch (ConstraintsFormatException e) {
-                throw e;
-            } catch (IOException e) {
-                throw new UncheckedIOException("a string cannot fail", e);
-            }
-            return new Profile(name, devices, uses);
-        }
-
-        private void document(JsonParser parser) throws IOException {
-            if (parser.nextToken() != JsonToken.START_OBJECT) {
-                throw refusal(parser, "a profile is an object: write {\"version\": 1, \"devices\": {...}}");
-            }
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                String key = parser.currentName();
-                parser.nextToken();
-                switch (key) {
-                    case "version" -> version(parser);
-                    case "devices" -> entries(parser, this::device);
-                    case "uses" -> entries(parser, this::use);
-                    default ->
-                        throw refusal(
-                                parser, "\"" + key + "\" is not a key of a profile: it has version, devices and uses");
-                }
-            }
-            if (parser.nextToken() != null) {
-                throw refusal(parser, "text follows the profile: leave it out");
-            }
-            if (!versioned) {
-                throw refusal(parser, "the version is missing: write \"version\": " + VERSION);
-            }
-        }
-
-        private void version(JsonParser parser) throws IOException {
-            versioned = true;
-            if (parser.currentToken() != JsonToken.VALUE_NUMBER_INT
-                    || !parser.getText().equals(String.valueOf(VERSION))) {
-                throw refusal(parser, "the version is not " + VERSION + ", the only known one: use a newer library");
-            }
-        }
-
-        private interface Entry {
-            void read(JsonParser parser, String key) throws IOException;
-        }
-
-        private static void entries(JsonParser parser, Entry entry) throws IOException {
-            if (parser.currentToken() != JsonToken.START_OBJECT) {
-                throw refusal(parser, "this must be an object, with a name for each entry");
-            }
-            int count = 0;
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
-                if (++count > Json.MOST_ENTRIES) {
-                    throw refusal(parser, "more than " + Json.MOST_ENTRIES + " entries: leave some out");
-                }
-                String key = parser.currentName();
-                if (key.isBlank()) {
-                    throw refusal(parser, "the name of an entry must not be blank");
-                }
-                parser.nextToken();
-                entry.read(parser, key);
-            }
-        }
-
-        private void device(JsonParser parser, String device) throws IOException {
-            JsonLocation place = parser.currentTokenLocation();
-            String pointer = parser.getParsingContext().pathAsPointer().toString();
-            long start = place.getCharOffset();
-            parser.skipChildren();
-            parser.finishToken();
-            String object =
-                    text.substring((int) start, (int) parser.currentLocation().getCharOffset());
-            try {
-                var described = ConstraintsReader.readDevice(object);
-                devices.put(device, described(name, device, described.constraints(), described.behindIommu()));
-            } catch (ConstraintsFormatException e) {
-                // The location is relative to the object.
-                throw new ConstraintsFormatException(
-                        e.reason(),
-                        pointer + e.pointer(),
-                        place.getLineNr() + e.line() - 1,
-                        e.line() == 1 ? place.getColumnNr() + e.column() - 1 : e.column());
-            }
-        }
-
-        private void use(JsonParser parser, String use) throws IOException {
-            var heaps = new ArrayList<String>();
-            if (parser.currentToken() != JsonToken.START_ARRAY) {
-                throw refusal(parser, "this must be a list of heaps");
-            }
-            while (parser.nextToken() != JsonToken.END_ARRAY) {
-                if (parser.currentToken() != JsonToken.VALUE_STRING) {
-                    throw refusal(parser, "this must be the name of a heap");
-                }
-                heaps.add(parser.getText());
-            }
-            try {
-                uses.put(use, checked(heaps));
-            } catch (IllegalArgumentException e) {
-                throw refusal(parser, String.valueOf(e.getMessage()));
-            }
-        }
-
-        private static ConstraintsFormatException refusal(JsonParser parser, String reason) {
-            return refusal(parser, reason, parser.currentTokenLocation());
-        }
-
-        private static ConstraintsFormatException refusal(JsonParser parser, String reason, JsonLocation place) {
-            return new ConstraintsFormatException(
-                    reason,
-                    parser.getParsingContext().pathAsPointer().toString(),
-                    Math.max(1, place.getLineNr()),
-                    Math.max(1, place.getColumnNr()));
-        }
+    @Override
+    public String toString() {
+        return Printable.of(name + (title.isEmpty() ? "" : " (" + title + ")") + ": "
+                + devices.values().stream().map(DeviceProfile::name).collect(Collectors.joining(", ")));
     }
 }

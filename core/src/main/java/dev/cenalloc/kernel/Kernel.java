@@ -19,6 +19,9 @@ public interface Kernel {
     /** Returns the path with every symbolic link followed. */
     Path realPath(Path path) throws IOException;
 
+    /** Returns what is in a file of {@code /proc} or {@code /sys}, at most 64 KiB of it. */
+    byte[] bytes(Path file) throws IOException;
+
     /** Opens a node with {@code O_*} flags; returns a descriptor. */
     int open(Path path, int flags);
 
@@ -84,7 +87,7 @@ public interface Kernel {
     /** Returns whether this process may open the node for reading. */
     boolean isReadable(Path path);
 
-    /** Returns whether the node exists. */
+    /** Returns whether there is a node, file or directory. */
     boolean exists(Path path);
 
     /** Returns the size of a page in bytes. */

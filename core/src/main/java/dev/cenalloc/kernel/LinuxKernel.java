@@ -20,6 +20,9 @@ public final class LinuxKernel implements Kernel {
     private static final int FILE_TYPE = 0xF000;
     private static final int CHARACTER_DEVICE = 0x2000;
 
+    /** Of {@code /proc} and {@code /sys}. */
+    private static final int LARGEST_FILE = 1 << 16;
+
     /** Created at the first use: its creation throws on an unsupported platform. */
     private static volatile @Nullable LinuxKernel instance;
 
@@ -53,6 +56,13 @@ public final class LinuxKernel implements Kernel {
     @Override
     public Path realPath(Path path) throws IOException {
         return path.toRealPath();
+    }
+
+    @Override
+    public byte[] bytes(Path file) throws IOException {
+        try (var stream = Files.newInputStream(file)) {
+            return stream.readNBytes(LARGEST_FILE);
+        }
     }
 
     @Override

@@ -2,7 +2,9 @@ package dev.cenalloc.plan;
 
 import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -12,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The description of a device that shares a buffer: its name and its constraints on memory. Immutable; holds nothing
- * open and needs no device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #withUse} and {@link
- * #forUse} return a changed copy.
+ * open and needs no device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #named}, {@link
+ * #withSource}, {@link #withUse} and {@link #forUse} return a changed copy.
  */
 public final class Device {
     /** Where the constraints of a device come from, the most trusted origin first. */
@@ -43,6 +45,9 @@ public final class Device {
 
     private final Origin origin;
     private final String detail;
+    /** Of the fields that have a source of their own. */
+    private final Map<Field, String> sources;
+
     private final boolean iommu;
     private final boolean optional;
     /** By use and plane, see {@link #forUse}. */
@@ -54,6 +59,7 @@ public final class Device {
             List<Constraints> alternatives,
             Origin origin,
             String detail,
+            Map<Field, String> sources,
             boolean iommu,
             boolean optional,
             Map<String, Constraints> uses) {
@@ -62,6 +68,7 @@ public final class Device {
         this.alternatives = List.copyOf(alternatives);
         this.origin = Objects.requireNonNull(origin, "origin");
         this.detail = Objects.requireNonNull(detail, "detail");
+        this.sources = sources;
         this.iommu = iommu;
         this.optional = optional;
         this.uses = uses;
@@ -93,7 +100,7 @@ public final class Device {
     public static Device of(String name, Constraints constraints, Origin origin, String detail) {
         Arguments.name(name, "name");
         Objects.requireNonNull(constraints, "constraints");
-        return new Device(name, "", List.of(constraints), origin, detail, false, false, Map.of());
+        return new Device(name, "", List.of(constraints), origin, detail, Map.of(), false, false, Map.of());
     }
 
     /**
@@ -115,17 +122,44 @@ public final class Device {
      * @throws IllegalArgumentException if the name is blank
      */
     public static Device undeclared(String name, String detail) {
-        return new Device(name, "", List.of(), Origin.UNKNOWN, detail, false, false, Map.of());
+        return new Device(name, "", List.of(), Origin.UNKNOWN, detail, Map.of(), false, false, Map.of());
     }
 
     /**
-     * {@return a copy with another text about the source of its constraints}
+     * {@return a copy with another text about the source of its constraints, of all fields}
      *
      * @param other the text
      */
     public Device withDetail(String other) {
         Objects.requireNonNull(other, "other");
-        return new Device(name, use, alternatives, origin, other, iommu, optional, uses);
+        return new Device(name, use, alternatives, origin, other, Map.of(), iommu, optional, uses);
+    }
+
+    /**
+     * {@return a copy with another name}
+     *
+     * @param other the name in explanations
+     * @throws IllegalArgumentException if the name is blank
+     */
+    public Device named(String other) {
+        return new Device(
+                Arguments.name(other, "other"), use, alternatives, origin, detail, sources, iommu, optional, uses);
+    }
+
+    /**
+     * {@return a copy with a text about the source of one field of its constraints}
+     *
+     * @param field any field
+     * @param source the text, such as the file and line of a driver
+     */
+    public Device withSource(Field field, String source) {
+        Objects.requireNonNull(field, "field");
+        Objects.requireNonNull(source, "source");
+        var more = new EnumMap<Field, String>(Field.class);
+        more.putAll(sources);
+        more.put(field, source);
+        return new Device(
+                name, use, alternatives, origin, detail, Collections.unmodifiableMap(more), iommu, optional, uses);
     }
 
     /**
@@ -175,12 +209,12 @@ public final class Device {
         }
         var more = new ArrayList<>(alternatives);
         more.add(fallback);
-        return new Device(name, use, more, origin, detail, iommu, optional, uses);
+        return new Device(name, use, more, origin, detail, sources, iommu, optional, uses);
     }
 
     /** {@return a copy that is left out if memory suits the other devices, but not all devices with this one} */
     public Device optional() {
-        return new Device(name, use, alternatives, origin, detail, iommu, true, uses);
+        return new Device(name, use, alternatives, origin, detail, sources, iommu, true, uses);
     }
 
     /**
@@ -189,7 +223,7 @@ public final class Device {
      * Constraints#contiguous} still applies, since it is a property of the memory itself.
      */
     public Device behindIommu() {
-        return new Device(name, use, alternatives, origin, detail, true, optional, uses);
+        return new Device(name, use, alternatives, origin, detail, sources, true, optional, uses);
     }
 
     /**
@@ -209,7 +243,7 @@ public final class Device {
         }
         var more = new TreeMap<>(uses);
         more.merge(key(use, plane), constraints, Constraints::alsoSaying);
-        return new Device(name, use, alternatives, origin, detail, iommu, optional, more);
+        return new Device(name, use, alternatives, origin, detail, sources, iommu, optional, more);
     }
 
     /**
@@ -234,7 +268,7 @@ public final class Device {
                     ? List.of(more)
                     : alternatives.stream().map(one -> one.alsoSaying(more)).toList();
         }
-        return new Device(name, ", " + key, both, origin, detail, iommu, optional, Map.of());
+        return new Device(name, ", " + key, both, origin, detail, sources, iommu, optional, Map.of());
     }
 
     private static String key(String use, int plane) {
@@ -270,7 +304,16 @@ public final class Device {
     Device choosing(int alternative) {
         return alternatives.size() <= 1
                 ? this
-                : new Device(name, use, List.of(alternatives.get(alternative)), origin, detail, iommu, optional, uses);
+                : new Device(
+                        name,
+                        use,
+                        List.of(alternatives.get(alternative)),
+                        origin,
+                        detail,
+                        sources,
+                        iommu,
+                        optional,
+                        uses);
     }
 
     /** {@return the kind of source of the constraints} */
@@ -281,6 +324,16 @@ public final class Device {
     /** {@return the source of the constraints, as text} */
     public String detail() {
         return detail;
+    }
+
+    /**
+     * {@return the source of one field of the constraints, as text: that of {@link #withSource}, else {@link
+     * #detail()}}
+     *
+     * @param field any field
+     */
+    public String detail(Field field) {
+        return sources.getOrDefault(Objects.requireNonNull(field, "field"), detail);
     }
 
     /** {@return whether the device is behind an IOMMU} */
@@ -316,6 +369,7 @@ public final class Device {
                 && alternatives.equals(that.alternatives)
                 && origin == that.origin
                 && detail.equals(that.detail)
+                && sources.equals(that.sources)
                 && iommu == that.iommu
                 && optional == that.optional
                 && uses.equals(that.uses);

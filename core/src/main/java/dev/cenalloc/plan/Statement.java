@@ -36,6 +36,6 @@ public record Statement(Device device, Field field, String value) {
     @Override
     public String toString() {
         String verb = field.isAdvisory() || field.rule() == Field.Rule.AND ? ": " : " needs ";
-        return Printable.of(device.name() + verb + value + " (" + device.detail() + ")");
+        return Printable.of(device.name() + verb + value + " (" + device.detail(field) + ")");
     }
 }

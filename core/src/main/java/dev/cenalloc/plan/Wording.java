@@ -15,7 +15,11 @@ final class Wording {
                 Set<String> heaps = constraints.allowedHeaps().orElse(Set.of());
                 yield switch (heaps.size()) {
                     case 0 -> "no common heap";
-                    case 1 -> "memory of the heap " + heaps.iterator().next();
+                    case 1 -> {
+                        String heap = heaps.iterator().next();
+                        // The memory of a device has a name that says what it is.
+                        yield heap.startsWith("memory of ") ? heap : "memory of the heap " + heap;
+                    }
                     default -> "memory of one of the heaps " + sorted(heaps);
                 };
             }

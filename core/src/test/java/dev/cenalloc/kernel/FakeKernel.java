@@ -136,6 +136,8 @@ public final class FakeKernel implements Kernel {
     private final Map<Path, Device> devices = new HashMap<>();
     /** Where symbolic links lead. */
     private final Map<Path, Path> links = new HashMap<>();
+    /** What is in files of /proc and /sys; the directories above them are there too. */
+    private final Map<Path, byte[]> contents = new TreeMap<>();
     /** Where sysfs is. */
     public Path sysfs = Path.of("/nowhere");
     /** What is in {@code /proc/meminfo} and {@code /sys/module}; what {@code sysinfo} and {@code cgroup} leave free. */
@@ -186,6 +188,12 @@ public final class FakeKernel implements Kernel {
     /** A symbolic link; a link to a link is not followed on. */
     public FakeKernel link(String from, String to) {
         links.put(Path.of(from), Path.of(to));
+        return this;
+    }
+
+    /** A file of /proc or /sys. */
+    public FakeKernel file(String path, String content) {
+        contents.put(Path.of(path), content.getBytes(StandardCharsets.ISO_8859_1));
         return this;
     }
 
@@ -298,16 +306,40 @@ public final class FakeKernel implements Kernel {
                 ? heaps.keySet().stream()
                         .filter(name -> !name.equals("udmabuf"))
                         .toList()
-                : Stream.of(devices.keySet(), links.keySet(), tree)
-                        .flatMap(Set::stream)
-                        .filter(path -> directory.equals(path.getParent()))
-                        .map(path -> String.valueOf(path.getFileName()))
+                : Stream.concat(
+                                Stream.of(devices.keySet(), links.keySet(), tree)
+                                        .flatMap(Set::stream)
+                                        .filter(path -> directory.equals(path.getParent())),
+                                contents.keySet().stream().filter(path -> isBelow(path, directory)))
+                        .map(path -> path.getName(directory.getNameCount()).toString())
+                        .distinct()
                         .sorted()
                         .toList();
         if (names.isEmpty()) {
             throw new NoSuchFileException(directory.toString());
         }
         return names;
+    }
+
+    private static boolean isBelow(Path path, Path directory) {
+        return path.startsWith(directory) && !path.equals(directory);
+    }
+
+    private boolean isFile(Path path) {
+        return contents.keySet().stream().anyMatch(file -> file.startsWith(path));
+    }
+
+    @Override
+    public synchronized byte[] bytes(Path file) throws IOException {
+        queries.add("bytes " + file);
+        if (refusals.containsKey(file)) {
+            throw new AccessDeniedException(file.toString());
+        }
+        byte[] content = contents.get(file);
+        if (content == null) {
+            throw new NoSuchFileException(file.toString());
+        }
+        return content.clone();
     }
 
     @Override
@@ -317,6 +349,7 @@ public final class FakeKernel implements Kernel {
         }
         Path target = links.getOrDefault(path, path);
         boolean isThere = devices.containsKey(target)
+                || isFile(target)
                 || (HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName())));
         if (!isThere) {
             throw new NoSuchFileException(path.toString());
@@ -739,7 +772,7 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized boolean exists(Path path) {
         queries.add("exists " + path);
-        return path.equals(UDMABUF) ? heaps.containsKey("udmabuf") : tree.contains(path);
+        return path.equals(UDMABUF) ? heaps.containsKey("udmabuf") : tree.contains(path) || isFile(path);
     }
 
     @Override

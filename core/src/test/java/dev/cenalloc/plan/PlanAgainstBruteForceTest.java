@@ -9,6 +9,8 @@ import dev.cenalloc.Sweep;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.json.Boards;
+import dev.cenalloc.json.DeviceProfile;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import java.math.BigInteger;
@@ -25,6 +27,7 @@ import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -38,6 +41,10 @@ class PlanAgainstBruteForceTest {
     private static final List<String> KERNEL = List.of("system", "reserved", "linux,cma", "system_cc_shared");
     private static final List<PixelFormat> FORMATS =
             List.of(PixelFormat.XR24, PixelFormat.YUYV, PixelFormat.NV12, PixelFormat.YUV420);
+    /** By default; with -Dcenalloc.boards.cases=100000 as many as that. */
+    private static final int BOARD_CASES = 20_000;
+
+    private static final List<String> SPACES = List.of("pci", "soc", "ram");
     private static final List<Trait> TRAITS = List.of(Trait.values());
     private static final Set<Field> SEEN_TO_BY_AN_IOMMU =
             EnumSet.of(Field.MAX_SEGMENTS, Field.MAX_SEGMENT_SIZE, Field.SEGMENT_BOUNDARY, Field.HIGHEST_ADDRESS);
@@ -252,22 +259,38 @@ class PlanAgainstBruteForceTest {
         void of(Case one);
     }
 
+    /** Makes the devices of a case. */
+    @FunctionalInterface
+    private interface Cast {
+        List<Device> next(SplittableRandom random);
+    }
+
+    private static List<Device> anyDevices(SplittableRandom random) {
+        var devices = new ArrayList<Device>();
+        for (int n = random.nextInt(1, 5); n > 0; n--) {
+            Device device = Device.of("device" + n, RandomConstraints.next(random), "test");
+            devices.add(random.nextInt(5) == 0 ? device.behindIommu() : device);
+        }
+        return devices;
+    }
+
     private static void forRandomCases(long seed, int count, Check check) throws Exception {
+        forRandomCases(seed, count, OWN, PlanAgainstBruteForceTest::anyDevices, check);
+    }
+
+    private static void forRandomCases(long seed, int count, List<String> own, Cast cast, Check check)
+            throws Exception {
         var random = new SplittableRandom(seed);
         for (int i = 0; i < count; i++) {
             var kernel = new FakeKernel();
             KERNEL.stream().filter(_ -> random.nextBoolean()).forEach(name -> kernel.heap(name, 1 << 20));
             try (var cenalloc = TestContext.open(kernel, Path.of("/dev/dma_heap"))) {
-                for (String name : OWN) {
+                for (String name : own) {
                     if (random.nextBoolean()) {
-                        register(cenalloc, name, random);
+                        register(cenalloc, name, own, random);
                     }
                 }
-                var devices = new ArrayList<Device>();
-                for (int n = random.nextInt(1, 5); n > 0; n--) {
-                    Device device = Device.of("device" + n, RandomConstraints.next(random), "test");
-                    devices.add(random.nextInt(5) == 0 ? device.behindIommu() : device);
-                }
+                List<Device> devices = cast.next(random);
                 var request = random.nextBoolean()
                         ? new Request(1L << random.nextInt(24), null)
                         : new Request(
@@ -281,7 +304,7 @@ class PlanAgainstBruteForceTest {
         }
     }
 
-    private static void register(Cenalloc cenalloc, String name, SplittableRandom random) {
+    private static void register(Cenalloc cenalloc, String name, List<String> own, SplittableRandom random) {
         HeapProperties properties = HeapProperties.UNKNOWN
                 .withContiguous(trait(random))
                 .withCpuMappable(trait(random))
@@ -292,13 +315,13 @@ class PlanAgainstBruteForceTest {
                 .withScore(random.nextInt(100));
         if (random.nextInt(3) == 0) {
             properties = properties.withHighestAddress(
-                    random.nextBoolean() ? "pci" : "soc", (1L << random.nextInt(16, 40)) - 1);
+                    SPACES.get(random.nextInt(SPACES.size())), (1L << random.nextInt(16, 40)) - 1);
         }
         if (random.nextInt(4) == 0) {
             properties = properties.withMaxSize(1L << random.nextInt(12, 26));
         }
         if (random.nextInt(3) == 0) {
-            var others = new ArrayList<>(OWN);
+            var others = new ArrayList<>(own);
             others.addAll(KERNEL);
             others.remove(name);
             Collections.shuffle(others, new Random(random.nextLong()));
@@ -319,30 +342,57 @@ class PlanAgainstBruteForceTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 20141010})
     void bothFindTheSameHeaps(long seed) throws Exception {
-        forRandomCases(seed, 2_000, one -> {
-            Plan plan = one.request.plan(one.cenalloc, one.devices);
-            List<Claim> claims = Claim.of(one.devices);
-            List<Heap> satisfying = one.satisfying(claims);
-            assertEquals(!satisfying.isEmpty(), plan.isSatisfiable(), () -> one + "\n" + plan);
+        forRandomCases(seed, 2_000, PlanAgainstBruteForceTest::checkHeaps);
+    }
 
-            boolean named = claims.stream().anyMatch(claim -> claim.field == Field.HEAPS);
-            BigInteger size = one.request.size(claims);
-            var pools = new HashSet<String>();
-            satisfying.stream()
-                    .filter(heap -> named || !heap.properties().onlyWhenNamed())
-                    .filter(heap -> size.compareTo(BigInteger.valueOf(
-                                    heap.properties().maxSize().orElse(Long.MAX_VALUE)))
-                            <= 0)
-                    .forEach(heap -> pools.add(HeapProperties.pool(heap.name())));
-            List<String> found = plan.candidates().stream()
-                    .map(heap -> HeapProperties.pool(heap.name()))
-                    .toList();
-            assertEquals(pools, Set.copyOf(found), () -> one + "\n" + plan);
-            assertEquals(pools.size(), found.size(), "each pool once");
-            if (plan.isSatisfiable()) {
-                assertEquals(size.longValueExact(), plan.size().orElseThrow(), () -> one + "\n" + plan);
-            }
-        });
+    /**
+     * Devices of all boards that are shipped, mixed, on kernels with and without IOMMU: what no random number is like.
+     */
+    @Test
+    void bothFindTheSameHeapsForDevicesOfBoards() throws Exception {
+        List<DeviceProfile> all = Boards.all().stream()
+                .flatMap(board -> board.descriptions().stream())
+                .toList();
+        var own = new ArrayList<>(OWN);
+        all.stream().flatMap(device -> device.memory().stream()).map(Heap::name).forEach(own::add);
+        forRandomCases(
+                20261126,
+                Integer.getInteger("cenalloc.boards.cases", BOARD_CASES),
+                own,
+                random -> {
+                    var devices = new ArrayList<Device>();
+                    for (int n = random.nextInt(1, 5); n > 0; n--) {
+                        DeviceProfile device = all.get(random.nextInt(all.size()));
+                        devices.add(device.device(random.nextBoolean()).named(device.name() + n));
+                    }
+                    return devices;
+                },
+                PlanAgainstBruteForceTest::checkHeaps);
+    }
+
+    private static void checkHeaps(Case one) {
+        Plan plan = one.request.plan(one.cenalloc, one.devices);
+        List<Claim> claims = Claim.of(one.devices);
+        List<Heap> satisfying = one.satisfying(claims);
+        assertEquals(!satisfying.isEmpty(), plan.isSatisfiable(), () -> one + "\n" + plan);
+
+        boolean named = claims.stream().anyMatch(claim -> claim.field == Field.HEAPS);
+        BigInteger size = one.request.size(claims);
+        var pools = new HashSet<String>();
+        satisfying.stream()
+                .filter(heap -> named || !heap.properties().onlyWhenNamed())
+                .filter(heap -> size.compareTo(
+                                BigInteger.valueOf(heap.properties().maxSize().orElse(Long.MAX_VALUE)))
+                        <= 0)
+                .forEach(heap -> pools.add(HeapProperties.pool(heap.name())));
+        List<String> found = plan.candidates().stream()
+                .map(heap -> HeapProperties.pool(heap.name()))
+                .toList();
+        assertEquals(pools, Set.copyOf(found), () -> one + "\n" + plan);
+        assertEquals(pools.size(), found.size(), "each pool once");
+        if (plan.isSatisfiable()) {
+            assertEquals(size.longValueExact(), plan.size().orElseThrow(), () -> one + "\n" + plan);
+        }
     }
 
     @ParameterizedTest

@@ -10,7 +10,8 @@ import picocli.CommandLine.TypeConversionException;
 
 /** What images the user wants; what is left out, the devices decide among themselves. */
 final class ImageOptions {
-    private record Size(int width, int height) {}
+    /** In pixels. */
+    record Size(int width, int height) {}
 
     @Option(
             names = "--format",
@@ -33,7 +34,8 @@ final class ImageOptions {
         return rate == null ? request : request.rate(rate);
     }
 
-    private static final class SizeConverter implements ITypeConverter<Size> {
+    /** Reads WIDTHxHEIGHT. */
+    static final class SizeConverter implements ITypeConverter<Size> {
         @Override
         public Size convert(String text) {
             if (!text.matches("[1-9]\\d{0,4}x[1-9]\\d{0,4}")) {

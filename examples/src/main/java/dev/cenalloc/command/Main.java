@@ -15,7 +15,13 @@ import picocli.CommandLine.ParameterException;
         description = "dma-bufs from the kernel's heaps, for devices that share them.",
         mixinStandardHelpOptions = true,
         version = "cenalloc 0.1.0-SNAPSHOT",
-        subcommands = {PipelineCommand.class, ProbeCommand.class, HeapsCommand.class, HelpCommand.class})
+        subcommands = {
+            PipelineCommand.class,
+            ProbeCommand.class,
+            PlanCommand.class,
+            HeapsCommand.class,
+            HelpCommand.class
+        })
 final class Main {
     private Main() {}
 

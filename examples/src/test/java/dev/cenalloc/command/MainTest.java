@@ -70,8 +70,8 @@ class MainTest {
 
     @Test
     void everyCommandHasHelp() {
-        for (String arguments :
-                List.of("--help", "help", "help heaps", "heaps --help", "probe --help", "pipeline --help")) {
+        for (String arguments : List.of(
+                "--help", "help", "help heaps", "heaps --help", "probe --help", "pipeline --help", "plan --help")) {
             Outcome outcome = Outcome.of(arguments.split(" "));
             assertEquals(0, outcome.status(), arguments);
             assertTrue(outcome.out().contains("Usage: cenalloc"), outcome.out());
