@@ -255,8 +255,7 @@ public final class Cenalloc implements AutoCloseable {
      * @throws CenallocException EINVAL: the dma-buf has fewer bytes than it is said to hold; else as {@link
      *     #adopt(int)}
      */
-    public SharedBuffer adopt(int fd, @Nullable Demand holds, @Nullable HeapProperties known)
-            throws CenallocException {
+    public SharedBuffer adopt(int fd, @Nullable Demand holds, @Nullable HeapProperties known) throws CenallocException {
         DmaBuf dmaBuf = DmaBuf.adopt(kernel, fd, null);
         boolean adopted = false;
         try {
@@ -280,6 +279,8 @@ public final class Cenalloc implements AutoCloseable {
             buffers.add(buffer);
             adopted = true;
             return buffer;
+        } catch (CenallocException e) {
+            throw e;
         } catch (IOException e) {
             throw FdInfo.unreadable(e);
         } finally {

@@ -14,6 +14,7 @@ import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -30,7 +31,7 @@ class AdoptedImageTest {
         assertEquals(0, kernel.openFiles());
     }
 
-    private SharedBuffer adopt(long size, Demand holds) throws CenallocException {
+    private SharedBuffer adopt(long size, @Nullable Demand holds) throws CenallocException {
         return cenalloc.adopt(kernel.foreignDmaBuf("system", size, false), holds, null);
     }
 
@@ -48,8 +49,10 @@ class AdoptedImageTest {
                     () -> buffer.attach(
                             device(Constraints.NONE.pitchAlignment(1024).minPitch(8192))));
             assertTrue(wide.toString().contains("a pitch of 7680 bytes"), wide::toString);
-            for (Constraints refused :
-                    List.of(Constraints.NONE.lineAlignment(16), Constraints.NONE.extraLines(100_000), Constraints.NONE.maxPitch(7679))) {
+            for (Constraints refused : List.of(
+                    Constraints.NONE.lineAlignment(16),
+                    Constraints.NONE.extraLines(100_000),
+                    Constraints.NONE.maxPitch(7679))) {
                 assertThrows(BufferBusyException.class, () -> buffer.attach(device(refused)), refused::toString);
             }
             buffer.attach(device(Constraints.NONE

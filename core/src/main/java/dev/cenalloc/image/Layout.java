@@ -204,8 +204,8 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         List<Sampling> samplings = format.planes(buffer);
         // Whole columns and rows are stored. A column is as wide as the widest block of any plane.
         long columns = Math.ceilDiv(image.width(), format.widthMultiple());
-        long stored = Arithmetic.roundUp(
-                image.height(), Arithmetic.lcm(format.heightMultiple(), rules.lineAlignment()));
+        long stored =
+                Arithmetic.roundUp(image.height(), Arithmetic.lcm(format.heightMultiple(), rules.lineAlignment()));
         if (stored < 0) {
             return Optional.empty();
         }

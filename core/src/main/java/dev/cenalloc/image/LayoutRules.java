@@ -11,12 +11,7 @@ package dev.cenalloc.image;
  * @param extraLines lines of memory behind the last plane, at its pitch, at least 0
  */
 public record LayoutRules(
-        long pitchAlignment,
-        long minPitch,
-        long maxPitch,
-        long offsetAlignment,
-        long lineAlignment,
-        long extraLines) {
+        long pitchAlignment, long minPitch, long maxPitch, long offsetAlignment, long lineAlignment, long extraLines) {
     /** No rules: the tightest layout. */
     public static final LayoutRules NONE = new LayoutRules(1, 0, Long.MAX_VALUE, 1);
 

@@ -166,8 +166,7 @@ public final class Demand {
         return fixed == null
                 ? Layout.of(what, buffer, rules(merged))
                 : Optional.of(fixed)
-                        .filter(layout ->
-                                Suitability.objection(merged, layout).isEmpty());
+                        .filter(layout -> Suitability.objection(merged, layout).isEmpty());
     }
 
     private LayoutRules rules(Constraints merged) {
@@ -200,9 +199,9 @@ public final class Demand {
             return fixed != null
                     ? Suitability.objection(merged, fixed)
                     : Optional.of(
-                    image == null
-                            ? "no pitch suits every device"
-                            : "no pitch, or no offset of a plane, suits every device");
+                            image == null
+                                    ? "no pitch suits every device"
+                                    : "no pitch, or no offset of a plane, suits every device");
         }
         long size = size(merged);
         if (size < 0) {

@@ -408,7 +408,8 @@ class LayoutTest {
     @Test
     void codecsStoreWholeBlocksOfLines() {
         var hd = new Image(PixelFormat.NV12, 1920, 1080);
-        Layout coded = Demand.ofImage(hd).layout(Constraints.NONE.lineAlignment(16)).orElseThrow();
+        Layout coded =
+                Demand.ofImage(hd).layout(Constraints.NONE.lineAlignment(16)).orElseThrow();
         assertEquals(1088, coded.storedLines());
         assertEquals(1920 * 1088, coded.planes().get(1).offset());
         assertEquals(544, coded.planes().get(1).lines());
@@ -422,9 +423,7 @@ class LayoutTest {
                 .layout(Constraints.NONE.lineAlignment(5))
                 .orElseThrow();
         assertEquals(20, odd.storedLines());
-        assertEquals(
-                Optional.empty(),
-                Demand.ofImage(hd).layout(Constraints.NONE.lineAlignment(1L << 62)));
+        assertEquals(Optional.empty(), Demand.ofImage(hd).layout(Constraints.NONE.lineAlignment(1L << 62)));
     }
 
     @Test
@@ -436,8 +435,6 @@ class LayoutTest {
         assertEquals(8192L * 3073, layout.size());
         assertEquals(1, layout.extraLines());
         assertEquals(3072, layout.planes().getFirst().lines());
-        assertEquals(
-                Optional.empty(),
-                Demand.ofImage(image).layout(Constraints.NONE.extraLines(1L << 61)));
+        assertEquals(Optional.empty(), Demand.ofImage(image).layout(Constraints.NONE.extraLines(1L << 61)));
     }
 }

@@ -161,12 +161,15 @@ class PlanAgainstBruteForceTest {
             boolean halved = image.format() == PixelFormat.NV12 || image.format() == PixelFormat.YUV420;
             BigInteger lines = roundUp(
                     BigInteger.valueOf(image.height()),
-                    Stream.concat(numbers(claims, Field.LINE_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 2 : 1))));
+                    Stream.concat(
+                            numbers(claims, Field.LINE_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 2 : 1))));
             BigInteger half = lines.shiftRight(1);
             BigInteger extra = max(numbers(claims, Field.EXTRA_LINES), 0);
             return switch (image.format()) {
                 case NV12 ->
-                    aligned(pitch.multiply(lines), claims).add(pitch.multiply(half)).add(pitch.multiply(extra));
+                    aligned(pitch.multiply(lines), claims)
+                            .add(pitch.multiply(half))
+                            .add(pitch.multiply(extra));
                 case YUV420 -> {
                     BigInteger narrow = pitch.shiftRight(1);
                     BigInteger chroma = narrow.multiply(half);

@@ -114,7 +114,8 @@ public final class V4l2Importer implements Importer {
                     "take the format with each plane in a buffer of its own");
         }
         if (layout.planes().size() > 1
-                && layout.storedLines() != laidOut(image, layout.buffer(), Constraints.NONE).storedLines()) {
+                && layout.storedLines()
+                        != laidOut(image, layout.buffer(), Constraints.NONE).storedLines()) {
             throw new CenallocException(
                     Errno.EINVAL,
                     "VIDIOC_TRY_FMT",
