@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -148,9 +149,18 @@ final class Heaps {
     /** What is known of a heap of the kernel: what was stated, or else what its pool's name implies. */
     private HeapProperties properties(Heap heap, HeapSource source) {
         HeapProperties stated = described.get(heap.name());
-        HeapProperties known = stated == null ? HeapProperties.of(heap.pool()) : stated;
+        HeapProperties known = stated == null ? reaching(HeapProperties.of(heap.pool())) : stated;
         // If the limit is below a page, the allocation reports it.
         return source instanceof UdmabufSource udmabuf ? known.withMaxSize(Math.max(1, udmabuf.maxSize())) : known;
+    }
+
+    /**
+     * Memory that is scattered lies anywhere in this machine's memory. The kernel copies what a device does not reach
+     * (swiotlb), or refuses it, and no trial shows that. Source: {@code kernel/dma/direct.h}.
+     */
+    private HeapProperties reaching(HeapProperties known) {
+        OptionalLong end = known.contiguous() == Trait.NO ? AddressRange.highest(kernel) : OptionalLong.empty();
+        return end.isPresent() ? known.withHighestAddress(AddressRange.RAM, end.getAsLong()) : known;
     }
 
     /** As {@link Cenalloc#describe}. */

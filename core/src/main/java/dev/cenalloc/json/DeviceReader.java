@@ -114,19 +114,82 @@ final class DeviceReader implements ConstraintsReader.Section {
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String key = parser.currentName();
             parser.nextToken();
-            Trait trait = flag(parser, "true or false") ? Trait.YES : Trait.NO;
-            properties = switch (key) {
-                case "contiguous" -> properties.withContiguous(trait);
-                case "cpuMappable" -> properties.withCpuMappable(trait);
-                case "pages" -> properties.withPages(trait);
-                case "cached" -> properties.withCached(trait);
-                default ->
-                    throw refusal(
-                            parser,
-                            "\"" + key + "\" is not known of memory: it has contiguous, cpuMappable, pages and cached");
-            };
+            HeapProperties more = trait(properties, key, parser);
+            if (more == null) {
+                throw refusal(
+                        parser,
+                        "\"" + key + "\" is not known of memory: it has contiguous, cpuMappable, pages and cached");
+            }
+            properties = more;
         }
         return properties;
+    }
+
+    /** Reads what is known of a heap, which any device may get unless it is protected. */
+    static HeapProperties heap(JsonParser parser) throws IOException {
+        expect(parser, JsonToken.START_OBJECT, "an object such as {\"contiguous\": true}");
+        HeapProperties properties = HeapProperties.UNKNOWN.withOnlyWhenNamed(false);
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            String key = parser.currentName();
+            parser.nextToken();
+            HeapProperties more = switch (key) {
+                case "scarce" -> properties.withScarce(isTrue(parser));
+                case "protected" -> properties.withProtected(isTrue(parser) == Trait.YES);
+                case "reach" -> reach(properties, parser);
+                default -> trait(properties, key, parser);
+            };
+            if (more == null) {
+                throw refusal(
+                        parser,
+                        "\"" + key + "\" is not known of a heap: it has contiguous, cpuMappable, pages, cached, scarce,"
+                                + " protected and reach");
+            }
+            properties = more;
+        }
+        return properties;
+    }
+
+    private static Trait isTrue(JsonParser parser) throws IOException {
+        return flag(parser, "true or false") ? Trait.YES : Trait.NO;
+    }
+
+    private static @Nullable HeapProperties trait(HeapProperties properties, String key, JsonParser parser)
+            throws IOException {
+        return switch (key) {
+            case "contiguous" -> properties.withContiguous(isTrue(parser));
+            case "cpuMappable" -> properties.withCpuMappable(isTrue(parser));
+            case "pages" -> properties.withPages(isTrue(parser));
+            case "cached" -> properties.withCached(isTrue(parser));
+            default -> null;
+        };
+    }
+
+    /** The highest address of the memory, in an address space. */
+    private static HeapProperties reach(HeapProperties properties, JsonParser parser) throws IOException {
+        String wanted = "an object with one address, such as {\"ram\": 1073741823}";
+        expect(parser, JsonToken.START_OBJECT, wanted);
+        expect(parser, parser.nextToken() == JsonToken.FIELD_NAME, wanted);
+        String space = parser.currentName();
+        parser.nextToken();
+        expect(parser, JsonToken.VALUE_NUMBER_INT, "an address");
+        long address;
+        try {
+            address = Long.parseLong(parser.getText());
+        } catch (NumberFormatException e) {
+            throw refusal(parser, "an address must be below 2^63, not " + parser.getText());
+        }
+        expect(parser, parser.nextToken() == JsonToken.END_OBJECT, wanted);
+        try {
+            return properties.withHighestAddress(space, address);
+        } catch (IllegalArgumentException e) {
+            throw refusal(parser, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static void expect(JsonParser parser, boolean is, String wanted) throws IOException {
+        if (!is) {
+            throw refusal(parser, "this must be " + wanted);
+        }
     }
 
     private static final List<String> SIZE_KEYS =

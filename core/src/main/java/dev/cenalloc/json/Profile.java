@@ -1,8 +1,10 @@
 package dev.cenalloc.json;
 
+import dev.cenalloc.Cenalloc;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Origin;
+import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.io.InputStream;
@@ -41,14 +43,19 @@ import java.util.stream.Collectors;
  *     "npu": {"drivers": ["rocket"], "imports": false, "memory": {"contiguous": false}}
  *   },
  *   "uses": {
- *     "camera": ["default_cma_region"]
+ *     "camera": ["vidbuf"]
+ *   },
+ *   "heaps": {
+ *     "vidbuf": {"contiguous": true, "scarce": true, "reach": {"ram": 1073741823}}
  *   }
  * }
  * }
  *
  * <p>Only the version is mandatory. {@code matches} recognises a machine: by {@code compatible} strings of its device
  * tree, by {@code pci} and {@code usb} ids (vendor and device, {@code "8086:9a19"}), or by {@code drivers} of its V4L2
- * and DRM devices. A use has the heaps that its buffers may come from. A device has
+ * and DRM devices. A use has the heaps that its buffers may come from. A heap or exporter whose name tells nothing has
+ * {@code contiguous}, {@code cpuMappable}, {@code pages}, {@code cached}, {@code scarce}, {@code protected} and {@code
+ * reach}, its highest address in an address space; {@link #describe} tells them to a context. A device has
  *
  * <ul>
  *   <li>{@code require} and {@code advise}, as {@link ConstraintsJson} describes them. A driver that needs one run of
@@ -70,7 +77,7 @@ import java.util.stream.Collectors;
  *       {@code reported}), and {@code says}, the keys that it is the source of, or a {@code note}, or both
  * </ul>
  *
- * <p>A document that differs from this description is refused. It has at most 1024 devices and 1024 uses.
+ * <p>A document that differs from this description is refused. It has at most 1024 devices, uses and heaps each.
  */
 public final class Profile {
     static final int VERSION = 1;
@@ -82,6 +89,7 @@ public final class Profile {
     private final Map<String, DeviceProfile> devices;
 
     private final Map<String, List<String>> uses;
+    private final Map<String, HeapProperties> heaps;
 
     /**
      * What a machine is recognised by: any one of these. A value.
@@ -115,7 +123,9 @@ public final class Profile {
             String title,
             Matches matches,
             Map<String, DeviceProfile> devices,
-            Map<String, List<String>> uses) {
+            Map<String, List<String>> uses,
+            Map<String, HeapProperties> heaps) {
+        this.heaps = Collections.unmodifiableMap(heaps);
         this.name = name;
         this.title = title;
         this.matches = matches;
@@ -130,7 +140,7 @@ public final class Profile {
      * @throws IllegalArgumentException if the name is blank
      */
     public static Profile empty(String name) {
-        return new Profile(checked(name, "name"), "", Matches.NONE, Map.of(), Map.of());
+        return new Profile(checked(name, "name"), "", Matches.NONE, Map.of(), Map.of(), Map.of());
     }
 
     /**
@@ -178,7 +188,7 @@ public final class Profile {
         }
         var more = new LinkedHashMap<>(devices);
         more.put(device.name(), new DeviceProfile(name, DeviceProfile.Content.of(device)));
-        return new Profile(name, title, matches, more, uses);
+        return new Profile(name, title, matches, more, uses, heaps);
     }
 
     /**
@@ -193,7 +203,7 @@ public final class Profile {
         Objects.requireNonNull(heaps, "heaps");
         var more = new TreeMap<>(uses);
         more.put(use, checked(heaps));
-        return new Profile(name, title, matches, devices, more);
+        return new Profile(name, title, matches, devices, more, this.heaps);
     }
 
     private static String checked(String name, String parameter) {
@@ -299,6 +309,22 @@ public final class Profile {
         return Optional.ofNullable(uses.get(Objects.requireNonNull(use, "use")))
                 .map(heaps -> Device.of(
                         use, Constraints.NONE.onlyHeaps(heaps), Origin.PROFILE, "profile " + name + ", table of uses"));
+    }
+
+    /** {@return what it says of heaps and exporters, by their names, sorted} */
+    public Map<String, HeapProperties> heaps() {
+        return heaps;
+    }
+
+    /**
+     * States what this profile says of heaps and exporters: {@link Cenalloc#describe} for each.
+     *
+     * @param cenalloc the context
+     * @throws IllegalArgumentException if one of the names is that of a registered heap; those before it are described
+     */
+    public void describe(Cenalloc cenalloc) {
+        Objects.requireNonNull(cenalloc, "cenalloc");
+        heaps.forEach(cenalloc::describe);
     }
 
     /** {@return the names of its devices, sorted} */

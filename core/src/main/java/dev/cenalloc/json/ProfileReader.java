@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import dev.cenalloc.json.Profile.Matches;
+import dev.cenalloc.plan.HeapProperties;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ final class ProfileReader {
     private Matches matches = Matches.NONE;
     private final Map<String, DeviceProfile> devices = new LinkedHashMap<>();
     private final Map<String, List<String>> uses = new TreeMap<>();
+    private final Map<String, HeapProperties> heaps = new TreeMap<>();
     private boolean versioned;
 
     ProfileReader(String name, String text) {
@@ -45,7 +47,7 @@ final class ProfileReader {
         } catch (IOException e) {
             throw new UncheckedIOException("a string cannot fail", e);
         }
-        return new Profile(name, title, matches, devices, uses);
+        return new Profile(name, title, matches, devices, uses, heaps);
     }
 
     private void document(JsonParser parser) throws IOException {
@@ -61,11 +63,12 @@ final class ProfileReader {
                 case "matches" -> matches = matches(parser);
                 case "devices" -> entries(parser, this::device);
                 case "uses" -> entries(parser, this::use);
+                case "heaps" -> entries(parser, (at, heap) -> heaps.put(heap, DeviceReader.heap(at)));
                 default ->
                     throw refusal(
                             parser,
-                            "\"" + key + "\" is not a key of a profile: it has version, title, matches, devices and"
-                                    + " uses");
+                            "\"" + key + "\" is not a key of a profile: it has version, title, matches, devices, uses"
+                                    + " and heaps");
             }
         }
         if (parser.nextToken() != null) {

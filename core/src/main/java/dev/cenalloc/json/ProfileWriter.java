@@ -41,6 +41,29 @@ final class ProfileWriter {
             generator.writeEndArray();
         }
         generator.writeEndObject();
+        if (!profile.heaps().isEmpty()) {
+            generator.writeObjectFieldStart("heaps");
+            for (var heap : profile.heaps().entrySet()) {
+                generator.writeObjectFieldStart(heap.getKey());
+                heap(generator, heap.getValue());
+                generator.writeEndObject();
+            }
+            generator.writeEndObject();
+        }
+    }
+
+    private static void heap(JsonGenerator generator, HeapProperties heap) throws IOException {
+        traits(generator, heap);
+        trait(generator, "scarce", heap.scarce());
+        if (heap.isProtected()) {
+            generator.writeBooleanField("protected", true);
+        }
+        if (heap.addressSpace().isPresent()) {
+            generator.writeObjectFieldStart("reach");
+            generator.writeNumberField(
+                    heap.addressSpace().get(), heap.highestAddress().orElseThrow());
+            generator.writeEndObject();
+        }
     }
 
     private static void strings(JsonGenerator generator, String key, List<String> strings) throws IOException {
@@ -95,11 +118,15 @@ final class ProfileWriter {
 
     private static void memory(JsonGenerator generator, HeapProperties memory) throws IOException {
         generator.writeObjectFieldStart(DeviceProfile.MEMORY);
+        traits(generator, memory);
+        generator.writeEndObject();
+    }
+
+    private static void traits(JsonGenerator generator, HeapProperties memory) throws IOException {
         trait(generator, "contiguous", memory.contiguous());
         trait(generator, "cpuMappable", memory.cpuMappable());
         trait(generator, "pages", memory.pages());
         trait(generator, "cached", memory.cached());
-        generator.writeEndObject();
     }
 
     private static void trait(JsonGenerator generator, String key, Trait trait) throws IOException {

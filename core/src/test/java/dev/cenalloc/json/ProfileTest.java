@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Sweep;
+import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Origin;
@@ -275,5 +276,47 @@ class ProfileTest {
                         .keySet());
         // The first string of its value to be interned: the reader has interned no other.
         names.forEach(name -> assertSame(name, name.intern()));
+    }
+
+    // ---- heaps ----
+
+    @Test
+    void whatItSaysOfHeapsIsToldToAContext() throws Exception {
+        var kernel = new FakeKernel().heap("vidbuf", 1 << 20);
+        String text = "{\"version\":1,\"devices\":{},\"uses\":{},\"heaps\":{\"i915\":{\"contiguous\":false,\"cached\":true},"
+                + "\"vidbuf\":{\"contiguous\":true,\"pages\":true,\"scarce\":true,\"reach\":{\"ram\":1073741823}}}}";
+        Profile profile = Profile.read("board.json", text);
+        assertEquals(text, profile.write());
+        assertEquals(Set.of("vidbuf", "i915"), profile.heaps().keySet());
+        try (var cenalloc = kernel.open()) {
+            Device camera = Device.of("camera", Constraints.NONE.contiguous(), "test");
+            assertEquals(List.of(), cenalloc.plan(4096, List.of(camera)).candidates());
+            profile.describe(cenalloc);
+            assertEquals(
+                    "vidbuf",
+                    cenalloc.plan(4096, List.of(camera)).candidates().getFirst().name());
+            assertEquals(
+                    1073741823L,
+                    cenalloc.heap("vidbuf").properties().highestAddress().orElseThrow());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{\"big\": true}",
+                "{\"contiguous\": 1}",
+                "[]",
+                "{\"reach\": {}}",
+                "{\"reach\": {\"ram\": -1}}",
+                "{\"reach\": {\"ram\": 99999999999999999999}}",
+                "{\"reach\": {\"ram\": 1, \"pci\": 2}}",
+                "{\"reach\": {\"ram\": \"1\"}}"
+            })
+    void whatIsNotKnownOfAHeapIsRefused(String heap) {
+        var e = assertThrows(
+                ConstraintsFormatException.class,
+                () -> Profile.read("board.json", "{\"version\": 1, \"heaps\": {\"vidbuf\": " + heap + "}}"));
+        assertTrue(e.pointer().startsWith("/heaps/vidbuf"), e::pointer);
     }
 }
