@@ -67,11 +67,11 @@ final class Allocation {
                     failed.forEach(attempt -> e.addSuppressed(new IOException("before it " + attempt)));
                     throw e;
                 }
-                failed.add(new Attempt(heap.name(), e.errno()));
+                failed.add(new Attempt(heap.name(), e.errno(), e.isFromKernel(), cenalloc.state(heap)));
                 refusals.add(e);
             }
         }
-        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.memory());
+        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.memory(plan.candidates()));
         refusals.forEach(exhausted::addSuppressed);
         throw exhausted;
     }

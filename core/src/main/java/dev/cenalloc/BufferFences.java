@@ -40,6 +40,10 @@ final class BufferFences {
     static void add(DmaBuf buffer, Fence fence, Direction access) throws CenallocException {
         int fd = fence.acquire();
         try {
+            if (fd == Fence.SIGNALLED) {
+                int _ = buffer.fd(); // throws if it is closed; there is nothing to wait for
+                return;
+            }
             MemorySegment argument = Fence.argument();
             dma_buf_import_sync_file.flags(argument, CpuAccess.flags(access));
             dma_buf_import_sync_file.fd(argument, fd);

@@ -13,6 +13,7 @@ import dev.cenalloc.plan.Plan;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -274,7 +275,8 @@ public final class Cenalloc implements AutoCloseable {
             Heap heap = heaps.all().stream()
                     .filter(one -> known == null && one.name().equals(exporter))
                     .findFirst()
-                    .orElseGet(() -> Heap.of(exporter.isBlank() ? "unknown" : exporter, properties));
+                    .orElseGet(() -> Heap.of(exporter.isBlank() ? "unknown" : exporter, properties)
+                            .withPageSize(kernel.pageSize()));
             var buffer = new SharedBuffer(this, demand, dmaBuf, heap);
             buffers.add(buffer);
             adopted = true;
@@ -363,10 +365,17 @@ public final class Cenalloc implements AutoCloseable {
         return heaps.remedy(plan);
     }
 
-    /** What the kernel says of memory at this moment. */
-    MemoryExhaustedException.Memory memory() {
+    /** What the kernel says of memory at this moment, and what of these heaps' memory is open here. */
+    MemoryExhaustedException.Memory memory(List<Heap> tried) {
+        var own = new LinkedHashMap<Heap, HeapUsage>();
+        tried.forEach(heap -> own.put(heap, heaps.usage(heap.pool())));
         return new MemoryExhaustedException.Memory(
-                kernel.meminfo("MemTotal"), kernel.meminfo("CmaFree"), kernel.meminfo("CmaTotal"));
+                kernel.meminfo("MemTotal"), kernel.meminfo("CmaFree"), kernel.meminfo("CmaTotal"), own);
+    }
+
+    /** What is known at this moment of the memory of a heap that has too little, in words. */
+    String state(Heap heap) {
+        return heaps.state(heap);
     }
 
     /**

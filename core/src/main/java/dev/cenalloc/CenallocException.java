@@ -45,6 +45,9 @@ public class CenallocException extends IOException {
             "stat",
             "write");
 
+    /** The system calls whose EACCES and ENOENT are about the path of a node. */
+    private static final Set<String> OF_PATHS = Set.of("open", "opendir", "stat");
+
     /** The error number. */
     private final int errno;
     /** The call, such as DMA_HEAP_IOCTL_ALLOC. */
@@ -57,6 +60,8 @@ public class CenallocException extends IOException {
     private final String remedy;
     /** The message without the remedy. */
     private final String reason;
+    /** Whether the kernel returned the error number. */
+    private final boolean ofTheKernel;
 
     /**
      * Makes an exception for a refusal. For a failed system call, {@link #ofCall} knows the usual reasons.
@@ -93,6 +98,28 @@ public class CenallocException extends IOException {
         this.path = path == null ? null : path.toString();
         this.requestedSize = requestedSize;
         this.remedy = Printable.of(remedy);
+        this.ofTheKernel = isOfTheKernel(call);
+    }
+
+    /**
+     * {@return the exception for a request that this library refuses before it makes any system call} The message says
+     * so.
+     *
+     * @param errno the error number that tells the kind of refusal, positive
+     * @param operation what was refused: an operation of this library, such as {@code "allocate"}
+     * @param path the device node; null if none is involved
+     * @param requestedSize requested bytes; -1 if none are involved
+     * @param what why, in words
+     * @param remedy one thing that can be done, in words; empty if nothing is known
+     */
+    public static CenallocException ofRefusal(
+            int errno, String operation, @Nullable Path path, long requestedSize, String what, String remedy) {
+        String reason = Printable.of(Objects.requireNonNull(what, "what")) + " ("
+                + Printable.of(Objects.requireNonNull(operation, "operation"))
+                + ": refused by cenalloc before any system call, " + Errno.name(errno) + where(path, requestedSize)
+                + ")";
+        return new CenallocException(
+                reason, errno, operation, path, requestedSize, Objects.requireNonNull(remedy, "remedy"));
     }
 
     /**
@@ -118,18 +145,22 @@ public class CenallocException extends IOException {
         Objects.requireNonNull(call, "call");
         return switch (errno) {
             case Errno.EACCES, Errno.EPERM ->
-                new NoPermissionException(errno, call, path, requestedSize, remedyForPermission(path));
-            case Errno.ENOENT -> new MissingDeviceException(errno, call, path, requestedSize, remedyForAbsence(path));
+                new NoPermissionException(errno, call, path, requestedSize, remedyForPermission(call, path));
+            case Errno.ENOENT ->
+                new MissingDeviceException(errno, call, path, requestedSize, remedyForAbsence(call, path));
             default -> {
-                ErrnoText text = ErrnoText.of(errno);
+                ErrnoText text = ErrnoText.of(call, errno);
                 yield new CenallocException(errno, call, path, requestedSize, text.what(), text.remedy());
             }
         };
     }
 
-    private static String remedyForPermission(@Nullable Path path) {
+    private static String remedyForPermission(String call, @Nullable Path path) {
         if (path == null) {
             return "see what confines this process: a container, a security module, a limit";
+        }
+        if (!OF_PATHS.contains(call)) {
+            return "end the program that controls the device, or run this one with the privilege that its driver wants";
         }
         String rule =
                 path.startsWith("/dev/dma_heap") ? "SUBSYSTEM==\"dma_heap\"" : "KERNEL==\"" + path.getFileName() + "\"";
@@ -137,7 +168,10 @@ public class CenallocException extends IOException {
                 + rule + ", GROUP=\"video\", MODE=\"0660\"";
     }
 
-    private static String remedyForAbsence(@Nullable Path path) {
+    private static String remedyForAbsence(String call, @Nullable Path path) {
+        if (path != null && isOfTheKernel(call) && !OF_PATHS.contains(call)) {
+            return "find the device anew: a part of it that the call names is gone";
+        }
         if (path != null && path.startsWith("/dev/dma_heap")) {
             return "list the heaps of this machine with Cenalloc.heaps(); the kernel may lack the driver";
         }
@@ -156,14 +190,18 @@ public class CenallocException extends IOException {
     }
 
     static String reason(int errno, String call, @Nullable Path path, long requestedSize, String what) {
-        String where = (path == null ? "" : " on " + Printable.of(path.toString()))
-                + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
+        String where = where(path, requestedSize);
         String name = Errno.name(errno);
         // "attach gave EINVAL" would read as if a system call had failed.
         String printable = Printable.of(call);
         return isOfTheKernel(call)
                 ? what + ": " + printable + " gave " + name + where
                 : what + " (" + printable + ": " + name + where + ")";
+    }
+
+    private static String where(@Nullable Path path, long requestedSize) {
+        return (path == null ? "" : " on " + Printable.of(path.toString()))
+                + (requestedSize < 0 ? "" : " for " + requestedSize + " bytes");
     }
 
     private static boolean isOfTheKernel(String call) {
@@ -179,6 +217,14 @@ public class CenallocException extends IOException {
     /** {@return the name of the error number, such as {@code "EINVAL"}} */
     public String errnoName() {
         return Errno.name(errno);
+    }
+
+    /**
+     * {@return whether the kernel returned the error number, in answer to {@link #call}} If not, this library refused,
+     * before it made any system call or by what the kernel's answers say.
+     */
+    public boolean isFromKernel() {
+        return ofTheKernel;
     }
 
     /** {@return what failed: a system call or ioctl by the kernel's name for it, or an operation of this library} */

@@ -61,7 +61,7 @@ public final class Choice {
         }
         var text = new StringBuilder(plan.explain());
         for (Attempt attempt : failed) {
-            text.append("\nOut of memory: ").append(attempt);
+            text.append("\nOut of memory: ").append(attempt.withState());
         }
         return text.append("\nChosen: ").append(heap).append('.').toString();
     }

@@ -25,6 +25,10 @@ import java.util.concurrent.TimeUnit;
  * another replaces it. Every use after a close throws {@link IllegalStateException}, and the descriptor is closed when
  * the calls under way have ended.
  *
+ * <p>The number -1 stands for a fence that is signalled, without a sync file: drivers and peers give it where there is
+ * nothing to wait for (Vulkan's {@code VkImportSemaphoreFdInfoKHR}, {@code EGL_NO_NATIVE_FENCE_FD_ANDROID}), and take it
+ * for that (IN_FENCE_FD). So it is one here, too, wherever a number of a fence is given.
+ *
  * <p>A frame loop keeps the objects and replaces their descriptors, which allocates no objects. In this example a
  * display waits by itself for the device that writes the frame, and signals when it shows the frame:
  *
@@ -47,6 +51,9 @@ public final class Fence implements AutoCloseable {
     /** Space for the argument of any call on fences, one for each thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> ARGUMENT =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(sync_file_info.layout()));
+
+    /** In place of a descriptor: a fence that is signalled. */
+    static final int SIGNALLED = -1;
 
     private final Kernel kernel;
     private final Descriptor descriptor;
@@ -91,7 +98,8 @@ public final class Fence implements AutoCloseable {
     /**
      * Takes over a descriptor of a display, a GPU or another process.
      *
-     * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed
+     * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed. Or
+     *     -1, for a fence that is signalled
      * @return a fence that the caller closes
      * @throws CenallocException ENOTTY or EINVAL if it is not a sync file; EBADF if it is not open
      */
@@ -100,6 +108,9 @@ public final class Fence implements AutoCloseable {
     }
 
     static Fence adopt(Kernel kernel, int fd) throws CenallocException {
+        if (fd == SIGNALLED) {
+            return own(kernel, fd);
+        }
         // A number that is not open must not be closed: another thread may open it meanwhile.
         boolean ours = true;
         try {
@@ -119,19 +130,20 @@ public final class Fence implements AutoCloseable {
 
     /**
      * Takes over another descriptor and closes the previous one. For frame loops: allocates no objects. The descriptor
-     * is not checked, which saves a system call: where OUT_FENCE_PTR points, a driver writes a sync file, or -1 if it
-     * failed.
+     * is not checked, which saves a system call: where OUT_FENCE_PTR points, a driver writes a sync file, or -1 if the
+     * commit failed.
      *
-     * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed
-     * @throws IllegalArgumentException if it is negative, or the fence has it already; nothing has changed
+     * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed. Or
+     *     -1, for a fence that is signalled
+     * @throws IllegalArgumentException if it is below -1, or the fence has the descriptor already; nothing has changed
      * @throws IllegalStateException if closed, or in use by another thread
      */
     public synchronized void replace(int fd) {
-        if (fd < 0) {
+        if (fd < SIGNALLED) {
             throw new IllegalArgumentException(
-                    fd + " is no descriptor: the commit that should return the fence may have failed");
+                    fd + " is no descriptor, and not -1, which is a fence that is signalled");
         }
-        if (descriptor.is(fd)) {
+        if (fd != SIGNALLED && descriptor.is(fd)) {
             throw new IllegalArgumentException("the fence has descriptor " + fd + " already");
         }
         boolean replaced = false;
@@ -139,7 +151,7 @@ public final class Fence implements AutoCloseable {
             descriptor.replace(fd);
             replaced = true;
         } finally {
-            if (!replaced && !descriptor.is(fd)) {
+            if (!replaced && fd != SIGNALLED && !descriptor.is(fd)) {
                 kernel.close(fd);
             }
         }
@@ -147,7 +159,8 @@ public final class Fence implements AutoCloseable {
 
     /**
      * {@return the descriptor's number, for a call to a driver, such as IN_FENCE_FD; valid until {@link #close} or
-     * {@link #replace}} Drivers do not take it over. The caller must not close it.
+     * {@link #replace}} Drivers do not take it over. The caller must not close it. -1 if it is a signalled fence without
+     * a sync file.
      *
      * @throws IllegalStateException if closed
      */
@@ -181,6 +194,9 @@ public final class Fence implements AutoCloseable {
         Objects.requireNonNull(timeout, "timeout");
         int fd = descriptor.acquire();
         try {
+            if (fd == SIGNALLED) {
+                return true;
+            }
             if (!await(kernel, fd, Linux.POLLIN, timeout)) {
                 return false;
             }
@@ -238,9 +254,13 @@ public final class Fence implements AutoCloseable {
         try {
             int second = other.descriptor.acquire();
             try {
+                if (fd == SIGNALLED && second == SIGNALLED) {
+                    return own(kernel, SIGNALLED);
+                }
+                // One that is signalled adds nothing: the other is merged with itself.
                 MemorySegment merge = argument();
-                sync_merge_data.fd2(merge, second);
-                int result = kernel.repeatableIoctl(fd, dmabuf_h.SYNC_IOC_MERGE(), merge);
+                sync_merge_data.fd2(merge, second == SIGNALLED ? fd : second);
+                int result = kernel.repeatableIoctl(fd == SIGNALLED ? second : fd, dmabuf_h.SYNC_IOC_MERGE(), merge);
                 if (result < 0) {
                     throw refused(-result, "SYNC_IOC_MERGE");
                 }
@@ -305,7 +325,7 @@ public final class Fence implements AutoCloseable {
         try {
             int fd = descriptor.acquire();
             descriptor.release();
-            return "fence " + fd;
+            return fd == SIGNALLED ? "signalled fence" : "fence " + fd;
         } catch (IllegalStateException e) {
             return "closed fence";
         }

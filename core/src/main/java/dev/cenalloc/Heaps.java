@@ -142,6 +142,7 @@ final class Heaps {
         Heap heap = Heap.of(name)
                 .withPool(pool)
                 .withNode(node, kernel.isReadable(node))
+                .withPageSize(kernel.pageSize())
                 .withRefusal(source::refusal);
         return new OpenHeap(kernel, heap.withProperties(properties(heap, source)), source, true);
     }
@@ -220,12 +221,46 @@ final class Heaps {
         return opened;
     }
 
+    /** The open buffers of all heaps of a pool. */
+    HeapUsage usage(String pool) {
+        int buffers = 0;
+        long bytes = 0;
+        for (OpenHeap heap : open.values()) {
+            if (heap.heap().pool().equals(pool)) {
+                HeapUsage one = heap.usage();
+                buffers += one.buffers();
+                bytes += one.bytes();
+            }
+        }
+        return new HeapUsage(buffers, bytes);
+    }
+
+    /** As {@link Cenalloc#state}. */
+    String state(Heap heap) {
+        var words = new ArrayList<String>();
+        HeapUsage own = usage(heap.pool());
+        if (own.buffers() > 0) {
+            words.add("of which this Cenalloc has " + own.buffers() + (own.buffers() == 1 ? " buffer" : " buffers")
+                    + " with " + own.bytes() + " bytes open");
+        }
+        OptionalLong free = kernel.meminfo("CmaFree");
+        OptionalLong total = kernel.meminfo("CmaTotal");
+        if (heap.pool().equals(HeapProperties.DEFAULT_CMA) && free.isPresent() && total.isPresent()) {
+            // Freed pages stay in lists of the processors for a while, and page cache borrows the pool
+            // (mm/page_alloc.c).
+            words.add("CmaFree: " + free.getAsLong() + " of " + total.getAsLong()
+                    + " bytes, which counts neither pages freed just now nor those lent to movable memory, and pieces"
+                    + " that may be too small");
+        }
+        return String.join(", ", words);
+    }
+
     /** As {@link Cenalloc#register}. */
     synchronized Heap register(String name, HeapProperties properties, HeapSource source) {
         if (closed) {
             throw new IllegalStateException("the Cenalloc is closed");
         }
-        Heap heap = Heap.of(name, properties).withRefusal(source::refusal);
+        Heap heap = Heap.of(name, properties).withPageSize(kernel.pageSize()).withRefusal(source::refusal);
         if (heaps.stream().anyMatch(other -> other.pool().equals(heap.pool()))) {
             throw new IllegalArgumentException("the name of heap " + heap + " is taken, or another name of its pool");
         }

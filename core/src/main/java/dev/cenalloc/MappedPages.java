@@ -8,6 +8,8 @@ import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The mapped pages of a buffer, which hold its descriptor. Closed by their {@link Mapping}, and separate from it so
@@ -15,6 +17,21 @@ import java.lang.foreign.MemorySegment;
  * the next {@link #close} continues there. Thread-safe.
  */
 final class MappedPages {
+    /** Other threads map and unmap before the mappings are counted. */
+    private static final int NEAR = 16;
+
+    /** So many mappings of buffers no limit is looked at for; the usual one is 65530. */
+    private static final int FEW = 1024;
+
+    /**
+     * Mappings that are left to the JVM, at least. One that finds none left when it loads a class ends the process; to
+     * print a refusal of the kernel would be enough for that.
+     */
+    private static final int LEFT = 2048;
+
+    /** The mappings of all buffers of this process. */
+    private static final AtomicInteger OPEN = new AtomicInteger();
+
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final long size;
@@ -39,10 +56,30 @@ final class MappedPages {
 
     /** Maps the pages; to be called once. If it throws, {@link #close} releases what it has acquired. */
     synchronized MemorySegment map(Direction direction) throws CenallocException {
+        leaveRoom();
         int fd = descriptor.hold();
         holds = true;
         address = mapped(kernel, fd, size, direction);
+        OPEN.incrementAndGet();
         return kernel.view(address, size, arena);
+    }
+
+    private void leaveRoom() throws CenallocException {
+        int open = OPEN.get();
+        if (open < FEW) {
+            return;
+        }
+        long most = kernel.sysctl("vm/max_map_count").orElse(Long.MAX_VALUE);
+        if (open >= Math.max(FEW, most - Math.max(LEFT, most / 16))) {
+            throw CenallocException.ofRefusal(
+                    Errno.ENOMEM,
+                    "map",
+                    null,
+                    size,
+                    "this process has " + open + " mappings of buffers, and may have " + most
+                            + " of all kinds (vm.max_map_count); the others are left to the JVM, which ends without any",
+                    "close mappings that are no longer used, or raise the limit (sysctl vm.max_map_count)");
+        }
     }
 
     /**
@@ -58,6 +95,7 @@ final class MappedPages {
         if (address != 0) {
             kernel.munmap(address, size);
             address = 0;
+            OPEN.decrementAndGet();
         }
         if (holds) {
             holds = false;
@@ -97,12 +135,31 @@ final class MappedPages {
         int protection = direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
         long address = kernel.mmap(fd, size, protection);
         if (address < 0) {
-            throw cannotMap((int) -address, size);
+            throw cannotMap(kernel, (int) -address, size);
         }
         return address;
     }
 
-    private static CenallocException cannotMap(int errno, long size) {
+    /** ENOMEM of mmap has two reasons, which the counts tell apart. */
+    private static CenallocException noRoom(Kernel kernel, long size) {
+        OptionalLong count = kernel.mappings();
+        OptionalLong most = kernel.sysctl("vm/max_map_count");
+        String what = "this process has no address space for the buffer, or too many mappings";
+        String remedy = "close mappings, or raise the limit: vm.max_map_count (sysctl), RLIMIT_AS (ulimit -v)";
+        if (count.isPresent() && most.isPresent()) {
+            boolean isMost = count.getAsLong() + NEAR >= most.getAsLong();
+            String counted = count.getAsLong() + " mappings, and may have " + most.getAsLong() + " (vm.max_map_count)";
+            what = isMost
+                    ? "this process has " + counted
+                    : "this process has no address space for the buffer; it has " + counted;
+            remedy = isMost
+                    ? "close mappings that are no longer used, or raise the limit (sysctl vm.max_map_count)"
+                    : "close mappings that are no longer used, or raise the limit RLIMIT_AS (ulimit -v)";
+        }
+        return new CenallocException(Errno.ENOMEM, "mmap", null, size, what, remedy);
+    }
+
+    private static CenallocException cannotMap(Kernel kernel, int errno, long size) {
         return switch (errno) {
             case Errno.EACCES ->
                 new NoPermissionException(
@@ -114,14 +171,7 @@ final class MappedPages {
             case Errno.EPERM ->
                 new NoPermissionException(
                         errno, "mmap", null, size, "the exporter forbids this mapping: map it with Direction.READ");
-            case Errno.ENOMEM ->
-                new CenallocException(
-                        errno,
-                        "mmap",
-                        null,
-                        size,
-                        "this process has no address space for the buffer, or too many mappings",
-                        "close mappings, or raise the limit: vm.max_map_count (sysctl), RLIMIT_AS (ulimit -v)");
+            case Errno.ENOMEM -> noRoom(kernel, size);
             case Errno.EAGAIN ->
                 new CenallocException(
                         errno,

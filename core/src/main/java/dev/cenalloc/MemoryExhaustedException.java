@@ -1,11 +1,14 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.text.Printable;
 import java.io.Serializable;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -35,19 +38,42 @@ public final class MemoryExhaustedException extends CenallocException {
      * @param total all memory of the machine
      * @param cmaFree the free part of the default contiguous pool
      * @param cmaTotal the default contiguous pool, used and free
+     * @param own of each heap that was tried, what this library has open of its pool
      */
-    record Memory(OptionalLong total, OptionalLong cmaFree, OptionalLong cmaTotal) {}
+    record Memory(OptionalLong total, OptionalLong cmaFree, OptionalLong cmaTotal, Map<Heap, HeapUsage> own) {
+        /** All memory that a heap has. */
+        private OptionalLong total(Heap heap) {
+            if (heap.pool().equals(HeapProperties.DEFAULT_CMA)) {
+                return cmaTotal;
+            }
+            // Of ordinary memory; what a pool of its own has, the kernel does not tell.
+            return heap.properties().scarce() == Trait.NO ? total : OptionalLong.empty();
+        }
+
+        /** The heap of whose memory this library itself holds most. */
+        private Optional<Map.Entry<Heap, HeapUsage>> mostlyOwn() {
+            return own.entrySet().stream()
+                    .filter(entry -> entry.getValue().bytes() > 0
+                            && entry.getValue().bytes() >= total(entry.getKey()).orElse(Long.MAX_VALUE) / 2)
+                    .findFirst();
+        }
+    }
 
     /**
      * One failed allocation.
      *
      * @param heap the name of the heap
      * @param errno the error number of its answer
+     * @param isFromKernel whether the kernel answered; if not, this library or the source of the heap refused, before
+     *     any system call
+     * @param state what was known of the heap's memory then, in words: the buffers of this library, and for contiguous
+     *     memory what the kernel counts as free; empty if nothing was known
      */
-    public record Attempt(String heap, int errno) implements Serializable {
+    public record Attempt(String heap, int errno, boolean isFromKernel, String state) implements Serializable {
         /** Refuses null. */
         public Attempt {
             Objects.requireNonNull(heap, "heap");
+            Objects.requireNonNull(state, "state");
         }
 
         /** {@return the name of the error number, such as {@code "ENOMEM"}} */
@@ -55,9 +81,14 @@ public final class MemoryExhaustedException extends CenallocException {
             return Errno.name(errno);
         }
 
+        /** With what was known of the memory. */
+        String withState() {
+            return this + (state.isEmpty() ? "" : ", " + Printable.of(state));
+        }
+
         @Override
         public String toString() {
-            return Printable.of(heap) + ": " + errnoName();
+            return Printable.of(heap) + ": " + (isFromKernel ? "" : "refused by cenalloc, ") + errnoName();
         }
     }
 
@@ -65,13 +96,7 @@ public final class MemoryExhaustedException extends CenallocException {
     private final transient @Nullable Plan plan;
 
     MemoryExhaustedException(Plan plan, List<Attempt> attempts, Memory memory) {
-        super(
-                Errno.ENOMEM,
-                "allocate",
-                null,
-                plan.requestedSize(),
-                describe(plan, attempts, memory),
-                remedy(plan, memory));
+        super(Errno.ENOMEM, "allocate", null, plan.requestedSize(), describe(attempts), remedy(plan, memory));
         this.plan = plan;
         this.attempts = attempts.toArray(Attempt[]::new);
         this.cmaFree = memory.cmaFree.orElse(-1);
@@ -83,14 +108,8 @@ public final class MemoryExhaustedException extends CenallocException {
         return plan.candidates().stream().anyMatch(heap -> heap.pool().equals(HeapProperties.DEFAULT_CMA));
     }
 
-    private static String describe(Plan plan, List<Attempt> attempts, Memory memory) {
-        return "out of memory ("
-                + attempts.stream().map(Attempt::toString).collect(Collectors.joining(", "))
-                + (isCma(plan) && memory.cmaFree.isPresent() && memory.cmaTotal.isPresent()
-                        ? "; contiguous memory (CMA) free: " + memory.cmaFree.getAsLong() + " of "
-                                + memory.cmaTotal.getAsLong() + " bytes, perhaps in smaller pieces"
-                        : "")
-                + ")";
+    private static String describe(List<Attempt> attempts) {
+        return "out of memory (" + attempts.stream().map(Attempt::withState).collect(Collectors.joining("; ")) + ")";
     }
 
     private static String remedy(Plan plan, Memory memory) {
@@ -98,6 +117,12 @@ public final class MemoryExhaustedException extends CenallocException {
         long total = memory.total.orElse(Long.MAX_VALUE);
         if (size > total) {
             return "ask for less: this machine has only " + total + " bytes of memory";
+        }
+        Map.Entry<Heap, HeapUsage> own = memory.mostlyOwn().orElse(null);
+        if (own != null) {
+            return "close buffers: this program itself has " + own.getValue().bytes() + " of "
+                    + memory.total(own.getKey()).orElseThrow() + " bytes of " + own.getKey()
+                    + " open; Cenalloc.dump() lists them";
         }
         if (!isCma(plan)) {
             return REMEDY;

@@ -56,7 +56,7 @@ final class OrdinaryMemory {
     }
 
     static CenallocException refusal(Path path, long size, String what) {
-        return new CenallocException(Errno.ENOMEM, "allocate", path, size, what, "free buffers, or ask for less");
+        return CenallocException.ofRefusal(Errno.ENOMEM, "allocate", path, size, what, "free buffers, or ask for less");
     }
 
     private static OptionalLong available(Kernel kernel) {

@@ -27,8 +27,9 @@ final class Relocation implements AutoCloseable {
     /** Closes the memory for all other users; null if it is mapped, in CPU access, or in a call. */
     static @Nullable Relocation begin(Kernel kernel, DmaBuf from) {
         StackRoom.require();
-        int fd = from.descriptor().seize();
-        return fd < 0 ? null : new Relocation(kernel, from, fd);
+        return from.descriptor().seize()
+                ? new Relocation(kernel, from, from.descriptor().seized())
+                : null;
     }
 
     /** Copies the content; if that fails, the new memory is released. */

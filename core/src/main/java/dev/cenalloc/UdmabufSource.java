@@ -56,9 +56,9 @@ final class UdmabufSource implements HeapSource {
     public int allocate(long size) throws CenallocException {
         long length = Arithmetic.roundUp(size, page);
         if (length < 0 || length > maxSize) {
-            throw new CenallocException(
+            throw CenallocException.ofRefusal(
                     Errno.EINVAL,
-                    "UDMABUF_CREATE",
+                    "allocate",
                     PATH,
                     size,
                     "a buffer of udmabuf has at most " + maxSize + " bytes",

@@ -18,6 +18,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -84,7 +85,7 @@ class ErrorsTest {
                     "reserved", e.plan().orElseThrow().candidates().getFirst().name());
             assertEquals(12_345, e.cmaFree().orElseThrow());
             assertEquals(1 << 16, e.cmaTotal().orElseThrow());
-            assertTrue(String.valueOf(e.getMessage()).contains("free: 12345 of 65536 bytes"), e::toString);
+            assertTrue(String.valueOf(e.getMessage()).contains("CmaFree: 12345 of 65536 bytes"), e::toString);
         }
     }
 
@@ -212,6 +213,143 @@ class ErrorsTest {
         }
         assertEquals(0, kernel.openFiles());
         assertEquals(0, kernel.openMappings());
+    }
+
+    private CenallocException noRoom(long mappings, long most) throws Exception {
+        kernel.numbers.put("maps", mappings);
+        kernel.numbers.put("vm/max_map_count", most);
+        try (var cenalloc = kernel.open();
+                var buffer = cenalloc.create(100)) {
+            DmaBuf dmaBuf = buffer.dmaBuf();
+            kernel.failCall(0, Errno.ENOMEM);
+            return assertThrows(CenallocException.class, () -> dmaBuf.map(Direction.READ));
+        }
+    }
+
+    @Test
+    void tooManyMappingsAreToldFromTooLittleAddressSpace() throws Exception {
+        for (long mappings : new long[] {65_531, 65_530, 65_520}) {
+            var many = noRoom(mappings, 65_530);
+            assertTrue(
+                    many.reason().contains("has " + mappings + " mappings, and may have 65530 (vm.max_map_count)"),
+                    many::reason);
+            assertTrue(many.remedy().contains("sysctl vm.max_map_count"), many::remedy);
+            assertFalse(many.remedy().contains("RLIMIT_AS"), many::remedy);
+        }
+        var few = noRoom(900, 65_530);
+        assertTrue(few.reason().contains("no address space for the buffer; it has 900 mappings"), few::reason);
+        assertTrue(few.remedy().contains("RLIMIT_AS"), few::remedy);
+        assertFalse(few.remedy().contains("max_map_count"), few::remedy);
+    }
+
+    @Test
+    void someMappingsAreLeftToTheJvm() throws Exception {
+        kernel.numbers.put("vm/max_map_count", 3500L);
+        var kept = new ArrayList<Mapping>();
+        try (var cenalloc = kernel.open();
+                var buffer = cenalloc.create(100)) {
+            DmaBuf dmaBuf = buffer.dmaBuf();
+            var e = assertThrows(CenallocException.class, () -> {
+                while (kept.size() < 3500) {
+                    kept.add(dmaBuf.map(Direction.READ));
+                }
+            });
+            // Mappings of other tests count, too.
+            assertTrue(kept.size() <= 3500 - 2048 && kept.size() > 1000, () -> kept.size() + " mappings");
+            assertEquals(kept.size(), kernel.openMappings());
+            assertEquals(Errno.ENOMEM, e.errno());
+            assertFalse(e.isFromKernel());
+            assertTrue(e.reason().contains(" mappings of buffers, and may have 3500 of all kinds"), e::reason);
+            assertTrue(e.remedy().contains("sysctl vm.max_map_count"), e::remedy);
+            kept.removeLast().close();
+            kept.add(dmaBuf.map(Direction.READ));
+            kept.forEach(Mapping::close);
+        }
+        assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
+    void aRequestThatIsNotMadeIsToldApart() throws Exception {
+        kernel.numbers.put("MemAvailable", 1L << 20);
+        try (var cenalloc = kernel.open();
+                var buffer = cenalloc.create(100L << 30)) {
+            int calls = kernel.calls.size();
+            var e = assertThrows(MemoryExhaustedException.class, buffer::dmaBuf);
+            assertEquals(calls, kernel.calls.size());
+            assertTrue(e.reason().contains("system: refused by cenalloc, ENOMEM"), e::reason);
+            assertTrue(e.remedy().contains("this machine has only"), e::remedy);
+            for (Throwable one : e.getSuppressed()) {
+                var refusal = (CenallocException) one;
+                assertFalse(refusal.isFromKernel());
+                assertTrue(refusal.reason().contains("refused by cenalloc before any system call"), refusal::reason);
+                assertFalse(refusal.reason().contains(" gave "), refusal::reason);
+            }
+        }
+    }
+
+    /** CMA of 64 KiB; CmaFree as the kernel counts it after frees. */
+    @Test
+    void whatTheProgramItselfHoldsIsTold() throws Exception {
+        Device contiguous = Device.of("vc4", Constraints.NONE.contiguous(), "no IOMMU");
+        kernel.numbers.put("CmaFree", 0L);
+        try (var cenalloc = kernel.open()) {
+            var open = new ArrayList<SharedBuffer>();
+            for (int i = 0; i < 16; i++) {
+                SharedBuffer one = cenalloc.create(4096);
+                one.attach(contiguous);
+                one.dmaBuf();
+                open.add(one);
+            }
+            for (int i = 0; i < 16; i += 2) {
+                open.get(i).close();
+            }
+            try (var buffer = cenalloc.create(1 << 17)) {
+                buffer.attach(contiguous);
+                var e = assertThrows(MemoryExhaustedException.class, buffer::dmaBuf);
+                assertTrue(
+                        e.reason()
+                                .contains(
+                                        "reserved: ENOMEM, of which this Cenalloc has 8 buffers with 32768 bytes open,"
+                                                + " CmaFree: 0 of 65536 bytes, which counts neither pages freed just now"),
+                        e::reason);
+                assertEquals(
+                        "close buffers: this program itself has 32768 of 65536 bytes of reserved open; Cenalloc.dump()"
+                                + " lists them",
+                        e.remedy());
+            }
+            open.get(1).close();
+            try (var buffer = cenalloc.create(1 << 17)) {
+                buffer.attach(contiguous);
+                var e = assertThrows(MemoryExhaustedException.class, buffer::dmaBuf);
+                assertTrue(e.reason().contains("7 buffers with 28672 bytes"), e::reason);
+                assertTrue(e.remedy().contains("cma="), "less than half: " + e.remedy());
+            }
+            open.forEach(SharedBuffer::close);
+        }
+    }
+
+    @Test
+    void theExplanationOfAnotherChoiceTellsItToo() throws Exception {
+        kernel.heaps.put("reserved", 4096L);
+        try (var cenalloc = kernel.open()) {
+            Heap mine = cenalloc.register(
+                    "vendor", HeapProperties.UNKNOWN, size -> kernel.foreignDmaBuf("vendor", size, false));
+            Device either = Device.of("d", Constraints.NONE.onlyHeaps(Set.of("reserved", "vendor")), "test");
+            try (var first = cenalloc.create(4096);
+                    var second = cenalloc.create(4096)) {
+                first.attach(only("reserved"));
+                first.dmaBuf();
+                second.attach(either);
+                second.dmaBuf();
+                assertEquals(mine, second.choice().orElseThrow().heap());
+                String explained = second.explain();
+                assertTrue(
+                        explained.contains(
+                                "Out of memory: reserved: ENOMEM, of which this Cenalloc has 1 buffer with 4096"
+                                        + " bytes open, CmaFree: 12345 of 65536 bytes"),
+                        explained);
+            }
+        }
     }
 
     @Test

@@ -235,7 +235,7 @@ abstract class FenceContract {
             fence.replace(camera.fence());
             assertFalse(fence.isSignalled());
             assertEquals(before, openFiles());
-            assertThrows(IllegalArgumentException.class, () -> fence.replace(-1));
+            assertThrows(IllegalArgumentException.class, () -> fence.replace(-2));
             assertThrows(IllegalArgumentException.class, () -> fence.replace(fence.fd()));
             assertFalse(fence.isSignalled(), "still the same");
         }
@@ -247,7 +247,7 @@ abstract class FenceContract {
         int files = openFiles();
         var e = assertThrows(CenallocException.class, () -> Fence.adopt(kernel, 1_000_000));
         assertEquals(Errno.EBADF, e.errno());
-        e = assertThrows(CenallocException.class, () -> Fence.adopt(kernel, -1));
+        e = assertThrows(CenallocException.class, () -> Fence.adopt(kernel, -2));
         assertEquals(Errno.EBADF, e.errno());
         e = assertThrows(CenallocException.class, () -> Fence.adopt(kernel, source.allocate(1)));
         assertEquals(Errno.ENOTTY, e.errno());
@@ -258,6 +258,58 @@ abstract class FenceContract {
                 () -> Fence.adopt(kernel, kernel.open(SYSTEM, Linux.O_RDONLY | Linux.O_CLOEXEC)));
         assertEquals(Errno.EINVAL, e.errno(), "a heap looks at the number of a request only");
         assertEquals(files, openFiles(), "each was ours from then on, so it is closed now");
+    }
+
+    /** As Vulkan, EGL and KMS say that there is nothing to wait for. */
+    @Test
+    void minusOneIsAFenceThatIsSignalled() throws Exception {
+        int files = openFiles();
+        try (Timeline camera = timeline();
+                Fence frame = pending(camera);
+                Fence signalled = Fence.adopt(kernel(), -1)) {
+            assertEquals(-1, signalled.fd());
+            assertEquals("signalled fence", signalled.toString());
+            assertTrue(signalled.isSignalled());
+            assertTrue(signalled.await(Duration.ZERO));
+            try (Fence both = signalled.merge(frame);
+                    Fence turned = frame.merge(signalled);
+                    Fence none = signalled.merge(signalled)) {
+                assertFalse(both.isSignalled());
+                assertFalse(turned.isSignalled());
+                assertTrue(none.isSignalled());
+                camera.signal();
+                assertTrue(both.isSignalled());
+                assertTrue(turned.isSignalled());
+            }
+            buffer.importFence(signalled, Direction.WRITE);
+            assertTrue(buffer.await(Direction.READ, Duration.ZERO));
+        }
+        try (Timeline camera = timeline();
+                Fence fence = pending(camera)) {
+            fence.replace(-1);
+            assertTrue(fence.isSignalled());
+            fence.replace(-1);
+            assertTrue(fence.isSignalled());
+            fence.replace(camera.fence());
+            assertFalse(fence.isSignalled());
+            fence.replace(-1);
+            buffer.exportFence(Direction.READ, fence);
+            assertTrue(fence.fd() >= 0);
+            fence.replace(-1);
+        }
+        assertEquals(files, openFiles());
+        Fence closed = Fence.adopt(kernel(), -1);
+        closed.close();
+        closed.close();
+        assertThrows(IllegalStateException.class, closed::fd);
+        assertThrows(IllegalStateException.class, closed::isSignalled);
+        assertThrows(IllegalStateException.class, () -> closed.replace(-1));
+        DmaBuf gone = heap.allocate(1);
+        gone.close();
+        try (Fence signalled = Fence.adopt(kernel(), -1)) {
+            assertThrows(IllegalStateException.class, () -> gone.importFence(signalled, Direction.READ));
+        }
+        assertEquals(files, openFiles());
     }
 
     @Test

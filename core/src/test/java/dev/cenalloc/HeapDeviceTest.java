@@ -115,12 +115,48 @@ class HeapDeviceTest {
                 assertEquals(128 << 20, e.cmaTotal().orElseThrow());
                 // What is left may be more than was asked for, but not in one piece.
                 assertTrue(e.cmaFree().orElseThrow() < 64 << 20, e.getMessage());
+                assertTrue(
+                        e.reason()
+                                .contains("reserved: ENOMEM, of which this Cenalloc has " + (buffers.size() - 1)
+                                        + " buffers with " + ((buffers.size() - 1) << 23) + " bytes open, CmaFree: "),
+                        e::reason);
                 assertTrue(buffers.size() > 6, "round " + round + ": " + buffers.size());
                 for (SharedBuffer buffer : buffers) {
                     assertEquals(
                             buffer == buffers.getLast(), buffer.choice().isEmpty(), "only the last has got no memory");
                 }
                 buffers.forEach(SharedBuffer::close);
+            }
+        }
+    }
+
+    /** The limit is 65530 where nobody has changed it. A JVM that reaches it ends, so some mappings are left to it. */
+    @Test
+    void tooManyMappingsAreToldBeforeTheJvmHasNone() throws Exception {
+        Path limit = Path.of("/proc/sys/vm/max_map_count");
+        long before = LinuxKernel.instance().sysctl("vm/max_map_count").orElseThrow();
+        var kept = new ArrayList<Mapping>();
+        try (var cenalloc = Cenalloc.open();
+                var buffer = cenalloc.create(4096)) {
+            DmaBuf dmaBuf = buffer.dmaBuf();
+            Files.writeString(limit, "5000");
+            try {
+                var e = assertThrows(CenallocException.class, () -> {
+                    while (kept.size() < 5000) {
+                        kept.add(dmaBuf.map(Direction.READ));
+                    }
+                });
+                assertEquals(Errno.ENOMEM, e.errno());
+                assertTrue(
+                        e.reason()
+                                .contains(
+                                        "has " + kept.size() + " mappings of buffers, and may have 5000 of all kinds"),
+                        e::reason);
+                assertTrue(e.remedy().contains("sysctl vm.max_map_count"), e::remedy);
+                assertEquals(5000 - 2048, kept.size());
+            } finally {
+                Files.writeString(limit, Long.toString(before));
+                kept.forEach(Mapping::close);
             }
         }
     }

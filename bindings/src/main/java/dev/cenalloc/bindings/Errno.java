@@ -3,7 +3,8 @@ package dev.cenalloc.bindings;
 /**
  * The error numbers of the kernel, equal on x86-64 and aarch64. Stateless.
  *
- * <p>Source: {@code asm-generic/errno-base.h} and {@code asm-generic/errno.h}.
+ * <p>Source: {@code asm-generic/errno-base.h} and {@code asm-generic/errno.h}; from 512 on {@code include/linux/errno.h},
+ * which is not among the headers for programs.
  */
 public final class Errno {
     public static final int EPERM = 1;
@@ -45,69 +46,44 @@ public final class Errno {
      */
     public static final int ENOTSUPP = 524;
 
-    private static final String[] NAMES = {
-        "OK",
-        "EPERM",
-        "ENOENT",
-        "ESRCH",
-        "EINTR",
-        "EIO",
-        "ENXIO",
-        "E2BIG",
-        "ENOEXEC",
-        "EBADF",
-        "ECHILD",
-        "EAGAIN",
-        "ENOMEM",
-        "EACCES",
-        "EFAULT",
-        "ENOTBLK",
-        "EBUSY",
-        "EEXIST",
-        "EXDEV",
-        "ENODEV",
-        "ENOTDIR",
-        "EISDIR",
-        "EINVAL",
-        "ENFILE",
-        "EMFILE",
-        "ENOTTY",
-        "ETXTBSY",
-        "EFBIG",
-        "ENOSPC",
-        "ESPIPE",
-        "EROFS",
-        "EMLINK",
-        "EPIPE",
-        "EDOM",
-        "ERANGE",
-        "EDEADLK",
-        "ENAMETOOLONG",
-        "ENOLCK",
-        "ENOSYS",
-        "ENOTEMPTY",
-        "ELOOP"
-    };
+    /** The first of the numbers that the kernel uses inside, and that drivers return nevertheless. */
+    private static final int INTERNAL = 512;
+
+    /** The names from 0 on; "-" where no error has the number. */
+    private static final String[] NAMES = words("""
+            OK
+            EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK
+            EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE
+            EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP - ENOMSG EIDRM
+            ECHRNG EL2NSYNC EL3HLT EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL ENOANO EBADRQC EBADSLT
+            - EBFONT ENOSTR ENODATA ETIME ENOSR ENONET ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP
+            EDOTDOT EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG ELIBACC ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ
+            ERESTART ESTRPIPE EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT
+            ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH
+            ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT
+            ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN ENOTNAM ENAVAIL EISNAM
+            EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED
+            EOWNERDEAD ENOTRECOVERABLE ERFKILL EHWPOISON
+            """);
+
+    /** The names from {@link #INTERNAL} on. */
+    private static final String[] INTERNAL_NAMES = words("""
+            ERESTARTSYS ERESTARTNOINTR ERESTARTNOHAND ENOIOCTLCMD ERESTART_RESTARTBLOCK EPROBE_DEFER EOPENSTALE
+            ENOPARAM - EBADHANDLE ENOTSYNC EBADCOOKIE ENOTSUPP ETOOSMALL ESERVERFAULT EBADTYPE EJUKEBOX
+            EIOCBQUEUED ERECALLCONFLICT ENOGRACE
+            """);
 
     private Errno() {}
 
-    /** {@return the symbolic name of an error number, or {@code "errno N"} for rare ones} */
+    private static String[] words(String text) {
+        return text.strip().split("\\s+");
+    }
+
+    /** {@return the symbolic name of an error number, or {@code "errno N"} for a number without one} */
     public static String name(int errno) {
-        if (errno >= 0 && errno < NAMES.length) {
-            return NAMES[errno];
-        }
-        return switch (errno) {
-            case 61 -> "ENODATA";
-            case 67 -> "ENOLINK";
-            case 71 -> "EPROTO";
-            case 75 -> "EOVERFLOW";
-            case 77 -> "EBADFD";
-            case 95 -> "EOPNOTSUPP";
-            case 105 -> "ENOBUFS";
-            case 108 -> "ESHUTDOWN";
-            case 110 -> "ETIMEDOUT";
-            case ENOTSUPP -> "ENOTSUPP";
-            default -> "errno " + errno;
-        };
+        boolean isInternal = errno >= INTERNAL;
+        String[] names = isInternal ? INTERNAL_NAMES : NAMES;
+        int place = isInternal ? errno - INTERNAL : errno;
+        return place >= 0 && place < names.length && !names[place].equals("-") ? names[place] : "errno " + errno;
     }
 }

@@ -148,6 +148,11 @@ final class AbiAssertions {
                 check(field.getName(), field.getInt(null));
             }
         }
+        for (int errno = 1; errno < 512; errno++) {
+            if (!Errno.name(errno).startsWith("errno ")) {
+                check(Errno.name(errno), errno);
+            }
+        }
         check("offsetof(struct stat, st_ino)", Linux.STAT_INO);
         check("offsetof(struct stat, st_size)", Linux.STAT_FILE_SIZE);
         check("sizeof(((struct stat *)0)->st_ino)", 8);

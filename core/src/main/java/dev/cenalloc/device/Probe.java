@@ -135,7 +135,9 @@ public final class Probe {
         try (Importer importer = open()) {
             Optional<List<ImageRange>> images = output ? importer.consumes() : importer.produces();
             List<String> others = images.isPresent() ? importer.otherFormats(output) : List.of();
-            return images.map(known -> Port.of(name, known, terms).withOtherFormats(others));
+            List<String> doubts = importer.doubts(output);
+            return images.map(known ->
+                    Port.of(name, known, terms).withOtherFormats(others).withDoubts(doubts));
         }
     }
 

@@ -293,6 +293,15 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         return image.format().planes(buffer).get(plane);
     }
 
+    /** Java says no more than "Already closed", at the first access. */
+    private static void checkAlive(MemorySegment memory, String name) {
+        if (!Objects.requireNonNull(memory, name).scope().isAlive()) {
+            throw new IllegalStateException(
+                    name + " is closed: keep its mapping, and the buffer of that, open as long as"
+                            + " the memory is in use");
+        }
+    }
+
     /**
      * {@return one line of a plane without padding, as a slice of the memory}
      *
@@ -300,10 +309,10 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      * @param plane which of the planes in this buffer, from 0
      * @param row which line, from 0
      * @throws IndexOutOfBoundsException if there is no such plane or line, or it lies outside the memory
-     * @throws IllegalStateException if the image is not linear
+     * @throws IllegalStateException if the image is not linear, or the memory is closed
      */
     public MemorySegment row(MemorySegment memory, int plane, int row) {
-        Objects.requireNonNull(memory, "memory");
+        checkAlive(memory, "memory");
         Plane place = planes.get(plane);
         return memory.asSlice(place.offset + Objects.checkIndex(row, rows(plane)) * place.pitch, rowBytes(plane));
     }
@@ -317,7 +326,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      * @throws IllegalArgumentException if the image has more than 2^31-1 bytes
      */
     public ByteBuffer packed(MemorySegment memory) {
-        Objects.requireNonNull(memory, "memory");
+        checkAlive(memory, "memory");
         long bytes = 0;
         for (int plane = 0; plane < planes.size(); plane++) {
             bytes += rowBytes(plane) * rows(plane);
@@ -365,9 +374,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      * @throws IllegalStateException if {@code from} or {@code to} is closed
      */
     public void copy(MemorySegment from, Layout target, MemorySegment to) {
-        Objects.requireNonNull(from, "from");
+        checkAlive(from, "from");
         Objects.requireNonNull(target, "target");
-        Objects.requireNonNull(to, "to");
+        checkAlive(to, "to");
         if (!image.equals(target.image) || buffer != target.buffer) {
             throw new IllegalArgumentException(
                     "the layouts are of different images, " + image + " and " + target.image);

@@ -30,7 +30,7 @@ public final class Descriptor {
 
     private final AtomicLong state = new AtomicLong();
 
-    /** Owns an open descriptor. */
+    /** Owns an open descriptor; or none, if the number is negative: then there is nothing to close. */
     public Descriptor(Kernel kernel, int fd) {
         this(kernel, fd, () -> {});
     }
@@ -125,10 +125,15 @@ public final class Descriptor {
     /**
      * As {@link #close}, without closing the number: the caller owns it until {@link #finish} or {@link #reopen}.
      *
-     * @return the number, or -1 if it is closed, held, or a call is under way
+     * @return whether it did; not if it is closed, held, or a call is under way
      */
-    public int seize() {
-        return state.compareAndSet(0, CLOSED | CALL) ? fd : -1;
+    public boolean seize() {
+        return state.compareAndSet(0, CLOSED | CALL);
+    }
+
+    /** The number, after {@link #seize}. */
+    public int seized() {
+        return fd;
     }
 
     /** Returns whether it is open and has this number. */
@@ -143,7 +148,7 @@ public final class Descriptor {
      */
     public void replace(int other) {
         StackRoom.require();
-        if (seize() < 0) {
+        if (!seize()) {
             throw new IllegalStateException(isOpen() ? "in use by another thread" : "already closed");
         }
         reopen(other);
@@ -164,7 +169,9 @@ public final class Descriptor {
         int before = fd;
         fd = other;
         reopen();
-        kernel.close(before);
+        if (before >= 0) {
+            kernel.close(before);
+        }
     }
 
     /** As {@link #close}, even if it is held: for a descriptor that is unreachable. */
@@ -190,7 +197,9 @@ public final class Descriptor {
         boolean gone = false;
         try {
             // An error here happens before the system call, which itself cannot fail.
-            kernel.close(fd);
+            if (fd >= 0) {
+                kernel.close(fd);
+            }
             gone = true;
             afterwards.run();
         } finally {

@@ -105,6 +105,12 @@ public interface Kernel {
      */
     OptionalLong groupMemory();
 
+    /** Returns a number of {@code /proc/sys}, such as {@code "vm/max_map_count"}; empty if it cannot be read. */
+    OptionalLong sysctl(String name);
+
+    /** Returns the number of mappings of this process; empty if it cannot be read. */
+    OptionalLong mappings();
+
     /** Returns a numeric parameter of a module in {@code /sys/module}; empty if this kernel does not report it. */
     OptionalLong moduleParameter(String module, String parameter);
 }

@@ -211,10 +211,39 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public OptionalLong sysctl(String name) {
+        return number(Path.of("/proc/sys", name));
+    }
+
+    @Override
+    public OptionalLong mappings() {
+        // A line each. A process at its limit has megabytes of them, so they are not kept.
+        try (var maps = Files.newInputStream(Path.of("/proc/self/maps"))) {
+            byte[] some = new byte[1 << 16];
+            long lines = 0;
+            for (int length = maps.read(some); length > 0; length = maps.read(some)) {
+                for (int i = 0; i < length; i++) {
+                    lines += some[i] == '\n' ? 1 : 0;
+                }
+            }
+            return OptionalLong.of(lines);
+        } catch (IOException e) {
+            return OptionalLong.empty();
+        }
+    }
+
+    @Override
     public OptionalLong moduleParameter(String module, String parameter) {
-        try {
-            String value = Files.readString(Path.of("/sys/module", module, "parameters", parameter));
-            return OptionalLong.of(Long.parseLong(value.strip()));
+        return number(Path.of("/sys/module", module, "parameters", parameter));
+    }
+
+    private static OptionalLong number(Path file) {
+        // In one read: files of /proc/sys give their number at the first one only, and Files.readString begins with a
+        // byte.
+        try (var in = Files.newInputStream(file)) {
+            byte[] text = new byte[64];
+            int length = Math.max(0, in.read(text));
+            return OptionalLong.of(Long.parseLong(new String(text, 0, length, StandardCharsets.US_ASCII).strip()));
         } catch (IOException | NumberFormatException e) {
             return OptionalLong.empty();
         }

@@ -197,7 +197,7 @@ final class Layer {
     /** Keeps others from a fence that gets a new number: after the commit nothing may fail. */
     private static Descriptor seize(Fence fence) {
         Descriptor descriptor = Seam.fenceDescriptor(fence);
-        if (descriptor.seize() < 0) {
+        if (!descriptor.seize()) {
             throw new IllegalStateException(
                     descriptor.isOpen() ? "the fence is in use by another thread" : "the fence is closed");
         }
@@ -205,7 +205,8 @@ final class Layer {
     }
 
     private void handBack(@Nullable Descriptor taken, boolean committed) {
-        if (taken != null && committed && screen.outFence() >= 0) {
+        if (taken != null && committed) {
+            // A driver may write -1, for a fence that is signalled.
             taken.reopen(screen.outFence());
         } else if (taken != null) {
             taken.reopen();

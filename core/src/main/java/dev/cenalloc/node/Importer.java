@@ -34,6 +34,11 @@ public interface Importer extends AutoCloseable {
         return List.of();
     }
 
+    /** What the driver said of the images of {@link #produces} or {@link #consumes} that cannot be, in words. */
+    default List<String> doubts(boolean output) {
+        return List.of();
+    }
+
     /**
      * Gets ready for images.
      *

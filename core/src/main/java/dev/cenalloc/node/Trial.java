@@ -312,7 +312,7 @@ public final class Trial {
     private static Answer notTried(Heap heap, CenallocException why) {
         Verdict verdict =
                 why.errno() == Errno.ENOMEM || why.errno() == Errno.EMFILE ? Verdict.NO_MEMORY : Verdict.NOT_TRIED;
-        return new Answer(heap, verdict, why.call() + " gave " + why.errnoName());
+        return new Answer(heap, verdict, why.call() + (why.isFromKernel() ? " gave " : ": ") + why.errnoName());
     }
 
     private Device conclude(Importer importer, Layout layout, long size, List<Answer> answers)

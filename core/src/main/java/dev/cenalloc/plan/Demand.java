@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * determine. A value.
  */
 public final class Demand {
-    /** The smallest page of the supported architectures. */
+    /** The smallest page of the supported architectures, which is assumed where the machine is not known. */
     static final long PAGE = 4096;
 
     /** The largest page of the supported architectures. Rounding up to it must not overflow. */

@@ -154,8 +154,8 @@ final class Explanation {
                 (properties.contiguous() == Trait.NO ? "its memory is scattered" : "may give scattered memory")
                         + " and " + devices + " needs it contiguous";
             case MAX_SEGMENTS ->
-                "its memory may fall into " + Suitability.segments(merged, size, properties) + " segments and "
-                        + devices + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
+                "its memory may fall into " + Suitability.segments(merged, size, heap) + " segments and " + devices
+                        + " takes at most " + merged.raw(Field.MAX_SEGMENTS);
             case PROTECTED -> "its memory is not protected and " + devices + " needs it to be";
             case ACCEPTS_PROTECTED -> "its memory is protected and " + devices + " does not accept that";
             case ACCEPTS_DECRYPTED -> "the host can read its memory and " + devices + " does not accept that";

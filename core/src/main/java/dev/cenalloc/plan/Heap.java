@@ -33,6 +33,7 @@ public final class Heap {
     private final HeapProperties properties;
     private final boolean accessible;
     private final Refusal refusal;
+    private final long pageSize;
     private final String pool;
     private final Set<String> substitutes;
 
@@ -42,12 +43,14 @@ public final class Heap {
             @Nullable Path path,
             HeapProperties properties,
             boolean accessible,
-            Refusal refusal) {
+            Refusal refusal,
+            long pageSize) {
         this.name = Arguments.name(name, "name");
         this.path = path;
         this.properties = Objects.requireNonNull(properties, "properties");
         this.accessible = accessible;
         this.refusal = Objects.requireNonNull(refusal, "refusal");
+        this.pageSize = pageSize;
         this.pool = pool;
         this.substitutes =
                 properties.substitutes().stream().map(HeapProperties::pool).collect(Collectors.toUnmodifiableSet());
@@ -71,7 +74,7 @@ public final class Heap {
      * @throws IllegalArgumentException if the name is blank
      */
     public static Heap of(String name, HeapProperties properties) {
-        return new Heap(name, HeapProperties.pool(name), null, properties, true, NONE);
+        return new Heap(name, HeapProperties.pool(name), null, properties, true, NONE, Demand.PAGE);
     }
 
     /**
@@ -81,7 +84,7 @@ public final class Heap {
      * @param accessible whether this process may open it
      */
     public Heap withNode(Path node, boolean accessible) {
-        return new Heap(name, pool, Objects.requireNonNull(node, "node"), properties, accessible, refusal);
+        return new Heap(name, pool, Objects.requireNonNull(node, "node"), properties, accessible, refusal, pageSize);
     }
 
     /**
@@ -90,7 +93,7 @@ public final class Heap {
      * @param other what is known of its memory
      */
     public Heap withProperties(HeapProperties other) {
-        return new Heap(name, pool, path, Objects.requireNonNull(other, "other"), accessible, refusal);
+        return new Heap(name, pool, path, Objects.requireNonNull(other, "other"), accessible, refusal, pageSize);
     }
 
     /**
@@ -104,7 +107,20 @@ public final class Heap {
         if (Objects.requireNonNull(official, "official").isBlank()) {
             throw new IllegalArgumentException("official must not be blank");
         }
-        return new Heap(name, HeapProperties.pool(official), path, properties, accessible, refusal);
+        return new Heap(name, HeapProperties.pool(official), path, properties, accessible, refusal, pageSize);
+    }
+
+    /**
+     * {@return a copy on a machine with pages of another size}
+     *
+     * @param bytes the size of a page in bytes, a power of two from 4096
+     * @throws IllegalArgumentException if it is not
+     */
+    public Heap withPageSize(long bytes) {
+        if (bytes < Demand.PAGE || Long.bitCount(bytes) != 1) {
+            throw new IllegalArgumentException("bytes must be a power of two from " + Demand.PAGE + ", not " + bytes);
+        }
+        return new Heap(name, pool, path, properties, accessible, refusal, bytes);
     }
 
     /**
@@ -113,7 +129,7 @@ public final class Heap {
      * @param more called when a plan is made
      */
     public Heap withRefusal(Refusal more) {
-        return new Heap(name, pool, path, properties, accessible, Objects.requireNonNull(more, "more"));
+        return new Heap(name, pool, path, properties, accessible, Objects.requireNonNull(more, "more"), pageSize);
     }
 
     /** {@return the name: of the node, {@code udmabuf}, {@code udmabuf-huge}, or the name of a registered heap} */
@@ -134,6 +150,16 @@ public final class Heap {
     /** {@return whether this process could open the node when the heaps were listed} */
     public boolean isAccessible() {
         return accessible;
+    }
+
+    /**
+     * {@return the size of a page of the machine that the heap is of, in bytes} Scattered memory may fall into as many
+     * pieces as it has pages, and begins at one. For a heap of this machine it is the size of the running kernel, such
+     * as 16384 or 65536 on some aarch64 kernels. For a heap made for another machine, 4096 is assumed, the smallest:
+     * what suits with it suits with larger pages.
+     */
+    public long pageSize() {
+        return pageSize;
     }
 
     /** {@return the official name of the pool of memory; see {@link HeapProperties#pool}} */
@@ -170,6 +196,7 @@ public final class Heap {
                 && pool.equals(that.pool)
                 && Objects.equals(path, that.path)
                 && accessible == that.accessible
+                && pageSize == that.pageSize
                 && properties.equals(that.properties)
                 && refusal.equals(that.refusal);
     }

@@ -276,7 +276,7 @@ public final class Plan {
         score(heap);
         var assurances = new EnumMap<Field, Assurance>(Field.class);
         for (Field field : constraints.fields()) {
-            assurances.put(field, Suitability.assurance(field, constraints, demand, heap.properties()));
+            assurances.put(field, Suitability.assurance(field, constraints, demand, heap));
         }
         return assurances;
     }
@@ -293,7 +293,7 @@ public final class Plan {
         if (size < 0) {
             throw new IllegalStateException("no size satisfies all devices");
         }
-        return Suitability.segments(constraints, size, heap.properties());
+        return Suitability.segments(constraints, size, heap);
     }
 
     /**

@@ -47,7 +47,7 @@ final class Suitability {
         if (merged.flag(Field.CONTIGUOUS) && properties.contiguous() != Trait.YES) {
             return Optional.of(Field.CONTIGUOUS);
         }
-        if (merged.raw(Field.MAX_SEGMENTS) < segments(merged, size, properties)) {
+        if (merged.raw(Field.MAX_SEGMENTS) < segments(merged, size, heap)) {
             return Optional.of(Field.MAX_SEGMENTS);
         }
         if (merged.flag(Field.PROTECTED) && !properties.isProtected()) {
@@ -103,8 +103,8 @@ final class Suitability {
     }
 
     /** The largest number of segments that the memory may have: one for each page of scattered memory. */
-    static long segments(Constraints merged, long size, HeapProperties properties) {
-        return Demand.segments(merged, size, properties.contiguous() == Trait.YES ? size : Demand.PAGE);
+    static long segments(Constraints merged, long size, Heap heap) {
+        return Demand.segments(merged, size, heap.properties().contiguous() == Trait.YES ? size : heap.pageSize());
     }
 
     private static Trait isBelow(Constraints merged, HeapProperties properties) {
@@ -143,7 +143,8 @@ final class Suitability {
     }
 
     /** How far memory of this heap keeps a field. */
-    static Assurance assurance(Field field, Constraints merged, Demand demand, HeapProperties properties) {
+    static Assurance assurance(Field field, Constraints merged, Demand demand, Heap heap) {
+        HeapProperties properties = heap.properties();
         return switch (field) {
             case HEAPS, PROTECTED, ACCEPTS_PROTECTED, ACCEPTS_DECRYPTED, CONTIGUOUS, PAGES -> Assurance.ENFORCED;
             // Scattered memory is counted by pages. The position of boundaries in contiguous memory is unknown.
@@ -153,7 +154,7 @@ final class Suitability {
             case HIGHEST_ADDRESS -> isBelow(merged, properties) == Trait.YES ? Assurance.ENFORCED : Assurance.ADVISORY;
             // The only parameter of an allocation is the size (dma-heap.h). Memory begins at a page.
             case BASE_ALIGNMENT ->
-                merged.raw(Field.BASE_ALIGNMENT) <= Demand.PAGE ? Assurance.ENFORCED : Assurance.ADVISORY;
+                merged.raw(Field.BASE_ALIGNMENT) <= heap.pageSize() ? Assurance.ENFORCED : Assurance.ADVISORY;
             // This library computes the layout of an image. In a buffer of bytes the caller places the planes.
             case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, MIN_PITCH, MAX_PITCH ->
                 demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;

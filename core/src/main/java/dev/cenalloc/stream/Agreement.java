@@ -53,7 +53,9 @@ public final class Agreement {
                 .toList();
         this.explanation = explanation
                 + unknown.stream()
-                        .map(device -> "\n  unknown memory of " + Printable.of(device.name() + ": " + device.detail()))
+                        .map(device -> "\n  unknown memory of "
+                                + Printable.of(device.name() + ": " + device.detail())
+                                + "; the memory that was chosen is a guess for it, and it may refuse it")
                         .distinct()
                         .collect(Collectors.joining());
     }

@@ -141,7 +141,11 @@ public final class ImageConflict {
     }
 
     private static String others(Port port) {
-        return port.otherFormats().isEmpty() ? "" : " (" + port.otherFormats() + ")";
+        var more = new ArrayList<String>(port.doubts());
+        if (!port.otherFormats().isEmpty()) {
+            more.addFirst(port.otherFormats());
+        }
+        return more.isEmpty() ? "" : " (" + String.join("; ", more) + ")";
     }
 
     private static Aspect aspect(ImageRequest request, List<Port> ports, Port producer) {

@@ -50,6 +50,7 @@ final class NegotiationExplanation {
         lines.add("  rate: " + whyRate(chosen));
         whyNot(chosen).forEach(why -> lines.add("  not " + why));
         Port.leftOut(ports).forEach(formats -> lines.add("  left out: " + formats));
+        ports.forEach(port -> port.doubts().forEach(doubt -> lines.add("  doubt of " + port.name() + ": " + doubt)));
         return Printable.lines(lines);
     }
 

@@ -60,6 +60,8 @@ public final class Port {
 
     /** Formats without a name here. */
     private final List<String> otherFormats;
+    /** What the driver says that cannot be. */
+    private final List<String> doubts;
 
     private final boolean ignoresAlpha;
 
@@ -70,6 +72,7 @@ public final class Port {
             String name,
             List<ImageRange> images,
             List<String> otherFormats,
+            List<String> doubts,
             boolean ignoresAlpha,
             Terms terms,
             @Nullable DeviceMemory memory) {
@@ -82,6 +85,7 @@ public final class Port {
         this.images = List.copyOf(images);
         this.kinds = this.images.stream().map(Kind::of).collect(Collectors.toCollection(LinkedHashSet::new));
         this.otherFormats = List.copyOf(otherFormats);
+        this.doubts = List.copyOf(Objects.requireNonNull(doubts, "doubts"));
         this.ignoresAlpha = ignoresAlpha;
         this.terms = Objects.requireNonNull(terms, "terms");
         this.memory = memory;
@@ -106,7 +110,7 @@ public final class Port {
      * @throws IllegalArgumentException if the name is blank
      */
     public static Port of(String name, List<ImageRange> images, Terms terms) {
-        return new Port(name, images, List.of(), false, terms, null);
+        return new Port(name, images, List.of(), List.of(), false, terms, null);
     }
 
     /**
@@ -115,7 +119,7 @@ public final class Port {
      * @param own the memory
      */
     public Port withMemory(DeviceMemory own) {
-        return new Port(name, images, otherFormats, ignoresAlpha, terms, Objects.requireNonNull(own, "own"));
+        return new Port(name, images, otherFormats, doubts, ignoresAlpha, terms, Objects.requireNonNull(own, "own"));
     }
 
     /**
@@ -125,7 +129,7 @@ public final class Port {
      * @param others the formats, as the kernel calls them, such as {@code "MJPG"}
      */
     public Port withOtherFormats(List<String> others) {
-        return new Port(name, images, Objects.requireNonNull(others, "others"), ignoresAlpha, terms, memory);
+        return new Port(name, images, Objects.requireNonNull(others, "others"), doubts, ignoresAlpha, terms, memory);
     }
 
     /**
@@ -135,12 +139,29 @@ public final class Port {
      * them. No port needs this for the reverse: who takes {@code XR24} ignores the alpha of {@code AR24}.
      */
     public Port ignoringAlpha() {
-        return new Port(name, images, otherFormats, true, terms, memory);
+        return new Port(name, images, otherFormats, doubts, true, terms, memory);
+    }
+
+    /**
+     * {@return this port, of a device whose driver says something of its images that cannot be} Explanations and
+     * refusals tell it.
+     *
+     * @param strange what the driver says, in words, such as {@code "it lists the size 0x480 of YUYV, which is left
+     *     out"}; each takes the place of those before
+     */
+    public Port withDoubts(List<String> strange) {
+        return new Port(
+                name, images, otherFormats, Objects.requireNonNull(strange, "strange"), ignoresAlpha, terms, memory);
     }
 
     /** {@return what explanations call the device} */
     public String name() {
         return name;
+    }
+
+    /** {@return what the device's driver says of its images that cannot be, in words; empty if all can be} */
+    public List<String> doubts() {
+        return doubts;
     }
 
     /** {@return the images that the device gives or takes here, in its order of preference} */
@@ -199,6 +220,7 @@ public final class Port {
                                 || own(new Kind(format, range.modifier()), gives)
                                         .equals(Kind.of(range)))
                         .toList(),
+                List.of(),
                 List.of(),
                 ignoresAlpha,
                 terms,

@@ -94,12 +94,15 @@ final class VideoDevice implements AutoCloseable {
      */
     Port port(boolean output) throws CenallocException {
         return Port.of(name(), images(output), trial.terms(this::importer))
-                .withOtherFormats(video.otherFormats(output));
+                .withOtherFormats(video.otherFormats(output))
+                .withDoubts(video.doubts(output));
     }
 
     /** A port in memory of its own. */
     Port exports() throws CenallocException {
-        return Port.of(name(), images(false), this::exporter).withOtherFormats(video.otherFormats(false));
+        return Port.of(name(), images(false), this::exporter)
+                .withOtherFormats(video.otherFormats(false))
+                .withDoubts(video.doubts(false));
     }
 
     private List<ImageRange> images(boolean output) throws CenallocException {
@@ -131,9 +134,9 @@ final class VideoDevice implements AutoCloseable {
         if (queues.stream()
                 .map(FrameQueue::queue)
                 .anyMatch(queue -> queue.state() == State.STREAMING || queue.isLending())) {
-            throw new CenallocException(
+            throw CenallocException.ofRefusal(
                     Errno.EBUSY,
-                    "VIDIOC_REQBUFS",
+                    "probe",
                     path(),
                     -1,
                     video.name() + " streams, or lends its own memory, so that nothing can be tried with it",

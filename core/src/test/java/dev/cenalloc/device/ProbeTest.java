@@ -431,7 +431,7 @@ class ProbeTest {
         camera((_, _) -> Errno.EFAULT).most = 0;
         Device device = probe(NODE, FRAME);
         assertEquals(Origin.UNKNOWN, device.origin());
-        assertTrue(device.detail().contains("VIDIOC_REQBUFS gave ENOMEM"), device.detail());
+        assertTrue(device.detail().contains("answer to VIDIOC_REQBUFS: ENOMEM"), device.detail());
     }
 
     @Test

@@ -2,12 +2,15 @@ package dev.cenalloc.image;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -62,5 +65,27 @@ class LayoutPixelsTest {
         var tiled = new Layout(
                 new Image(PixelFormat.XR24, 4, 4, 1), 0, layout.planes().subList(0, 1), layout.size());
         assertThrows(IllegalStateException.class, () -> tiled.rows(0));
+    }
+
+    /** Java itself says no more than "Already closed". */
+    @Test
+    void ofClosedMemoryItIsSaidWhatToKeepOpen() {
+        Layout layout = Layout.of(new Image(PixelFormat.NV12, 36, 12));
+        MemorySegment closed;
+        try (Arena arena = Arena.ofShared()) {
+            closed = arena.allocate(layout.size());
+        }
+        MemorySegment open = MemorySegment.ofArray(new byte[(int) layout.size()]);
+        for (Executable use : List.<Executable>of(
+                () -> layout.row(closed, 0, 0),
+                () -> layout.packed(closed),
+                () -> layout.copy(closed, layout, open),
+                () -> layout.copy(open, layout, closed))) {
+            var e = assertThrows(IllegalStateException.class, use);
+            assertTrue(
+                    String.valueOf(e.getMessage()).contains("is closed: keep its mapping, and the buffer"),
+                    e::toString);
+        }
+        layout.copy(open, layout, open);
     }
 }

@@ -288,7 +288,7 @@ class PlanJsonTest {
         Heap small = plan.candidates().get(1);
         var constructor = Choice.class.getDeclaredConstructor(Heap.class, Plan.class, List.class);
         constructor.setAccessible(true);
-        Choice choice = constructor.newInstance(small, plan, List.of(new Attempt("test-good", 12)));
+        Choice choice = constructor.newInstance(small, plan, List.of(new Attempt("test-good", 12, true, "")));
         JsonNode json = tree(PlanJson.write(choice));
         assertEquals(1, json.get("version").asInt());
         assertEquals("test-small", json.get("heap").asText());

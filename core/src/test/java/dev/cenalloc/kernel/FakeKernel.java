@@ -153,6 +153,9 @@ public final class FakeKernel implements Kernel {
             "Hugepagesize",
             HUGE_PAGE));
 
+    /** The size of its pages. */
+    public long page = PAGE;
+
     /** Whether it is 6.0 or later. */
     public boolean exchangesFences = true;
     /** Runs when a poll would wait. */
@@ -430,7 +433,7 @@ public final class FakeKernel implements Kernel {
         if (request != dmabuf_h.DMA_HEAP_IOCTL_ALLOC()) {
             return -Errno.EINVAL;
         }
-        long size = (dma_heap_allocation_data.len(argument) + PAGE - 1) & -PAGE;
+        long size = (dma_heap_allocation_data.len(argument) + page - 1) & -page;
         if (dma_heap_allocation_data.fd(argument) != 0
                 || dma_heap_allocation_data.heap_flags(argument) != 0
                 || (dma_heap_allocation_data.fd_flags(argument) & ~(Linux.O_CLOEXEC | 3)) != 0
@@ -450,7 +453,7 @@ public final class FakeKernel implements Kernel {
             return -Errno.ENOTTY;
         }
         long size = udmabuf_create.size(argument);
-        if (size == 0 || size % PAGE != 0 || udmabuf_create.offset(argument) % PAGE != 0 || size > UDMABUF_LIMIT) {
+        if (size == 0 || size % page != 0 || udmabuf_create.offset(argument) % page != 0 || size > UDMABUF_LIMIT) {
             return -Errno.EINVAL;
         }
         File memfd = files.get(udmabuf_create.memfd(argument));
@@ -777,7 +780,7 @@ public final class FakeKernel implements Kernel {
 
     @Override
     public long pageSize() {
-        return PAGE;
+        return page;
     }
 
     @Override
@@ -793,6 +796,16 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized OptionalLong groupMemory() {
         return number("cgroup");
+    }
+
+    @Override
+    public synchronized OptionalLong sysctl(String name) {
+        return number(name);
+    }
+
+    @Override
+    public synchronized OptionalLong mappings() {
+        return number("maps");
     }
 
     @Override

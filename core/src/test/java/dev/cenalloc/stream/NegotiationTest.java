@@ -960,7 +960,11 @@ class NegotiationTest {
                 List.of("camera"),
                 agreement.unknown().stream().map(Device::name).toList());
         assertTrue(
-                agreement.explain().endsWith("\n  unknown memory of camera: nothing is known: the device is in use"),
+                agreement
+                        .explain()
+                        .endsWith(
+                                "\n  unknown memory of camera: nothing is known: the device is in use; the memory that was"
+                                        + " chosen is a guess for it, and it may refuse it"),
                 agreement::explain);
         assertEquals(List.of(), agree(ImageRequest.ANY, display, display).unknown());
     }

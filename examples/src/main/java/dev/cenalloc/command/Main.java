@@ -3,7 +3,10 @@ package dev.cenalloc.command;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.io.IOException;
+import java.io.OutputStreamWriter;
+import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.util.OptionalInt;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -26,7 +29,14 @@ final class Main {
     private Main() {}
 
     public static void main(String[] args) {
-        System.exit(run(new PrintWriter(System.out, true, UTF_8), new PrintWriter(System.err, true, UTF_8), args));
+        System.exit(run(writer(System.out, 1), writer(System.err, 2), args));
+    }
+
+    /** Lines of a terminal are wrapped; those of a file or a pipe are not, so that a program finds them whole. */
+    private static PrintWriter writer(PrintStream stream, int descriptor) {
+        var whole = new OutputStreamWriter(stream, UTF_8);
+        OptionalInt columns = Terminal.columns(descriptor);
+        return new PrintWriter(columns.isPresent() ? new WrappedWriter(whole, columns.getAsInt()) : whole, true);
     }
 
     /** Status 0: done; 1: something was refused, lost or wrong, told on standard error; 2: the arguments were wrong. */

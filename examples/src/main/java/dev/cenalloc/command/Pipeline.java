@@ -7,6 +7,7 @@ import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.kms.Display;
 import dev.cenalloc.kms.Writeback;
+import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
@@ -15,6 +16,7 @@ import dev.cenalloc.v4l2.Converter;
 import dev.cenalloc.v4l2.DamagedStreamException;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -174,6 +176,11 @@ final class Pipeline implements AutoCloseable {
     private boolean ahead;
     /** A frame that has left the screen while the checker still reads it. */
     private @Nullable Frame held;
+
+    /** The devices of which it is not known whether they take the memory. */
+    List<Device> unknown() {
+        return agreement.unknown();
+    }
 
     private Pipeline(
             Undo opened,

@@ -1,6 +1,7 @@
 package dev.cenalloc.command;
 
 import dev.cenalloc.json.Profile;
+import dev.cenalloc.plan.Device;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -8,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -169,6 +171,7 @@ final class PipelineCommand implements Callable<Integer> {
             });
             Runtime.getRuntime().addShutdownHook(onInterrupt);
             try {
+                warn(pipeline.unknown(), command.getErr());
                 return run(pipeline, command.getOut());
             } finally {
                 removeHook(onInterrupt);
@@ -201,6 +204,14 @@ final class PipelineCommand implements Callable<Integer> {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {
             // The hook is what ends us.
+        }
+    }
+
+    /** Tells what is only guessed. */
+    static void warn(List<Device> unknown, PrintWriter err) {
+        for (Device device : unknown) {
+            err.println("cenalloc: warning: it is not known what memory " + device.name() + " takes (" + device.detail()
+                    + "); the memory of the frames is a guess for it, and it may refuse it");
         }
     }
 

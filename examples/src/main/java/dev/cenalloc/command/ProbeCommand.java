@@ -20,6 +20,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -89,6 +90,10 @@ final class ProbeCommand implements Callable<Integer> {
         Optional<Port> taken = probe.consumes();
         given.ifPresent(port -> out.println("  gives " + formats(port)));
         taken.ifPresent(port -> out.println("  takes " + formats(port)));
+        Stream.of(given, taken)
+                .flatMap(Optional::stream)
+                .flatMap(port -> port.doubts().stream())
+                .forEach(doubt -> out.println("  doubt: " + doubt));
         Optional<Port> port = given.or(() -> taken);
         if (port.isEmpty()) {
             out.println("  neither gives images nor takes any");
@@ -100,7 +105,10 @@ final class ProbeCommand implements Callable<Integer> {
         // An image in several buffers has constraints for each.
         for (int buffer = 0; buffer < best.plans().size(); buffer++) {
             Device device = best.devices(buffer).getFirst();
-            out.println("  needs " + (best.plans().size() == 1 ? "" : "for buffer " + buffer + ": ") + device);
+            out.println("  needs " + (best.plans().size() == 1 ? "" : "for buffer " + buffer + ": ")
+                    + (device.declared().isPresent()
+                            ? device
+                            : "memory of which nothing is known: " + device.name() + ": " + device.detail()));
             if (device.origin() == Device.Origin.TRIAL_IMPORT && buffer == 0) {
                 profile = profile.with(ofAnyImage(device));
             }

@@ -118,7 +118,7 @@ public final class DrmImporter implements Importer {
         if (!images.isEmpty() && images.stream().noneMatch(range -> range.format() == image.format())) {
             throw new CenallocException(
                     Errno.EINVAL,
-                    "DRM_IOCTL_MODE_GETPLANE",
+                    "probe",
                     card.node().path(),
                     -1,
                     name() + " shows no images of " + image.format()

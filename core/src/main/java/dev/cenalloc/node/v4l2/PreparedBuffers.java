@@ -147,13 +147,41 @@ final class PreparedBuffers implements AutoCloseable {
      * Has the driver get ready for buffers.
      *
      * @param memory {@code V4L2_MEMORY_*}
+     * @param count from 1
      * @return for how many: it may be fewer or more
+     * @throws CenallocException EINVAL if the driver takes no memory of that kind; ENOMEM if it grants no buffer; else
+     *     with its errno
      */
-    static int request(DeviceNode node, BufferType type, int memory, int count) throws CenallocException {
+    static int request(VideoNode video, BufferType type, int memory, int count) throws CenallocException {
+        DeviceNode node = video.node();
         try (Arena call = Arena.ofConfined()) {
             MemorySegment request = request(call, type, memory, count);
-            node.ioctl("VIDIOC_REQBUFS", v4l2_h.VIDIOC_REQBUFS(), request);
-            return v4l2_requestbuffers.count(request);
+            int result = node.tryIoctl(v4l2_h.VIDIOC_REQBUFS(), request);
+            if (result == -Errno.EINVAL) {
+                // vb2_core_verify_memory_type: what is wrong can only be the kind of memory.
+                boolean isOurs = memory == v4l2_h.V4L2_MEMORY_DMABUF();
+                throw new CenallocException(
+                        Errno.EINVAL,
+                        "VIDIOC_REQBUFS",
+                        node.path(),
+                        -1,
+                        video.name() + (isOurs ? " takes no dma-bufs" : " has no memory of its own"),
+                        isOurs ? "let it lend its own memory" : "use memory from heaps");
+            }
+            if (result < 0) {
+                throw node.failure(-result, "VIDIOC_REQBUFS");
+            }
+            int granted = v4l2_requestbuffers.count(request);
+            if (granted < 1) {
+                throw new CenallocException(
+                        Errno.ENOMEM,
+                        "answer to VIDIOC_REQBUFS",
+                        node.path(),
+                        -1,
+                        video.name() + " grants no buffers",
+                        "free memory, or request smaller images");
+            }
+            return granted;
         }
     }
 

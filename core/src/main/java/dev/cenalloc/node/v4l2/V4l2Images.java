@@ -18,6 +18,7 @@ import dev.cenalloc.node.DeviceNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -36,16 +37,30 @@ final class V4l2Images {
     /** More than from one size to the next. */
     private static final int LARGEST_STEP = 64;
 
+    /** Entries of all lists of a queue together. A camera of many formats, sizes and rates has some thousands. */
+    private static final int ENTRIES = 1 << 16;
+
+    /** What is told of a driver that says much that cannot be. */
+    private static final int DOUBTS = 16;
+
     private final DeviceNode node;
     private final BufferType type;
+    /** What the driver says that cannot be, in words. */
+    private final Set<String> doubts = new LinkedHashSet<>();
+
+    private int entries;
 
     private V4l2Images(DeviceNode node, BufferType type) {
         this.node = node;
         this.type = type;
     }
 
-    /** The images whose formats have a name here, in the driver's order. */
-    static List<ImageRange> of(DeviceNode node, BufferType type) throws CenallocException {
+    /**
+     * The images whose formats have a name here, in the driver's order.
+     *
+     * @param doubts takes what the driver says that cannot be, in words
+     */
+    static List<ImageRange> of(DeviceNode node, BufferType type, Collection<String> doubts) throws CenallocException {
         var images = new ArrayList<ImageRange>();
         var questions = new V4l2Images(node, type);
         for (PixelFormat format : questions.formats()) {
@@ -53,7 +68,16 @@ final class V4l2Images {
                 images.add(new ImageRange(format, Image.LINEAR, sizes, questions.rates(format, sizes)));
             }
         }
+        doubts.addAll(questions.doubts);
         return images;
+    }
+
+    /** Whether the driver lists images of a format and size. */
+    static boolean lists(DeviceNode node, BufferType type, Image image) throws CenallocException {
+        var questions = new V4l2Images(node, type);
+        return questions.formats().contains(image.format())
+                && questions.listedSizes(image.format()).stream()
+                        .anyMatch(sizes -> sizes.contains(image.width(), image.height()));
     }
 
     /** The formats without a name here, by their four characters. */
@@ -77,9 +101,8 @@ final class V4l2Images {
                 .toList();
     }
 
-    private Set<Integer> fourccs() throws CenallocException {
-        // In all lists, what is there already ends them: a driver that does not look at the index would keep us here.
-        var codes = new LinkedHashSet<Integer>();
+    private List<Integer> fourccs() throws CenallocException {
+        var codes = new Listing<Integer>("formats");
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment entry = v4l2_fmtdesc.allocate(arena);
             for (int i = 0; ; i++) {
@@ -88,14 +111,29 @@ final class V4l2Images {
                 v4l2_fmtdesc.type(entry, type.code());
                 if (!next("VIDIOC_ENUM_FMT", v4l2_h.VIDIOC_ENUM_FMT(), entry)
                         || !codes.add(v4l2_fmtdesc.pixelformat(entry))) {
-                    return codes;
+                    return told(codes);
                 }
             }
         }
     }
 
+    private void doubt(String what) {
+        doubts.add(doubts.size() < DOUBTS ? what : "and more of that kind");
+    }
+
+    private <T> List<T> told(Listing<T> listing) {
+        listing.doubt().ifPresent(this::doubt);
+        return listing.entries();
+    }
+
     private List<ImageRange.Sizes> sizes(PixelFormat format) throws CenallocException {
-        var sizes = new ArrayList<ImageRange.Sizes>();
+        List<ImageRange.Sizes> listed = listedSizes(format);
+        return listed.isEmpty() ? List.of(limits(format)) : listed;
+    }
+
+    /** The sizes that the driver lists; empty if it has no list of them, or none that can be. */
+    private List<ImageRange.Sizes> listedSizes(PixelFormat format) throws CenallocException {
+        var sizes = new Listing<ImageRange.Sizes>("sizes of " + format);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment entry = v4l2_frmsizeenum.allocate(arena);
             for (int i = 0; ; i++) {
@@ -106,27 +144,47 @@ final class V4l2Images {
                     break;
                 }
                 if (v4l2_frmsizeenum.type(entry) != v4l2_h.V4L2_FRMSIZE_TYPE_DISCRETE()) {
-                    MemorySegment range = v4l2_frmsizeenum.stepwise(entry);
-                    int minWidth = atLeastOne(v4l2_frmsize_stepwise.min_width(range));
-                    int minHeight = atLeastOne(v4l2_frmsize_stepwise.min_height(range));
-                    return List.of(new ImageRange.Sizes(
-                            minWidth,
-                            Math.max(minWidth, atLeastOne(v4l2_frmsize_stepwise.max_width(range))),
-                            atLeastOne(v4l2_frmsize_stepwise.step_width(range)),
-                            minHeight,
-                            Math.max(minHeight, atLeastOne(v4l2_frmsize_stepwise.max_height(range))),
-                            atLeastOne(v4l2_frmsize_stepwise.step_height(range))));
+                    return range(format, v4l2_frmsizeenum.stepwise(entry)).stream()
+                            .toList();
                 }
                 MemorySegment one = v4l2_frmsizeenum.discrete(entry);
-                var size = ImageRange.Sizes.of(
-                        atLeastOne(v4l2_frmsize_discrete.width(one)), atLeastOne(v4l2_frmsize_discrete.height(one)));
-                if (sizes.contains(size)) {
+                int width = v4l2_frmsize_discrete.width(one);
+                int height = v4l2_frmsize_discrete.height(one);
+                boolean isSize = width > 0 && height > 0;
+                if (!isSize) {
+                    doubt("it lists the size " + unsigned(width, height) + " of " + format + ", which is left out");
+                }
+                if (!(isSize ? sizes.add(ImageRange.Sizes.of(width, height)) : sizes.skip())) {
                     break;
                 }
-                sizes.add(size);
             }
         }
-        return sizes.isEmpty() ? List.of(limits(format)) : sizes;
+        return told(sizes);
+    }
+
+    /** A range of sizes; empty if it cannot be. */
+    private Optional<ImageRange.Sizes> range(PixelFormat format, MemorySegment range) {
+        int minWidth = v4l2_frmsize_stepwise.min_width(range);
+        int minHeight = v4l2_frmsize_stepwise.min_height(range);
+        int maxWidth = v4l2_frmsize_stepwise.max_width(range);
+        int maxHeight = v4l2_frmsize_stepwise.max_height(range);
+        // Some drivers begin at 0, and mean 1.
+        if (minWidth < 0 || minHeight < 0 || maxWidth < Math.max(1, minWidth) || maxHeight < Math.max(1, minHeight)) {
+            doubt("it lists sizes of " + format + " from " + unsigned(minWidth, minHeight) + " to "
+                    + unsigned(maxWidth, maxHeight) + ", which are left out");
+            return Optional.empty();
+        }
+        return Optional.of(new ImageRange.Sizes(
+                Math.max(1, minWidth),
+                maxWidth,
+                atLeastOne(v4l2_frmsize_stepwise.step_width(range)),
+                Math.max(1, minHeight),
+                maxHeight,
+                atLeastOne(v4l2_frmsize_stepwise.step_height(range))));
+    }
+
+    private static String unsigned(int width, int height) {
+        return Integer.toUnsignedString(width) + "x" + Integer.toUnsignedString(height);
     }
 
     /**
@@ -159,11 +217,14 @@ final class V4l2Images {
         VideoFormat answer = VideoFormat.request(
                         type, new Image(format, width, height), new long[type.isMultiplanar() ? format.buffers() : 1])
                 .tried(node);
+        if (answer.width() <= 0 || answer.height() <= 0) {
+            doubt("it makes " + answer + " of a request for " + format + " " + width + "x" + height);
+        }
         return new Size(Math.max(1, answer.width()), Math.max(1, answer.height()));
     }
 
     private List<ImageRange.Rates> rates(PixelFormat format, ImageRange.Sizes sizes) throws CenallocException {
-        var rates = new ArrayList<ImageRange.Rates>();
+        var rates = new Listing<ImageRange.Rates>("rates of " + format + " " + sizes);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment entry = v4l2_frmivalenum.allocate(arena);
             for (int i = 0; ; i++) {
@@ -177,36 +238,50 @@ final class V4l2Images {
                     break;
                 }
                 if (v4l2_frmivalenum.type(entry) == v4l2_h.V4L2_FRMIVAL_TYPE_DISCRETE()) {
-                    var one = ImageRange.Rates.of(rate(v4l2_frmivalenum.discrete(entry)));
-                    if (rates.contains(one)) {
+                    Optional<FrameRate> one = rate(format, v4l2_frmivalenum.discrete(entry));
+                    if (!(one.isPresent() ? rates.add(ImageRange.Rates.of(one.get())) : rates.skip())) {
                         break;
                     }
-                    rates.add(one);
                     continue;
                 }
                 // The shortest interval is the highest rate.
                 MemorySegment range = v4l2_frmivalenum.stepwise(entry);
-                FrameRate lowest = rate(v4l2_frmival_stepwise.max(range));
-                FrameRate highest = rate(v4l2_frmival_stepwise.min(range));
+                FrameRate lowest =
+                        rate(format, v4l2_frmival_stepwise.max(range)).orElse(ImageRange.Rates.ANY.min());
+                FrameRate highest =
+                        rate(format, v4l2_frmival_stepwise.min(range)).orElse(ImageRange.Rates.ANY.max());
                 return List.of(new ImageRange.Rates(lowest, highest.compareTo(lowest) < 0 ? lowest : highest));
             }
         }
+        List<ImageRange.Rates> listed = told(rates);
         // A converter has no rate of its own, and a driver need not tell.
-        return rates.isEmpty() ? List.of(ImageRange.Rates.ANY) : rates;
+        return listed.isEmpty() ? List.of(ImageRange.Rates.ANY) : listed;
     }
 
-    private static FrameRate rate(MemorySegment interval) {
-        return FrameRate.ofInterval(
-                atLeastOne(v4l2_fract.numerator(interval)), atLeastOne(v4l2_fract.denominator(interval)));
+    /** The rate of an interval; empty if there is none of it. */
+    private Optional<FrameRate> rate(PixelFormat format, MemorySegment interval) {
+        long numerator = Integer.toUnsignedLong(v4l2_fract.numerator(interval));
+        long denominator = Integer.toUnsignedLong(v4l2_fract.denominator(interval));
+        if (numerator == 0 || denominator == 0) {
+            doubt("it lists an interval of " + numerator + "/" + denominator + " seconds between frames of " + format
+                    + ", which is left out");
+            return Optional.empty();
+        }
+        return Optional.of(FrameRate.ofInterval(numerator, denominator));
     }
 
-    /** The numbers are unsigned; none of these may be 0, and no driver's is above 2^31. */
+    /** Of an unsigned number. */
     private static int atLeastOne(int number) {
         return number < 0 ? Integer.MAX_VALUE : Math.max(1, number);
     }
 
     /** Whether there is one more entry. */
     private boolean next(String call, long request, MemorySegment entry) throws CenallocException {
+        if (entries == ENTRIES) {
+            doubt("its lists have more than " + ENTRIES + " entries; the others are left out");
+            return false;
+        }
+        entries++;
         int result = node.tryIoctl(request, entry);
         return switch (-result) {
             // The end of the list, or a list that this driver has not.

@@ -101,13 +101,18 @@ public final class V4l2Importer implements Importer {
     }
 
     @Override
+    public List<String> doubts(boolean output) {
+        return video.doubts(output);
+    }
+
+    @Override
     public long prepare(Layout layout) throws CenallocException {
         Image image = layout.image();
         video.require(image.format(), "VIDIOC_TRY_FMT");
         if (!layout.isGapless()) {
-            throw new CenallocException(
+            throw CenallocException.ofRefusal(
                     Errno.EINVAL,
-                    "VIDIOC_TRY_FMT",
+                    "probe",
                     file.path(),
                     -1,
                     "V4L2 cannot be told of gaps between the planes of " + layout,
@@ -132,9 +137,10 @@ public final class V4l2Importer implements Importer {
             VideoFormat queue = answer(
                     type, image, layout.buffer(), layout.planes().getFirst().pitch());
             if (!queue.has(image)) {
-                instead.add(queue.toString());
+                instead.add(queue + (V4l2Images.lists(file, type, image) ? ", though it lists " + image : ""));
                 continue;
             }
+            checkRoom(queue, image, layout.buffer());
             Constraints pitches = pitches(type, image, layout.buffer());
             needs = needs.and(pitches);
             boolean isKept =
@@ -150,13 +156,17 @@ public final class V4l2Importer implements Importer {
                     throw file.failure(-result, "VIDIOC_S_FMT");
                 }
                 before.add(old);
+                if (!queue.has(image)) {
+                    throw strange("the driver tells that it has " + image + ", and sets " + queue);
+                }
+                checkRoom(queue, image, layout.buffer());
             }
             queues.add(new Queue(type, queue));
         }
         if (queues.isEmpty()) {
             throw new CenallocException(
                     Errno.EINVAL,
-                    "VIDIOC_TRY_FMT",
+                    "answer to VIDIOC_TRY_FMT",
                     file.path(),
                     -1,
                     name() + " has no images of " + image,
@@ -165,6 +175,29 @@ public final class V4l2Importer implements Importer {
         return Math.max(
                 layout.size(),
                 queues.stream().mapToLong(queue -> queue.format().size()).max().orElseThrow());
+    }
+
+    /** Refuses an answer in which the lines do not hold the pixels, or the buffer the lines. */
+    private void checkRoom(VideoFormat answer, Image image, int buffer) throws CenallocException {
+        List<Layout.Plane> tightest = laidOut(image, buffer, Constraints.NONE).planes();
+        long least = tightest.getFirst().pitch();
+        long pitch = answer.pitch(buffer);
+        if (pitch < least) {
+            throw strange("the driver says that lines of " + image + " are " + pitch + " bytes apart, and they have "
+                    + least);
+        }
+        // The planes of a buffer have pitches in the same proportion.
+        long bytes = tightest.stream()
+                .mapToLong(plane -> pitch * plane.pitch() / least * plane.lines())
+                .sum();
+        long room = answer.size(buffer);
+        if (room < bytes) {
+            throw strange("the driver says that " + image + " has " + room + " bytes, and its lines, " + pitch
+                    + " bytes apart, have " + bytes);
+        }
+        if (room > Integer.MAX_VALUE) {
+            throw strange("the driver says that " + image + " has " + room + " bytes, more than a buffer of V4L2 here");
+        }
     }
 
     /**
@@ -176,11 +209,9 @@ public final class V4l2Importer implements Importer {
         List<Layout.Plane> planes = laidOut(image, buffer, Constraints.NONE).planes();
         long least = planes.getFirst().pitch();
         long narrowest = planes.stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
-        long pitch = answer(type, image, buffer, least).pitch(buffer);
-        if (pitch < least) {
-            throw strange("the driver says that lines of " + image + " are " + pitch + " bytes apart, and they have "
-                    + least);
-        }
+        VideoFormat tightest = answer(type, image, buffer, least);
+        checkRoom(tightest, image, buffer);
+        long pitch = tightest.pitch(buffer);
         long next = answer(type, image, buffer, pitch + 1).pitch(buffer);
         Constraints found = Constraints.NONE;
         long alignment = (next - pitch) * narrowest / least;
@@ -194,17 +225,18 @@ public final class V4l2Importer implements Importer {
                 : found;
     }
 
-    /** As the driver lays an image out. It said these pitches itself, so a layout has them. */
-    private static Layout laidOut(Image image, int buffer, Constraints pitches) {
+    /** As the driver lays an image out, with the pitches that it said itself. */
+    private Layout laidOut(Image image, int buffer, Constraints pitches) throws CenallocException {
         return Demand.ofImage(image, buffer)
                 .layout(pitches)
-                .orElseThrow(() -> new IllegalArgumentException("no layout of " + image + " has " + pitches));
+                .orElseThrow(() ->
+                        strange("the driver says that " + image + " has " + pitches + ", which no layout of it has"));
     }
 
     private CenallocException strange(String what) {
         return new CenallocException(
                 Errno.EINVAL,
-                "VIDIOC_TRY_FMT",
+                "answer to VIDIOC_TRY_FMT",
                 file.path(),
                 -1,
                 what,
@@ -251,11 +283,8 @@ public final class V4l2Importer implements Importer {
                 .map(buffer -> Collections.nCopies(planes, buffer))
                 .toList();
         try (var prepared = PreparedBuffers.of(queue.type(), queue.format(), frames)) {
-            int granted = PreparedBuffers.request(file, queue.type(), v4l2_h.V4L2_MEMORY_DMABUF(), frames.size());
+            int granted = PreparedBuffers.request(video, queue.type(), v4l2_h.V4L2_MEMORY_DMABUF(), frames.size());
             try {
-                if (granted < 1) {
-                    throw file.failure(Errno.ENOMEM, "VIDIOC_REQBUFS");
-                }
                 for (int i = 0; i < Math.min(granted, frames.size()); i++) {
                     int result = file.tryIoctl(v4l2_h.VIDIOC_QBUF(), prepared.frame(i));
                     Optional<Refusal> refusal = file.refusal(result, "VIDIOC_QBUF");

@@ -4,16 +4,16 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.SharedBuffer;
-import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
-import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.stream.DeviceMemory;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Buffers that a V4L2 driver allocated (V4L2_MEMORY_MMAP) and exported, for the time of a trial. Closed by the object
@@ -25,7 +25,9 @@ public final class V4l2Offer implements DeviceMemory.Offer {
     private final String name;
     private final List<SharedBuffer> exported = new ArrayList<>();
     private final List<DmaBuf> buffers = new ArrayList<>();
-    private HeapProperties properties = HeapProperties.UNKNOWN;
+    /** What stands for the memory of the first buffer; null before there is one. */
+    private @Nullable Heap adopted;
+
     private boolean allocated;
 
     private V4l2Offer(V4l2Importer importer, BufferType type, String name) {
@@ -59,22 +61,20 @@ public final class V4l2Offer implements DeviceMemory.Offer {
     }
 
     private void allocate(Cenalloc cenalloc, VideoNode video, int buffer, int count) throws CenallocException {
-        int granted = PreparedBuffers.request(video.node(), type, v4l2_h.V4L2_MEMORY_MMAP(), count);
+        int granted = PreparedBuffers.request(video, type, v4l2_h.V4L2_MEMORY_MMAP(), count);
         allocated = true;
-        if (granted < 1) {
-            throw video.node().failure(Errno.ENOMEM, "VIDIOC_REQBUFS");
-        }
         for (int frame = 0; frame < granted; frame++) {
             SharedBuffer one = cenalloc.adopt(PreparedBuffers.export(video, type, frame, buffer));
             exported.add(one);
             buffers.add(one.dmaBuf());
         }
-        properties = exported.getFirst().choice().orElseThrow().heap().properties();
+        adopted = exported.getFirst().choice().orElseThrow().heap();
     }
 
     @Override
     public Heap heap() {
-        return Heap.of(name, properties.withOnlyWhenNamed(false));
+        Heap memory = Objects.requireNonNull(adopted);
+        return Heap.of(name, memory.properties().withOnlyWhenNamed(false)).withPageSize(memory.pageSize());
     }
 
     @Override

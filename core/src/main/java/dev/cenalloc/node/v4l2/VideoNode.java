@@ -11,7 +11,10 @@ import dev.cenalloc.node.DeviceNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -46,6 +49,8 @@ public final class VideoNode implements AutoCloseable {
     private final String driver;
     private final String name;
     private final List<BufferType> types;
+    /** What the driver said last of its images that cannot be; by whether it takes them. */
+    private final Map<Boolean, List<String>> doubts = new HashMap<>();
 
     private VideoNode(DeviceNode node, long number, MemorySegment said) {
         this.node = node;
@@ -151,7 +156,16 @@ public final class VideoNode implements AutoCloseable {
      */
     public Optional<List<ImageRange>> images(boolean output) throws CenallocException {
         Optional<BufferType> type = type(output);
-        return type.isPresent() ? Optional.of(V4l2Images.of(node, type.get())) : Optional.empty();
+        var strange = new ArrayList<String>();
+        Optional<List<ImageRange>> images =
+                type.isPresent() ? Optional.of(V4l2Images.of(node, type.get(), strange)) : Optional.empty();
+        doubts.put(output, List.copyOf(strange));
+        return images;
+    }
+
+    /** What the driver said of its {@link #images} that cannot be, in words, when it was asked last. */
+    public List<String> doubts(boolean output) {
+        return doubts.getOrDefault(output, List.of());
     }
 
     /** The formats of {@link #images}; none if the node is not for that. */

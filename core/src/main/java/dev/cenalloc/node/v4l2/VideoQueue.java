@@ -99,9 +99,9 @@ public final class VideoQueue {
     public Optional<String> configure(List<Layout> agreed) throws CenallocException {
         Image image = agreed.getFirst().image();
         if (image.modifier() != Image.LINEAR || !agreed.stream().allMatch(Layout::isGapless)) {
-            throw new CenallocException(
+            throw CenallocException.ofRefusal(
                     Errno.EINVAL,
-                    "VIDIOC_S_FMT",
+                    "configure",
                     node.path(),
                     -1,
                     "V4L2 cannot be told of modifiers or of gaps between planes: " + agreed,
@@ -259,17 +259,7 @@ public final class VideoQueue {
             setRate(askedRate);
         }
         boolean isOurs = memory == v4l2_h.V4L2_MEMORY_DMABUF();
-        int granted;
-        try {
-            granted = PreparedBuffers.request(node, type, memory, count);
-        } catch (CenallocException e) {
-            if (e.errno() != Errno.EINVAL) {
-                throw e;
-            }
-            throw refused(
-                    isOurs ? " takes no dma-bufs" : " has no memory of its own",
-                    isOurs ? "let it lend its own memory" : "use memory from heaps");
-        }
+        int granted = PreparedBuffers.request(video, type, memory, count);
         requested = true;
         // Without a number for each of ours, or with one that waits for a buffer that we have not, no stream runs.
         if (granted < count || (isOurs && granted > count)) {
@@ -282,7 +272,8 @@ public final class VideoQueue {
     }
 
     private CenallocException refused(String what, String remedy) {
-        return new CenallocException(Errno.EINVAL, "VIDIOC_REQBUFS", node.path(), -1, video.name() + what, remedy);
+        return new CenallocException(
+                Errno.EINVAL, "answer to VIDIOC_REQBUFS", node.path(), -1, video.name() + what, remedy);
     }
 
     /**

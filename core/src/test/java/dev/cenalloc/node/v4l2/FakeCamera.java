@@ -57,8 +57,14 @@ public final class FakeCamera implements FakeKernel.Device {
     public List<Integer> fourccs = List.of(YUYV, XR24);
     /** The sizes that it lists; with none, it does not know the request. */
     public List<int[]> sizes = List.of(new int[] {640, 480}, new int[] {320, 240});
+    /** In place of sizes, a range: least and most width and height, and steps; as the driver says it. */
+    public int[] range = {};
+    /** How often it has been asked for an entry of a list. */
+    public int asked;
     /** Frames a second that it lists; with none, it does not know the request. */
     public List<Integer> rates = List.of(30, 15);
+    /** The seconds of the intervals that it lists, in which those are its frames. */
+    public int numerator = 1;
     /** Frames a second; as with UVC's driver, it is the default, the first, when a format has been set. */
     public int rate = 30;
     /** Of what its lines are a multiple; 0 if it has no others than it says itself. */
@@ -95,6 +101,8 @@ public final class FakeCamera implements FakeKernel.Device {
     public int header;
     /** {@code V4L2_IN_ST_*} of its input. */
     public int inputStatus;
+    /** What becomes of the format that it answers to VIDIOC_TRY_FMT. */
+    public Consumer<MemorySegment> tried = _ -> {};
     /** What becomes of the format that it answers to VIDIOC_S_FMT. */
     public Consumer<MemorySegment> settled = _ -> {};
     /** Whether poll tells an error. */
@@ -144,6 +152,9 @@ public final class FakeCamera implements FakeKernel.Device {
     public static int contiguousOnly(String heap, long size) {
         return heap.equals("reserved") || size <= 1 << 20 ? 0 : Errno.EFAULT;
     }
+
+    /** Whether it takes dma-bufs at all. */
+    public boolean importing = true;
 
     public static int anything(String heap, long size) {
         return 0;
@@ -208,7 +219,15 @@ public final class FakeCamera implements FakeKernel.Device {
                 rate = rates.isEmpty() ? rate : rates.getFirst();
                 settled.accept(v4l2_format.fmt(argument));
             }
+            if (result == 0 && request == v4l2_h.VIDIOC_TRY_FMT()) {
+                tried.accept(v4l2_format.fmt(argument));
+            }
             return result;
+        }
+        if (request == v4l2_h.VIDIOC_ENUM_FMT()
+                || request == v4l2_h.VIDIOC_ENUM_FRAMESIZES()
+                || request == v4l2_h.VIDIOC_ENUM_FRAMEINTERVALS()) {
+            asked++;
         }
         if (repeats) {
             // Of all these, the index comes first.
@@ -227,6 +246,12 @@ public final class FakeCamera implements FakeKernel.Device {
         }
         if (request == v4l2_h.VIDIOC_ENUM_FRAMESIZES()) {
             int index = v4l2_frmsizeenum.index(argument);
+            if (range.length > 0 && index == 0) {
+                v4l2_frmsizeenum.type(argument, v4l2_h.V4L2_FRMSIZE_TYPE_STEPWISE());
+                // struct v4l2_frmsize_stepwise: widths, then heights, each least, most and step.
+                MemorySegment.copy(range, 0, v4l2_frmsizeenum.stepwise(argument), ValueLayout.JAVA_INT, 0, 6);
+                return 0;
+            }
             if (index >= sizes.size() || !fourccs.contains(v4l2_frmsizeenum.pixel_format(argument))) {
                 return sizes.isEmpty() ? -Errno.ENOTTY : -Errno.EINVAL;
             }
@@ -241,12 +266,15 @@ public final class FakeCamera implements FakeKernel.Device {
                 return rates.isEmpty() ? -Errno.ENOTTY : -Errno.EINVAL;
             }
             v4l2_frmivalenum.type(argument, v4l2_h.V4L2_FRMIVAL_TYPE_DISCRETE());
-            v4l2_fract.numerator(v4l2_frmivalenum.discrete(argument), 1);
+            v4l2_fract.numerator(v4l2_frmivalenum.discrete(argument), numerator);
             v4l2_fract.denominator(v4l2_frmivalenum.discrete(argument), rates.get(index));
             return 0;
         }
         if (request == v4l2_h.VIDIOC_REQBUFS()) {
             FakeQueue queue = queues.get(v4l2_requestbuffers.type(argument));
+            if (!importing && v4l2_requestbuffers.memory(argument) == v4l2_h.V4L2_MEMORY_DMABUF()) {
+                return -Errno.EINVAL;
+            }
             return queue == null ? -Errno.EINVAL : queue.request(fd, argument, least, most);
         }
         if (request == v4l2_h.VIDIOC_QBUF()) {
