@@ -57,7 +57,8 @@ class AddressRangeTest {
             assertEquals(
                     OptionalLong.of(8 * GIB - 1),
                     cenalloc.heap("system").properties().highestAddress());
-            assertEquals(OptionalLong.empty(), cenalloc.heap("reserved").properties().highestAddress());
+            assertEquals(
+                    OptionalLong.empty(), cenalloc.heap("reserved").properties().highestAddress());
             Plan plan = cenalloc.plan(4096, List.of(RGA));
             assertEquals(List.of("reserved"), heaps(plan));
             assertTrue(plan.explain().contains("may lie beyond what rga reaches"), plan::explain);
@@ -85,10 +86,13 @@ class AddressRangeTest {
 
     @Test
     void whatTheKernelDoesNotTellIsUnknown() throws Exception {
-        for (String text : List.of("", "Node 0\n  spanned  99999999999999999999\n", "  start_pfn: 5\n", "  spanned  7\n")) {
+        for (String text :
+                List.of("", "Node 0\n  spanned  99999999999999999999\n", "  start_pfn: 5\n", "  spanned  7\n")) {
             try (var cenalloc = kernel(text).open()) {
                 assertEquals(
-                        OptionalLong.empty(), cenalloc.heap("system").properties().highestAddress(), text);
+                        OptionalLong.empty(),
+                        cenalloc.heap("system").properties().highestAddress(),
+                        text);
             }
         }
         try (var cenalloc = new FakeKernel().heap("system", 1 << 20).open()) {

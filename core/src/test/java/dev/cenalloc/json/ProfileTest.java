@@ -283,8 +283,9 @@ class ProfileTest {
     @Test
     void whatItSaysOfHeapsIsToldToAContext() throws Exception {
         var kernel = new FakeKernel().heap("vidbuf", 1 << 20);
-        String text = "{\"version\":1,\"devices\":{},\"uses\":{},\"heaps\":{\"i915\":{\"contiguous\":false,\"cached\":true},"
-                + "\"vidbuf\":{\"contiguous\":true,\"pages\":true,\"scarce\":true,\"reach\":{\"ram\":1073741823}}}}";
+        String text =
+                "{\"version\":1,\"devices\":{},\"uses\":{},\"heaps\":{\"i915\":{\"contiguous\":false,\"cached\":true},"
+                        + "\"vidbuf\":{\"contiguous\":true,\"pages\":true,\"scarce\":true,\"reach\":{\"ram\":1073741823}}}}";
         Profile profile = Profile.read("board.json", text);
         assertEquals(text, profile.write());
         assertEquals(Set.of("vidbuf", "i915"), profile.heaps().keySet());
