@@ -139,9 +139,13 @@ class LayoutDeviceTest {
     }
 
     @Test
-    void theDriverHasAllFormatsOfOneBuffer() throws Exception {
+    void theDriverHasMostFormatsOfOneBuffer() throws Exception {
         var expected = EnumSet.allOf(PixelFormat.class);
         expected.removeIf(format -> format.buffers() > 1);
+        // What vivid of 6.12 lacks: 10 bits of colour, samples packed across bytes, 4:4:4 in three planes.
+        expected.removeAll(
+                EnumSet.of(PixelFormat.XR30, PixelFormat.AR30, PixelFormat.NV15, PixelFormat.P010, PixelFormat.YUV444));
+        expected.removeIf(format -> format.name().matches("S....1[02]P"));
         assertEquals(expected, formats());
     }
 

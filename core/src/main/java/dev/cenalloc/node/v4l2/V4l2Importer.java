@@ -209,6 +209,7 @@ public final class V4l2Importer implements Importer {
         List<Layout.Plane> planes = laidOut(image, buffer, Constraints.NONE).planes();
         long least = planes.getFirst().pitch();
         long narrowest = planes.stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
+        long widest = planes.stream().mapToLong(Layout.Plane::pitch).max().orElseThrow();
         VideoFormat tightest = answer(type, image, buffer, least);
         checkRoom(tightest, image, buffer);
         long pitch = tightest.pitch(buffer);
@@ -216,7 +217,8 @@ public final class V4l2Importer implements Importer {
         Constraints found = Constraints.NONE;
         long alignment = (next - pitch) * narrowest / least;
         if (next <= pitch) {
-            found = found.maxPitch(pitch);
+            // The limit that it showed is that of the first plane; others may be wider, as the chroma of NV24.
+            found = found.maxPitch(pitch * widest / least);
         } else if (alignment > 0 && pitch % (next - pitch) == 0 && alignment * least == (next - pitch) * narrowest) {
             found = found.pitchAlignment(alignment);
         }
