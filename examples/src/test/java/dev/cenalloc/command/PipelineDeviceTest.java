@@ -98,15 +98,6 @@ class PipelineDeviceTest {
     }
 
     @Test
-    void aDisplayThatImportsNothingIsShownTheCamerasFramesInItsOwnMemory() {
-        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--display", "bochs-drm", "--frames", "10", "--explain");
-        assertEquals(0, outcome.status(), outcome::toString);
-        assertTrue(
-                outcome.out().contains("memory of bochs-drm") && outcome.out().contains("takes no memory of any heap"),
-                outcome::toString);
-    }
-
-    @Test
     void whatIsThereIsSaidWhenNothingFits() {
         Outcome camera = pipeline("--camera", "no-such");
         assertTrue(camera.err().contains("vivid platform:vivid-000"), camera.err());
