@@ -17,7 +17,7 @@ public final class Pictures {
     /**
      * {@return a picture of what is in a frame} Reads inside a CPU access.
      *
-     * @param frame of a format with a colour for each pixel, YUYV, UYVY, NV12 or NV16
+     * @param frame of a format with a colour for each pixel, YUYV, UYVY, NV12, NV21, NV16, NV61 or NV24
      * @throws IOException if the memory cannot be read
      * @throws IllegalArgumentException if the format is another
      */
@@ -60,7 +60,10 @@ public final class Pictures {
             case YUYV -> rgb(line, 2L * x, line, 2 * pair + 1, 2 * pair + 3);
             case UYVY -> rgb(line, 2L * x + 1, line, 2 * pair, 2 * pair + 2);
             case NV12 -> rgb(line, x, layout.row(memory, 1, y / 2), pair, pair + 1);
+            case NV21 -> rgb(line, x, layout.row(memory, 1, y / 2), pair + 1, pair);
             case NV16 -> rgb(line, x, layout.row(memory, 1, y), pair, pair + 1);
+            case NV61 -> rgb(line, x, layout.row(memory, 1, y), pair + 1, pair);
+            case NV24 -> rgb(line, x, layout.row(memory, 1, y), 2L * x, 2L * x + 1);
             default ->
                 throw new IllegalArgumentException(
                         "there is no picture of " + layout.image().format() + ": use a format such as XR24 or YUYV");

@@ -354,7 +354,8 @@ class PipelinesDeviceTest {
         Outcome outcome = Outcome.of("pipeline", "--camera", "vivid-000", "--display", "vkms", "--format", "nv12");
         assertEquals(1, outcome.status(), outcome::toString);
         assertTrue(
-                outcome.err().contains("no format in common: NV12 is requested; vkms takes XR24, RG16"), outcome.err());
+                outcome.err().contains("no format in common: NV12 is requested; vkms takes AR24, XR24, RG16"),
+                outcome.err());
         assertFalse(outcome.out().contains("frames shown"), outcome.out());
     }
 
