@@ -131,7 +131,7 @@ public final class Cenalloc implements AutoCloseable {
 
     /**
      * Looks for heaps whose nodes appeared since this context was opened, as when a driver is loaded late. A first use
-     * and a negotiation without a suitable heap do so by themselves.
+     * without a suitable heap does so by itself, and a negotiation if there was no heap at all.
      *
      * @return whether there are new ones
      * @throws IllegalStateException if closed

@@ -34,6 +34,7 @@ public interface DeviceMemory {
      * @param agreement whose {@link Agreement#memory()} this is
      * @param count how many frames; the driver may allocate more
      * @return the frames, which the caller closes
+     * @throws IllegalArgumentException if the count is not from 1 to 32 of a camera, from 1 to 64 of a display
      * @throws CenallocException as {@link #offer}; nothing stays allocated
      */
     Ring allocate(Agreement agreement, int count) throws CenallocException;

@@ -142,7 +142,7 @@ public final class Camera implements AutoCloseable {
         if (!frames.isConfiguredFor(agreement)) {
             configure(agreement);
         }
-        return lend(agreement, Math.min(count, FrameQueue.MOST_FRAMES));
+        return lend(agreement, count);
     }
 
     /**

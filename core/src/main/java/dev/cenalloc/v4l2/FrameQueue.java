@@ -34,7 +34,7 @@ final class FrameQueue {
     static final int MOST_DAMAGED = 100;
 
     /** VIDEO_MAX_FRAME of videodev2.h: as many as most drivers have. */
-    static final int MOST_FRAMES = 32;
+    private static final int MOST_FRAMES = 32;
 
     /** Longer than anybody waits; as nanoseconds it can be added to a time. */
     private static final Duration LONGEST = Duration.ofDays(20);

@@ -105,6 +105,7 @@ class DeviceMemoryTest {
                 var source = Camera.open(cenalloc, VIDEO)) {
             Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(source.port()));
             source.configure(agreement);
+            assertThrows(IllegalArgumentException.class, () -> Ring.allocate(cenalloc, agreement, 33));
             try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
                 source.start();
                 source.next(SECOND).close();
