@@ -20,8 +20,8 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# heartbeat WHAT COMMAND...: runs a command that may be silent for long, and says every 20 seconds that it still runs; of
-# Maven, whose log is in the file BUILD_LOG, also at which module and step it is.
+# heartbeat WHAT COMMAND...: runs a command that may be silent for long, and says every 20 seconds that it still runs;
+# of Maven, whose log is in the file BUILD_LOG, also at which module and step it is.
 heartbeat() {
     local what=$1 started=$SECONDS teller status=0
     shift
@@ -39,8 +39,8 @@ maven_step() {
     sed -n 's/^\[INFO\] --- [^ ]*:\([^ :]*\) .*@ \([^ ]*\) ---$/ (\2, \1)/p' "$BUILD_LOG" | tail -n 1
 }
 
-# is_built SCOPE: whether everything ("all") or only the examples and what they use ("examples") is packaged, and no source
-# has changed since: the time of the file is that of the build. A directory's time tells of files that are gone.
+# is_built SCOPE: whether everything ("all") or only the examples and what they use ("examples") is packaged, and no
+# source has changed since: the time of the file is that of the build. A directory's time tells of files that are gone.
 is_built() (
     cd "$ROOT"
     sources=(pom.xml {bindings,core,examples}/{pom.xml,src})
@@ -49,8 +49,8 @@ is_built() (
         [ -z "$(find "${sources[@]}" -newer "target/built-$1" -print -quit)" ]
 )
 
-# package SCOPE ARGUMENT...: packages with Maven, which writes to BUILD_LOG, and notes that it is as new as the sources were
-# when it began.
+# package SCOPE ARGUMENT...: packages with Maven, which writes to BUILD_LOG, and notes that it is as new as the sources
+# were when it began.
 package() {
     local began scope=$1
     shift
