@@ -12,11 +12,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
 
 /** Many buffers, and lost ones: at the end neither the process nor the kernel holds more than at the beginning. */
 @RequiresHeap({"system", "reserved"})
@@ -60,10 +58,9 @@ class EnduranceDeviceTest {
     }
 
     @Test
-    @Timeout(value = 20, unit = TimeUnit.MINUTES) // took three to four emulated, on a busy machine
-    void aHundredThousandBuffersOneAfterTheOther() throws Exception {
+    void twentyThousandBuffersOneAfterTheOther() throws Exception {
         try (var cenalloc = Cenalloc.open()) {
-            for (int i = 0; i < 100_000; i++) {
+            for (int i = 0; i < 20_000; i++) {
                 cycle(cenalloc, ANY);
             }
             assertEquals(
@@ -75,13 +72,13 @@ class EnduranceDeviceTest {
     }
 
     @Test
-    void twoThreadsWithTenThousandBuffersEach() throws Exception {
+    void twoThreadsWithThreeThousandBuffersEach() throws Exception {
         try (var cenalloc = Cenalloc.open();
                 var threads = Executors.newFixedThreadPool(2)) {
             var results = new ArrayList<Future<?>>();
             for (Device device : List.of(ANY, CONTIGUOUS)) {
                 results.add(threads.submit(() -> {
-                    for (int i = 0; i < 10_000; i++) {
+                    for (int i = 0; i < 3_000; i++) {
                         cycle(cenalloc, device);
                     }
                     return null;
