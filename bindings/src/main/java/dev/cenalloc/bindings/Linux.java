@@ -11,8 +11,6 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.VarHandle;
-import java.util.Arrays;
 
 /**
  * The system calls, through the C library. Each returns the result of the call, or {@code -errno} if it failed. The
@@ -81,49 +79,41 @@ public final class Linux {
     /** Offset of {@code mem_unit}, a 32-bit number of bytes. */
     public static final long SYSINFO_UNIT = 104;
 
-    private static final Linker LINKER = Linker.nativeLinker();
-    private static final MemoryLayout ERRNO_LAYOUT = Linker.Option.captureStateLayout();
-    private static final VarHandle ERRNO = ERRNO_LAYOUT.varHandle(MemoryLayout.PathElement.groupElement("errno"));
-
-    /** Receives the errno of a failed call: one for each thread, so that no call has to allocate. */
-    private static final ThreadLocal<MemorySegment> CAPTURE =
-            ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ERRNO_LAYOUT));
-
     // open, ioctl and fcntl are variadic: the linker needs the index of the first variadic argument.
     private static final MethodHandle OPEN =
-            handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle CLOSE = fastHandle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+            Downcall.handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle CLOSE = Downcall.fastHandle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final FunctionDescriptor IOCTL_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
-    private static final MethodHandle IOCTL = handle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle IOCTL_FAST = fastHandle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle IOCTL_LONG = handle(
+    private static final MethodHandle IOCTL = Downcall.handle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle IOCTL_FAST = Downcall.fastHandle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle IOCTL_LONG = Downcall.handle(
             "ioctl",
             FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
             Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle FCNTL = handle(
+    private static final MethodHandle FCNTL = Downcall.handle(
             "fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle MMAP = handle(
+    private static final MethodHandle MMAP = Downcall.handle(
             "mmap", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle MUNMAP = handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle MUNMAP = Downcall.handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final FunctionDescriptor POLL_TYPE = FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle POLL = handle("poll", POLL_TYPE);
-    private static final MethodHandle POLL_FAST = fastHandle("poll", POLL_TYPE);
+    private static final MethodHandle POLL = Downcall.handle("poll", POLL_TYPE);
+    private static final MethodHandle POLL_FAST = Downcall.fastHandle("poll", POLL_TYPE);
     private static final FunctionDescriptor READ_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
-    private static final MethodHandle READ = handle("read", READ_TYPE);
-    private static final MethodHandle READ_FAST = fastHandle("read", READ_TYPE);
-    private static final MethodHandle FSTAT = handle("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
+    private static final MethodHandle READ = Downcall.handle("read", READ_TYPE);
+    private static final MethodHandle READ_FAST = Downcall.fastHandle("read", READ_TYPE);
+    private static final MethodHandle FSTAT = Downcall.handle("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
     private static final MethodHandle LSEEK =
-            handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
+            Downcall.handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MEMFD_CREATE =
-            handle("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
+            Downcall.handle("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle FTRUNCATE =
-            handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
+            Downcall.handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
     private static final MethodHandle FALLOCATE =
-            handle("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
+            Downcall.handle("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
 
-    private static final MethodHandle SYSINFO = handle("sysinfo", FunctionDescriptor.of(JAVA_INT, ADDRESS));
+    private static final MethodHandle SYSINFO = Downcall.handle("sysinfo", FunctionDescriptor.of(JAVA_INT, ADDRESS));
 
-    private static final MethodHandle GETPAGESIZE = fastHandle("getpagesize", FunctionDescriptor.of(JAVA_INT));
+    private static final MethodHandle GETPAGESIZE = Downcall.fastHandle("getpagesize", FunctionDescriptor.of(JAVA_INT));
 
     private Linux() {}
 
@@ -132,18 +122,18 @@ public final class Linux {
         try {
             return (int) GETPAGESIZE.invokeExact();
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
     /** Opens {@code path} with {@code O_*} flags; returns a descriptor or {@code -errno}. */
     public static int open(String path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) OPEN.invokeExact(capture, arena.allocateFrom(path), flags);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -155,18 +145,18 @@ public final class Linux {
         try {
             return (int) CLOSE.invokeExact(fd);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
     /** Makes a request with a pointer argument; {@code request} is zero-extended, as the generated constants are. */
     public static int ioctl(int fd, long request, MemorySegment argument) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) IOCTL.invokeExact(capture, fd, request, argument);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -178,18 +168,18 @@ public final class Linux {
             int first = (int) IOCTL_FAST.invokeExact(fd, request, argument);
             return first >= 0 ? first : ioctl(fd, request, argument);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
     /** Makes a request with an integer argument. */
     public static int ioctl(int fd, long request, long argument) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) IOCTL_LONG.invokeExact(capture, fd, request, argument);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -205,11 +195,11 @@ public final class Linux {
 
     private static int fcntl(int fd, int command, int argument) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) FCNTL.invokeExact(capture, fd, command, argument);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -219,23 +209,23 @@ public final class Linux {
      */
     public static long mmap(int fd, long offset, long length, int protection) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             long address =
                     (long) MMAP.invokeExact(capture, MemorySegment.NULL, length, protection, MAP_SHARED, fd, offset);
-            return address != -1 ? address : failure(capture);
+            return address != -1 ? address : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
     /** Unmaps what {@link #mmap} mapped. */
     public static int munmap(long address, long length) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) MUNMAP.invokeExact(capture, address, length);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -245,7 +235,7 @@ public final class Linux {
      */
     public static int coverPages(long address, long length) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             long result = (long) MMAP.invokeExact(
                     capture,
                     MemorySegment.ofAddress(address),
@@ -254,9 +244,9 @@ public final class Linux {
                     MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE,
                     -1,
                     0L);
-            return result != -1 ? 0 : failure(capture);
+            return result != -1 ? 0 : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -278,11 +268,11 @@ public final class Linux {
             if (first >= 0) {
                 return first;
             }
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) POLL.invokeExact(capture, fds, count, timeoutMillis);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -293,11 +283,11 @@ public final class Linux {
             if (first >= 0) {
                 return first;
             }
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             long result = (long) READ.invokeExact(capture, fd, target, target.byteSize());
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -307,11 +297,11 @@ public final class Linux {
             throw new IndexOutOfBoundsException("struct stat needs " + STAT_SIZE + " bytes");
         }
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) FSTAT.invokeExact(capture, fd, stat);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -320,33 +310,33 @@ public final class Linux {
      */
     public static long lseek(int fd, long offset, int whence) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             long result = (long) LSEEK.invokeExact(capture, fd, offset, whence);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
     /** Creates an anonymous file in memory; returns a descriptor or {@code -errno}. */
     public static int memfdCreate(String name, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) MEMFD_CREATE.invokeExact(capture, arena.allocateFrom(name), flags);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
     /** Sets the length of a file, in bytes. */
     public static int ftruncate(int fd, long length) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) FTRUNCATE.invokeExact(capture, fd, length);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -356,11 +346,11 @@ public final class Linux {
      */
     public static int fallocate(int fd, long length) {
         try {
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) FALLOCATE.invokeExact(capture, fd, 0, 0L, length);
-            return result >= 0 ? result : failure(capture);
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
     }
 
@@ -371,40 +361,15 @@ public final class Linux {
     public static long freeMemory() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment info = arena.allocate(SYSINFO_SIZE, Long.BYTES);
-            MemorySegment capture = CAPTURE.get();
+            MemorySegment capture = Downcall.capture();
             int result = (int) SYSINFO.invokeExact(capture, info);
             if (result < 0) {
-                return failure(capture);
+                return Downcall.failure(capture);
             }
             long units = info.get(JAVA_LONG, SYSINFO_FREE) + info.get(JAVA_LONG, SYSINFO_BUFFERS);
             return units * info.get(JAVA_INT, SYSINFO_UNIT);
         } catch (Throwable t) {
-            throw rethrow(t);
+            throw Downcall.rethrow(t);
         }
-    }
-
-    private static int failure(MemorySegment capture) {
-        return -(int) ERRNO.get(capture, 0L);
-    }
-
-    /** Returns exceptions of misuse (closed arena, wrong thread) and throws errors; a downcall throws nothing else. */
-    private static RuntimeException rethrow(Throwable thrown) {
-        if (thrown instanceof Error error) {
-            throw error;
-        }
-        if (thrown instanceof RuntimeException exception) {
-            return exception;
-        }
-        throw new AssertionError("a downcall threw", thrown);
-    }
-
-    private static MethodHandle handle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        Linker.Option[] all = Arrays.copyOf(options, options.length + 1);
-        all[options.length] = Linker.Option.captureCallState("errno");
-        return fastHandle(name, descriptor, all);
-    }
-
-    private static MethodHandle fastHandle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
     }
 }

@@ -42,8 +42,11 @@ final class AbiAssertions {
                 "#include <poll.h>",
                 "#include <unistd.h>",
                 "#include <sys/mman.h>",
+                "#include <sys/socket.h>",
                 "#include <sys/stat.h>",
                 "#include <sys/sysinfo.h>",
+                "#include <sys/uio.h>",
+                "#include <sys/un.h>",
                 "#include <linux/dma-heap.h>",
                 "#include <linux/dma-buf.h>",
                 "#include <linux/memfd.h>",
@@ -58,6 +61,7 @@ final class AbiAssertions {
             structures(header);
         }
         systemCalls();
+        sockets();
         Files.write(file, lines);
         System.out.println(assertions + " assertions");
     }
@@ -168,5 +172,32 @@ final class AbiAssertions {
         check("sizeof(struct pollfd)", Linux.POLLFD.byteSize());
         check("offsetof(struct pollfd, events)", 4);
         check("offsetof(struct pollfd, revents)", 6);
+    }
+
+    private void sockets() throws ReflectiveOperationException {
+        for (var field : Sockets.class.getFields()) {
+            if (field.getType() == int.class) {
+                check(field.getName(), field.getInt(null));
+            }
+        }
+        check("sizeof(struct sockaddr_un)", Sockets.ADDRESS_SIZE);
+        check("offsetof(struct sockaddr_un, sun_path)", Sockets.ADDRESS_PATH);
+        check("sizeof(struct msghdr)", Sockets.MESSAGE_SIZE);
+        check("offsetof(struct msghdr, msg_iov)", Sockets.MESSAGE_PARTS);
+        check("offsetof(struct msghdr, msg_iovlen)", Sockets.MESSAGE_PARTS_COUNT);
+        check("sizeof(((struct msghdr *)0)->msg_iovlen)", 8);
+        check("offsetof(struct msghdr, msg_control)", Sockets.MESSAGE_CONTROL);
+        check("offsetof(struct msghdr, msg_controllen)", Sockets.MESSAGE_CONTROL_SIZE);
+        check("sizeof(((struct msghdr *)0)->msg_controllen)", 8);
+        check("offsetof(struct msghdr, msg_flags)", Sockets.MESSAGE_FLAGS);
+        check("sizeof(struct iovec)", Sockets.PART_SIZE);
+        check("offsetof(struct iovec, iov_len)", 8);
+        check("sizeof(struct cmsghdr)", Sockets.CONTROL_DATA);
+        check("sizeof(((struct cmsghdr *)0)->cmsg_len)", 8);
+        check("offsetof(struct cmsghdr, cmsg_level)", Sockets.CONTROL_LEVEL);
+        check("offsetof(struct cmsghdr, cmsg_type)", Sockets.CONTROL_TYPE);
+        check("sizeof(struct ucred)", Sockets.CREDENTIALS_SIZE);
+        check("offsetof(struct ucred, uid)", 4);
+        check("offsetof(struct ucred, gid)", 8);
     }
 }

@@ -70,6 +70,42 @@ public interface Kernel {
     /** Returns a mapping as a segment, valid until {@code arena} is closed; closing the arena does not unmap. */
     MemorySegment view(long address, long length, Arena arena);
 
+    /** Duplicates a descriptor. */
+    int dup(int fd);
+
+    /** Creates a Unix stream socket; returns a descriptor. */
+    int socket();
+
+    /** Creates two connected Unix stream sockets, whose descriptors are written to {@code pair}. */
+    int socketPair(MemorySegment pair);
+
+    /** Gives a socket an address, a {@code struct sockaddr_un} of the segment's size. */
+    int bind(int fd, MemorySegment address);
+
+    /** Connects a socket to an address, a {@code struct sockaddr_un} of the segment's size. May block. */
+    int connect(int fd, MemorySegment address);
+
+    /** Lets others connect to a socket. */
+    int listen(int fd, int backlog);
+
+    /** Accepts a connection; returns its descriptor. Blocks. */
+    int accept(int fd);
+
+    /** Ends a connection in both directions; calls that block in it return. */
+    int shutdown(int fd);
+
+    /** Reads an option of a socket; returns its size. */
+    int socketOption(int fd, int name, MemorySegment value);
+
+    /** Sends a {@code struct msghdr}; returns the number of bytes. Raises no signal. Allocates no objects. May block. */
+    long send(int fd, MemorySegment message, int flags);
+
+    /**
+     * Receives into a {@code struct msghdr}; returns the number of bytes, 0 at the end of the stream. Received
+     * descriptors are close-on-exec. Allocates no objects. May block.
+     */
+    long receive(int fd, MemorySegment message, int flags);
+
     /** Returns the device number of a node ({@code dev_t}); 0 if the node is not a character device. */
     long deviceNumber(Path node);
 

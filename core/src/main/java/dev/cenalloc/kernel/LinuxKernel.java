@@ -3,6 +3,7 @@ package dev.cenalloc.kernel;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.Platform;
+import dev.cenalloc.bindings.Sockets;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -138,6 +139,61 @@ public final class LinuxKernel implements Kernel {
     @Override
     public MemorySegment view(long address, long length, Arena arena) {
         return Linux.view(address, length, arena);
+    }
+
+    @Override
+    public int dup(int fd) {
+        return Linux.dup(fd);
+    }
+
+    @Override
+    public int socket() {
+        return Sockets.socket();
+    }
+
+    @Override
+    public int socketPair(MemorySegment pair) {
+        return Sockets.socketpair(pair);
+    }
+
+    @Override
+    public int bind(int fd, MemorySegment address) {
+        return Sockets.bind(fd, address);
+    }
+
+    @Override
+    public int connect(int fd, MemorySegment address) {
+        return Sockets.connect(fd, address);
+    }
+
+    @Override
+    public int listen(int fd, int backlog) {
+        return Sockets.listen(fd, backlog);
+    }
+
+    @Override
+    public int accept(int fd) {
+        return Sockets.accept(fd);
+    }
+
+    @Override
+    public int shutdown(int fd) {
+        return Sockets.shutdown(fd);
+    }
+
+    @Override
+    public int socketOption(int fd, int name, MemorySegment value) {
+        return Sockets.option(fd, name, value);
+    }
+
+    @Override
+    public long send(int fd, MemorySegment message, int flags) {
+        return Sockets.sendmsg(fd, message, flags);
+    }
+
+    @Override
+    public long receive(int fd, MemorySegment message, int flags) {
+        return Sockets.recvmsg(fd, message, flags);
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.bindings.dmabuf.dma_buf_export_sync_file;
 import dev.cenalloc.bindings.dmabuf.dma_buf_import_sync_file;
 import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
@@ -15,6 +16,7 @@ import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.bindings.dmabuf.sync_file_info;
 import dev.cenalloc.bindings.dmabuf.sync_merge_data;
 import dev.cenalloc.bindings.dmabuf.udmabuf_create;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -23,17 +25,20 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,6 +57,7 @@ public final class FakeKernel implements Kernel {
         MEMFD,
         DMA_BUF,
         SYNC_FILE,
+        SOCKET,
         DEVICE
     }
 
@@ -111,6 +117,13 @@ public final class FakeKernel implements Kernel {
         final Set<Work> readers = new HashSet<>();
 
         String name = "";
+        /** Of a socket: its end of the connection, once it has one. */
+        @Nullable
+        SocketEnd end;
+        /** Of a socket that listens: those that wait to be accepted. */
+        final List<SocketEnd> waiting = new ArrayList<>();
+        /** Descriptors of it, and messages under way that carry one. */
+        int references;
 
         File(Kind kind, String heap, long inode, long size) {
             this.kind = kind;
@@ -119,6 +132,51 @@ public final class FakeKernel implements Kernel {
             this.size = size;
         }
     }
+
+    /** One end of a connection. */
+    private static final class SocketEnd {
+        /** What it has to receive, in the pieces in which it was sent. */
+        final Deque<Piece> incoming = new ArrayDeque<>();
+
+        @Nullable
+        SocketEnd peer;
+
+        boolean gone;
+    }
+
+    /** Bytes and files of one sendmsg. */
+    private record Piece(byte[] bytes, List<File> files) {}
+
+    /** The files in messages under way: a descriptor of a dma-buf in a socket keeps its memory. */
+    private void drop(File file) {
+        if (--file.references == 0) {
+            if (file.kind == Kind.DMA_BUF) {
+                heaps.computeIfPresent(file.heap, (_, free) -> free + file.size);
+            }
+            if (file.end != null) {
+                hangUp(file.end);
+            }
+            file.waiting.forEach(this::hangUp);
+            addresses.values().remove(file);
+        }
+    }
+
+    private void hangUp(SocketEnd end) {
+        end.gone = true;
+        for (Piece piece : end.incoming) {
+            piece.files.forEach(this::drop);
+        }
+        end.incoming.clear();
+    }
+
+    /** Sockets by their addresses. */
+    private final Map<String, File> addresses = new HashMap<>();
+
+    /** How many bytes a connection holds that were not received yet. */
+    public int socketRoom = 1 << 16;
+
+    /** The most bytes that one call sends or receives: what is short of it comes in pieces. */
+    public int socketPiece = Integer.MAX_VALUE;
 
     /** Free bytes, by the name of the heap; {@code udmabuf} if that is there. */
     public final Map<String, Long> heaps = new TreeMap<>();
@@ -295,6 +353,7 @@ public final class FakeKernel implements Kernel {
             fd++;
         }
         files.put(fd, file);
+        file.references++;
         return fd;
     }
 
@@ -309,8 +368,8 @@ public final class FakeKernel implements Kernel {
                 ? heaps.keySet().stream()
                         .filter(name -> !name.equals("udmabuf"))
                         .toList()
-                : Stream.concat(
-                                Stream.of(devices.keySet(), links.keySet(), tree)
+                : java.util.stream.Stream.concat(
+                                java.util.stream.Stream.of(devices.keySet(), links.keySet(), tree)
                                         .flatMap(Set::stream)
                                         .filter(path -> directory.equals(path.getParent())),
                                 contents.keySet().stream().filter(path -> isBelow(path, directory)))
@@ -395,9 +454,7 @@ public final class FakeKernel implements Kernel {
         if (file == null) {
             throw new AssertionError("close of descriptor " + fd + ", which is not open");
         }
-        if (file.kind == Kind.DMA_BUF) {
-            heaps.computeIfPresent(file.heap, (_, free) -> free + file.size);
-        }
+        drop(file);
         if (file.device != null) {
             file.device.closed(fd);
         }
@@ -417,7 +474,7 @@ public final class FakeKernel implements Kernel {
         }
         return switch (file.kind) {
             case NODE -> file.heap.equals("udmabuf") ? udmabuf(request, argument) : heap(file, request, argument);
-            case MEMFD -> -Errno.ENOTTY;
+            case MEMFD, SOCKET -> -Errno.ENOTTY;
             case DMA_BUF -> dmaBuf(file, request, argument);
             case SYNC_FILE -> syncFile(file, request, argument);
             case DEVICE -> Objects.requireNonNull(file.device).ioctl(fd, request, argument);
@@ -586,17 +643,21 @@ public final class FakeKernel implements Kernel {
         return ready == 0 ? 0 : 1;
     }
 
-    private static int ready(File file, int events) {
+    private int ready(File file, int events) {
         if (file.device != null) {
             // Errors come unasked.
             return file.device.ready(0) & (events | Linux.POLLERR | Linux.POLLHUP);
         }
+        if (file.kind == Kind.SOCKET) {
+            return socketReady(file) & (events | Linux.POLLHUP);
+        }
         return ready(file) & events;
     }
 
-    private static int ready(File file) {
+    private int ready(File file) {
         int readable = pending(file.writers).isEmpty() ? Linux.POLLIN : 0;
         return switch (file.kind) {
+            case SOCKET -> socketReady(file);
             case SYNC_FILE -> readable;
             case DMA_BUF -> readable | (readable != 0 && pending(file.readers).isEmpty() ? Linux.POLLOUT : 0);
             // What drivers do not say.
@@ -735,6 +796,259 @@ public final class FakeKernel implements Kernel {
             throw new AssertionError("view of what is not mapped");
         }
         return Linux.view(file.memory.address(), length, scope);
+    }
+
+    // ---- sockets ----
+
+    private int socketReady(File file) {
+        SocketEnd end = file.end;
+        if (end == null) {
+            return file.waiting.isEmpty() ? 0 : Linux.POLLIN;
+        }
+        SocketEnd peer = Objects.requireNonNull(end.peer);
+        int ready = end.incoming.isEmpty() && !peer.gone ? 0 : Linux.POLLIN;
+        return ready
+                | (peer.gone ? Linux.POLLHUP : 0)
+                | (peer.gone || pendingBytes(peer) < socketRoom ? Linux.POLLOUT : 0);
+    }
+
+    private static int pendingBytes(SocketEnd end) {
+        return end.incoming.stream().mapToInt(piece -> piece.bytes.length).sum();
+    }
+
+    @Override
+    public synchronized int dup(int fd) {
+        int result = enter("dup");
+        File file = files.get(fd);
+        return result < 0 ? result : file == null ? -Errno.EBADF : add(file);
+    }
+
+    private File socketFile() {
+        return new File(Kind.SOCKET, "", inodes++, 0);
+    }
+
+    private static SocketEnd connect(File file) {
+        var here = new SocketEnd();
+        var there = new SocketEnd();
+        here.peer = there;
+        there.peer = here;
+        file.end = here;
+        return there;
+    }
+
+    @Override
+    public synchronized int socket() {
+        int result = enter("socket");
+        return result < 0 ? result : add(socketFile());
+    }
+
+    @Override
+    public synchronized int socketPair(MemorySegment pair) {
+        int result = enter("socketpair");
+        if (result < 0) {
+            return result;
+        }
+        File one = socketFile();
+        File other = socketFile();
+        other.end = connect(one);
+        pair.set(ValueLayout.JAVA_INT, 0, add(one));
+        pair.set(ValueLayout.JAVA_INT, 4, add(other));
+        return 0;
+    }
+
+    private static String addressOf(MemorySegment address) {
+        return HexFormat.of().formatHex(address.toArray(ValueLayout.JAVA_BYTE));
+    }
+
+    @Override
+    public synchronized int bind(int fd, MemorySegment address) {
+        int result = enter("bind");
+        if (result < 0) {
+            return result;
+        }
+        return addresses.putIfAbsent(addressOf(address), Objects.requireNonNull(files.get(fd))) == null
+                ? 0
+                : -Errno.EADDRINUSE;
+    }
+
+    @Override
+    public synchronized int listen(int fd, int backlog) {
+        return enter("listen");
+    }
+
+    @Override
+    public synchronized int connect(int fd, MemorySegment address) {
+        int result = enter("connect");
+        if (result < 0) {
+            return result;
+        }
+        File listening = addresses.get(addressOf(address));
+        if (listening == null) {
+            return -Errno.ECONNREFUSED;
+        }
+        listening.waiting.add(connect(Objects.requireNonNull(files.get(fd))));
+        return 0;
+    }
+
+    @Override
+    public synchronized int accept(int fd) {
+        int result = enter("accept");
+        if (result < 0) {
+            return result;
+        }
+        File listening = Objects.requireNonNull(files.get(fd));
+        if (listening.waiting.isEmpty()) {
+            return -Errno.EAGAIN;
+        }
+        File accepted = socketFile();
+        accepted.end = listening.waiting.removeFirst();
+        return add(accepted);
+    }
+
+    @Override
+    public synchronized int shutdown(int fd) {
+        int result = enter("shutdown");
+        File file = files.get(fd);
+        if (result < 0 || file == null || file.end == null) {
+            return result < 0 ? result : -Errno.ENOTCONN;
+        }
+        hangUp(file.end);
+        return 0;
+    }
+
+    /** Both ends are of this process, and of root. */
+    @Override
+    public synchronized int socketOption(int fd, int name, MemorySegment value) {
+        int result = enter("getsockopt");
+        File file = files.get(fd);
+        if (result < 0) {
+            return result;
+        }
+        if (file == null || file.kind != Kind.SOCKET) {
+            return file == null ? -Errno.EBADF : -Errno.ENOTSOCK;
+        }
+        value.fill((byte) 0);
+        value.set(
+                ValueLayout.JAVA_INT,
+                0,
+                switch (name) {
+                    case Sockets.SO_DOMAIN -> Sockets.AF_UNIX;
+                    case Sockets.SO_TYPE -> Sockets.SOCK_STREAM;
+                    default -> (int) ProcessHandle.current().pid();
+                });
+        return (int) value.byteSize();
+    }
+
+    /** The parts of a {@code struct msghdr}. */
+    private static List<MemorySegment> parts(MemorySegment message) {
+        long count = message.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_PARTS_COUNT);
+        MemorySegment vector = Linux.view(
+                message.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_PARTS), count * Sockets.PART_SIZE, Arena.global());
+        var parts = new ArrayList<MemorySegment>();
+        for (long i = 0; i < count; i++) {
+            parts.add(Linux.view(
+                    vector.get(ValueLayout.JAVA_LONG, i * Sockets.PART_SIZE),
+                    vector.get(ValueLayout.JAVA_LONG, i * Sockets.PART_SIZE + 8),
+                    Arena.global()));
+        }
+        return parts;
+    }
+
+    private static MemorySegment control(MemorySegment message) {
+        return Linux.view(
+                message.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL),
+                message.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE),
+                Arena.global());
+    }
+
+    @Override
+    public synchronized long send(int fd, MemorySegment message, int flags) {
+        int result = enter("sendmsg");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.end == null) {
+            return file == null ? -Errno.EBADF : -Errno.ENOTCONN;
+        }
+        SocketEnd peer = Objects.requireNonNull(file.end.peer);
+        if (peer.gone || file.end.gone) {
+            return -Errno.EPIPE;
+        }
+        int room = Math.min(socketPiece, socketRoom - pendingBytes(peer));
+        if (room <= 0) {
+            return -Errno.EAGAIN;
+        }
+        var bytes = new ByteArrayOutputStream();
+        for (MemorySegment part : parts(message)) {
+            bytes.writeBytes(part.toArray(ValueLayout.JAVA_BYTE));
+        }
+        var passed = new ArrayList<File>();
+        MemorySegment control = control(message);
+        if (control.byteSize() > 0) {
+            long length = control.get(ValueLayout.JAVA_LONG, 0);
+            for (long at = Sockets.CONTROL_DATA; at < length; at += Integer.BYTES) {
+                File one = files.get(control.get(ValueLayout.JAVA_INT, at));
+                if (one == null) {
+                    return -Errno.EBADF;
+                }
+                passed.add(one);
+            }
+        }
+        passed.forEach(one -> one.references++);
+        byte[] sent = Arrays.copyOf(bytes.toByteArray(), Math.min(room, bytes.size()));
+        peer.incoming.add(new Piece(sent, passed));
+        return sent.length;
+    }
+
+    @Override
+    public synchronized long receive(int fd, MemorySegment message, int flags) {
+        int result = enter("recvmsg");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.end == null) {
+            return file == null ? -Errno.EBADF : -Errno.ENOTCONN;
+        }
+        MemorySegment control = control(message);
+        message.set(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE, 0);
+        message.set(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS, 0);
+        if (file.end.incoming.isEmpty()) {
+            return Objects.requireNonNull(file.end.peer).gone || file.end.gone ? 0 : -Errno.EAGAIN;
+        }
+        // One piece a call, as the kernel does at least where a piece has files.
+        Piece piece = file.end.incoming.removeFirst();
+        int at = 0;
+        for (MemorySegment part : parts(message)) {
+            int length = (int) Math.min(part.byteSize(), Math.min(piece.bytes.length - at, socketPiece - at));
+            MemorySegment.copy(piece.bytes, at, part, ValueLayout.JAVA_BYTE, 0, length);
+            at += length;
+        }
+        if (at < piece.bytes.length) {
+            file.end.incoming.addFirst(
+                    new Piece(Arrays.copyOfRange(piece.bytes, at, piece.bytes.length), List.of()));
+        }
+        receiveFiles(piece.files, message, control);
+        return at;
+    }
+
+    private void receiveFiles(List<File> passed, MemorySegment message, MemorySegment control) {
+        int room = (int) Math.max(0, (control.byteSize() - Sockets.CONTROL_DATA) / Integer.BYTES);
+        int count = Math.min(room, passed.size());
+        for (int i = 0; i < count; i++) {
+            control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_DATA + 4L * i, add(passed.get(i)));
+        }
+        if (count > 0) {
+            control.set(ValueLayout.JAVA_LONG, 0, Sockets.CONTROL_DATA + 4L * count);
+            control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_LEVEL, Sockets.SOL_SOCKET);
+            control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_TYPE, Sockets.SCM_RIGHTS);
+            message.set(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE, Sockets.CONTROL_DATA + 4L * count);
+        }
+        if (count < passed.size()) {
+            message.set(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS, Sockets.MSG_CTRUNC);
+        }
+        passed.forEach(this::drop);
     }
 
     @Override

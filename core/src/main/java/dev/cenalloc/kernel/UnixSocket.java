@@ -1,0 +1,260 @@
+package dev.cenalloc.kernel;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.Sockets;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/**
+ * One end of a Unix stream socket, which carries bytes and descriptors. Closed by its owner. One thread may send while
+ * another receives; two that send, or two that receive, must be kept apart by the caller. Its calls return {@code
+ * -errno} if they fail, and allocate no objects.
+ */
+public final class UnixSocket {
+    /** The most descriptors that are sent with one message, and received with one call. */
+    public static final int MOST_DESCRIPTORS = 16;
+
+    private static final long CONTROL_SIZE = Sockets.CONTROL_DATA + MOST_DESCRIPTORS * 4L;
+
+    private final Kernel kernel;
+    private final Descriptor descriptor;
+    private final Message outgoing = new Message();
+    private final Message incoming = new Message();
+    private final int[] passing = new int[MOST_DESCRIPTORS];
+
+    /** Descriptors that have come and were not taken, in order. */
+    private final int[] received = new int[2 * MOST_DESCRIPTORS];
+
+    private int receivedCount;
+
+    /** A {@code struct msghdr} of one part, with room for descriptors. */
+    private static final class Message {
+        private final Arena arena = Arena.ofAuto();
+        private final MemorySegment header = arena.allocate(Sockets.MESSAGE_SIZE, Long.BYTES);
+        private final MemorySegment part = arena.allocate(Sockets.PART_SIZE, Long.BYTES);
+        private final MemorySegment control = arena.allocate(CONTROL_SIZE, Long.BYTES);
+        private final MemorySegment pollfd = arena.allocate(Linux.POLLFD);
+
+        Message() {
+            header.set(ValueLayout.ADDRESS, Sockets.MESSAGE_PARTS, part);
+            header.set(ValueLayout.JAVA_LONG, Sockets.MESSAGE_PARTS_COUNT, 1);
+            header.set(ValueLayout.ADDRESS, Sockets.MESSAGE_CONTROL, control);
+        }
+
+        void set(long address, long size, long controlSize) {
+            part.set(ValueLayout.JAVA_LONG, 0, address);
+            part.set(ValueLayout.JAVA_LONG, Long.BYTES, size);
+            header.set(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE, controlSize);
+        }
+    }
+
+    /**
+     * Owns a connected socket.
+     *
+     * @param fd the descriptor, owned from now on
+     */
+    public UnixSocket(Kernel kernel, int fd) {
+        this.kernel = kernel;
+        this.descriptor = new Descriptor(kernel, fd);
+    }
+
+    /** Returns whether it was not closed. */
+    public boolean isOpen() {
+        return descriptor.isOpen();
+    }
+
+    /**
+     * Sends bytes, and descriptors with the first of them. Each of the descriptors stays open during the call, whatever
+     * other threads do.
+     *
+     * @param bytes native memory
+     * @param size how many of the bytes
+     * @param passed at most {@link #MOST_DESCRIPTORS}
+     * @param timeoutNanos how long to wait for a peer that does not read; 0 does not wait
+     * @return 0, or {@code -errno}: EAGAIN if the peer does not read, and nothing was sent; ETIMEDOUT if it does not
+     *     read, and a part was sent, so that the stream is of no use any more; EPIPE if it is gone
+     * @throws IllegalStateException if this or one of the descriptors is closed; nothing was sent
+     */
+    public int send(MemorySegment bytes, long size, List<Descriptor> passed, long timeoutNanos) {
+        int acquired = 0;
+        try {
+            for (int i = 0; i < passed.size(); i++) {
+                passing[i] = passed.get(i).acquire();
+                acquired++;
+            }
+            return send(bytes, size, acquired, timeoutNanos);
+        } finally {
+            for (int i = 0; i < acquired; i++) {
+                passed.get(i).release();
+            }
+        }
+    }
+
+    private int send(MemorySegment bytes, long size, int count, long timeoutNanos) {
+        long deadline = System.nanoTime() + timeoutNanos;
+        int fd = descriptor.acquire();
+        try {
+            long sent = 0;
+            while (sent < size) {
+                outgoing.set(bytes.address() + sent, size - sent, sent == 0 ? describe(count) : 0);
+                long result = kernel.send(fd, outgoing.header, Sockets.MSG_DONTWAIT);
+                if (result >= 0) {
+                    sent += result;
+                } else if (result == -Errno.EAGAIN) {
+                    int ready = await(fd, outgoing.pollfd, Linux.POLLOUT, deadline - System.nanoTime());
+                    if (ready <= 0) {
+                        return ready < 0 ? ready : sent == 0 ? -Errno.EAGAIN : -Errno.ETIMEDOUT;
+                    }
+                } else if (result != -Errno.EINTR) {
+                    return (int) result;
+                }
+            }
+            return 0;
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    /** Writes the descriptors that are to be passed; returns the size of the control data. */
+    private long describe(int count) {
+        if (count == 0) {
+            return 0;
+        }
+        long length = Sockets.CONTROL_DATA + count * 4L;
+        outgoing.control.set(ValueLayout.JAVA_LONG, 0, length);
+        outgoing.control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_LEVEL, Sockets.SOL_SOCKET);
+        outgoing.control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_TYPE, Sockets.SCM_RIGHTS);
+        for (int i = 0; i < count; i++) {
+            outgoing.control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_DATA + i * 4L, passing[i]);
+        }
+        return length;
+    }
+
+    /**
+     * Receives bytes that are there, after waiting for the first. Descriptors that come with them are kept for {@link
+     * #take}, in the order of their messages, each before the end of the bytes that it was sent with.
+     *
+     * @param into native memory with room for a byte at least
+     * @param timeoutNanos how long to wait; 0 does not wait
+     * @return the number of bytes; 0 at the end of the stream; or {@code -errno}: EAGAIN after the timeout; EPROTO if
+     *     the peer passed more descriptors than a message may have: they are closed
+     * @throws IllegalStateException if this is closed
+     */
+    public long receive(MemorySegment into, long timeoutNanos) {
+        long deadline = System.nanoTime() + timeoutNanos;
+        int fd = descriptor.acquire();
+        try {
+            while (true) {
+                int ready = await(fd, incoming.pollfd, Linux.POLLIN, deadline - System.nanoTime());
+                if (ready <= 0) {
+                    return ready < 0 ? ready : -Errno.EAGAIN;
+                }
+                incoming.set(into.address(), into.byteSize(), CONTROL_SIZE);
+                long result = kernel.receive(fd, incoming.header, Sockets.MSG_DONTWAIT);
+                if (result >= 0) {
+                    return keep() ? result : -Errno.EPROTO;
+                }
+                if (result != -Errno.EAGAIN && result != -Errno.EINTR) {
+                    return result;
+                }
+            }
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    /** Keeps the descriptors that have come; false if some were lost, or there is no room for them. */
+    private boolean keep() {
+        long size = incoming.header.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE);
+        boolean whole = (incoming.header.get(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS) & Sockets.MSG_CTRUNC) == 0;
+        // Control data of any other kind comes only to sockets that asked for it.
+        if (size < Sockets.CONTROL_DATA
+                || incoming.control.get(ValueLayout.JAVA_INT, Sockets.CONTROL_TYPE) != Sockets.SCM_RIGHTS) {
+            return whole;
+        }
+        long length = Math.min(size, incoming.control.get(ValueLayout.JAVA_LONG, 0));
+        for (long at = Sockets.CONTROL_DATA; at + Integer.BYTES <= length; at += Integer.BYTES) {
+            int fd = incoming.control.get(ValueLayout.JAVA_INT, at);
+            if (receivedCount < received.length) {
+                received[receivedCount++] = fd;
+            } else {
+                kernel.close(fd);
+                whole = false;
+            }
+        }
+        return whole;
+    }
+
+    /** Returns how many descriptors have come and were not taken. */
+    public int available() {
+        return receivedCount;
+    }
+
+    /**
+     * Returns the first descriptor that has come, owned by the caller from now on.
+     *
+     * @throws IllegalStateException if there is none
+     */
+    public int take() {
+        if (receivedCount == 0) {
+            throw new IllegalStateException("no descriptor has come");
+        }
+        int first = received[0];
+        receivedCount--;
+        System.arraycopy(received, 1, received, 0, receivedCount);
+        return first;
+    }
+
+    /** Waits; returns 1 if it is ready, 0 after the timeout, or {@code -errno}. */
+    private int await(int fd, MemorySegment pollfd, short event, long nanos) {
+        long deadline = System.nanoTime() + nanos;
+        while (true) {
+            // Rounded up: a wait of less than a millisecond would turn into many that do not wait.
+            long millis = Math.ceilDiv(Math.max(0, deadline - System.nanoTime()), 1_000_000L);
+            pollfd.set(ValueLayout.JAVA_INT, 0, fd);
+            pollfd.set(ValueLayout.JAVA_SHORT, 4, event);
+            int result = kernel.poll(pollfd, 1, (int) Math.min(millis, Integer.MAX_VALUE));
+            if (result != -Errno.EINTR || deadline - System.nanoTime() <= 0) {
+                return result == -Errno.EINTR ? 0 : result;
+            }
+        }
+    }
+
+    /**
+     * {@return the peer's process, user and group, as the kernel noted them when the connection was made; or {@code
+     * -errno} as the first}
+     */
+    public int[] peer() {
+        int fd = descriptor.acquire();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment credentials = arena.allocate(Sockets.CREDENTIALS_SIZE, Integer.BYTES);
+            int result = kernel.socketOption(fd, Sockets.SO_PEERCRED, credentials);
+            return result < 0 ? new int[] {result} : credentials.toArray(ValueLayout.JAVA_INT);
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    /** Ends the connection and closes it; calls under way in other threads return. Descriptors not taken are closed. */
+    public void close() {
+        if (descriptor.isOpen()) {
+            int fd = descriptor.acquire();
+            try {
+                int _ = kernel.shutdown(fd);
+            } finally {
+                descriptor.release();
+            }
+        }
+        descriptor.close();
+    }
+
+    /** Closes the descriptors that have come and were not taken. To be called by the thread that receives. */
+    public void discard() {
+        while (receivedCount > 0) {
+            kernel.close(received[--receivedCount]);
+        }
+    }
+}

@@ -1,0 +1,315 @@
+package dev.cenalloc.kernel;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The same on the fake kernel and on the one of this machine, of which sockets need no device. */
+class UnixSocketTest {
+    private static final long SECOND = 1_000_000_000L;
+
+    enum World {
+        FAKE {
+            @Override
+            Kernel kernel() {
+                return new FakeKernel();
+            }
+        },
+        LINUX {
+            @Override
+            Kernel kernel() {
+                return LinuxKernel.instance();
+            }
+        };
+
+        abstract Kernel kernel();
+    }
+
+    /** Two ends, and a file to pass. */
+    private static final class Pair implements AutoCloseable {
+        final Arena arena = Arena.ofShared();
+        final Kernel kernel;
+        final UnixSocket one;
+        final UnixSocket other;
+        final Descriptor file;
+        final MemorySegment buffer = arena.allocate(1 << 20);
+
+        Pair(Kernel kernel) {
+            this.kernel = kernel;
+            MemorySegment pair = arena.allocate(8, 4);
+            assertEquals(0, kernel.socketPair(pair));
+            one = new UnixSocket(kernel, pair.get(ValueLayout.JAVA_INT, 0));
+            other = new UnixSocket(kernel, pair.get(ValueLayout.JAVA_INT, 4));
+            int memory = kernel.memfdCreate("passed", Linux.MFD_CLOEXEC);
+            assertTrue(memory >= 0);
+            assertEquals(0, kernel.ftruncate(memory, 8192));
+            file = new Descriptor(kernel, memory);
+        }
+
+        MemorySegment bytes(String text) {
+            return arena.allocateFrom(text);
+        }
+
+        String receive() {
+            long length = other.receive(buffer, SECOND);
+            assertTrue(length > 0, () -> "recvmsg: " + length);
+            return buffer.getString(0);
+        }
+
+        long inode(int fd) {
+            MemorySegment stat = arena.allocate(Linux.STAT_SIZE, 8);
+            assertEquals(0, kernel.fstat(fd, stat));
+            return stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO);
+        }
+
+        @Override
+        public void close() {
+            other.discard();
+            one.discard();
+            one.close();
+            other.close();
+            file.close();
+            arena.close();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void bytesAndDescriptorsArrive(World world) throws Exception {
+        try (var pair = new Pair(world.kernel())) {
+            assertEquals(0, pair.one.send(pair.bytes("hello"), 6, List.of(pair.file, pair.file), 0));
+            assertEquals("hello", pair.receive());
+            assertEquals(2, pair.other.available());
+            for (int i = 0; i < 2; i++) {
+                int fd = pair.other.take();
+                assertEquals(pair.inode(pair.file.acquire()), pair.inode(fd));
+                pair.file.release();
+                pair.kernel.close(fd);
+            }
+            assertEquals(0, pair.other.available());
+            assertThrows(IllegalStateException.class, pair.other::take);
+        }
+    }
+
+    @Test
+    void receivedDescriptorsAreCloseOnExec() throws Exception {
+        try (var pair = new Pair(LinuxKernel.instance())) {
+            assertEquals(0, pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+            pair.receive();
+            int fd = pair.other.take();
+            String flags = Files.readAllLines(Path.of("/proc/self/fdinfo/" + fd)).stream()
+                    .filter(line -> line.startsWith("flags:"))
+                    .findFirst()
+                    .orElseThrow();
+            assertTrue((Long.parseLong(flags.replaceAll("\\D", ""), 8) & Linux.O_CLOEXEC) != 0, flags);
+            pair.kernel.close(fd);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void withoutBytesTheTimeoutEnds(World world) {
+        try (var pair = new Pair(world.kernel())) {
+            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0));
+            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 1_500_000));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aPeerThatDoesNotReadIsNotWaitedForWithoutEnd(World world) {
+        try (var pair = new Pair(world.kernel())) {
+            int result = 0;
+            while (result == 0) {
+                result = pair.one.send(pair.buffer, 1 << 12, List.of(), 2_000_000);
+            }
+            assertTrue(result == -Errno.EAGAIN || result == -Errno.ETIMEDOUT, Errno.name(-result));
+            assertEquals(-Errno.ETIMEDOUT, pairFilledInPart(world));
+        }
+    }
+
+    /** Of a message larger than the room, a part is sent. */
+    private static int pairFilledInPart(World world) {
+        try (var pair = new Pair(world.kernel())) {
+            return pair.one.send(pair.buffer, pair.buffer.byteSize(), List.of(), 2_000_000);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aPeerThatIsGoneIsTheEndOfTheStream(World world) {
+        try (var pair = new Pair(world.kernel())) {
+            assertEquals(0, pair.one.send(pair.bytes("last"), 5, List.of(), 0));
+            pair.one.close();
+            assertEquals("last", pair.receive());
+            assertEquals(0, pair.other.receive(pair.buffer, SECOND));
+            assertEquals(-Errno.EPIPE, pair.other.send(pair.buffer, 1, List.of(), 0));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void moreDescriptorsThanAMessageMayHaveAreRefusedAndClosed(World world) throws Exception {
+        try (var pair = new Pair(world.kernel())) {
+            List<Descriptor> most =
+                    IntStream.range(0, UnixSocket.MOST_DESCRIPTORS).mapToObj(_ -> pair.file).toList();
+            // What is not taken in time: the third lot finds no room.
+            for (int i = 0; i < 3; i++) {
+                assertEquals(0, pair.one.send(pair.bytes("much"), 5, most, 0));
+            }
+            assertEquals("much", pair.receive());
+            assertEquals("much", pair.receive());
+            assertEquals(-Errno.EPROTO, pair.other.receive(pair.buffer, SECOND));
+            assertEquals(2 * UnixSocket.MOST_DESCRIPTORS, pair.other.available());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void afterAllItIsAsBefore(World world) throws Exception {
+        Kernel kernel = world.kernel();
+        int before = openFiles(kernel);
+        try (var pair = new Pair(kernel)) {
+            for (int i = 0; i < 10; i++) {
+                assertEquals(0, pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+            }
+            pair.receive();
+        }
+        assertEquals(before, openFiles(kernel));
+    }
+
+    private static int openFiles(Kernel kernel) throws Exception {
+        if (kernel instanceof FakeKernel fake) {
+            return fake.openFiles();
+        }
+        try (var files = Files.list(Path.of("/proc/self/fd"))) {
+            return (int) files.filter(file -> readLink(file).matches("socket:.*|/memfd:passed.*")).count();
+        }
+    }
+
+    private static String readLink(Path file) {
+        try {
+            return Files.readSymbolicLink(file).toString();
+        } catch (java.io.IOException e) {
+            return "";
+        }
+    }
+
+    @Test
+    void aMessageThatComesInPiecesIsWhole() {
+        var kernel = new FakeKernel();
+        kernel.socketPiece = 1;
+        try (var pair = new Pair(kernel)) {
+            assertEquals(0, pair.one.send(pair.bytes("abc"), 4, List.of(pair.file), 0));
+            var text = new StringBuilder();
+            for (int i = 0; i < 4; i++) {
+                assertEquals(1, pair.other.receive(pair.buffer, 0));
+                text.append((char) pair.buffer.get(ValueLayout.JAVA_BYTE, 0));
+                assertEquals(1, pair.other.available(), "with the first byte");
+            }
+            assertEquals("abc\0", text.toString());
+        }
+    }
+
+    @Test
+    void closingEndsAReceiveThatWaits() throws Exception {
+        try (var pair = new Pair(LinuxKernel.instance())) {
+            var result = CompletableFuture.supplyAsync(() -> pair.other.receive(pair.buffer, 60 * SECOND));
+            Thread.sleep(Duration.ofMillis(50));
+            pair.other.close();
+            assertEquals(0, result.get(30, TimeUnit.SECONDS));
+        }
+    }
+
+    @Test
+    void aDescriptorThatIsClosedMeanwhileIsSentAllTheSame() throws Exception {
+        // The peer does not read, so that the call is under way while another thread closes the file.
+        try (var pair = new Pair(LinuxKernel.instance())) {
+            int sent = 0;
+            while (pair.one.send(pair.buffer, 1 << 12, List.of(), 0) == 0) {
+                sent++;
+            }
+            int messages = sent;
+            var result = CompletableFuture.supplyAsync(
+                    () -> pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 60 * SECOND));
+            Thread.sleep(Duration.ofMillis(50));
+            pair.file.close();
+            assertFalse(pair.file.isGone(), "the call holds it");
+            long left = (long) messages << 12;
+            while (left > 0) {
+                left -= pair.other.receive(pair.buffer, SECOND);
+            }
+            assertEquals(0, result.get(30, TimeUnit.SECONDS));
+            while (pair.other.available() == 0) {
+                pair.other.receive(pair.buffer, SECOND);
+            }
+            assertTrue(pair.file.isGone());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aClosedDescriptorIsNotSent(World world) {
+        try (var pair = new Pair(world.kernel())) {
+            var closed = new Descriptor(pair.kernel, pair.kernel.dup(pair.file.acquire()));
+            pair.file.release();
+            closed.close();
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> pair.one.send(pair.buffer, 1, List.of(pair.file, closed), 0));
+            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0));
+            assertTrue(pair.file.seize(), "no call holds it");
+            pair.file.reopen();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void thePeerIsKnown(World world) {
+        try (var pair = new Pair(world.kernel())) {
+            int[] peer = pair.one.peer();
+            assertEquals(3, peer.length);
+            assertEquals(ProcessHandle.current().pid(), peer[0]);
+        }
+    }
+
+    @Test
+    void eachErrorOfTheKernelComesOut() {
+        var errors = new ArrayList<Integer>();
+        for (String call : List.of("poll", "recvmsg")) {
+            var kernel = new FakeKernel();
+            try (var pair = new Pair(kernel)) {
+                assertEquals(0, pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+                kernel.failCall(call.equals("poll") ? 0 : 1, Errno.EMFILE);
+                errors.add((int) pair.other.receive(pair.buffer, 0));
+            }
+        }
+        var kernel = new FakeKernel();
+        try (var pair = new Pair(kernel)) {
+            kernel.failCall(0, Errno.EMFILE);
+            errors.add(pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+            kernel.failCall(0, Errno.EINVAL);
+            assertArrayEquals(new int[] {-Errno.EINVAL}, pair.one.peer());
+        }
+        assertEquals(List.of(-Errno.EMFILE, -Errno.EMFILE, -Errno.EMFILE), errors);
+    }
+}
