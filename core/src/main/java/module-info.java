@@ -18,6 +18,7 @@ module dev.cenalloc {
     exports dev.cenalloc.json;
     exports dev.cenalloc.kms;
     exports dev.cenalloc.plan;
+    exports dev.cenalloc.share;
     exports dev.cenalloc.stream;
     exports dev.cenalloc.v4l2;
 }

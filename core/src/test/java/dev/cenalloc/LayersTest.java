@@ -63,6 +63,7 @@ class LayersTest {
                             "image",
                             "kernel",
                             "bindings")),
+            entry("share", Set.of("", "plan", "image", "kernel", "bindings", "bindings.dmabuf")),
             entry("json", Set.of("", "plan", "image", "kernel", "text")));
 
     /** What makes a system call, or leads to one. */

@@ -22,6 +22,9 @@ public final class Descriptor {
     /** The number has been closed. */
     private static final long GONE = 1L << 63;
 
+    /** In place of a number: there is nothing to close. */
+    public static final int NONE = -1;
+
     private final Kernel kernel;
     /** Changes only while no other thread can use it. */
     private int fd;

@@ -71,6 +71,7 @@ public final class UnixSocket {
      * other threads do.
      *
      * @param bytes native memory
+     * @param from where they begin in it
      * @param size how many of the bytes
      * @param passed at most {@link #MOST_DESCRIPTORS}
      * @param timeoutNanos how long to wait for a peer that does not read; 0 does not wait
@@ -78,14 +79,14 @@ public final class UnixSocket {
      *     read, and a part was sent, so that the stream is of no use any more; EPIPE if it is gone
      * @throws IllegalStateException if this or one of the descriptors is closed; nothing was sent
      */
-    public int send(MemorySegment bytes, long size, List<Descriptor> passed, long timeoutNanos) {
+    public int send(MemorySegment bytes, long from, long size, List<Descriptor> passed, long timeoutNanos) {
         int acquired = 0;
         try {
             for (int i = 0; i < passed.size(); i++) {
                 passing[i] = passed.get(i).acquire();
                 acquired++;
             }
-            return send(bytes, size, acquired, timeoutNanos);
+            return send(bytes.address() + from, size, acquired, timeoutNanos);
         } finally {
             for (int i = 0; i < acquired; i++) {
                 passed.get(i).release();
@@ -93,13 +94,13 @@ public final class UnixSocket {
         }
     }
 
-    private int send(MemorySegment bytes, long size, int count, long timeoutNanos) {
+    private int send(long address, long size, int count, long timeoutNanos) {
         long deadline = System.nanoTime() + timeoutNanos;
         int fd = descriptor.acquire();
         try {
             long sent = 0;
             while (sent < size) {
-                outgoing.set(bytes.address() + sent, size - sent, sent == 0 ? describe(count) : 0);
+                outgoing.set(address + sent, size - sent, sent == 0 ? describe(count) : 0);
                 long result = kernel.send(fd, outgoing.header, Sockets.MSG_DONTWAIT);
                 if (result >= 0) {
                     sent += result;
@@ -137,13 +138,14 @@ public final class UnixSocket {
      * Receives bytes that are there, after waiting for the first. Descriptors that come with them are kept for {@link
      * #take}, in the order of their messages, each before the end of the bytes that it was sent with.
      *
-     * @param into native memory with room for a byte at least
+     * @param into native memory
+     * @param from where the bytes go, with room for one at least
      * @param timeoutNanos how long to wait; 0 does not wait
      * @return the number of bytes; 0 at the end of the stream; or {@code -errno}: EAGAIN after the timeout; EPROTO if
      *     the peer passed more descriptors than a message may have: they are closed
      * @throws IllegalStateException if this is closed
      */
-    public long receive(MemorySegment into, long timeoutNanos) {
+    public long receive(MemorySegment into, long from, long timeoutNanos) {
         long deadline = System.nanoTime() + timeoutNanos;
         int fd = descriptor.acquire();
         try {
@@ -152,7 +154,7 @@ public final class UnixSocket {
                 if (ready <= 0) {
                     return ready < 0 ? ready : -Errno.EAGAIN;
                 }
-                incoming.set(into.address(), into.byteSize(), CONTROL_SIZE);
+                incoming.set(into.address() + from, into.byteSize() - from, CONTROL_SIZE);
                 long result = kernel.receive(fd, incoming.header, Sockets.MSG_DONTWAIT);
                 if (result >= 0) {
                     return keep() ? result : -Errno.EPROTO;
@@ -208,6 +210,11 @@ public final class UnixSocket {
         return first;
     }
 
+    /** Closes the first descriptor that has come. */
+    public void closeFirst() {
+        kernel.close(take());
+    }
+
     /** Waits; returns 1 if it is ready, 0 after the timeout, or {@code -errno}. */
     private int await(int fd, MemorySegment pollfd, short event, long nanos) {
         long deadline = System.nanoTime() + nanos;
@@ -239,7 +246,7 @@ public final class UnixSocket {
     }
 
     /** Ends the connection and closes it; calls under way in other threads return. Descriptors not taken are closed. */
-    public void close() {
+    public synchronized void close() {
         if (descriptor.isOpen()) {
             int fd = descriptor.acquire();
             try {

@@ -70,7 +70,7 @@ class UnixSocketTest {
         }
 
         String receive() {
-            long length = other.receive(buffer, SECOND);
+            long length = other.receive(buffer, 0, SECOND);
             assertTrue(length > 0, () -> "recvmsg: " + length);
             return buffer.getString(0);
         }
@@ -96,7 +96,7 @@ class UnixSocketTest {
     @EnumSource
     void bytesAndDescriptorsArrive(World world) throws Exception {
         try (var pair = new Pair(world.kernel())) {
-            assertEquals(0, pair.one.send(pair.bytes("hello"), 6, List.of(pair.file, pair.file), 0));
+            assertEquals(0, pair.one.send(pair.bytes("hello"), 0, 6, List.of(pair.file, pair.file), 0));
             assertEquals("hello", pair.receive());
             assertEquals(2, pair.other.available());
             for (int i = 0; i < 2; i++) {
@@ -113,7 +113,7 @@ class UnixSocketTest {
     @Test
     void receivedDescriptorsAreCloseOnExec() throws Exception {
         try (var pair = new Pair(LinuxKernel.instance())) {
-            assertEquals(0, pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+            assertEquals(0, pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file), 0));
             pair.receive();
             int fd = pair.other.take();
             String flags = Files.readAllLines(Path.of("/proc/self/fdinfo/" + fd)).stream()
@@ -129,8 +129,8 @@ class UnixSocketTest {
     @EnumSource
     void withoutBytesTheTimeoutEnds(World world) {
         try (var pair = new Pair(world.kernel())) {
-            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0));
-            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 1_500_000));
+            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0, 0));
+            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0, 1_500_000));
         }
     }
 
@@ -140,7 +140,7 @@ class UnixSocketTest {
         try (var pair = new Pair(world.kernel())) {
             int result = 0;
             while (result == 0) {
-                result = pair.one.send(pair.buffer, 1 << 12, List.of(), 2_000_000);
+                result = pair.one.send(pair.buffer, 0, 1 << 12, List.of(), 2_000_000);
             }
             assertTrue(result == -Errno.EAGAIN || result == -Errno.ETIMEDOUT, Errno.name(-result));
             assertEquals(-Errno.ETIMEDOUT, pairFilledInPart(world));
@@ -150,7 +150,7 @@ class UnixSocketTest {
     /** Of a message larger than the room, a part is sent. */
     private static int pairFilledInPart(World world) {
         try (var pair = new Pair(world.kernel())) {
-            return pair.one.send(pair.buffer, pair.buffer.byteSize(), List.of(), 2_000_000);
+            return pair.one.send(pair.buffer, 0, pair.buffer.byteSize(), List.of(), 2_000_000);
         }
     }
 
@@ -158,11 +158,11 @@ class UnixSocketTest {
     @EnumSource
     void aPeerThatIsGoneIsTheEndOfTheStream(World world) {
         try (var pair = new Pair(world.kernel())) {
-            assertEquals(0, pair.one.send(pair.bytes("last"), 5, List.of(), 0));
+            assertEquals(0, pair.one.send(pair.bytes("last"), 0, 5, List.of(), 0));
             pair.one.close();
             assertEquals("last", pair.receive());
-            assertEquals(0, pair.other.receive(pair.buffer, SECOND));
-            assertEquals(-Errno.EPIPE, pair.other.send(pair.buffer, 1, List.of(), 0));
+            assertEquals(0, pair.other.receive(pair.buffer, 0, SECOND));
+            assertEquals(-Errno.EPIPE, pair.other.send(pair.buffer, 0, 1, List.of(), 0));
         }
     }
 
@@ -174,11 +174,11 @@ class UnixSocketTest {
                     IntStream.range(0, UnixSocket.MOST_DESCRIPTORS).mapToObj(_ -> pair.file).toList();
             // What is not taken in time: the third lot finds no room.
             for (int i = 0; i < 3; i++) {
-                assertEquals(0, pair.one.send(pair.bytes("much"), 5, most, 0));
+                assertEquals(0, pair.one.send(pair.bytes("much"), 0, 5, most, 0));
             }
             assertEquals("much", pair.receive());
             assertEquals("much", pair.receive());
-            assertEquals(-Errno.EPROTO, pair.other.receive(pair.buffer, SECOND));
+            assertEquals(-Errno.EPROTO, pair.other.receive(pair.buffer, 0, SECOND));
             assertEquals(2 * UnixSocket.MOST_DESCRIPTORS, pair.other.available());
         }
     }
@@ -190,7 +190,7 @@ class UnixSocketTest {
         int before = openFiles(kernel);
         try (var pair = new Pair(kernel)) {
             for (int i = 0; i < 10; i++) {
-                assertEquals(0, pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+                assertEquals(0, pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file), 0));
             }
             pair.receive();
         }
@@ -219,10 +219,10 @@ class UnixSocketTest {
         var kernel = new FakeKernel();
         kernel.socketPiece = 1;
         try (var pair = new Pair(kernel)) {
-            assertEquals(0, pair.one.send(pair.bytes("abc"), 4, List.of(pair.file), 0));
+            assertEquals(0, pair.one.send(pair.bytes("abc"), 0, 4, List.of(pair.file), 0));
             var text = new StringBuilder();
             for (int i = 0; i < 4; i++) {
-                assertEquals(1, pair.other.receive(pair.buffer, 0));
+                assertEquals(1, pair.other.receive(pair.buffer, 0, 0));
                 text.append((char) pair.buffer.get(ValueLayout.JAVA_BYTE, 0));
                 assertEquals(1, pair.other.available(), "with the first byte");
             }
@@ -233,7 +233,7 @@ class UnixSocketTest {
     @Test
     void closingEndsAReceiveThatWaits() throws Exception {
         try (var pair = new Pair(LinuxKernel.instance())) {
-            var result = CompletableFuture.supplyAsync(() -> pair.other.receive(pair.buffer, 60 * SECOND));
+            var result = CompletableFuture.supplyAsync(() -> pair.other.receive(pair.buffer, 0, 60 * SECOND));
             Thread.sleep(Duration.ofMillis(50));
             pair.other.close();
             assertEquals(0, result.get(30, TimeUnit.SECONDS));
@@ -245,22 +245,22 @@ class UnixSocketTest {
         // The peer does not read, so that the call is under way while another thread closes the file.
         try (var pair = new Pair(LinuxKernel.instance())) {
             int sent = 0;
-            while (pair.one.send(pair.buffer, 1 << 12, List.of(), 0) == 0) {
+            while (pair.one.send(pair.buffer, 0, 1 << 12, List.of(), 0) == 0) {
                 sent++;
             }
             int messages = sent;
             var result = CompletableFuture.supplyAsync(
-                    () -> pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 60 * SECOND));
+                    () -> pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file), 60 * SECOND));
             Thread.sleep(Duration.ofMillis(50));
             pair.file.close();
             assertFalse(pair.file.isGone(), "the call holds it");
             long left = (long) messages << 12;
             while (left > 0) {
-                left -= pair.other.receive(pair.buffer, SECOND);
+                left -= pair.other.receive(pair.buffer, 0, SECOND);
             }
             assertEquals(0, result.get(30, TimeUnit.SECONDS));
             while (pair.other.available() == 0) {
-                pair.other.receive(pair.buffer, SECOND);
+                pair.other.receive(pair.buffer, 0, SECOND);
             }
             assertTrue(pair.file.isGone());
         }
@@ -275,8 +275,8 @@ class UnixSocketTest {
             closed.close();
             assertThrows(
                     IllegalStateException.class,
-                    () -> pair.one.send(pair.buffer, 1, List.of(pair.file, closed), 0));
-            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0));
+                    () -> pair.one.send(pair.buffer, 0, 1, List.of(pair.file, closed), 0));
+            assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0, 0));
             assertTrue(pair.file.seize(), "no call holds it");
             pair.file.reopen();
         }
@@ -298,15 +298,15 @@ class UnixSocketTest {
         for (String call : List.of("poll", "recvmsg")) {
             var kernel = new FakeKernel();
             try (var pair = new Pair(kernel)) {
-                assertEquals(0, pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+                assertEquals(0, pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file), 0));
                 kernel.failCall(call.equals("poll") ? 0 : 1, Errno.EMFILE);
-                errors.add((int) pair.other.receive(pair.buffer, 0));
+                errors.add((int) pair.other.receive(pair.buffer, 0, 0));
             }
         }
         var kernel = new FakeKernel();
         try (var pair = new Pair(kernel)) {
             kernel.failCall(0, Errno.EMFILE);
-            errors.add(pair.one.send(pair.bytes("x"), 2, List.of(pair.file), 0));
+            errors.add(pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file), 0));
             kernel.failCall(0, Errno.EINVAL);
             assertArrayEquals(new int[] {-Errno.EINVAL}, pair.one.peer());
         }

@@ -1,0 +1,141 @@
+package dev.cenalloc.share;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Sockets;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.UnixSocket;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A connection to another process: a Unix stream socket. Whoever makes a {@link Sender} or a {@link Receiver} of it
+ * closes that; else the caller closes the connection. Safe for any number of threads.
+ */
+public final class Connection implements AutoCloseable {
+    private final Cenalloc cenalloc;
+    private final Kernel kernel;
+    private final UnixSocket socket;
+
+    private Connection(Cenalloc cenalloc, Kernel kernel, int fd) {
+        this.cenalloc = cenalloc;
+        this.kernel = kernel;
+        this.socket = new UnixSocket(kernel, fd);
+    }
+
+    /**
+     * Connects to a process that listens. Blocks only while its queue of connections is full.
+     *
+     * @param cenalloc the context of the buffers that come
+     * @param address where it listens
+     * @return the connection, which the caller closes
+     * @throws CenallocException ENOENT: there is no such socket; ECONNREFUSED: nobody listens there any more; EACCES:
+     *     this process may not write to the socket's file; EMFILE
+     */
+    public static Connection connect(Cenalloc cenalloc, Address address) throws CenallocException {
+        Objects.requireNonNull(address, "address");
+        Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
+        int fd = check(kernel.socket(), "socket", address);
+        boolean connected = false;
+        try (Arena arena = Arena.ofConfined()) {
+            int result;
+            do {
+                result = kernel.connect(fd, address.toNative(arena));
+            } while (result == -Errno.EINTR);
+            check(result, "connect", address);
+            connected = true;
+            return own(cenalloc, kernel, fd);
+        } finally {
+            if (!connected) {
+                kernel.close(fd);
+            }
+        }
+    }
+
+    /**
+     * Takes over a connected socket, such as one that another library opened or a parent process passed on.
+     *
+     * @param cenalloc the context of the buffers that come
+     * @param fd the descriptor of a connected Unix stream socket; the connection owns it from now on; if this method
+     *     throws, it is closed
+     * @return the connection, which the caller closes
+     * @throws CenallocException ENOTSOCK: it is no socket; EINVAL: it is another kind of socket; EBADF: it is not open
+     */
+    public static Connection adopt(Cenalloc cenalloc, int fd) throws CenallocException {
+        Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
+        // A number that is not open must not be closed: another thread may open it meanwhile.
+        boolean ours = true;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment value = arena.allocate(ValueLayout.JAVA_INT);
+            int result = kernel.socketOption(fd, Sockets.SO_DOMAIN, value);
+            ours = result != -Errno.EBADF;
+            check(result, "getsockopt", null);
+            boolean isUnix = value.get(ValueLayout.JAVA_INT, 0) == Sockets.AF_UNIX;
+            check(kernel.socketOption(fd, Sockets.SO_TYPE, value), "getsockopt", null);
+            if (!isUnix || value.get(ValueLayout.JAVA_INT, 0) != Sockets.SOCK_STREAM) {
+                throw new CenallocException(
+                        Errno.EINVAL,
+                        "adopt",
+                        null,
+                        -1,
+                        "descriptor " + fd + " is no Unix stream socket",
+                        "pass a connected socket of AF_UNIX and SOCK_STREAM");
+            }
+            var connection = own(cenalloc, kernel, fd);
+            ours = false;
+            return connection;
+        } finally {
+            if (ours) {
+                kernel.close(fd);
+            }
+        }
+    }
+
+    static Connection own(Cenalloc cenalloc, Kernel kernel, int fd) {
+        return new Connection(cenalloc, kernel, fd);
+    }
+
+    /** {@return a result that is not negative} */
+    static int check(int result, String call, @Nullable Address address)
+            throws CenallocException {
+        if (result < 0) {
+            throw CenallocException.ofCall(-result, call, address == null ? null : address.path(), -1);
+        }
+        return result;
+    }
+
+    /**
+     * {@return the process at the other end} One system call.
+     *
+     * @throws IllegalStateException if closed
+     * @throws CenallocException with the errno of getsockopt
+     */
+    public Peer peer() throws CenallocException {
+        int[] credentials = socket.peer();
+        check(credentials[0] < 0 && credentials.length == 1 ? credentials[0] : 0, "getsockopt", null);
+        return new Peer(credentials[0], credentials[1], credentials[2]);
+    }
+
+    Cenalloc cenalloc() {
+        return cenalloc;
+    }
+
+    Kernel kernel() {
+        return kernel;
+    }
+
+    UnixSocket socket() {
+        return socket;
+    }
+
+    /** Ends the connection: the peer finds the end of the stream; calls that wait here return. Idempotent. */
+    @Override
+    public void close() {
+        socket.close();
+    }
+}

@@ -1,0 +1,18 @@
+package dev.cenalloc.share;
+
+import dev.cenalloc.CenallocException;
+
+/** The peer has ended the connection, or its process has ended (EPIPE, ECONNRESET). */
+public final class DisconnectedException extends CenallocException {
+    private static final long serialVersionUID = 1;
+
+    DisconnectedException(int errno, String call) {
+        super(
+                errno,
+                call,
+                null,
+                -1,
+                "the peer is gone",
+                "close this end, take back the frames that it had, and connect anew");
+    }
+}

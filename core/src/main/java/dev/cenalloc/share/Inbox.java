@@ -1,0 +1,129 @@
+package dev.cenalloc.share;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.UnixSocket;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Cuts what a socket receives into messages, of which it holds the first one. Messages of unknown types are left out,
+ * with their descriptors. Not safe for several threads. Allocates no objects, unless it throws.
+ */
+final class Inbox {
+    private final UnixSocket socket;
+    private final MemorySegment buffer = Arena.ofAuto().allocate(Wire.HEADER + Wire.MOST_PAYLOAD, Long.BYTES);
+    /** The message begins at 0; so many bytes are there. */
+    private long filled;
+    /** The size of the message that {@link #next} returned, which is removed at the next call. */
+    private long consumed;
+
+    Inbox(UnixSocket socket) {
+        this.socket = socket;
+    }
+
+    short type() {
+        return buffer.get(Wire.SHORT, 4);
+    }
+
+    int descriptors() {
+        return Short.toUnsignedInt(buffer.get(Wire.SHORT, 6));
+    }
+
+    long payloadSize() {
+        return Integer.toUnsignedLong(buffer.get(Wire.INT, 8));
+    }
+
+    int id() {
+        return buffer.get(Wire.INT, 12);
+    }
+
+    int payloadInt(long offset) {
+        return buffer.get(Wire.INT, Wire.HEADER + offset);
+    }
+
+    long payloadLong(long offset) {
+        return buffer.get(Wire.LONG, Wire.HEADER + offset);
+    }
+
+    MemorySegment payload() {
+        return buffer.asSlice(Wire.HEADER, payloadSize());
+    }
+
+    /**
+     * Waits for a message. All of its descriptors are there to be taken.
+     *
+     * @return whether there is one; false after the timeout
+     * @throws DisconnectedException if the peer is gone
+     * @throws ProtocolException if what it sent is no message of this version
+     */
+    boolean next(long timeoutNanos) throws CenallocException {
+        long deadline = System.nanoTime() + timeoutNanos;
+        while (true) {
+            if (consumed > 0) {
+                MemorySegment.copy(buffer, consumed, buffer, 0, filled - consumed);
+                filled -= consumed;
+                consumed = 0;
+            }
+            if (isWhole()) {
+                consumed = Wire.HEADER + payloadSize();
+                if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
+                    return true;
+                }
+                skip();
+            } else if (!fill(Math.max(0, deadline - System.nanoTime()))) {
+                return false;
+            }
+        }
+    }
+
+    /** For a peer of a later time. */
+    private void skip() {
+        for (int i = descriptors(); i > 0; i--) {
+            socket.closeFirst();
+        }
+    }
+
+    private boolean isWhole() throws ProtocolException {
+        if (filled < Wire.HEADER) {
+            return false;
+        }
+        if (buffer.get(Wire.INT, 0) != Wire.MAGIC) {
+            throw new ProtocolException("the peer does not speak version 1 of this protocol: it sent 0x"
+                    + Integer.toHexString(buffer.get(Wire.INT, 0)));
+        }
+        if (payloadSize() > Wire.MOST_PAYLOAD) {
+            throw new ProtocolException(
+                    "a message has " + payloadSize() + " bytes; at most " + Wire.MOST_PAYLOAD + " are allowed");
+        }
+        if (filled < Wire.HEADER + payloadSize()) {
+            return false;
+        }
+        // They come with the first byte.
+        if (socket.available() < descriptors()) {
+            throw new ProtocolException(
+                    "a message has " + descriptors() + " descriptors, and " + socket.available() + " came");
+        }
+        return true;
+    }
+
+    private boolean fill(long timeoutNanos) throws CenallocException {
+        long result = socket.receive(buffer, filled, timeoutNanos);
+        if (result > 0) {
+            filled += result;
+            return true;
+        }
+        if (result == 0 && filled > 0) {
+            throw new ProtocolException("the peer ended in the middle of a message");
+        }
+        return switch ((int) -result) {
+            case Errno.EAGAIN -> false;
+            case 0 -> throw new DisconnectedException(Errno.EPIPE, "recvmsg");
+            case Errno.ECONNRESET, Errno.EPIPE -> throw new DisconnectedException((int) -result, "recvmsg");
+            case Errno.EPROTO ->
+                throw new ProtocolException("descriptors were lost: the peer sent more than "
+                        + UnixSocket.MOST_DESCRIPTORS + " at once, or this process has as many files open as it may");
+            default -> throw CenallocException.ofCall((int) -result, "recvmsg", null, -1);
+        };
+    }
+}

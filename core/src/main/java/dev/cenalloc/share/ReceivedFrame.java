@@ -1,0 +1,131 @@
+package dev.cenalloc.share;
+
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.Fence;
+import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.image.Layout;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A frame of another process, with the same object each time that it comes. The caller gives it back by {@link #close};
+ * its buffers belong to the {@link Receiver}. Safe for any number of threads.
+ */
+public final class ReceivedFrame implements AutoCloseable {
+    private final Receiver receiver;
+    private final int id;
+    private final List<SharedBuffer> buffers;
+    private final Wire.Description description;
+    /** Signalled if the sender gave none. */
+    private final Fence acquire;
+
+    private volatile boolean lent;
+    private long sequence;
+    private long timestampNanos;
+    private boolean damaged;
+
+    ReceivedFrame(
+            Receiver receiver, int id, List<SharedBuffer> buffers, Wire.Description description, Fence acquire) {
+        this.receiver = receiver;
+        this.id = id;
+        this.buffers = buffers;
+        this.description = description;
+        this.acquire = acquire;
+    }
+
+    /**
+     * {@return the buffers: one, or one for each plane of the image} They stay the same until the sender removes the
+     * frame or the receiver is closed: map them once, attach devices once. Closed by the receiver.
+     */
+    public List<SharedBuffer> buffers() {
+        return buffers;
+    }
+
+    /** {@return the layout of the image in each buffer; empty if they hold bytes} */
+    public List<Layout> layouts() {
+        return description.layouts();
+    }
+
+    /** {@return what the sender calls it; may be empty} Any text: escape it before it is printed. */
+    public String name() {
+        return description.name();
+    }
+
+    /** {@return what else the sender says of it, such as constraints in JSON; may be empty} Any text. */
+    public String record() {
+        return description.record();
+    }
+
+    /** {@return its number at the sender, from 0 to 63} */
+    public int id() {
+        return id;
+    }
+
+    /** {@return the number of the image in the stream; -1 if there is none} */
+    public long sequence() {
+        return sequence;
+    }
+
+    /** {@return when the image was made, in nanoseconds of the monotonic clock; -1 if it is not known} */
+    public long timestampNanos() {
+        return timestampNanos;
+    }
+
+    /** {@return whether the sender says that the image is damaged} */
+    public boolean isDamaged() {
+        return damaged;
+    }
+
+    /**
+     * {@return the end of the sender's work on it: before it is signalled, nobody may read the buffers} It is signalled
+     * already if the sender gave none. The receiver closes it; its descriptor changes with each frame.
+     */
+    public Fence acquire() {
+        return acquire;
+    }
+
+    /** {@return whether it was not given back yet} */
+    public boolean isLent() {
+        return lent;
+    }
+
+    void lend(long number, long time, int flags) {
+        sequence = number;
+        timestampNanos = time;
+        damaged = (flags & Wire.DAMAGED) != 0;
+        lent = true;
+    }
+
+    void lent(boolean now) {
+        lent = now;
+    }
+
+    /**
+     * Gives the frame back: the work on it has ended. One system call; allocates no objects.
+     *
+     * @throws IllegalStateException if it was given back before, or its receiver is closed
+     * @throws DisconnectedException EPIPE: the sender is gone
+     * @throws CenallocException with the errno of sendmsg; EAGAIN if the sender does not read: the frame is still lent
+     */
+    @Override
+    public void close() throws CenallocException {
+        close(null);
+    }
+
+    /**
+     * Gives the frame back, before the work on it has ended.
+     *
+     * @param release the end of the work; the sender waits for it before it writes. Null if it has ended. The caller
+     *     closes it, at once if it likes
+     * @throws IllegalStateException if it was given back before, or its receiver or the fence is closed
+     * @throws CenallocException as {@link #close()}
+     */
+    public void close(@Nullable Fence release) throws CenallocException {
+        receiver.giveBack(this, release);
+    }
+
+    @Override
+    public String toString() {
+        return "frame " + id + (lent ? ", number " + sequence + " of the stream" : ", given back");
+    }
+}

@@ -1,0 +1,19 @@
+package dev.cenalloc.share;
+
+import java.time.Duration;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+
+/** Timeouts. Stateless. */
+final class Times {
+    /** How long a message that cannot be left out waits for a peer that does not read. */
+    static final long SHORT = TimeUnit.SECONDS.toNanos(1);
+
+    private Times() {}
+
+    /** {@return nanoseconds, at least 0, at most a hundred years, so that a deadline does not overflow} */
+    static long nanos(Duration timeout) {
+        long nanos = TimeUnit.NANOSECONDS.convert(Objects.requireNonNull(timeout, "timeout"));
+        return Math.clamp(nanos, 0, TimeUnit.DAYS.toNanos(36_500));
+    }
+}
