@@ -215,6 +215,28 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
+     * Duplicates the descriptor, for an owner of its own: another library, a driver, another process. Both are the same
+     * memory, which stays until all its descriptors are closed. One system call. Does not block.
+     *
+     * @return the same memory, which the caller closes; {@link #fd} is its number
+     * @throws IllegalStateException if closed
+     * @throws CenallocException EMFILE: this process has as many files open as it may
+     */
+    public DmaBuf duplicate() throws CenallocException {
+        int fd = held.descriptor.acquire();
+        int copy;
+        try {
+            copy = kernel.dup(fd);
+        } finally {
+            held.descriptor.release();
+        }
+        if (copy < 0) {
+            throw CenallocException.ofCall(-copy, "fcntl", null, -1);
+        }
+        return own(kernel, copy, null);
+    }
+
+    /**
      * Maps the whole buffer. For the system heap, the cost grows with the number of pages: map once. Does not block.
      *
      * @param direction READ for a read-only mapping; the others can be read and written

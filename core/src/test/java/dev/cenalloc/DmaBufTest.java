@@ -1,9 +1,11 @@
 package dev.cenalloc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.Heap;
@@ -126,5 +128,40 @@ class DmaBufTest {
         heap.close();
         assertThrows(IllegalStateException.class, () -> heap.allocate(1));
         assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
+    void aDuplicateHasALifeOfItsOwn() throws Exception {
+        OpenHeap heap = system();
+        DmaBuf buffer = heap.allocate(1);
+        DmaBuf same = buffer.duplicate();
+        assertNotEquals(buffer.fd(), same.fd());
+        assertEquals(buffer.inode(), same.inode());
+        assertEquals(buffer.size(), same.size());
+        buffer.close();
+        assertEquals(4096, (1 << 20) - kernel.free(), "the memory is still there");
+        try (var mapping = same.map(Direction.READ_WRITE)) {
+            mapping.segment().fill((byte) 1);
+        }
+        assertThrows(IllegalStateException.class, buffer::duplicate);
+        same.close();
+        assertEquals(1 << 20, kernel.free());
+        heap.close();
+        assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
+    void aDuplicateThatFailsLeavesNothing() throws Exception {
+        OpenHeap heap = system();
+        try (DmaBuf buffer = heap.allocate(1)) {
+            for (int call = 0; call < 2; call++) {
+                kernel.failCall(call, Errno.EMFILE);
+                var refused = assertThrows(CenallocException.class, buffer::duplicate);
+                assertEquals(Errno.EMFILE, refused.errno());
+            }
+            kernel.failNoCall();
+            assertEquals(2, kernel.openFiles());
+        }
+        heap.close();
     }
 }

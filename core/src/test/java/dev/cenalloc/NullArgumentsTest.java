@@ -37,6 +37,13 @@ import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Objection;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.plan.Usage;
+import dev.cenalloc.share.Address;
+import dev.cenalloc.share.Connection;
+import dev.cenalloc.share.Listener;
+import dev.cenalloc.share.Peer;
+import dev.cenalloc.share.Receiver;
+import dev.cenalloc.share.Sender;
+import dev.cenalloc.share.SentFrame;
 import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.ImageRejection;
@@ -81,7 +88,7 @@ import org.junit.jupiter.api.TestFactory;
  */
 class NullArgumentsTest {
     private static final List<String> PACKAGES =
-            List.of("", "/device", "/image", "/json", "/kms", "/plan", "/stream", "/v4l2").stream()
+            List.of("", "/device", "/image", "/json", "/kms", "/plan", "/share", "/stream", "/v4l2").stream()
                     .map(end -> "dev/cenalloc" + end)
                     .toList();
     /** What programs implement, and the library calls. */
@@ -104,6 +111,7 @@ class NullArgumentsTest {
         makeImages();
         makeCameras(cenalloc);
         makeDisplay(cenalloc);
+        makeConnections(cenalloc);
     }
 
     private void makeBuffers(Cenalloc cenalloc) throws Exception {
@@ -172,6 +180,18 @@ class NullArgumentsTest {
         Plane plane = display.planes().getLast();
         put(display, canvas, display.output(), display.mode(), plane, plane.kind(), new Area(0, 0, 1, 1));
         put(opened(display.overlay(plane)), display.writeback().orElseThrow());
+    }
+
+    private void makeConnections(Cenalloc cenalloc) throws Exception {
+        var address = Address.ofAbstract("null");
+        Listener listener = opened(Listener.open(cenalloc, address));
+        put(address, listener, opened(Connection.connect(cenalloc, address)), new Peer(1, 0, 0));
+        Objects.requireNonNull(listener.accept(SECOND)).close();
+        Sender sender = opened(new Sender(Connection.connect(cenalloc, address)));
+        Receiver receiver = opened(new Receiver(Objects.requireNonNull(listener.accept(SECOND))));
+        SentFrame sent = sender.add(List.of(value(SharedBuffer.class, SharedBuffer.class)), "", "");
+        sender.send(sent, 0, 0, null, SECOND);
+        put(sender, receiver, sent, Objects.requireNonNull(receiver.next(SECOND)));
     }
 
     private <T extends AutoCloseable> T opened(T object) {

@@ -80,12 +80,13 @@ public final class Linux {
     public static final long SYSINFO_UNIT = 104;
 
     // open, ioctl and fcntl are variadic: the linker needs the index of the first variadic argument.
-    private static final MethodHandle OPEN =
-            Downcall.handle("open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle OPEN = Downcall.handle(
+            "open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
     private static final MethodHandle CLOSE = Downcall.fastHandle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final FunctionDescriptor IOCTL_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
     private static final MethodHandle IOCTL = Downcall.handle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle IOCTL_FAST = Downcall.fastHandle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle IOCTL_FAST =
+            Downcall.fastHandle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
     private static final MethodHandle IOCTL_LONG = Downcall.handle(
             "ioctl",
             FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
@@ -94,14 +95,16 @@ public final class Linux {
             "fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT), Linker.Option.firstVariadicArg(2));
     private static final MethodHandle MMAP = Downcall.handle(
             "mmap", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle MUNMAP = Downcall.handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle MUNMAP =
+            Downcall.handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
     private static final FunctionDescriptor POLL_TYPE = FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
     private static final MethodHandle POLL = Downcall.handle("poll", POLL_TYPE);
     private static final MethodHandle POLL_FAST = Downcall.fastHandle("poll", POLL_TYPE);
     private static final FunctionDescriptor READ_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
     private static final MethodHandle READ = Downcall.handle("read", READ_TYPE);
     private static final MethodHandle READ_FAST = Downcall.fastHandle("read", READ_TYPE);
-    private static final MethodHandle FSTAT = Downcall.handle("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
+    private static final MethodHandle FSTAT =
+            Downcall.handle("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
     private static final MethodHandle LSEEK =
             Downcall.handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MEMFD_CREATE =

@@ -147,8 +147,7 @@ public final class Sockets {
     public static int accept(int fd) {
         try {
             MemorySegment capture = Downcall.capture();
-            int result = (int)
-                    ACCEPT4.invokeExact(capture, fd, MemorySegment.NULL, MemorySegment.NULL, SOCK_CLOEXEC);
+            int result = (int) ACCEPT4.invokeExact(capture, fd, MemorySegment.NULL, MemorySegment.NULL, SOCK_CLOEXEC);
             return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
             throw Downcall.rethrow(t);

@@ -101,8 +101,7 @@ public final class Connection implements AutoCloseable {
     }
 
     /** {@return a result that is not negative} */
-    static int check(int result, String call, @Nullable Address address)
-            throws CenallocException {
+    static int check(int result, String call, @Nullable Address address) throws CenallocException {
         if (result < 0) {
             throw CenallocException.ofCall(-result, call, address == null ? null : address.path(), -1);
         }

@@ -1,11 +1,16 @@
 package dev.cenalloc.share;
 
+import dev.cenalloc.Fence;
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.bindings.dmabuf.sync_file_info;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** Fences that a peer sends. Stateless. */
 final class Fences {
@@ -13,6 +18,12 @@ final class Fences {
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(sync_file_info.layout()));
 
     private Fences() {}
+
+    /** {@return the descriptor of a fence that is to be passed on; null if there is nothing to wait for} */
+    static @Nullable Descriptor pending(@Nullable Fence fence) {
+        // A signalled fence may have no sync file.
+        return fence == null || fence.fd() < 0 ? null : Seam.fenceDescriptor(fence);
+    }
 
     /** Takes a descriptor that has come, and checks that it is a sync file; the caller closes it. */
     static int take(Kernel kernel, UnixSocket socket) throws ProtocolException {
@@ -23,7 +34,7 @@ final class Fences {
         if (result < 0) {
             kernel.close(fd);
             throw new ProtocolException("the peer sent a descriptor as a fence that is none (SYNC_IOC_FILE_INFO: "
-                    + dev.cenalloc.bindings.Errno.name(-result) + ")");
+                    + Errno.name(-result) + ")");
         }
         return fd;
     }

@@ -24,8 +24,7 @@ public final class ReceivedFrame implements AutoCloseable {
     private long timestampNanos;
     private boolean damaged;
 
-    ReceivedFrame(
-            Receiver receiver, int id, List<SharedBuffer> buffers, Wire.Description description, Fence acquire) {
+    ReceivedFrame(Receiver receiver, int id, List<SharedBuffer> buffers, Wire.Description description, Fence acquire) {
         this.receiver = receiver;
         this.id = id;
         this.buffers = buffers;

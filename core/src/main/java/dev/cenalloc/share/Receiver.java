@@ -45,8 +45,7 @@ public final class Receiver implements AutoCloseable {
 
     private final Object receiving = new Object();
     private final Object sending = new Object();
-    private final MemorySegment release =
-            Arena.ofAuto().allocate(Wire.HEADER + Wire.RELEASE_PAYLOAD, Long.BYTES);
+    private final MemorySegment release = Arena.ofAuto().allocate(Wire.HEADER + Wire.RELEASE_PAYLOAD, Long.BYTES);
     private final List<Descriptor> passed = new ArrayList<>(1);
 
     /**
@@ -118,8 +117,8 @@ public final class Receiver implements AutoCloseable {
                     + " already or not below " + frames.length);
         }
         if (leftOver.size() >= Wire.MOST_FRAMES) {
-            throw new ProtocolException("the peer has removed " + leftOver.size()
-                    + " buffers that are still mapped here, and adds more");
+            throw new ProtocolException(
+                    "the peer has removed " + leftOver.size() + " buffers that are still mapped here, and adds more");
         }
         Wire.Description description = Wire.read(inbox.payload(), inbox.descriptors());
         var buffers = new ArrayList<SharedBuffer>();
@@ -201,8 +200,7 @@ public final class Receiver implements AutoCloseable {
     private ReceivedFrame lend() throws CenallocException {
         ReceivedFrame frame = known();
         if (inbox.payloadSize() != Wire.FRAME_PAYLOAD) {
-            throw new ProtocolException(
-                    "a frame has " + inbox.payloadSize() + " bytes, not " + Wire.FRAME_PAYLOAD);
+            throw new ProtocolException("a frame has " + inbox.payloadSize() + " bytes, not " + Wire.FRAME_PAYLOAD);
         }
         if (frame.isLent()) {
             throw new ProtocolException("the peer sends frame " + frame.id() + " before it has it back");
@@ -210,8 +208,8 @@ public final class Receiver implements AutoCloseable {
         int flags = inbox.payloadInt(16);
         int fences = (flags & Wire.HAS_FENCE) != 0 ? 1 : 0;
         if (inbox.descriptors() != fences) {
-            throw new ProtocolException("a frame announces " + fences + " fences and has " + inbox.descriptors()
-                    + " descriptors");
+            throw new ProtocolException(
+                    "a frame announces " + fences + " fences and has " + inbox.descriptors() + " descriptors");
         }
         frame.acquire().replace(fences == 0 ? Descriptor.NONE : Fences.take(kernel, socket));
         frame.lend(inbox.payloadLong(0), inbox.payloadLong(8), flags);
@@ -224,12 +222,11 @@ public final class Receiver implements AutoCloseable {
                 throw new IllegalStateException("frame " + frame.id() + " was given back already");
             }
             checkOpen();
-            Descriptor descriptor = fence == null ? null : Seam.fenceDescriptor(fence);
-            boolean hasFence = descriptor != null && fence.fd() >= 0;
-            Wire.header(release, 0, Wire.RELEASE, hasFence ? 1 : 0, Wire.RELEASE_PAYLOAD, frame.id());
-            release.set(Wire.LONG, Wire.HEADER, hasFence ? Wire.HAS_FENCE : 0);
+            Descriptor descriptor = Fences.pending(fence);
+            Wire.header(release, 0, Wire.RELEASE, descriptor != null ? 1 : 0, Wire.RELEASE_PAYLOAD, frame.id());
+            release.set(Wire.LONG, Wire.HEADER, descriptor != null ? Wire.HAS_FENCE : 0);
             passed.clear();
-            if (hasFence) {
+            if (descriptor != null) {
                 passed.add(descriptor);
             }
             // Before the sender can send it again.

@@ -155,8 +155,7 @@ public final class Sender implements AutoCloseable {
      * @throws CenallocException with the errno of sendmsg; ETIMEDOUT if the receiver stopped reading in the middle of
      *     the message, so that the connection has been ended
      */
-    public boolean send(
-            SentFrame frame, long sequence, long timestampNanos, @Nullable Fence acquire, Duration timeout)
+    public boolean send(SentFrame frame, long sequence, long timestampNanos, @Nullable Fence acquire, Duration timeout)
             throws CenallocException {
         Objects.requireNonNull(frame, "frame");
         long nanos = Times.nanos(timeout);
@@ -165,21 +164,20 @@ public final class Sender implements AutoCloseable {
             if (frame.isAway()) {
                 throw new IllegalStateException("the receiver has frame " + frame.id() + ": wait for its return");
             }
-            Descriptor fence = acquire == null ? null : Seam.fenceDescriptor(acquire);
-            boolean hasFence = fence != null && acquire.fd() >= 0;
+            Descriptor fence = Fences.pending(acquire);
             long from = frame.isKnown ? frame.descriptionSize : 0;
             var message = frame.messages;
             long at = frame.descriptionSize;
-            Wire.header(message, at, Wire.FRAME, hasFence ? 1 : 0, Wire.FRAME_PAYLOAD, frame.id());
+            Wire.header(message, at, Wire.FRAME, fence != null ? 1 : 0, Wire.FRAME_PAYLOAD, frame.id());
             message.set(Wire.LONG, at + Wire.HEADER, sequence);
             message.set(Wire.LONG, at + Wire.HEADER + 8, timestampNanos);
-            message.set(Wire.INT, at + Wire.HEADER + 16, hasFence ? Wire.HAS_FENCE : 0);
+            message.set(Wire.INT, at + Wire.HEADER + 16, fence != null ? Wire.HAS_FENCE : 0);
             message.set(Wire.INT, at + Wire.HEADER + 20, 0);
             passed.clear();
             if (!frame.isKnown) {
                 passed.addAll(frame.descriptors);
             }
-            if (hasFence) {
+            if (fence != null) {
                 passed.add(fence);
             }
             // Before the receiver can have given it back.
@@ -259,14 +257,14 @@ public final class Sender implements AutoCloseable {
         }
         int fences = (inbox.payloadInt(0) & Wire.HAS_FENCE) != 0 ? 1 : 0;
         if (inbox.descriptors() != fences) {
-            throw new ProtocolException("a release announces " + fences + " fences and has " + inbox.descriptors()
-                    + " descriptors");
+            throw new ProtocolException(
+                    "a release announces " + fences + " fences and has " + inbox.descriptors() + " descriptors");
         }
         int id = inbox.id();
         SentFrame frame = id >= 0 && id < frames.length() ? frames.get(id) : null;
         if (frame == null || !frame.isAway()) {
-            throw new ProtocolException("the peer gives back frame " + Integer.toUnsignedString(id)
-                    + ", which it does not have");
+            throw new ProtocolException(
+                    "the peer gives back frame " + Integer.toUnsignedString(id) + ", which it does not have");
         }
         frame.released.replace(fences == 0 ? Descriptor.NONE : Fences.take(kernel, socket));
         frame.away(false);

@@ -5,9 +5,6 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.foreign.ValueLayout.OfInt;
-import java.lang.foreign.ValueLayout.OfLong;
-import java.lang.foreign.ValueLayout.OfShort;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -16,9 +13,9 @@ import java.util.OptionalInt;
 
 /** The messages, as package-info describes them. Stateless; makes no system call. */
 final class Wire {
-    static final OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** {@code CNA1}: the protocol and its version. */
     static final int MAGIC = 'C' | 'N' << 8 | 'A' << 16 | '1' << 24;
@@ -61,11 +58,7 @@ final class Wire {
         /** The size of the message, without its header. */
         long payload() {
             int planes = layouts.stream().mapToInt(one -> one.planes().size()).sum();
-            return BUFFERS_FIXED
-                    + MEMORY * sizes.size()
-                    + PLANE * planes
-                    + bytes(name).length
-                    + bytes(record).length;
+            return BUFFERS_FIXED + MEMORY * sizes.size() + PLANE * planes + bytes(name).length + bytes(record).length;
         }
     }
 
@@ -127,8 +120,8 @@ final class Wire {
      */
     static Description read(MemorySegment payload, int descriptors) throws ProtocolException {
         if (payload.byteSize() < BUFFERS_FIXED) {
-            throw new ProtocolException("a description of buffers has " + payload.byteSize() + " bytes, fewer than "
-                    + BUFFERS_FIXED);
+            throw new ProtocolException(
+                    "a description of buffers has " + payload.byteSize() + " bytes, fewer than " + BUFFERS_FIXED);
         }
         long memories = Integer.toUnsignedLong(payload.get(INT, 12));
         long planes = Integer.toUnsignedLong(payload.get(INT, 24));
@@ -157,15 +150,11 @@ final class Wire {
         List<Layout> layouts = layouts(payload, offset, (int) planes, sizes);
         offset += PLANE * planes;
         return new Description(
-                sizes,
-                layouts,
-                text(payload, offset, nameLength),
-                text(payload, offset + nameLength, recordLength));
+                sizes, layouts, text(payload, offset, nameLength), text(payload, offset + nameLength, recordLength));
     }
 
     private static String text(MemorySegment payload, long offset, long length) {
-        return new String(
-                payload.asSlice(offset, length).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
+        return new String(payload.asSlice(offset, length).toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8);
     }
 
     private static List<Layout> layouts(MemorySegment payload, long offset, int count, List<Long> sizes)

@@ -1,4 +1,5 @@
-/// Buffers for other processes: a `Sender` lends frames over a Unix stream socket, a `Receiver` in another process takes
+/// Buffers for other processes: a `Sender` lends frames over a Unix stream socket, a `Receiver` in another process
+/// takes
 /// and returns them. Either end may listen. The memory is never copied: descriptors cross, once for each buffer.
 ///
 /// ## The protocol, version 1

@@ -145,7 +145,15 @@ public final class FakeKernel implements Kernel {
     }
 
     /** Bytes and files of one sendmsg. */
-    private record Piece(byte[] bytes, List<File> files) {}
+    private static final class Piece {
+        final byte[] bytes;
+        final List<File> files;
+
+        Piece(byte[] bytes, List<File> files) {
+            this.bytes = bytes;
+            this.files = files;
+        }
+    }
 
     /** The files in messages under way: a descriptor of a dma-buf in a socket keeps its memory. */
     private void drop(File file) {
@@ -1026,8 +1034,7 @@ public final class FakeKernel implements Kernel {
             at += length;
         }
         if (at < piece.bytes.length) {
-            file.end.incoming.addFirst(
-                    new Piece(Arrays.copyOfRange(piece.bytes, at, piece.bytes.length), List.of()));
+            file.end.incoming.addFirst(new Piece(Arrays.copyOfRange(piece.bytes, at, piece.bytes.length), List.of()));
         }
         receiveFiles(piece.files, message, control);
         return at;

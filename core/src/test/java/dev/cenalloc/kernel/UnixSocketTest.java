@@ -170,8 +170,9 @@ class UnixSocketTest {
     @EnumSource
     void moreDescriptorsThanAMessageMayHaveAreRefusedAndClosed(World world) throws Exception {
         try (var pair = new Pair(world.kernel())) {
-            List<Descriptor> most =
-                    IntStream.range(0, UnixSocket.MOST_DESCRIPTORS).mapToObj(_ -> pair.file).toList();
+            List<Descriptor> most = IntStream.range(0, UnixSocket.MOST_DESCRIPTORS)
+                    .mapToObj(_ -> pair.file)
+                    .toList();
             // What is not taken in time: the third lot finds no room.
             for (int i = 0; i < 3; i++) {
                 assertEquals(0, pair.one.send(pair.bytes("much"), 0, 5, most, 0));
@@ -202,7 +203,8 @@ class UnixSocketTest {
             return fake.openFiles();
         }
         try (var files = Files.list(Path.of("/proc/self/fd"))) {
-            return (int) files.filter(file -> readLink(file).matches("socket:.*|/memfd:passed.*")).count();
+            return (int) files.filter(file -> readLink(file).matches("socket:.*|/memfd:passed.*"))
+                    .count();
         }
     }
 
@@ -274,8 +276,7 @@ class UnixSocketTest {
             pair.file.release();
             closed.close();
             assertThrows(
-                    IllegalStateException.class,
-                    () -> pair.one.send(pair.buffer, 0, 1, List.of(pair.file, closed), 0));
+                    IllegalStateException.class, () -> pair.one.send(pair.buffer, 0, 1, List.of(pair.file, closed), 0));
             assertEquals(-Errno.EAGAIN, pair.other.receive(pair.buffer, 0, 0));
             assertTrue(pair.file.seize(), "no call holds it");
             pair.file.reopen();

@@ -210,7 +210,8 @@ class ShareTest {
             assertThrows(IllegalArgumentException.class, () -> sender.remove(frame));
             assertNull(receiver.next(NOW), "the removal");
             assertThrows(
-                    IllegalStateException.class, () -> received.buffers().getFirst().dmaBuf());
+                    IllegalStateException.class,
+                    () -> received.buffers().getFirst().dmaBuf());
             send(sender.add(List.of(buffer), "again", ""), 2);
             try (ReceivedFrame again = receive()) {
                 assertEquals("again", again.name());
@@ -326,7 +327,9 @@ class ShareTest {
             try (var to = new Sender(Connection.connect(cenalloc, address));
                     var from = new Receiver(Objects.requireNonNull(listener.accept(NOW)));
                     SharedBuffer buffer = cenalloc.create(1)) {
-                assertEquals((int) ProcessHandle.current().pid(), to.connection().peer().pid());
+                assertEquals(
+                        (int) ProcessHandle.current().pid(),
+                        to.connection().peer().pid());
                 SentFrame frame = to.add(List.of(buffer), "", "");
                 assertTrue(to.send(frame, 0, 0, null, NOW));
                 Objects.requireNonNull(from.next(NOW)).close();
@@ -362,7 +365,8 @@ class ShareTest {
                     kernel.failCall(i, errno);
                     round(buffer);
                 } catch (CenallocException e) {
-                    assertTrue(e.errno() == errno || e.errno() == Errno.EPROTO || e.errno() == Errno.ENOENT, e::toString);
+                    assertTrue(
+                            e.errno() == errno || e.errno() == Errno.EPROTO || e.errno() == Errno.ENOENT, e::toString);
                 } catch (NullPointerException e) {
                     assertEquals(Errno.EINTR, errno, "a wait that ends early");
                 } finally {

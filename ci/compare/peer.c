@@ -1,0 +1,249 @@
+// The other end of dev.cenalloc.share, written from its page alone.
+//   peer receive SOCKET          connects, takes frames, prints the sum of the bytes of each, gives them back
+//   peer send SOCKET FRAMES      connects, lends frames of two buffers of the system heap, as an NV12 image of 64x48
+//   peer pass SOCKET FRAMES      as "send", as fast as it can, to be measured; prints nothing
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+
+enum { BUFFERS = 1, FRAME, RELEASE, FORGET };
+enum { WIDTH = 64, HEIGHT = 48, SIZE = WIDTH * HEIGHT * 3 / 2, FRAMES = 64, FDS = 16 };
+
+struct header { uint32_t magic; uint16_t type, fds; uint32_t size, id; };
+struct plane { uint32_t memory, lines; uint64_t offset, pitch; };
+struct buffers { uint32_t format, width, height, memories; uint64_t modifier; uint32_t planes, name, record, zero; };
+struct frame { uint64_t number, time; uint32_t flags, zero; };
+struct release { uint32_t flags, zero; };
+
+static void die(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static int connected(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        die("connect");
+    return fd;
+}
+
+static void send_all(int fd, const void *bytes, size_t size, const int *fds, int count)
+{
+    char control[CMSG_SPACE(FDS * sizeof(int))] = {0};
+    struct iovec part = {(void *)bytes, size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (count) {
+        struct cmsghdr *first = (void *)control;
+
+        first->cmsg_len = CMSG_LEN(count * sizeof(int));
+        first->cmsg_level = SOL_SOCKET;
+        first->cmsg_type = SCM_RIGHTS;
+        memcpy(CMSG_DATA(first), fds, count * sizeof(int));
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    }
+    while (part.iov_len) {
+        ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+        if (sent < 0)
+            die("sendmsg");
+        part.iov_base = (char *)part.iov_base + sent;
+        part.iov_len -= sent;
+        message.msg_control = NULL;
+        message.msg_controllen = 0;
+    }
+}
+
+static struct {
+    char bytes[16 + 65536];
+    size_t filled;
+    int fds[2 * FDS], count;
+} in;
+
+// The next message is at the beginning of "in"; 0 at the end of the stream.
+static int receive(int fd)
+{
+    for (;;) {
+        struct header *h = (void *)in.bytes;
+        char control[CMSG_SPACE(FDS * sizeof(int))];
+        struct iovec part = {in.bytes + in.filled, sizeof(in.bytes) - in.filled};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        ssize_t length;
+
+        if (in.filled >= sizeof(*h) && in.filled >= sizeof(*h) + h->size)
+            return 1;
+        length = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+        if (length < 0 && errno != ECONNRESET)
+            die("recvmsg");
+        if (length <= 0)
+            return 0;
+        in.filled += length;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+            int count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+            memcpy(in.fds + in.count, CMSG_DATA(c), count * sizeof(int));
+            in.count += count;
+        }
+    }
+}
+
+static void next(void)
+{
+    struct header *h = (void *)in.bytes;
+    size_t size = sizeof(*h) + h->size;
+
+    in.count -= h->fds;
+    memmove(in.fds, in.fds + h->fds, in.count * sizeof(int));
+    in.filled -= size;
+    memmove(in.bytes, in.bytes + size, in.filled);
+}
+
+static void sync_cpu(int fd, uint64_t flags)
+{
+    struct dma_buf_sync sync = {flags};
+
+    if (ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) < 0)
+        die("DMA_BUF_IOCTL_SYNC");
+}
+
+static int receive_frames(int fd)
+{
+    static struct { int fd; uint64_t size; unsigned char *memory; char name[256]; } known[FRAMES];
+
+    for (; receive(fd); next()) {
+        struct header *h = (void *)in.bytes;
+        void *payload = h + 1;
+        uint32_t id = h->id;
+
+        if (h->magic != 0x31414E43 || id >= FRAMES)
+            die("no message of this protocol");
+        if (h->type == BUFFERS) {
+            struct buffers *b = payload;
+            uint64_t *sizes = (void *)(b + 1);
+            struct plane *planes = (void *)(sizes + b->memories);
+
+            known[id].fd = in.fds[0];
+            known[id].size = sizes[0];
+            known[id].memory = mmap(NULL, sizes[0], PROT_READ, MAP_SHARED, known[id].fd, 0);
+            if (known[id].memory == MAP_FAILED)
+                die("mmap");
+            snprintf(known[id].name, 256, "%.*s", (int)b->name, (char *)(planes + b->planes));
+            printf("frame %" PRIu32 " \"%s\" %.4s %" PRIu32 "x%" PRIu32 ", second plane at %" PRIu64 "\n", id, known[id].name,
+                   (char *)&b->format, b->width, b->height, b->planes > 1 ? planes[1].offset : 0);
+        } else if (h->type == FRAME) {
+            struct frame *f = payload;
+            struct { struct header h; struct release r; } back = {{0x31414E43, RELEASE, 0, sizeof(back.r), id}, {0}};
+            uint64_t sum = 0;
+
+            sync_cpu(known[id].fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
+            for (uint64_t i = 0; i < known[id].size; i++)
+                sum += known[id].memory[i];
+            sync_cpu(known[id].fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
+            printf("number %" PRIu64 " sum %" PRIu64 "%s\n", f->number, sum, f->flags & 1 ? " fence" : "");
+            if (f->flags & 1)
+                close(in.fds[0]);
+            send_all(fd, &back, sizeof(back), NULL, 0);
+        } else if (h->type == FORGET) {
+            munmap(known[id].memory, known[id].size);
+            close(known[id].fd);
+            printf("frame %" PRIu32 " is forgotten\n", id);
+        }
+    }
+    return 0;
+}
+
+static int allocated(void)
+{
+    struct dma_heap_allocation_data data = {.len = SIZE, .fd_flags = O_RDWR | O_CLOEXEC};
+    int heap = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+
+    if (heap < 0 || ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data) < 0)
+        die("DMA_HEAP_IOCTL_ALLOC");
+    close(heap);
+    return data.fd;
+}
+
+static int send_frames(int fd, long count, int slowly)
+{
+    static int away[2];
+    unsigned char *memory[2];
+    int fds[2];
+
+    for (uint32_t id = 0; id < 2; id++) {
+        struct {
+            struct header h;
+            struct buffers b;
+            uint64_t size;
+            struct plane planes[2];
+            char name[8];
+        } add = {{0x31414E43, BUFFERS, 1, sizeof(add) - sizeof(add.h), id},
+                 {0x3231564E, WIDTH, HEIGHT, 1, 0, 2, 8, 0, 0},
+                 SIZE,
+                 {{0, HEIGHT, 0, WIDTH}, {0, HEIGHT / 2, WIDTH * HEIGHT, WIDTH}},
+                 "from C !"};
+
+        fds[id] = allocated();
+        memory[id] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[id], 0);
+        if (memory[id] == MAP_FAILED)
+            die("mmap");
+        send_all(fd, &add, sizeof(add), &fds[id], 1);
+    }
+    for (long number = 0; number < count; number++) {
+        uint32_t id = number % 2;
+        struct { struct header h; struct frame f; } lend = {
+            {0x31414E43, FRAME, 0, sizeof(lend.f), id}, {number, UINT64_MAX, 0, 0}};
+
+        while (away[id]) {
+            if (!receive(fd))
+                die("the receiver is gone");
+            away[((struct header *)in.bytes)->id] = 0;
+            next();
+        }
+        if (slowly) {
+            sync_cpu(fds[id], DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE);
+            memset(memory[id], number % 251, SIZE);
+            sync_cpu(fds[id], DMA_BUF_SYNC_END | DMA_BUF_SYNC_WRITE);
+        }
+        away[id] = 1;
+        send_all(fd, &lend, sizeof(lend), NULL, 0);
+    }
+    while (away[0] || away[1]) {
+        if (!receive(fd))
+            die("the receiver is gone");
+        away[((struct header *)in.bytes)->id] = 0;
+        next();
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && !strcmp(argv[1], "receive"))
+        return receive_frames(connected(argv[2]));
+    if (argc == 4 && !strcmp(argv[1], "send"))
+        return send_frames(connected(argv[2]), atol(argv[3]), 1);
+    if (argc == 4 && !strcmp(argv[1], "pass"))
+        return send_frames(connected(argv[2]), atol(argv[3]), 0);
+    fprintf(stderr, "peer receive SOCKET | send SOCKET FRAMES | pass SOCKET FRAMES\n");
+    return 2;
+}

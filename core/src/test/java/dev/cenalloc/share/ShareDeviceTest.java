@@ -1,0 +1,296 @@
+package dev.cenalloc.share;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.Mapping;
+import dev.cenalloc.RequiresHeap;
+import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.Traces;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import java.lang.foreign.ValueLayout;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** With other processes on a real kernel: another JVM, and a program in C that was written from the page alone. */
+@RequiresHeap("system")
+class ShareDeviceTest {
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Image PICTURE = new Image(PixelFormat.NV12, 64, 48);
+
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    private Path directory;
+
+    private int files;
+    private String buffers = "";
+
+    @BeforeEach
+    void count() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var buffer = cenalloc.create(1)) {
+            buffer.dmaBuf();
+        }
+        // What the JDK opens once for all, for sockets.
+        ServerSocketChannel.open(StandardProtocolFamily.UNIX).close();
+        files = Traces.openFiles();
+        buffers = Traces.dmaBufs();
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws Exception {
+        assertEquals(files, Traces.openFiles());
+        assertEquals(buffers, Traces.dmaBufs());
+        assertEquals(0, Traces.mappedDmaBufs());
+    }
+
+    private Address address() {
+        return Address.of(directory.resolve("socket"));
+    }
+
+    private static Process start(String... command) throws Exception {
+        return new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    private Process peer(String... arguments) throws Exception {
+        var command = new ArrayList<>(List.of(System.getProperty("cenalloc.peer.c")));
+        command.addAll(List.of(arguments));
+        command.add(2 <= command.size() ? 2 : 1, address().toString());
+        return start(command.toArray(String[]::new));
+    }
+
+    /** The second JVM: adds one to the first byte of each frame that comes, and gives it back. */
+    static final class Adder {
+        public static void main(String[] arguments) throws Exception {
+            try (var cenalloc = Cenalloc.open();
+                    var receiver = new Receiver(Connection.connect(cenalloc, Address.of(Path.of(arguments[0]))))) {
+                var mappings = new HashMap<Integer, Mapping>();
+                try {
+                    while (true) {
+                        try (ReceivedFrame frame = receiver.next(LIMIT)) {
+                            SharedBuffer buffer =
+                                    Objects.requireNonNull(frame).buffers().getFirst();
+                            if (!mappings.containsKey(frame.id())) {
+                                mappings.put(frame.id(), buffer.map(Direction.READ_WRITE));
+                            }
+                            var memory = Objects.requireNonNull(mappings.get(frame.id()))
+                                    .segment();
+                            try (var _ = buffer.access(Direction.READ_WRITE)) {
+                                byte before = memory.get(ValueLayout.JAVA_BYTE, 0);
+                                memory.set(ValueLayout.JAVA_BYTE, 0, (byte) (before + 1));
+                            }
+                        }
+                    }
+                } catch (DisconnectedException e) {
+                    System.out.println("the sender is gone");
+                }
+                mappings.values().forEach(Mapping::close);
+            }
+        }
+    }
+
+    private static int firstByte(SharedBuffer buffer) throws Exception {
+        try (var mapping = buffer.map(Direction.READ);
+                var _ = buffer.access(Direction.READ)) {
+            return mapping.segment().get(ValueLayout.JAVA_BYTE, 0);
+        }
+    }
+
+    @Test
+    void anotherVirtualMachineUsesTheSameMemory() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var listener = Listener.open(cenalloc, address());
+                SharedBuffer one = cenalloc.create(PICTURE);
+                SharedBuffer other = cenalloc.create(PICTURE)) {
+            Process process = start(
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-XX:TieredStopAtLevel=1",
+                    "--enable-native-access=ALL-UNNAMED",
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    Adder.class.getName(),
+                    address().toString());
+            try (var sender = new Sender(Objects.requireNonNull(listener.accept(LIMIT)))) {
+                assertEquals(process.pid(), sender.connection().peer().pid());
+                var frames = List.of(sender.add(List.of(one), "one", ""), sender.add(List.of(other), "other", ""));
+                for (int i = 0; i < 100; i++) {
+                    for (SentFrame frame : frames) {
+                        assertTrue(sender.send(frame, i, System.nanoTime(), null, LIMIT));
+                    }
+                    for (SentFrame frame : frames) {
+                        assertSame(frame, sender.returned(LIMIT));
+                    }
+                }
+            }
+            try (var output = process.inputReader()) {
+                assertEquals("the sender is gone", output.readLine());
+            }
+            assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+            assertEquals(100, firstByte(one));
+            assertEquals(100, firstByte(other));
+        }
+    }
+
+    @Test
+    void aProgramInCTakesOurFrames() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var listener = Listener.open(cenalloc, address());
+                SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            buffer.attach(Device.of("display", Constraints.NONE.pitchAlignment(256), "test"));
+            Process process = peer("receive");
+            try (var output = process.inputReader()) {
+                try (var sender = new Sender(Objects.requireNonNull(listener.accept(LIMIT)))) {
+                    SentFrame frame = sender.add(List.of(buffer), "left eye", "");
+                    for (int i = 0; i < 3; i++) {
+                        try (var mapping = buffer.map(Direction.WRITE);
+                                var _ = buffer.access(Direction.WRITE)) {
+                            mapping.segment().fill((byte) i);
+                        }
+                        assertTrue(sender.send(frame, 40 + i, System.nanoTime(), null, LIMIT));
+                        assertSame(frame, sender.returned(LIMIT));
+                    }
+                    sender.remove(frame);
+                }
+                // 48 lines, then 24, at a pitch of 256 bytes.
+                assertEquals("frame 0 \"left eye\" NV12 64x48, second plane at 12288", output.readLine());
+                for (int i = 0; i < 3; i++) {
+                    assertEquals("number " + (40 + i) + " sum " + i * 18_432, output.readLine());
+                }
+                assertEquals("frame 0 is forgotten", output.readLine());
+                assertNull(output.readLine());
+            }
+            assertEquals(0, process.waitFor());
+        }
+    }
+
+    @Test
+    void weTakeTheFramesOfAProgramInC() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var listener = Listener.open(cenalloc, address())) {
+            Process process = peer("send", "20");
+            try (var receiver = new Receiver(Objects.requireNonNull(listener.accept(LIMIT)))) {
+                for (int i = 0; i < 20; i++) {
+                    try (ReceivedFrame frame = receiver.next(LIMIT)) {
+                        assertNotNull(frame);
+                        assertEquals(i, frame.sequence());
+                        assertEquals(-1, frame.timestampNanos());
+                        assertEquals("from C !", frame.name());
+                        SharedBuffer buffer = frame.buffers().getFirst();
+                        assertEquals(PICTURE, buffer.layout().orElseThrow().image());
+                        assertEquals("system", buffer.dmaBuf().exporter());
+                        assertEquals(i, firstByte(buffer));
+                        assertThrows(
+                                CenallocException.class,
+                                () -> buffer.attach(
+                                        Device.of("camera", Constraints.NONE.contiguous(), "needs what this is not")));
+                    }
+                }
+                assertThrows(DisconnectedException.class, () -> receiver.next(LIMIT));
+            }
+            assertEquals(0, process.waitFor());
+        }
+    }
+
+    @Test
+    void aPeerThatIsKilledIsTold() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var listener = Listener.open(cenalloc, address());
+                SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            for (int i = 0; i < 3; i++) {
+                Process process = peer("receive");
+                try (var sender = new Sender(Objects.requireNonNull(listener.accept(LIMIT)))) {
+                    SentFrame frame = sender.add(List.of(buffer), "", "");
+                    assertTrue(sender.send(frame, 0, 0, null, LIMIT));
+                    assertSame(frame, sender.returned(LIMIT));
+                    process.destroyForcibly().waitFor();
+                    assertThrows(DisconnectedException.class, () -> sender.returned(LIMIT));
+                }
+            }
+        }
+    }
+
+    @Test
+    void socketFilesAreReplacedOnlyIfTheyAreLeftOver() throws Exception {
+        Path path = directory.resolve("socket");
+        try (var cenalloc = Cenalloc.open()) {
+            try (var _ = Listener.open(cenalloc, address())) {
+                var used = assertThrows(CenallocException.class, () -> Listener.open(cenalloc, address()));
+                assertEquals(Errno.EADDRINUSE, used.errno());
+                assertTrue(Files.exists(path));
+            }
+            assertTrue(Files.notExists(path), "deleted with its listener");
+            var none = assertThrows(CenallocException.class, () -> Connection.connect(cenalloc, address()));
+            assertEquals(Errno.ENOENT, none.errno());
+
+            // A socket whose process has died is a file that nobody listens at.
+            try (var channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+                channel.bind(UnixDomainSocketAddress.of(path));
+            }
+            assertTrue(Files.exists(path));
+            var dead = assertThrows(CenallocException.class, () -> Connection.connect(cenalloc, address()));
+            assertEquals(Errno.ECONNREFUSED, dead.errno());
+            Listener.open(cenalloc, address()).close();
+
+            Files.writeString(path, "no socket");
+            var other = assertThrows(CenallocException.class, () -> Listener.open(cenalloc, address()));
+            assertEquals(Errno.EADDRINUSE, other.errno());
+            assertEquals("no socket", Files.readString(path));
+
+            Path absent = directory.resolve("no/such");
+            var missing = assertThrows(CenallocException.class, () -> Listener.open(cenalloc, Address.of(absent)));
+            assertEquals(Errno.ENOENT, missing.errno());
+            assertThrows(IllegalArgumentException.class, () -> Address.of(Path.of("x".repeat(108))));
+        }
+    }
+
+    @Test
+    void aThousandBuffersPass() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var listener = Listener.open(
+                        cenalloc,
+                        Address.ofAbstract("cenalloc-" + ProcessHandle.current().pid()));
+                var sender = new Sender(Connection.connect(cenalloc, listener.address()));
+                var receiver = new Receiver(Objects.requireNonNull(listener.accept(LIMIT)))) {
+            Map<Long, Integer> seen = new HashMap<>();
+            for (int i = 0; i < 1_000; i++) {
+                try (SharedBuffer buffer = cenalloc.create(4096)) {
+                    SentFrame frame = sender.add(List.of(buffer), "", "");
+                    assertTrue(sender.send(frame, i, 0, null, LIMIT));
+                    try (ReceivedFrame received = receiver.next(LIMIT)) {
+                        seen.merge(Objects.requireNonNull(received).sequence(), 1, Integer::sum);
+                    }
+                    assertSame(frame, sender.returned(LIMIT));
+                    sender.remove(frame);
+                }
+            }
+            assertEquals(1_000, seen.size());
+        }
+    }
+}
