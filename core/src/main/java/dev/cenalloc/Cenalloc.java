@@ -10,6 +10,7 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -343,11 +344,11 @@ public final class Cenalloc implements AutoCloseable {
             text.append(buffer.dump()).append('\n');
             bytes += buffer.storageSize();
         }
-        return text.append(open.size())
+        return Printable.wrapped(text.append(open.size())
                 .append(" buffers, ")
                 .append(bytes)
                 .append(" bytes of memory")
-                .toString();
+                .toString());
     }
 
     void forget(SharedBuffer buffer) {

@@ -91,7 +91,7 @@ public class CenallocException extends IOException {
 
     /** With a reason in lines, each of them escaped. */
     CenallocException(String reason, int errno, String call, @Nullable Path path, long requestedSize, String remedy) {
-        super(remedy.isEmpty() ? reason : reason + ". To do: " + Printable.of(remedy));
+        super(message(reason, Printable.of(remedy)));
         this.reason = reason;
         this.errno = errno;
         this.call = call;
@@ -99,6 +99,14 @@ public class CenallocException extends IOException {
         this.requestedSize = requestedSize;
         this.remedy = Printable.of(remedy);
         this.ofTheKernel = isOfTheKernel(call);
+    }
+
+    /** In one line, if that is not too long. */
+    private static String message(String reason, String remedy) {
+        String message = remedy.isEmpty() ? reason : reason + ". To do: " + remedy;
+        return message.length() <= Printable.COLUMNS || remedy.isEmpty()
+                ? Printable.wrapped(message)
+                : Printable.wrapped(reason + ".\nTo do: " + remedy);
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.cenalloc;
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.text.Printable;
 import java.util.List;
 
 /** The heap that the memory of a buffer came from, with the reasons. Immutable. */
@@ -57,13 +58,14 @@ public final class Choice {
     /** {@return the explanation in lines: the plan, the heaps that had not enough memory, and the chosen heap} */
     public String explain() {
         if (adopted) {
-            return plan.requestedSize() + " bytes, adopted, from " + heap + ".";
+            return Printable.wrapped(plan.requestedSize() + " bytes, adopted, from " + heap + ".");
         }
         var text = new StringBuilder(plan.explain());
         for (Attempt attempt : failed) {
             text.append("\nOut of memory: ").append(attempt.withState());
         }
-        return text.append("\nChosen: ").append(heap).append('.').toString();
+        return Printable.wrapped(
+                text.append("\nChosen: ").append(heap).append('.').toString());
     }
 
     @Override

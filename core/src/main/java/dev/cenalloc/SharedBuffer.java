@@ -292,7 +292,7 @@ public final class SharedBuffer implements AutoCloseable {
                 text.append("\nAttached later: ").append(attachment.device());
             }
         }
-        return text.toString();
+        return Printable.wrapped(text.toString());
     }
 
     /**

@@ -23,6 +23,7 @@ import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.text.Printable;
+import dev.cenalloc.text.Unwrapped;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -191,7 +192,8 @@ class HostileNamesTest {
         assertEquals(harmless.size(), hostile.size());
         int named = 0;
         for (int i = 0; i < harmless.size(); i++) {
-            assertEquals(harmless.get(i).replace("@", Printable.of(character)), hostile.get(i));
+            assertEquals(
+                    Unwrapped.of(harmless.get(i).replace("@", Printable.of(character))), Unwrapped.of(hostile.get(i)));
             named += harmless.get(i).contains("@") ? 1 : 0;
         }
         assertTrue(named > 45, "texts with a name: " + named + " " + harmless);

@@ -51,13 +51,13 @@ public final class Agreement {
                 .filter(device -> device.declared().isEmpty())
                 .distinct()
                 .toList();
-        this.explanation = explanation
+        this.explanation = Printable.wrapped(explanation
                 + unknown.stream()
                         .map(device -> "\n  unknown memory of "
                                 + Printable.of(device.name() + ": " + device.detail())
                                 + "; the memory that was chosen is a guess for it, and it may refuse it")
                         .distinct()
-                        .collect(Collectors.joining());
+                        .collect(Collectors.joining()));
     }
 
     /**

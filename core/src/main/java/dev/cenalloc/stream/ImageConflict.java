@@ -143,7 +143,7 @@ public final class ImageConflict {
     private static String others(Port port) {
         var more = new ArrayList<String>(port.doubts());
         if (!port.otherFormats().isEmpty()) {
-            more.addFirst(port.otherFormats());
+            more.addFirst(port.unknownHere());
         }
         return more.isEmpty() ? "" : " (" + String.join("; ", more) + ")";
     }

@@ -102,7 +102,7 @@ final class NegotiationExplanation {
         var reasons = new ArrayList<String>();
         add(reasons, "more colour than ", lessColour, "");
         add(reasons, "fewer bytes than ", moreBytes, "");
-        add(reasons, "no alpha, unlike ", alpha, "");
+        add(reasons, "without the alpha of ", alpha, "");
         add(reasons, "listed before ", later, " by " + ports.getFirst().name());
         if (reasons.isEmpty()) {
             return place(chosen) == 0 ? "the only one in common" : "the only one in common with memory that suits all";

@@ -27,6 +27,8 @@ import org.jspecify.annotations.Nullable;
 public final class Port {
     /** Formats in {@link #toString}; a camera may have dozens. */
     private static final int SHOWN = 4;
+    /** Columns for formats without a name, in a line that says more. */
+    private static final int WIDE = Printable.COLUMNS - 25;
 
     /** Tells what memory a device needs for a layout. */
     public interface Terms {
@@ -169,18 +171,41 @@ public final class Port {
         return images;
     }
 
+    /**
+     * {@return the device's formats that have no {@link PixelFormat}, as the kernel calls them} They take no part in a
+     * negotiation.
+     */
+    public List<String> otherFormats() {
+        return otherFormats;
+    }
+
     /** The formats without a name here, in words; empty if there are none. */
-    String otherFormats() {
-        return otherFormats.isEmpty() ? "" : "unknown here: " + String.join(", ", otherFormats);
+    String unknownHere() {
+        return otherFormats.isEmpty() ? "" : "unknown here: " + some(otherFormats, WIDE);
     }
 
     /** The formats of each port that have no name here, in words. */
     static List<String> leftOut(List<Port> ports) {
         return ports.stream()
                 .filter(port -> !port.otherFormats.isEmpty())
-                .map(port -> String.join(", ", port.otherFormats) + " of " + port.name + ", unknown here")
+                .map(port -> {
+                    String of = " of " + port.name + ", unknown here";
+                    return some(port.otherFormats, Math.max(WIDE / 2, WIDE - of.length())) + of;
+                })
                 .distinct()
                 .toList();
+    }
+
+    /** As many as fit, at least one; the others are counted. */
+    private static String some(List<String> words, int columns) {
+        int shown = 1;
+        int length = words.getFirst().length();
+        while (shown < words.size() && length + 2 + words.get(shown).length() <= columns) {
+            length += 2 + words.get(shown).length();
+            shown++;
+        }
+        return String.join(", ", words.subList(0, shown))
+                + (shown < words.size() ? " and " + (words.size() - shown) + " more" : "");
     }
 
     // ---- kinds of images ----

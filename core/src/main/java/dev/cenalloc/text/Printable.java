@@ -2,6 +2,7 @@ package dev.cenalloc.text;
 
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Makes names safe for a line of a message, an explanation, a log or a list: a device or another program may have
@@ -9,6 +10,11 @@ import java.util.stream.Collectors;
  * contains them is escaped where it is put together. Stateless.
  */
 public final class Printable {
+    /** Columns of a line of a message or explanation at most. With what a program or a log puts before it, 200. */
+    public static final int COLUMNS = 190;
+    /** What belongs to a line is indented below it. */
+    private static final int INDENT = 4;
+
     private Printable() {}
 
     /**
@@ -28,12 +34,48 @@ public final class Printable {
     }
 
     /**
-     * {@return the lines, each escaped, joined by line feeds}
+     * {@return the lines, each escaped and {@linkplain #wrapped wrapped}, joined by line feeds}
      *
      * @param lines at least one
      */
     public static String lines(List<String> lines) {
-        return lines.stream().map(Printable::of).collect(Collectors.joining("\n"));
+        return wrapped(lines.stream().map(Printable::of).collect(Collectors.joining("\n")));
+    }
+
+    /**
+     * {@return the text with lines of more than {@link #COLUMNS} characters broken: between clauses, else between words;
+     * a word that is longer is broken, too} Returns the same object if there is none.
+     *
+     * @param text lines, each escaped
+     */
+    public static String wrapped(String text) {
+        return text.length() <= COLUMNS || text.lines().allMatch(line -> line.length() <= COLUMNS)
+                ? text
+                : Stream.of(text.split("\n", -1)).map(Printable::broken).collect(Collectors.joining("\n"));
+    }
+
+    private static String broken(String line) {
+        int spaces = 0;
+        while (spaces < line.length() && line.charAt(spaces) == ' ') {
+            spaces++;
+        }
+        String indent = " ".repeat(Math.min(spaces, COLUMNS / 2) + INDENT);
+        var broken = new StringBuilder(line.length() + 64);
+        String prefix = "";
+        int start = 0;
+        while (prefix.length() + line.length() - start > COLUMNS) {
+            int most = start + COLUMNS - prefix.length();
+            int clause = line.lastIndexOf("; ", most - 1) + 1;
+            int end = clause > start + COLUMNS / 3 ? clause : line.lastIndexOf(' ', most);
+            boolean isWord = end <= Math.max(start, spaces);
+            if (isWord) {
+                end = Character.isLowSurrogate(line.charAt(most)) ? most - 1 : most;
+            }
+            broken.append(prefix).append(line, start, end).append('\n');
+            start = isWord ? end : end + 1;
+            prefix = indent;
+        }
+        return broken.append(prefix).append(line, start, line.length()).toString();
     }
 
     private static String escaped(String text) {

@@ -20,6 +20,7 @@ import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.node.drm.FakeCard;
 import dev.cenalloc.node.v4l2.FakeCamera;
 import dev.cenalloc.stream.Port;
+import dev.cenalloc.text.Unwrapped;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -176,7 +177,7 @@ class DevicesTest {
         var e = assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc, "nosuch"));
         assertEquals("nosuch", e.which().orElseThrow());
         assertEquals(6, e.seen().size());
-        String message = e.getMessage();
+        String message = Unwrapped.of(e.getMessage());
         assertTrue(
                 message.startsWith("no camera 'nosuch' can be used. Found: uvcvideo usb-2 (/dev/video0), it has no "),
                 message);

@@ -9,6 +9,7 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.IncompatibleConstraintsException;
 import dev.cenalloc.Sweep;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.text.Unwrapped;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -47,7 +48,7 @@ class ConflictTest {
             var e = assertThrows(
                     IncompatibleConstraintsException.class, () -> buffer.attach(devices[devices.length - 1]));
             Conflict conflict = e.conflicts().getFirst();
-            assertTrue(String.valueOf(e.getMessage()).contains(conflict.toString()));
+            assertTrue(Unwrapped.of(e.getMessage()).contains(conflict.toString()));
             return blame(conflict);
         }
     }

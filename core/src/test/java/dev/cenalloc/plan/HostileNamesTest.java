@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.plan.Device.Origin;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.text.Printable;
+import dev.cenalloc.text.Unwrapped;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -97,7 +98,8 @@ class HostileNamesTest {
         assertEquals(harmless.size(), hostile.size());
         int named = 0;
         for (int i = 0; i < harmless.size(); i++) {
-            assertEquals(harmless.get(i).replace("@", Printable.of(character)), hostile.get(i));
+            assertEquals(
+                    Unwrapped.of(harmless.get(i).replace("@", Printable.of(character))), Unwrapped.of(hostile.get(i)));
             named += harmless.get(i).contains("@") ? 1 : 0;
         }
         assertTrue(named > 40, "texts with a name: " + named);

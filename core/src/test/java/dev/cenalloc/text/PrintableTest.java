@@ -2,6 +2,7 @@ package dev.cenalloc.text;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -42,5 +43,22 @@ class PrintableTest {
     @Test
     void linesAreEscapedOneByOne() {
         assertEquals("a\\nb\nc\\u000d", Printable.lines(List.of("a\nb", "c\r")));
+    }
+
+    @Test
+    void longLinesAreBrokenBetweenClausesOrWords() {
+        String clause = "x".repeat(100) + " needs memory";
+        assertEquals(
+                "  " + clause + ";\n      " + clause + ";\n      " + clause + "\nnext",
+                Printable.wrapped("  " + clause + "; " + clause + "; " + clause + "\nnext"));
+        String words = "word ".repeat(60).strip();
+        assertEquals(words, Unwrapped.of(Printable.wrapped(words)));
+        String word = "\uD83D\uDCF7".repeat(200);
+        assertEquals(word, Printable.wrapped(word).replaceAll("\n *", ""));
+        for (String text : List.of(" " + clause.repeat(9), words, word, " ".repeat(500) + word)) {
+            String wrapped = Printable.wrapped(text);
+            assertTrue(wrapped.lines().allMatch(line -> line.length() <= Printable.COLUMNS), wrapped);
+            assertSame(wrapped, Printable.wrapped(wrapped));
+        }
     }
 }
