@@ -2,6 +2,7 @@ package dev.cenalloc;
 
 import dev.cenalloc.MemoryExhaustedException.Attempt;
 import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.text.Printable;
 import java.util.List;
@@ -58,7 +59,10 @@ public final class Choice {
     /** {@return the explanation in lines: the plan, the heaps that had not enough memory, and the chosen heap} */
     public String explain() {
         if (adopted) {
-            return Printable.wrapped(plan.requestedSize() + " bytes, adopted, from " + heap + ".");
+            return Printable.wrapped(plan.requestedSize() + " bytes, adopted, from " + heap
+                    + (heap.properties().equals(HeapProperties.UNKNOWN)
+                            ? ", an exporter of whose memory nothing is known: Cenalloc.describe states it."
+                            : "."));
         }
         var text = new StringBuilder(plan.explain());
         for (Attempt attempt : failed) {

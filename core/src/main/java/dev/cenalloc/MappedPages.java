@@ -6,6 +6,7 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;
@@ -135,7 +136,7 @@ final class MappedPages {
         int protection = direction == Direction.READ ? Linux.PROT_READ : Linux.PROT_READ | Linux.PROT_WRITE;
         long address = kernel.mmap(fd, size, protection);
         if (address < 0) {
-            throw cannotMap(kernel, (int) -address, size);
+            throw cannotMap(kernel, fd, (int) -address, size);
         }
         return address;
     }
@@ -159,7 +160,21 @@ final class MappedPages {
         return new CenallocException(Errno.ENOMEM, "mmap", null, size, what, remedy);
     }
 
-    private static CenallocException cannotMap(Kernel kernel, int errno, long size) {
+    /** The exporter and name of a dma-buf, as far as they can be found out, in words. */
+    private static String from(Kernel kernel, int fd) {
+        try {
+            FdInfo info = FdInfo.of(kernel, fd);
+            return info.exporter().map(exporter -> " of " + exporter).orElse("")
+                    + info.name()
+                            .filter(name -> !name.isEmpty())
+                            .map(name -> ", which is called '" + name + "'")
+                            .orElse("");
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    private static CenallocException cannotMap(Kernel kernel, int fd, int errno, long size) {
         return switch (errno) {
             case Errno.EACCES ->
                 new NoPermissionException(
@@ -192,7 +207,8 @@ final class MappedPages {
                         "mmap",
                         null,
                         size,
-                        "the exporter does not let the CPU map this memory",
+                        "the CPU cannot map the memory" + from(kernel, fd)
+                                + ": that is memory of a device, or protected, and its exporter lets only devices use it",
                         "let a device read or write it, or attach Device.cpu before the first use, which chooses memory"
                                 + " that can be mapped");
             default -> CenallocException.ofCall(errno, "mmap", null, size);

@@ -12,11 +12,15 @@ import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.HeapProperties;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Buffers from elsewhere that hold an image in a layout, or a number of bytes. */
 class AdoptedImageTest {
@@ -91,5 +95,47 @@ class AdoptedImageTest {
         assertEquals(Errno.EINVAL, e.errno());
         assertTrue(e.toString().contains("the dma-buf has 4096 bytes"), e::toString);
         assertEquals(0, kernel.openFiles());
+    }
+
+    /** As a GPU's exporter answers. */
+    @ParameterizedTest
+    @CsvSource({"ENOTSUPP", "ENODEV", "ENXIO", "EINVAL"})
+    void memoryOfADeviceIsToldByItsExporterAndName(String errno) throws Exception {
+        int fd = kernel.foreignDmaBuf("nv_dmabuf", 1 << 20, false);
+        try (var buffer = cenalloc.adopt(fd)) {
+            buffer.name("tensor");
+            assertTrue(
+                    buffer.explain().contains("adopted, from nv_dmabuf, an exporter of whose memory nothing is known"),
+                    buffer::explain);
+            kernel.failCall(0, (int) Errno.class.getField(errno).get(null));
+            var e = assertThrows(CenallocException.class, () -> buffer.map(Direction.READ));
+            kernel.failNoCall();
+            assertEquals(errno, e.errnoName());
+            assertTrue(
+                    e.reason()
+                            .startsWith("the CPU cannot map the memory of nv_dmabuf, which is called 'tensor': that is"
+                                    + " memory of a device, or protected"),
+                    e::reason);
+            assertTrue(e.reason().endsWith("mmap gave " + errno + " for 1048576 bytes"), e::reason);
+            // It is used as before, and described, it is told from what nothing is known of.
+            buffer.attach(device(Constraints.NONE));
+        }
+        cenalloc.describe("nv_dmabuf", HeapProperties.UNKNOWN.withCpuMappable(HeapProperties.Trait.NO));
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("nv_dmabuf", 1 << 20, false))) {
+            assertTrue(buffer.explain().contains("adopted, from nv_dmabuf."), buffer::explain);
+            assertThrows(BufferBusyException.class, () -> buffer.attach(Device.cpu(Direction.READ)));
+        }
+    }
+
+    /** The kernel may refuse to tell of the descriptor too. */
+    @Test
+    void withoutProcTheRefusalIsTheSame() throws Exception {
+        try (var buffer = cenalloc.adopt(kernel.foreignDmaBuf("nv_dmabuf", 1 << 20, false))) {
+            DmaBuf dmaBuf = buffer.dmaBuf();
+            kernel.failCall(0, Errno.ENOTSUPP);
+            kernel.atCall(1, () -> kernel.failCall(-1, Errno.ENOENT));
+            var e = assertThrows(CenallocException.class, () -> dmaBuf.map(Direction.READ));
+            assertTrue(e.reason().startsWith("the CPU cannot map the memory: that is memory of a device"), e::reason);
+        }
     }
 }
