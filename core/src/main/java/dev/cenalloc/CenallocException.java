@@ -3,6 +3,7 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.text.Printable;
 import java.io.IOException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
@@ -240,9 +241,13 @@ public class CenallocException extends IOException {
         return call;
     }
 
-    /** {@return the device node, if one is involved} */
+    /** {@return the device node, if one is involved, and if the locale of this process can name it} */
     public Optional<Path> path() {
-        return Optional.ofNullable(path).map(Path::of);
+        try {
+            return Optional.ofNullable(path).map(Path::of);
+        } catch (InvalidPathException e) {
+            return Optional.empty();
+        }
     }
 
     /** {@return the requested size in bytes, if one is involved} */

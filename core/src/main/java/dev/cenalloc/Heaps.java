@@ -10,6 +10,7 @@ import dev.cenalloc.plan.Statement;
 import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -204,12 +205,16 @@ final class Heaps {
                 .or(() -> all.stream()
                         .filter(heap -> heap.pool().equals(HeapProperties.pool(name)))
                         .findFirst())
-                .orElseThrow(() -> new MissingDeviceException(
-                        Errno.ENOENT,
-                        "heap",
-                        DIRECTORY.resolve(name),
-                        -1,
-                        all.isEmpty() ? remedyForNone : "use one of " + all));
+                .orElseThrow(() -> missing(name, all.isEmpty() ? remedyForNone : "use one of " + all));
+    }
+
+    private static MissingDeviceException missing(String name, String remedy) {
+        try {
+            return new MissingDeviceException(Errno.ENOENT, "heap", DIRECTORY.resolve(name), -1, remedy);
+        } catch (InvalidPathException e) {
+            // No file has such a name, at least not in the locale of this process.
+            return new MissingDeviceException(Errno.ENOENT, "heap " + name, null, -1, remedy);
+        }
     }
 
     /** Throws if it is not one of the heaps. */

@@ -164,6 +164,18 @@ class ErrorsTest {
         }
     }
 
+    /** In a locale without its characters, a name is none of a file, as one with a zero byte is in any. */
+    @Test
+    void aNameThatNoFileCanHaveIsNoHeap() throws Exception {
+        try (var cenalloc = kernel.open()) {
+            var e = assertThrows(MissingDeviceException.class, () -> cenalloc.heap("sys\0tem"));
+            assertEquals(Errno.ENOENT, e.errno());
+            assertTrue(e.path().isEmpty());
+            assertTrue(e.toString().contains("heap sys\\u0000tem: ENOENT"), e::toString);
+            assertTrue(e.remedy().contains("reserved"), e::remedy);
+        }
+    }
+
     @Test
     void theRemedyFitsTheReason() throws Exception {
         Device contiguous = Device.of("camera", Constraints.NONE.contiguous(), "test");

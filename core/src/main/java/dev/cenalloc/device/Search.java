@@ -2,6 +2,7 @@ package dev.cenalloc.device;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.device.DeviceInfo.Kind;
@@ -12,6 +13,7 @@ import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.DrmImporter;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,7 +48,7 @@ final class Search {
     Path run() throws CenallocException {
         Subsystem subsystem = kind == Kind.DISPLAY ? Subsystem.DRM : Subsystem.V4L2;
         if (which != null && which.startsWith("/")) {
-            return ofPath(Path.of(which));
+            return ofPath(path(which));
         }
         for (Path node : inspection.nodes(subsystem)) {
             if (fits(node)) {
@@ -54,6 +56,19 @@ final class Search {
             }
         }
         throw none();
+    }
+
+    private Path path(String name) throws MissingDeviceException {
+        try {
+            return Path.of(name);
+        } catch (InvalidPathException e) {
+            throw new MissingDeviceException(
+                    Errno.ENOENT,
+                    "find " + kind + " " + name,
+                    null,
+                    -1,
+                    "see whether the path is right, and whether the locale of this process (LANG) has its characters");
+        }
     }
 
     private Path ofPath(Path path) throws CenallocException {

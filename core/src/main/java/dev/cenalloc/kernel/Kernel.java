@@ -13,7 +13,7 @@ import java.util.OptionalLong;
  * fake. Calls return a result that is not negative, or {@code -errno}. Safe for any number of threads.
  */
 public interface Kernel {
-    /** Returns the names in a directory of device nodes, sorted. */
+    /** Returns the names in a directory of device nodes, sorted; without those that the locale of this process lacks. */
     List<String> list(Path directory) throws IOException;
 
     /** Returns the path with every symbolic link followed. */

@@ -9,6 +9,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -48,9 +49,19 @@ public final class LinuxKernel implements Kernel {
     @Override
     public List<String> list(Path directory) throws IOException {
         try (var entries = Files.list(directory)) {
-            return entries.map(entry -> String.valueOf(entry.getFileName()))
+            return entries.filter(LinuxKernel::canBeNamed)
+                    .map(entry -> String.valueOf(entry.getFileName()))
                     .sorted()
                     .toList();
+        }
+    }
+
+    /** With LANG=C, Java reads names with other characters, but cannot find the file again by such a name. */
+    private static boolean canBeNamed(Path entry) {
+        try {
+            return entry.resolveSibling(String.valueOf(entry.getFileName())).equals(entry);
+        } catch (InvalidPathException e) {
+            return false;
         }
     }
 

@@ -201,6 +201,8 @@ class DevicesTest {
         assertEquals(1, kernel.calls.stream().filter("open"::equals).count());
         assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc, "/dev/dri/card1"));
         assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc, "/dev/tty"));
+        var unnamable = assertThrows(MissingDeviceException.class, () -> Devices.camera(cenalloc, "/dev/vi\0deo0"));
+        assertTrue(unnamable.getMessage().contains("find camera /dev/vi\\u0000deo0: ENOENT"), unnamable::toString);
         var missing = assertThrows(MissingDeviceException.class, () -> Devices.camera(cenalloc, "/dev/video77"));
         assertTrue(missing.remedy().contains("Devices.list()"), missing::remedy);
         kernel.refuse(Path.of("/dev/video10"), Errno.EACCES);

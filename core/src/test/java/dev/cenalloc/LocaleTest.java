@@ -1,0 +1,73 @@
+package dev.cenalloc;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.cenalloc.device.Devices;
+import dev.cenalloc.kernel.LinuxKernel;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Names in a process whose locale lacks their characters, as a service has it that systemd starts. */
+class LocaleTest {
+    /** Runs with LC_ALL=C. */
+    static final class Service {
+        private Service() {}
+
+        public static void main(String[] args) throws Exception {
+            System.out.println(LinuxKernel.instance().list(Path.of(args[0])));
+            try (var cenalloc = Cenalloc.open()) {
+                tell(() -> cenalloc.heap("gr\u00f6\u00dfe"));
+                tell(() -> Devices.camera(cenalloc, "/dev/gr\u00f6\u00dfe"));
+            }
+        }
+
+        private static void tell(Callable<?> call) {
+            try {
+                System.out.println(call.call());
+            } catch (Exception e) {
+                System.out.println(e.getClass().getSimpleName());
+            }
+        }
+    }
+
+    @Sweep
+    @Test
+    void whatCannotBeNamedIsNotThere(@TempDir Path directory) throws Exception {
+        run(
+                "/bin/sh",
+                "-c",
+                "cd \"$1\" && touch plain \"$(printf 'gr\\303\\266\\303\\237e')\"",
+                "sh",
+                directory.toString());
+        // Under Maven the tests are no part of a path: they patch the module.
+        var service = Objects.requireNonNull(Service.class.getResource("LocaleTest$Service.class"));
+        Path tests = Path.of(service.toURI()).resolve("../../..").normalize();
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        String told = run(
+                java,
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                String.join(
+                        ":",
+                        tests.toString(),
+                        System.getProperty("java.class.path"),
+                        System.getProperty("jdk.module.path", "")),
+                Service.class.getName(),
+                directory.toString());
+        assertEquals("[plain]\nMissingDeviceException\nMissingDeviceException\n", told);
+    }
+
+    private static String run(String... command) throws Exception {
+        var builder = new ProcessBuilder(List.of(command)).redirectErrorStream(true);
+        builder.environment().put("LC_ALL", "C");
+        Process process = builder.start();
+        String output = new String(process.getInputStream().readAllBytes(), US_ASCII);
+        assertEquals(0, process.waitFor(), output);
+        return output;
+    }
+}
