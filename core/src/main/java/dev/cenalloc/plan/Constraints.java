@@ -468,10 +468,14 @@ public final class Constraints {
 
     /** Adds constraints of the same device; one consent suffices. */
     Constraints alsoSaying(Constraints more) {
+        return ofSameDevice(more).checked();
+    }
+
+    /** As {@link #alsoSaying}, of another description of the device; the two may contradict each other. */
+    Constraints ofSameDevice(Constraints more) {
         Constraints both = and(more);
         return new Constraints(
-                        both.numbers, flags | more.flags, both.heaps, both.highest, both.near, both.usage, both.unknown)
-                .checked();
+                both.numbers, flags | more.flags, both.heaps, both.highest, both.near, both.usage, both.unknown);
     }
 
     /**

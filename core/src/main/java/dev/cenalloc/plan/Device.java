@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The description of a device that shares a buffer: its name and its constraints on memory. Immutable; holds nothing
- * open and needs no device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #named}, {@link
- * #withSource}, {@link #withUse} and {@link #forUse} return a changed copy.
+ * open and needs no device node. {@link #or}, {@link #optional}, {@link #behindIommu}, {@link #alsoSaying}, {@link
+ * #named}, {@link #withSource}, {@link #withUse} and {@link #forUse} return a changed copy.
  */
 public final class Device {
     /** Where the constraints of a device come from, the most trusted origin first. */
@@ -175,6 +175,47 @@ public final class Device {
                 .min(Comparator.comparing((Device device) -> device.alternatives.isEmpty())
                         .thenComparing(Device::origin))
                 .orElseThrow(() -> new IllegalArgumentException("descriptions must not be empty"));
+    }
+
+    /**
+     * {@return a copy that has the constraints of another description of the same device, too} Each constraint keeps
+     * its source. If this description has no constraints, the copy has those of the other, and their origin; if the
+     * other has none, the copy is equal to this.
+     *
+     * @param more what else is known of the device, such as what a profile says of one that was tried; of its
+     *     alternatives the first counts
+     */
+    public Device alsoSaying(Device more) {
+        Objects.requireNonNull(more, "more");
+        if (more.alternatives.isEmpty()) {
+            return this;
+        }
+        boolean isKnown = !alternatives.isEmpty();
+        List<Constraints> both = isKnown
+                ? alternatives.stream()
+                        .map(one -> one.ofSameDevice(more.constraints))
+                        .toList()
+                : List.of(more.constraints);
+        var from = new EnumMap<Field, String>(Field.class);
+        for (Field field : both.getFirst().fields()) {
+            boolean one = isKnown && constraints.says(field);
+            boolean other = more.constraints.says(field);
+            from.put(
+                    field,
+                    one && other
+                            ? detail(field) + "; " + more.detail(field)
+                            : one || !other ? detail(field) : more.detail(field));
+        }
+        return new Device(
+                name,
+                use,
+                both,
+                isKnown ? origin : more.origin,
+                detail + "; " + more.detail,
+                Collections.unmodifiableMap(from),
+                iommu || more.iommu,
+                optional,
+                uses);
     }
 
     /**

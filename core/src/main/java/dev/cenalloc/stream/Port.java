@@ -156,6 +156,45 @@ public final class Port {
                 name, images, otherFormats, Objects.requireNonNull(strange, "strange"), ignoresAlpha, terms, memory);
     }
 
+    /**
+     * {@return this port, of a device whose constraints are known} Its driver is not tried with memory of heaps. Another
+     * device's own memory is offered to it as before.
+     *
+     * @param known the device, which has the same constraints for all images
+     */
+    public Port withDevice(Device known) {
+        Objects.requireNonNull(known, "known");
+        return asking(_ -> known);
+    }
+
+    /**
+     * {@return this port, of a device of which more is known than its driver tells} A trial cannot see a limit of
+     * addresses, for example. The device has the constraints of both: see {@link Device#alsoSaying}. Another device's
+     * own memory is offered to it as before; then what its driver takes counts alone.
+     *
+     * @param more what else is known of it
+     */
+    public Port knowing(Device more) {
+        Objects.requireNonNull(more, "more");
+        return asking(layout -> terms.device(layout).alsoSaying(more));
+    }
+
+    /** This port with other terms for memory of heaps. */
+    private Port asking(Terms others) {
+        Terms both = new Terms() {
+            @Override
+            public Device device(Layout layout) throws CenallocException {
+                return others.device(layout);
+            }
+
+            @Override
+            public Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
+                return terms.device(layout, offer);
+            }
+        };
+        return new Port(name, images, otherFormats, doubts, ignoresAlpha, both, memory);
+    }
+
     /** {@return what explanations call the device} */
     public String name() {
         return name;

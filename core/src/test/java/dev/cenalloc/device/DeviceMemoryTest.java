@@ -21,6 +21,7 @@ import dev.cenalloc.kms.Display;
 import dev.cenalloc.node.drm.FakeCard;
 import dev.cenalloc.node.v4l2.FakeCamera;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
@@ -262,6 +263,41 @@ class DeviceMemoryTest {
                 source.start();
                 display.show(source.next(SECOND));
             }
+        }
+    }
+
+    /** What a profile says of a device counts for memory of heaps; the driver itself is offered what another lends. */
+    @Test
+    void aPortOfWhichMoreIsKnownKeepsItsMemory() throws Exception {
+        Device known =
+                Device.of("fake platform:fake", Constraints.NONE.contiguous(), Device.Origin.PROFILE, "profile board");
+        kernel.heap("system", 64 << 20);
+        try (var cenalloc = kernel.open();
+                var source = Camera.open(cenalloc, VIDEO);
+                var display = Display.open(cenalloc, CARD)) {
+            Port given = source.port();
+            for (Port port : List.of(given.withDevice(known), given.knowing(known))) {
+                Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(port, display.port()));
+                assertEquals(
+                        "memory of fake platform:fake",
+                        agreement.memory().orElseThrow().name());
+                assertTrue(agreement.explain().contains("profile board"), agreement::explain);
+                assertEquals(given.otherFormats(), port.otherFormats());
+            }
+            Agreement unlimited = Agreement.negotiate(cenalloc, REQUEST, List.of(given, display.port()));
+            assertTrue(unlimited.memory().isEmpty(), unlimited::explain);
+            Agreement lent = Agreement.negotiate(
+                    cenalloc,
+                    REQUEST,
+                    List.of(given.withDevice(known), display.port().knowing(known)));
+            assertEquals(
+                    "memory of fake platform:fake", lent.memory().orElseThrow().name());
+            Device tried = given.knowing(known)
+                    .device(Demand.ofImage(lent.image())
+                            .layout(Constraints.NONE)
+                            .orElseThrow());
+            assertEquals(Device.Origin.TRIAL_IMPORT, tried.origin());
+            assertTrue(tried.constraints().isContiguous(), tried::toString);
         }
     }
 }

@@ -8,6 +8,8 @@ import dev.cenalloc.device.Devices;
 import dev.cenalloc.examples.Colours;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.json.Boards;
+import dev.cenalloc.json.MachineProfile;
 import dev.cenalloc.kms.Display;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
@@ -21,7 +23,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -29,8 +30,10 @@ import org.jspecify.annotations.Nullable;
  * The open devices of a pipeline and what they agreed on. The devices are closed by the caller.
  *
  * @param converter null if there is none between camera and display
+ * @param profiles what is known of the devices without asking them
  */
-record Participants(Camera camera, @Nullable Converter converter, Display display, Agreement agreement) {
+record Participants(
+        Camera camera, @Nullable Converter converter, Display display, MachineProfile profiles, Agreement agreement) {
     /** Images of any size in every format. */
     private static final List<ImageRange> ANY_IMAGES = images(format -> true);
 
@@ -45,6 +48,8 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
         Path converter = request.through().isPresent()
                 ? Devices.converter(cenalloc, request.through().get())
                 : null;
+        MachineProfile profiles =
+                Boards.ofMachine(cenalloc, request.profile().stream().toList());
         var refusals = new ArrayList<CenallocException>();
         for (Path camera : cameras) {
             for (Path display : displays) {
@@ -52,6 +57,7 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
                     var found = agree(
                             cenalloc,
                             request,
+                            profiles,
                             devices.add(Camera.open(cenalloc, camera)),
                             converter == null ? null : devices.add(Converter.open(cenalloc, converter)),
                             devices.add(Display.open(cenalloc, display)));
@@ -81,18 +87,25 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
     }
 
     private static Participants agree(
-            Cenalloc cenalloc, Pipeline.Request request, Camera camera, @Nullable Converter converter, Display display)
+            Cenalloc cenalloc,
+            Pipeline.Request request,
+            MachineProfile profiles,
+            Camera camera,
+            @Nullable Converter converter,
+            Display display)
             throws CenallocException {
+        var given = request.profile();
         var ports = new ArrayList<Port>();
         ports.add(
                 request.memory() == Pipeline.Memory.CAMERA
                         ? camera.exports()
-                        : known(request, camera.driver(), camera.port()));
+                        : ProfileFile.known(profiles, given, camera.driver(), camera.node(), camera.port()));
         if (converter != null) {
-            ports.add(known(request, converter.driver(), converter.input()));
-            ports.add(known(request, converter.driver(), converter.output()));
+            for (Port port : List.of(converter.input(), converter.output())) {
+                ports.add(ProfileFile.known(profiles, given, converter.driver(), converter.node(), port));
+            }
         }
-        ports.add(known(request, display.driver(), display.port()));
+        ports.add(ProfileFile.known(profiles, given, display.driver(), display.node(), display.port()));
         if (request.draw()) {
             ports.add(painter());
         }
@@ -100,7 +113,8 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
             var only = Constraints.NONE.onlyHeaps(List.of(request.heap().get()));
             ports.add(Port.of(Device.of("the user", only, "requested by --heap"), ANY_IMAGES));
         }
-        return new Participants(camera, converter, display, Agreement.negotiate(cenalloc, request.images(), ports));
+        return new Participants(
+                camera, converter, display, profiles, Agreement.negotiate(cenalloc, request.images(), ports));
     }
 
     /** The CPU, with the images that the {@link Painter} draws on. */
@@ -115,13 +129,5 @@ record Participants(Camera camera, @Nullable Converter converter, Display displa
                 .filter(has)
                 .map(format -> new ImageRange(format, ImageRange.Sizes.ANY))
                 .toList();
-    }
-
-    /** The port of a device whose memory the profile knows; without that, memory is tried. */
-    private static Port known(Pipeline.Request request, String driver, Port tried) {
-        Optional<Device> known = request.profile()
-                .device(tried.name())
-                .or(() -> request.profile().device(driver));
-        return known.map(device -> Port.of(device, tried.images())).orElse(tried);
     }
 }

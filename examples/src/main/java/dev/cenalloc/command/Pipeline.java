@@ -4,11 +4,13 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
 import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.json.MachineProfile;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.kms.Display;
 import dev.cenalloc.kms.Writeback;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.v4l2.Camera;
@@ -48,7 +50,7 @@ final class Pipeline implements AutoCloseable {
      * @param through the name of a converter between camera and display, if one is to be used
      * @param display a name, if one was given
      * @param images which images; the devices agree on the rest
-     * @param profile what is known of the devices
+     * @param profile what the user knows of the devices, if that was given; the shipped profiles come after it
      * @param heap the only heap to use, if one was given
      * @param draw whether the CPU draws over the frames
      * @param fences whether the display is told by a fence when a frame is ready, and tells by one when it is shown
@@ -59,7 +61,7 @@ final class Pipeline implements AutoCloseable {
             Optional<String> through,
             Optional<String> display,
             ImageRequest images,
-            Profile profile,
+            Optional<Profile> profile,
             Memory memory,
             Optional<String> heap,
             boolean draw,
@@ -72,7 +74,7 @@ final class Pipeline implements AutoCloseable {
                     Optional.empty(),
                     Optional.of(display),
                     ImageRequest.ANY.size(640, 480).rate(30),
-                    Profile.empty("none"),
+                    Optional.empty(),
                     Memory.HEAPS,
                     Optional.empty(),
                     false,
@@ -90,7 +92,7 @@ final class Pipeline implements AutoCloseable {
         }
 
         Request with(Profile known) {
-            return new Request(camera, through, display, images, known, memory, heap, draw, fences, check);
+            return new Request(camera, through, display, images, Optional.of(known), memory, heap, draw, fences, check);
         }
 
         Request in(Memory other) {
@@ -153,6 +155,7 @@ final class Pipeline implements AutoCloseable {
 
     private final Undo opened;
     private final Agreement agreement;
+    private final MachineProfile profiles;
     private final Camera camera;
     private final @Nullable Converter converter;
     private final Display display;
@@ -192,6 +195,7 @@ final class Pipeline implements AutoCloseable {
             Checker checker) {
         this.opened = opened;
         this.agreement = devices.agreement();
+        this.profiles = devices.profiles();
         this.camera = devices.camera();
         this.converter = devices.converter();
         this.display = devices.display();
@@ -388,6 +392,11 @@ final class Pipeline implements AutoCloseable {
         return ring.choice();
     }
 
+    /** The device's own memory that the frames are in, if they are in no heap, since none suits. */
+    Optional<String> ownMemory() {
+        return agreement.memory().map(DeviceMemory::name);
+    }
+
     /** Which images and which heap, and why. */
     String explain() {
         return ring.explain();
@@ -397,6 +406,11 @@ final class Pipeline implements AutoCloseable {
     String describe() {
         return camera.name() + (converter == null ? "" : " -> " + converter.name()) + " -> " + display.name() + ", "
                 + agreement.image() + " at " + camera.rate() + " frames a second, on " + display.mode();
+    }
+
+    /** What is known of this machine's devices without asking them. */
+    MachineProfile profiles() {
+        return profiles;
     }
 
     /** Whether what the display puts out is read back: as requested, and as it can. Known once started. */

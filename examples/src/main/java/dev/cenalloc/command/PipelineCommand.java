@@ -1,12 +1,10 @@
 package dev.cenalloc.command;
 
-import dev.cenalloc.json.Profile;
 import dev.cenalloc.plan.Device;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -111,7 +109,9 @@ final class PipelineCommand implements Callable<Integer> {
 
     @Option(
             names = "--profile",
-            description = "What is known of the devices, as probe --profile wrote it; others are probed.")
+            description =
+                    "What is known of the devices, as probe --profile wrote it. It goes before the shipped profiles"
+                            + " of this machine, and its devices are not probed.")
     private @Nullable Path profile;
 
     @Option(
@@ -130,6 +130,12 @@ final class PipelineCommand implements Callable<Integer> {
 
     @Option(names = "--no-check", description = "Do not compare what the display puts out with what the camera wrote.")
     private boolean unchecked;
+
+    @Option(
+            names = "--no-measure",
+            description = "Show the frames at once, and count neither system calls nor Java objects: that takes some"
+                    + " seconds before.")
+    private boolean unmeasured;
 
     @Option(names = "--screenshot", description = "Write what the display put out last to this PNG file.")
     private @Nullable Path screenshot;
@@ -153,7 +159,7 @@ final class PipelineCommand implements Callable<Integer> {
                 Optional.ofNullable(through),
                 Optional.ofNullable(display),
                 wanted.request(),
-                profile == null ? Profile.empty("none") : read(profile),
+                profile == null ? Optional.empty() : Optional.of(ProfileFile.read("--profile", profile)),
                 memory,
                 Optional.ofNullable(heap),
                 draw,
@@ -191,14 +197,6 @@ final class PipelineCommand implements Callable<Integer> {
         }
     }
 
-    private static Profile read(Path file) throws IOException {
-        try {
-            return Profile.read(file.toString(), Files.readString(file));
-        } catch (NoSuchFileException e) {
-            throw new IOException("--profile: there is no file " + file, e);
-        }
-    }
-
     private static void removeHook(Thread hook) {
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
@@ -217,12 +215,19 @@ final class PipelineCommand implements Callable<Integer> {
 
     private int run(Pipeline pipeline, PrintWriter out) throws IOException, InterruptedException {
         out.println(pipeline.describe());
+        out.println(ProfileFile.tell(pipeline.profiles()));
         if (explain) {
             out.println(pipeline.explain());
         }
         out.flush();
         pipeline.start();
-        Measurement costs = Measurement.of(pipeline, extent.mostFrames(), extent.nanos());
+        Optional<Measurement> costs;
+        if (unmeasured) {
+            pipeline.run(extent.mostFrames(), extent.nanos());
+            costs = Optional.empty();
+        } else {
+            costs = Optional.of(Measurement.of(pipeline, extent.mostFrames(), extent.nanos()));
+        }
         pipeline.checker().awaitIdle();
         report(pipeline, out, costs);
         if (screenshot != null) {
@@ -235,21 +240,21 @@ final class PipelineCommand implements Callable<Integer> {
         return verdict(pipeline, out);
     }
 
-    private void report(Pipeline pipeline, PrintWriter out, Measurement costs) {
+    private void report(Pipeline pipeline, PrintWriter out, Optional<Measurement> costs) {
         var checker = pipeline.checker();
         var choice = pipeline.choice();
-        row(out, "heap", choice.heap().name());
-        row(out, "why", choice.reason());
-        row(out, "frames shown", pipeline.shown() + " " + extent + ", after " + Measurement.WARM_UP + " to start");
-        row(out, "frames dropped", Long.toString(pipeline.dropped()));
-        row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
+        row(out, "heap", pipeline.ownMemory().orElse(choice.heap().name()));
         row(
                 out,
-                "system calls a frame",
-                costs.systemCalls().isEmpty()
-                        ? "not counted (needs root and tracefs)"
-                        : costs + (costs.perFrame("futex") >= 0.01 ? "; futex: waiting for the comparison" : ""));
-        row(out, "Java bytes a frame", "%.1f".formatted((double) costs.javaBytes() / Math.max(1, pipeline.shown())));
+                "why",
+                pipeline.ownMemory().isEmpty() ? choice.reason() : "no heap suits all devices; --explain tells why");
+        row(
+                out,
+                "frames shown",
+                pipeline.shown() + " " + extent + (unmeasured ? "" : ", after " + Measurement.WARM_UP + " to start"));
+        row(out, "frames dropped", Long.toString(pipeline.dropped()));
+        row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
+        costs.ifPresent(measured -> report(pipeline, out, measured));
         row(
                 out,
                 "copies by us",
@@ -265,6 +270,16 @@ final class PipelineCommand implements Callable<Integer> {
                                 : checker.frames() + " frames compared, every one of " + checker.pixelsPerFrame()
                                         + " pixels: " + checker.different() + " pixels differ"
                                         + (checker.lost() > 0 ? ", " + checker.lost() + " captures lost" : ""));
+    }
+
+    private static void report(Pipeline pipeline, PrintWriter out, Measurement costs) {
+        row(
+                out,
+                "system calls a frame",
+                costs.systemCalls().isEmpty()
+                        ? "not counted (needs root and tracefs)"
+                        : costs + (costs.perFrame("futex") >= 0.01 ? "; futex: waiting for the comparison" : ""));
+        row(out, "Java bytes a frame", "%.1f".formatted((double) costs.javaBytes() / Math.max(1, pipeline.shown())));
     }
 
     private static void row(PrintWriter out, String name, String value) {

@@ -17,10 +17,7 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -98,7 +95,7 @@ final class PlanCommand implements Callable<Integer> {
         var command = Objects.requireNonNull(spec).commandLine();
         try {
             PixelFormat wanted = pixelFormat();
-            List<Profile> own = file == null ? List.of() : List.of(read(file));
+            List<Profile> own = file == null ? List.of() : List.of(ProfileFile.read("--profile", file));
             return board == null
                     ? ofThisMachine(command.getOut(), wanted, own)
                     : ofBoard(command.getOut(), wanted, own, named(board));
@@ -124,14 +121,6 @@ final class PlanCommand implements Callable<Integer> {
             return Boards.named(board);
         } catch (IllegalArgumentException e) {
             throw new WrongArgumentException(String.valueOf(e.getMessage()));
-        }
-    }
-
-    private static Profile read(Path file) throws IOException {
-        try {
-            return Profile.read(file.toString(), Files.readString(file));
-        } catch (NoSuchFileException e) {
-            throw new IOException("--profile: there is no file " + file, e);
         }
     }
 
@@ -161,7 +150,7 @@ final class PlanCommand implements Callable<Integer> {
             if (machine.profiles().isEmpty()) {
                 throw new WrongArgumentException("no profile is known for this machine: give --board or --profile");
             }
-            out.println("profiles: " + machine);
+            out.println(ProfileFile.tell(machine));
             if (words.isEmpty()) {
                 return list(out, machine.profiles());
             }

@@ -6,6 +6,8 @@ import dev.cenalloc.device.DeviceInfo;
 import dev.cenalloc.device.Devices;
 import dev.cenalloc.device.Probe;
 import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.json.Boards;
+import dev.cenalloc.json.MachineProfile;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Agreement;
@@ -44,6 +46,14 @@ final class ProbeCommand implements Callable<Integer> {
     @Option(names = "--profile", description = "Write what was found to this file, for --profile of the pipeline.")
     private @Nullable Path file;
 
+    @Option(
+            names = "--known",
+            paramLabel = "<file>",
+            description =
+                    "A profile that goes before the shipped ones of this machine. What they say of a device is told"
+                            + " and written beside what is found, such as a limit of addresses, which no trial sees.")
+    private @Nullable Path known;
+
     @Spec
     private @Nullable CommandSpec spec;
 
@@ -55,10 +65,13 @@ final class ProbeCommand implements Callable<Integer> {
         PrintWriter err = Objects.requireNonNull(spec).commandLine().getErr();
         int probed = 0;
         int refused = 0;
+        List<Profile> given = known == null ? List.of() : List.of(ProfileFile.read("--known", known));
         try (var cenalloc = Cenalloc.open()) {
+            MachineProfile machine = Boards.ofMachine(cenalloc, given);
+            out.println(ProfileFile.tell(machine));
             for (Path node : nodes.isEmpty() ? all(cenalloc) : nodes) {
                 try {
-                    tell(out, cenalloc, Probe.of(cenalloc, node));
+                    tell(out, cenalloc, machine, Probe.of(cenalloc, node));
                     probed++;
                 } catch (CenallocException e) {
                     refused++;
@@ -84,12 +97,21 @@ final class ProbeCommand implements Callable<Integer> {
                 .toList();
     }
 
-    private void tell(PrintWriter out, Cenalloc cenalloc, Probe probe) throws CenallocException {
+    private void tell(PrintWriter out, Cenalloc cenalloc, MachineProfile machine, Probe probe)
+            throws CenallocException {
         out.println(probe);
         Optional<Port> given = probe.produces();
         Optional<Port> taken = probe.consumes();
         given.ifPresent(port -> out.println("  gives " + formats(port)));
         taken.ifPresent(port -> out.println("  takes " + formats(port)));
+        List<String> others = Stream.of(given, taken)
+                .flatMap(Optional::stream)
+                .flatMap(port -> port.otherFormats().stream())
+                .distinct()
+                .toList();
+        if (!others.isEmpty()) {
+            out.println("  has also formats without a name here: " + String.join(" ", others));
+        }
         Stream.of(given, taken)
                 .flatMap(Optional::stream)
                 .flatMap(port -> port.doubts().stream())
@@ -100,7 +122,8 @@ final class ProbeCommand implements Callable<Integer> {
             return;
         }
         long start = System.nanoTime();
-        Agreement best = Agreement.negotiate(cenalloc, wanted.request(), List.of(port.get()));
+        Port tried = ProfileFile.known(machine, Optional.empty(), probe.driver(), probe.node(), port.get());
+        Agreement best = Agreement.negotiate(cenalloc, wanted.request(), List.of(tried));
         long millis = (System.nanoTime() - start) / 1_000_000;
         // An image in several buffers has constraints for each.
         for (int buffer = 0; buffer < best.plans().size(); buffer++) {

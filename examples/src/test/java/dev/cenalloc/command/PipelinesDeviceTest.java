@@ -325,9 +325,11 @@ class PipelinesDeviceTest {
         Path file = directory.resolve("board.json");
         Outcome probed = Outcome.of("probe", "--size", "640x480", "--profile", file.toString());
         assertEquals(0, probed.status(), probed::toString);
-        assertTrue(probed.out().contains("vivid platform:vivid-001: contiguous memory (on trial"), probed.out());
+        assertTrue(probed.out().contains("profiles: test-drivers (driver "), probed.out());
+        assertTrue(probed.out().contains("vivid platform:vivid-001: contiguous memory"), probed.out());
+        assertTrue(probed.out().contains("; profile test-drivers)"), probed.out());
         String profile = Files.readString(file);
-        assertTrue(profile.contains("\"vivid platform:vivid-001\":{\"require\":{\"contiguous\":true}"), profile);
+        assertTrue(profile.contains("\"vivid platform:vivid-001\":{\"require\":{\"contiguous\":true"), profile);
         Outcome shown = Outcome.of(
                 "pipeline",
                 "--camera",

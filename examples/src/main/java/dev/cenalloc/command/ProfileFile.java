@@ -1,0 +1,42 @@
+package dev.cenalloc.command;
+
+import dev.cenalloc.json.MachineProfile;
+import dev.cenalloc.json.Profile;
+import dev.cenalloc.stream.Port;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** Profiles as all commands use them: the user's file first, then those that are shipped. Stateless. */
+final class ProfileFile {
+    private ProfileFile() {}
+
+    /** Reads the file that an option named. */
+    static Profile read(String option, Path file) throws IOException {
+        try {
+            return Profile.read(file.toString(), Files.readString(file));
+        } catch (NoSuchFileException e) {
+            throw new IOException(option + ": there is no file " + file, e);
+        }
+    }
+
+    /** Which profiles were taken, in a line. */
+    static String tell(MachineProfile machine) {
+        return "profiles: " + machine;
+    }
+
+    /**
+     * A port with what the profiles say of its device. The user's file replaces a trial: the user is to be believed. A
+     * shipped profile knows a device by its driver, which may have been told by its module's parameters to need other
+     * memory, so it adds to what a trial finds.
+     */
+    static Port known(MachineProfile machine, Optional<Profile> given, String driver, Path node, Port tried) {
+        boolean isGiven = given.isPresent()
+                && !given.get().recognise(tried.name(), driver).isEmpty();
+        return machine.device(tried.name(), driver, node)
+                .map(device -> isGiven ? tried.withDevice(device) : tried.knowing(device))
+                .orElse(tried);
+    }
+}
