@@ -39,7 +39,7 @@ import java.util.Optional;
  * control.
  *
  * <p>A trial cannot detect that a driver copies memory that its device cannot reach (swiotlb): such a driver takes any
- * memory.
+ * memory. Where there is memory above 4 GiB, {@link Device#detail} says so.
  */
 public final class Probe {
     private final Kernel kernel;

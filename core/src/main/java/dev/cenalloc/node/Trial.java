@@ -66,6 +66,11 @@ public final class Trial {
             return heap.properties().contiguous() == Trait.YES;
         }
 
+        /** Whether its memory may lie above what devices of 32 bits reach. */
+        boolean mayLieHigh() {
+            return heap.properties().highestAddress().orElse(0) > 0xffff_ffffL;
+        }
+
         @Override
         public String toString() {
             return heap + (reason.isEmpty() ? "" : " (" + reason + ")");
@@ -331,6 +336,10 @@ public final class Trial {
         tell(said, "not tried: ", notTried);
         if (said.isEmpty()) {
             said.add("there is no heap to try");
+        }
+        if (!sysfs.isBehindIommu() && taken.stream().anyMatch(Answer::mayLieHigh)) {
+            // The kernel copies what the device does not reach (swiotlb, kernel/dma/direct.h).
+            said.add("no trial shows whether the device reaches memory above 4 GiB");
         }
         Constraints needs = needs(importer, layout);
         if (!needs.equals(Constraints.NONE)) {

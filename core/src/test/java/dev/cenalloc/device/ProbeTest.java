@@ -102,6 +102,27 @@ class ProbeTest {
         assertEquals(3, camera.held);
     }
 
+    /** The kernel copies what the device does not reach, without a word. */
+    @ParameterizedTest
+    @CsvSource({"524288, ''", "1572864, '; no trial shows whether the device reaches memory above 4 GiB'"})
+    void thatMemoryLiesAbove4GibIsTold(long pages, String told) throws Exception {
+        camera(FakeCamera::anything);
+        kernel.file(
+                "/proc/zoneinfo", "Node 0, zone   Normal\n        spanned  " + pages + "\n  start_pfn:           0\n");
+        assertEquals(
+                "on trial with XR24 640x480 in 1228800 bytes: took system, udmabuf, reserved, vendor" + told,
+                probe(NODE, FRAME).detail());
+    }
+
+    /** Where the pool of contiguous memory lies, the kernel does not tell. */
+    @Test
+    void ofContiguousMemoryItIsNotTold() throws Exception {
+        camera((heap, _) -> heap.equals("reserved") ? 0 : Errno.EFAULT);
+        kernel.file("/proc/zoneinfo", "Node 0, zone   Normal\n        spanned  1572864\n  start_pfn:           0\n");
+        String detail = probe(NODE, FRAME).detail();
+        assertTrue(detail.contains("took reserved; refused system") && !detail.contains("4 GiB"), detail);
+    }
+
     @Test
     void memoryOfWhichNothingIsKnownIsNamedIfNothingElseWasTaken() throws Exception {
         FakeCamera camera = camera((heap, _) -> heap.equals("vendor") ? 0 : Errno.EFAULT);
