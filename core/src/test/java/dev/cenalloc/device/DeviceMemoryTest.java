@@ -14,6 +14,7 @@ import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Sizes;
 import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Faults;
@@ -24,6 +25,7 @@ import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
@@ -381,6 +383,121 @@ class DeviceMemoryTest {
                         () -> agreement.memory().orElseThrow().allocate(agreement, count));
             }
             assertEquals(calls, kernel.calls.size());
+        }
+    }
+
+    // ---- beside a heap ----
+
+    @Test
+    void memoryThatIsNotScarceIsToldBesideAHeapThatIs() throws Exception {
+        kernel.heap("reserved", 64 << 20);
+        camera.exporter = "videobuf2_vmalloc";
+        try (var cenalloc = kernel.open();
+                var source = Camera.open(cenalloc, VIDEO);
+                var display = Display.open(cenalloc, CARD)) {
+            String before = camera.state();
+            Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(source.port(), display.port()));
+            assertEquals(before, camera.state(), "the trial left nothing behind");
+            assertFalse(agreement.memory().isPresent());
+            assertEquals(
+                    "reserved",
+                    agreement.plans().getFirst().candidates().getFirst().name());
+            assertTrue(
+                    agreement
+                            .explain()
+                            .endsWith("\n  memory of fake platform:fake suits too, and is better, since it spares"
+                                    + " reserved, which is scarce: alternative() has it"),
+                    agreement::explain);
+            Agreement other = agreement.alternative().orElseThrow();
+            assertEquals("memory of fake platform:fake", memory(other));
+            assertEquals(agreement.image(), other.image());
+            assertFalse(other.alternative().isPresent());
+            assertTrue(
+                    other.explain()
+                            .endsWith("\n  memory of fake platform:fake, since it spares reserved, which is scarce"),
+                    other::explain);
+            try (Ring ring = Ring.allocate(cenalloc, other, 3)) {
+                source.configure(other);
+                source.use(ring);
+                display.use(ring);
+                source.start();
+                display.show(source.next(SECOND));
+                assertEquals("videobuf2_vmalloc", ring.buffers(0).getFirst().exporter());
+            }
+        }
+    }
+
+    @Test
+    void memoryOfWhichThatIsNotKnownIsNotTold() throws Exception {
+        kernel.heap("reserved", 64 << 20);
+        // Contiguous memory comes from the same pool; of the other nothing is known.
+        for (String exporter : List.of("videobuf2_dma_contig", "fake")) {
+            camera.exporter = exporter;
+            assertEquals("", better());
+        }
+        camera.exporter = "videobuf2_vmalloc";
+        assertEquals("memory of fake platform:fake", better());
+        for (int errno : new int[] {Errno.EINVAL, Errno.ENOMEM, Errno.EMFILE, Errno.ENODEV, Errno.EACCES}) {
+            camera.errors.put(v4l2_h.VIDIOC_EXPBUF(), errno);
+            assertEquals("", better());
+        }
+    }
+
+    /** The memory that is told beside that of a heap; empty if none is. */
+    private String better() throws CenallocException {
+        try (var cenalloc = kernel.open();
+                var source = Camera.open(cenalloc, VIDEO);
+                var display = Display.open(cenalloc, CARD)) {
+            return Agreement.negotiate(cenalloc, REQUEST, List.of(source.port(), display.port()))
+                    .alternative()
+                    .map(DeviceMemoryTest::memory)
+                    .orElse("");
+        }
+    }
+
+    @Test
+    void memoryWithinTheReachOfItsDeviceIsToldBesideAHeapThatMayLieBeyond() throws Exception {
+        kernel.heap("system", 64 << 20);
+        Constraints limit = Constraints.NONE.highestAddress("ram", 0xffff_ffffL);
+        try (var cenalloc = kernel.open();
+                var source = Camera.open(cenalloc, VIDEO)) {
+            Port isp = declared("isp", limit).withMemory(source.port().memory().orElseThrow());
+            Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(isp));
+            assertEquals(
+                    "memory of fake platform:fake",
+                    memory(agreement.alternative().orElseThrow()));
+            assertTrue(
+                    agreement.explain().contains("its driver allocates it where isp reaches it, which system does not"),
+                    agreement::explain);
+            // Whether the other reaches it, its own driver alone would know.
+            Agreement both = Agreement.negotiate(cenalloc, REQUEST, List.of(isp, declared("codec", limit)));
+            assertFalse(both.alternative().isPresent(), both::explain);
+        }
+    }
+
+    @Test
+    void besideAHeapWithNothingAgainstItNoOtherMemoryIsTried() throws Exception {
+        kernel.heap("system", 64 << 20);
+        var never = new DeviceMemory() {
+            @Override
+            public String name() {
+                return "memory that is not asked for";
+            }
+
+            @Override
+            public Offer offer(Layout layout, int count) {
+                throw new AssertionError("it is offered");
+            }
+
+            @Override
+            public Ring allocate(Agreement agreement, int count) {
+                throw new AssertionError("it is allocated");
+            }
+        };
+        try (var cenalloc = kernel.open()) {
+            Port port = declared("camera", Constraints.NONE).withMemory(never);
+            Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(port));
+            assertFalse(agreement.alternative().isPresent());
         }
     }
 

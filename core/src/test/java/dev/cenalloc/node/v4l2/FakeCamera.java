@@ -107,6 +107,8 @@ public final class FakeCamera implements FakeKernel.Device {
     public Consumer<MemorySegment> settled = _ -> {};
     /** Where it is. */
     public String place = "platform:fake";
+    /** By what name it exports its memory, which tells the kind. */
+    public String exporter = "fake";
     /** Its number among the nodes of V4L2. */
     public int minor = 7;
     /** How often a buffer to read was queued of which it was not said how much of it is the image. */
@@ -309,7 +311,7 @@ public final class FakeCamera implements FakeKernel.Device {
                     || v4l2_exportbuffer.index(argument) >= queue.count) {
                 return -Errno.EINVAL;
             }
-            v4l2_exportbuffer.fd(argument, kernel.foreignDmaBuf("fake", size(queue), false));
+            v4l2_exportbuffer.fd(argument, kernel.foreignDmaBuf(exporter, size(queue), false));
             return 0;
         }
         if (request == v4l2_h.VIDIOC_S_PARM()) {
