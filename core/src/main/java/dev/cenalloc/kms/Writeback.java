@@ -6,6 +6,7 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.drm.AtomicRequest;
@@ -27,9 +28,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,6 +58,7 @@ public final class Writeback {
     private final Ring ring;
     private final Framebuffer framebuffer;
     private final Picture picture;
+    private final String leftOut;
     private final long pauseNanos;
     /** Where the kernel puts the fence of a capture. */
     private final MemorySegment pointer = Arena.ofAuto().allocate(ValueLayout.JAVA_INT);
@@ -106,8 +110,9 @@ public final class Writeback {
         protected void giveBack() {}
     }
 
-    private Writeback(Display display, KmsObject connector, Ring ring, Framebuffer framebuffer) {
+    private Writeback(Display display, KmsObject connector, Ring ring, Framebuffer framebuffer, String leftOut) {
         this.display = display;
+        this.leftOut = leftOut;
         this.layer = display.primary();
         this.mode = display.modeInUse();
         this.connector = connector;
@@ -118,7 +123,7 @@ public final class Writeback {
         this.ended = System.nanoTime() - pauseNanos;
     }
 
-    /** Null if the driver cannot write back what is shown. */
+    /** Null if the driver cannot write back what is shown; if it has a connector for that, the log says why. */
     static @Nullable Writeback open(Display display) throws CenallocException {
         Layer layer = display.primary();
         layer.ring();
@@ -129,21 +134,36 @@ public final class Writeback {
             return null;
         }
         Scanout.Mode mode = display.modeInUse();
+        Card.Writeback written = found.get();
         // Which memory does is tried by showing it, so it must be a format that can be shown.
-        Optional<PixelFormat> format = found.get().formats().stream()
-                .filter(candidate -> display.scanout().shows(new Image(candidate, mode.width(), mode.height())))
-                .min(Comparator.comparing(candidate -> candidate != PixelFormat.XR24));
+        Map<Boolean, List<PixelFormat>> formats = written.formats().stream()
+                .collect(Collectors.partitioningBy(
+                        candidate -> display.scanout().shows(new Image(candidate, mode.width(), mode.height()))));
+        Optional<PixelFormat> format =
+                formats.get(true).stream().min(Comparator.comparing(candidate -> candidate != PixelFormat.XR24));
         if (format.isEmpty()) {
+            var all = new ArrayList<>(names(formats.get(false)));
+            written.otherFormats().forEach(other -> all.add(other + " (unknown here)"));
+            Log.warn(
+                    "{} is not written back: its plane shows none of the formats of its writeback, which are {}",
+                    display.name(),
+                    all);
             return null;
         }
         var closing = new ArrayList<AutoCloseable>();
         boolean usable = false;
         try {
-            Ring ring = Ring.allocate(display.cenalloc(), negotiate(display, format.get(), mode), 1);
+            Ring ring = Ring.allocate(display.cenalloc(), negotiate(display, written, format.get(), mode), 1);
             closing.add(ring);
             Framebuffer framebuffer = Framebuffer.of(card, ring.buffers(0), ring.layouts());
             closing.addFirst(framebuffer);
-            if (!screen.write(found.get().connector(), layer, mode)) {
+            if (!screen.write(written.connector(), layer, mode)) {
+                Log.warn(
+                        "{} is not written back: the driver refuses {} in the mode {}; its writeback lists {}",
+                        display.name(),
+                        format.get(),
+                        mode,
+                        sizes(written));
                 return null;
             }
             Frame onScreen = layer.onScreen();
@@ -151,7 +171,15 @@ public final class Writeback {
                 layer.begin(mode, onScreen, null, null);
             }
             usable = true;
-            return new Writeback(display, found.get().connector(), ring, framebuffer);
+            return new Writeback(
+                    display,
+                    written.connector(),
+                    ring,
+                    framebuffer,
+                    formats.get(false).isEmpty()
+                            ? ""
+                            : "\n  left out: " + String.join(", ", names(formats.get(false)))
+                                    + ", since the plane does not show that, and memory is tried by showing it");
         } finally {
             if (!usable) {
                 Closing.all(closing);
@@ -159,17 +187,52 @@ public final class Writeback {
         }
     }
 
-    private static Agreement negotiate(Display display, PixelFormat format, Scanout.Mode mode)
+    private static List<String> names(List<PixelFormat> formats) {
+        return formats.stream().map(PixelFormat::toString).toList();
+    }
+
+    private static String sizes(Card.Writeback written) {
+        return written.modes().isEmpty()
+                ? "no mode"
+                : written.modes().stream()
+                        .map(listed -> listed.width() + "x" + listed.height())
+                        .distinct()
+                        .collect(Collectors.joining(", "));
+    }
+
+    /** What the driver says of its modes that cannot be; the mode is tried all the same. */
+    private static List<String> doubts(Card.Writeback written, Scanout.Mode mode) {
+        var doubts = new ArrayList<>(written.doubts());
+        if (written.modes().stream()
+                .noneMatch(listed -> listed.width() == mode.width() && listed.height() == mode.height())) {
+            doubts.add("its writeback lists no mode of " + mode.width() + "x" + mode.height()
+                    + ", and pictures have the size of the mode in use");
+        }
+        return doubts;
+    }
+
+    private static Agreement negotiate(Display display, Card.Writeback written, PixelFormat format, Scanout.Mode mode)
             throws CenallocException {
         var images = List.of(new ImageRange(format, ImageRange.Sizes.of(mode.width(), mode.height())));
-        Port written = Port.of(display.name(), images, display.port()::device).withMemory(new DisplayMemory(display));
+        Port source = Port.of(display.name(), images, display.port()::device)
+                .withOtherFormats(written.otherFormats())
+                .withDoubts(doubts(written, mode))
+                .withMemory(new DisplayMemory(display));
         return Agreement.negotiate(
-                display.cenalloc(), ImageRequest.ANY, List.of(written, Port.of(Device.cpu(Direction.READ), images)));
+                display.cenalloc(), ImageRequest.ANY, List.of(source, Port.of(Device.cpu(Direction.READ), images)));
     }
 
     /** {@return the pictures: format, and the size of the mode} */
     public Image image() {
         return ring.agreement().image();
+    }
+
+    /**
+     * {@return why these pictures and this memory, in words, in lines, with the formats and modes of the driver that are
+     * left out}
+     */
+    public String explain() {
+        return ring.explain() + leftOut;
     }
 
     /**
