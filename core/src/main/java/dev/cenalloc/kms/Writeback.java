@@ -228,8 +228,8 @@ public final class Writeback {
     }
 
     /**
-     * {@return why these pictures and this memory, in words, in lines, with the formats and modes of the driver that are
-     * left out}
+     * {@return why these pictures and this memory, in words, in lines, with the formats and modes of the driver that
+     * are left out}
      */
     public String explain() {
         return ring.explain() + leftOut;

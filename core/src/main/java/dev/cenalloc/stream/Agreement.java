@@ -87,8 +87,8 @@ public final class Agreement {
      * standards. An obstacle that no other size removes ends this for its format.
      *
      * <p>If no heap suits for an image, the devices' {@linkplain DeviceMemory own memory} is offered to the others, in
-     * the order of the ports, before the image is given up. {@link #memory()} tells whose is used. If the chosen heap is
-     * scarce, or does not promise addresses that one of the devices reaches, such memory is offered, too: {@link
+     * the order of the ports, before the image is given up. {@link #memory()} tells whose is used. If the chosen heap
+     * is scarce, or does not promise addresses that one of the devices reaches, such memory is offered, too: {@link
      * #alternative()}.
      *
      * <p>Ports of declared devices ask nothing of the kernel. Ports of a {@code Probe} may try imports, and block for
@@ -137,8 +137,8 @@ public final class Agreement {
     /**
      * {@return the same images in memory of one of the devices, if that is known to be better than the heap that was
      * chosen} It is if the heap is scarce and the memory is not; or if a device, and no other, reaches only some
-     * addresses, which the heap does not promise, and the memory is what that device's own driver allocates. All devices
-     * take it, on trial or by what they state. Empty if there is no such memory, or no heap was chosen.
+     * addresses, which the heap does not promise, and the memory is what that device's own driver allocates. All
+     * devices take it, on trial or by what they state. Empty if there is no such memory, or no heap was chosen.
      */
     public Optional<Agreement> alternative() {
         return Optional.ofNullable(alternative);
@@ -224,7 +224,8 @@ public final class Agreement {
 
     /**
      * {@return why these images were chosen, in lines: the reasons for format, size and rate, why better formats were
-     * not chosen, which devices' memory is unknown, and whose own memory is better} Each of the {@link #plans()} explains the choice of memory.
+     * not chosen, which devices' memory is unknown, and whose own memory is better} Each of the {@link #plans()}
+     * explains the choice of memory.
      */
     public String explain() {
         return explanation;

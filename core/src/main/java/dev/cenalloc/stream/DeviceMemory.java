@@ -23,6 +23,7 @@ public interface DeviceMemory {
      * @param layout where the image lies in a buffer
      * @param count how many buffers; the driver may allocate more
      * @return the buffers, which the caller closes before it offers others
+     * @throws IllegalArgumentException as {@link #allocate}
      * @throws CenallocException EINVAL, ENOTTY: the device has no memory of its own, or does not export it; EBUSY: it
      *     is in use; ENOMEM; else the errno of the driver. Nothing stays allocated
      */

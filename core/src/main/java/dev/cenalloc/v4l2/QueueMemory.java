@@ -33,6 +33,7 @@ final class QueueMemory implements DeviceMemory {
     @Override
     public Offer offer(Layout layout, int count) throws CenallocException {
         Objects.requireNonNull(layout, "layout");
+        FrameQueue.checkCount(count);
         return device.offer(name(), frames, layout, count);
     }
 

@@ -374,15 +374,19 @@ class DeviceMemoryTest {
     @Test
     void moreFramesThanADriverHasAreRefusedBeforeAnythingIsDone() throws Exception {
         try (var cenalloc = kernel.open();
-                var tv = VideoOutput.open(cenalloc, OUTPUT)) {
-            Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(tv.port()));
-            int calls = kernel.calls.size();
-            for (int count : new int[] {0, 33}) {
-                assertThrows(
-                        IllegalArgumentException.class,
-                        () -> agreement.memory().orElseThrow().allocate(agreement, count));
+                var tv = VideoOutput.open(cenalloc, OUTPUT);
+                var display = Display.open(cenalloc, CARD)) {
+            for (Port port : List.of(tv.port(), display.port())) {
+                Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(port));
+                DeviceMemory memory = agreement.memory().orElseThrow();
+                int most = port.name().equals(tv.name()) ? 32 : 64;
+                int calls = kernel.calls.size();
+                for (int count : new int[] {-1, 0, most + 1}) {
+                    assertThrows(IllegalArgumentException.class, () -> memory.allocate(agreement, count));
+                    assertThrows(IllegalArgumentException.class, () -> memory.offer(agreement.layout(), count));
+                }
+                assertEquals(calls, kernel.calls.size());
             }
-            assertEquals(calls, kernel.calls.size());
         }
     }
 
