@@ -26,13 +26,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -134,36 +131,29 @@ public final class Writeback {
             return null;
         }
         Scanout.Mode mode = display.modeInUse();
-        Card.Writeback written = found.get();
-        // Which memory does is tried by showing it, so it must be a format that can be shown.
-        Map<Boolean, List<PixelFormat>> formats = written.formats().stream()
-                .collect(Collectors.partitioningBy(
-                        candidate -> display.scanout().shows(new Image(candidate, mode.width(), mode.height()))));
-        Optional<PixelFormat> format =
-                formats.get(true).stream().min(Comparator.comparing(candidate -> candidate != PixelFormat.XR24));
+        var formats = WritebackFormats.of(found.get(), mode, display.scanout());
+        Optional<PixelFormat> format = formats.best();
         if (format.isEmpty()) {
-            var all = new ArrayList<>(names(formats.get(false)));
-            written.otherFormats().forEach(other -> all.add(other + " (unknown here)"));
             Log.warn(
                     "{} is not written back: its plane shows none of the formats of its writeback, which are {}",
                     display.name(),
-                    all);
+                    formats.all());
             return null;
         }
         var closing = new ArrayList<AutoCloseable>();
         boolean usable = false;
         try {
-            Ring ring = Ring.allocate(display.cenalloc(), negotiate(display, written, format.get(), mode), 1);
+            Ring ring = Ring.allocate(display.cenalloc(), negotiate(display, formats, format.get()), 1);
             closing.add(ring);
             Framebuffer framebuffer = Framebuffer.of(card, ring.buffers(0), ring.layouts());
             closing.addFirst(framebuffer);
-            if (!screen.write(written.connector(), layer, mode)) {
+            if (!screen.write(found.get().connector(), layer, mode)) {
                 Log.warn(
                         "{} is not written back: the driver refuses {} in the mode {}; its writeback lists {}",
                         display.name(),
                         format.get(),
                         mode,
-                        sizes(written));
+                        formats.sizes());
                 return null;
             }
             Frame onScreen = layer.onScreen();
@@ -171,15 +161,7 @@ public final class Writeback {
                 layer.begin(mode, onScreen, null, null);
             }
             usable = true;
-            return new Writeback(
-                    display,
-                    written.connector(),
-                    ring,
-                    framebuffer,
-                    formats.get(false).isEmpty()
-                            ? ""
-                            : "\n  left out: " + String.join(", ", names(formats.get(false)))
-                                    + ", since the plane does not show that, and memory is tried by showing it");
+            return new Writeback(display, found.get().connector(), ring, framebuffer, formats.leftOut());
         } finally {
             if (!usable) {
                 Closing.all(closing);
@@ -187,36 +169,14 @@ public final class Writeback {
         }
     }
 
-    private static List<String> names(List<PixelFormat> formats) {
-        return formats.stream().map(PixelFormat::toString).toList();
-    }
-
-    private static String sizes(Card.Writeback written) {
-        return written.modes().isEmpty()
-                ? "no mode"
-                : written.modes().stream()
-                        .map(listed -> listed.width() + "x" + listed.height())
-                        .distinct()
-                        .collect(Collectors.joining(", "));
-    }
-
-    /** What the driver says of its modes that cannot be; the mode is tried all the same. */
-    private static List<String> doubts(Card.Writeback written, Scanout.Mode mode) {
-        var doubts = new ArrayList<>(written.doubts());
-        if (written.modes().stream()
-                .noneMatch(listed -> listed.width() == mode.width() && listed.height() == mode.height())) {
-            doubts.add("its writeback lists no mode of " + mode.width() + "x" + mode.height()
-                    + ", and pictures have the size of the mode in use");
-        }
-        return doubts;
-    }
-
-    private static Agreement negotiate(Display display, Card.Writeback written, PixelFormat format, Scanout.Mode mode)
+    private static Agreement negotiate(Display display, WritebackFormats formats, PixelFormat format)
             throws CenallocException {
-        var images = List.of(new ImageRange(format, ImageRange.Sizes.of(mode.width(), mode.height())));
+        var images = List.of(new ImageRange(
+                format,
+                ImageRange.Sizes.of(formats.mode().width(), formats.mode().height())));
         Port source = Port.of(display.name(), images, display.port()::device)
-                .withOtherFormats(written.otherFormats())
-                .withDoubts(doubts(written, mode))
+                .withOtherFormats(formats.written().otherFormats())
+                .withDoubts(formats.doubts())
                 .withMemory(new DisplayMemory(display));
         return Agreement.negotiate(
                 display.cenalloc(), ImageRequest.ANY, List.of(source, Port.of(Device.cpu(Direction.READ), images)));

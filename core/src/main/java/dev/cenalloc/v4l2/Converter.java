@@ -29,8 +29,8 @@ import org.jspecify.annotations.Nullable;
  * a camera's, and take the converted one with {@link #next}. In steady state a frame takes five system calls
  * (VIDIOC_QBUF, poll and two VIDIOC_DQBUF, VIDIOC_QBUF) and no Java objects.
  *
- * <p>Negotiate at both ports before you allocate a ring: while one of them lends the converter's own memory, nothing
- * can be tried with either.
+ * <p>Negotiate at both ports, and configure, before you allocate a ring: while one of them lends the converter's own
+ * memory, nothing can be tried with either, and a driver whose output depends on its input refuses another format.
  */
 public final class Converter implements AutoCloseable {
     private final VideoDevice device;
