@@ -24,8 +24,8 @@ import java.util.stream.Collectors;
  *   <li>Each plane begins at the first multiple of {@link LayoutRules#offsetAlignment} after the plane before it. If
  *       that leaves a gap, V4L2 cannot describe the image, since its formats of one buffer have no gaps: see {@link
  *       #isGapless}.
- *   <li>The number of stored lines is a multiple of {@link LayoutRules#lineAlignment}: each plane has room for them, and
- *       the next begins after them.
+ *   <li>The number of stored lines is a multiple of {@link LayoutRules#lineAlignment}: each plane has room for them,
+ *       and the next begins after them.
  *   <li>The size includes the padding of the last line, since hardware may touch it, and {@link
  *       LayoutRules#extraLines}.
  * </ul>
@@ -152,8 +152,8 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * {@return the number of lines of the image that the planes have room for, at least its height} The lines of a plane
-     * with fewer samples stand for several each.
+     * {@return the number of lines of the image that the planes have room for, at least its height} The lines of a
+     * plane with fewer samples stand for several each.
      */
     public long storedLines() {
         Plane first = planes.getFirst();
@@ -245,6 +245,11 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      * By how many bytes the pitch of each plane in a buffer grows at a time. The pitches keep the ratio that the planes
      * have in a column, and whole samples fit into the padding; if samples have no whole bytes, whole bytes do, as
      * drivers have it for NV15. The pitch of a single plane is any number of bytes.
+     *
+     * <p>A line of NV15 has whole blocks of 4 pixels in 5 bytes. By the kernel's {@code v4l2_fill_pixfmt_mp} and {@code
+     * drm_format_info_min_pitch} the last block may be cut, which would put the next line into it. No driver does that:
+     * the decoders that give NV15 have widths of whole blocks only ({@code rkvdec.c}: multiples of 64; {@code
+     * rockchip_vpu_hw.c} of hantro: 16). So a pitch that is less is refused.
      */
     private static long[] units(PixelFormat format, List<Sampling> samplings) {
         long[] units = samplings.stream()

@@ -253,7 +253,8 @@ public final class Display implements AutoCloseable {
     /** A port whose memory is tried on the node that is open. */
     Port port(String portName, Trial how, Scanout where) {
         return Port.of(portName, where.images(), how.terms(() -> importer(where)))
-                .withOtherFormats(where.otherFormats());
+                .withOtherFormats(where.otherFormats())
+                .withDoubts(where.doubts());
     }
 
     /** Offers memory to the chosen output. */
@@ -531,9 +532,10 @@ public final class Display implements AutoCloseable {
     }
 
     /**
-     * {@return what the display puts out, as pictures in memory; empty if the driver cannot write it back} After {@link
-     * #use}. Some drivers write back in place of the screen; that happens only where the screen is virtual. The same
-     * object each time; closed with the display.
+     * {@return what the display puts out, as pictures in memory; empty if the driver cannot write it back} If it has
+     * what is needed for that, and cannot do it for what is shown, the log says why, as a warning. After {@link #use}.
+     * Some drivers write back in place of the screen; that happens only where the screen is virtual. The same object
+     * each time; closed with the display.
      *
      * @throws IllegalStateException if no ring is in use
      * @throws NoMasterException EACCES, EPERM: another program controls the display, so that it cannot be asked

@@ -24,6 +24,9 @@ final class DisplayMemory implements DeviceMemory {
     private static final HeapProperties PROPERTIES =
             HeapProperties.UNKNOWN.withCpuMappable(Trait.YES).withOnlyWhenNamed(false);
 
+    /** As many as a ring holds. */
+    private static final int MOST_FRAMES = 64;
+
     private final Display display;
 
     DisplayMemory(Display display) {
@@ -38,6 +41,7 @@ final class DisplayMemory implements DeviceMemory {
     @Override
     public Offer offer(Layout layout, int count) throws CenallocException {
         Objects.requireNonNull(layout, "layout");
+        checkCount(count);
         display.checkOpen();
         var offer = new DumbOffer(
                 allocate(List.of(layout), count).stream().map(List::getFirst).toList());
@@ -57,8 +61,15 @@ final class DisplayMemory implements DeviceMemory {
     @Override
     public Ring allocate(Agreement agreement, int count) throws CenallocException {
         Objects.requireNonNull(agreement, "agreement");
+        checkCount(count);
         display.checkOpen();
         return Ring.of(agreement, allocate(agreement.layouts(), count));
+    }
+
+    private static void checkCount(int count) {
+        if (count < 1 || count > MOST_FRAMES) {
+            throw new IllegalArgumentException("count must be from 1 to " + MOST_FRAMES + ", not " + count);
+        }
     }
 
     private List<List<SharedBuffer>> allocate(List<Layout> layouts, int count) throws CenallocException {

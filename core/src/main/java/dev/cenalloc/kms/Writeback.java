@@ -6,6 +6,7 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.drm.AtomicRequest;
@@ -25,7 +26,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -55,6 +55,7 @@ public final class Writeback {
     private final Ring ring;
     private final Framebuffer framebuffer;
     private final Picture picture;
+    private final String leftOut;
     private final long pauseNanos;
     /** Where the kernel puts the fence of a capture. */
     private final MemorySegment pointer = Arena.ofAuto().allocate(ValueLayout.JAVA_INT);
@@ -106,8 +107,9 @@ public final class Writeback {
         protected void giveBack() {}
     }
 
-    private Writeback(Display display, KmsObject connector, Ring ring, Framebuffer framebuffer) {
+    private Writeback(Display display, KmsObject connector, Ring ring, Framebuffer framebuffer, String leftOut) {
         this.display = display;
+        this.leftOut = leftOut;
         this.layer = display.primary();
         this.mode = display.modeInUse();
         this.connector = connector;
@@ -118,7 +120,7 @@ public final class Writeback {
         this.ended = System.nanoTime() - pauseNanos;
     }
 
-    /** Null if the driver cannot write back what is shown. */
+    /** Null if the driver cannot write back what is shown; if it has a connector for that, the log says why. */
     static @Nullable Writeback open(Display display) throws CenallocException {
         Layer layer = display.primary();
         layer.ring();
@@ -129,21 +131,29 @@ public final class Writeback {
             return null;
         }
         Scanout.Mode mode = display.modeInUse();
-        // Which memory does is tried by showing it, so it must be a format that can be shown.
-        Optional<PixelFormat> format = found.get().formats().stream()
-                .filter(candidate -> display.scanout().shows(new Image(candidate, mode.width(), mode.height())))
-                .min(Comparator.comparing(candidate -> candidate != PixelFormat.XR24));
+        var formats = WritebackFormats.of(found.get(), mode, display.scanout());
+        Optional<PixelFormat> format = formats.best();
         if (format.isEmpty()) {
+            Log.warn(
+                    "{} is not written back: its plane shows none of the formats of its writeback, which are {}",
+                    display.name(),
+                    formats.all());
             return null;
         }
         var closing = new ArrayList<AutoCloseable>();
         boolean usable = false;
         try {
-            Ring ring = Ring.allocate(display.cenalloc(), negotiate(display, format.get(), mode), 1);
+            Ring ring = Ring.allocate(display.cenalloc(), negotiate(display, formats, format.get()), 1);
             closing.add(ring);
             Framebuffer framebuffer = Framebuffer.of(card, ring.buffers(0), ring.layouts());
             closing.addFirst(framebuffer);
             if (!screen.write(found.get().connector(), layer, mode)) {
+                Log.warn(
+                        "{} is not written back: the driver refuses {} in the mode {}; its writeback lists {}",
+                        display.name(),
+                        format.get(),
+                        mode,
+                        formats.sizes());
                 return null;
             }
             Frame onScreen = layer.onScreen();
@@ -151,7 +161,7 @@ public final class Writeback {
                 layer.begin(mode, onScreen, null, null);
             }
             usable = true;
-            return new Writeback(display, found.get().connector(), ring, framebuffer);
+            return new Writeback(display, found.get().connector(), ring, framebuffer, formats.leftOut());
         } finally {
             if (!usable) {
                 Closing.all(closing);
@@ -159,17 +169,30 @@ public final class Writeback {
         }
     }
 
-    private static Agreement negotiate(Display display, PixelFormat format, Scanout.Mode mode)
+    private static Agreement negotiate(Display display, WritebackFormats formats, PixelFormat format)
             throws CenallocException {
-        var images = List.of(new ImageRange(format, ImageRange.Sizes.of(mode.width(), mode.height())));
-        Port written = Port.of(display.name(), images, display.port()::device).withMemory(new DisplayMemory(display));
+        var images = List.of(new ImageRange(
+                format,
+                ImageRange.Sizes.of(formats.mode().width(), formats.mode().height())));
+        Port source = Port.of(display.name(), images, display.port()::device)
+                .withOtherFormats(formats.written().otherFormats())
+                .withDoubts(formats.doubts())
+                .withMemory(new DisplayMemory(display));
         return Agreement.negotiate(
-                display.cenalloc(), ImageRequest.ANY, List.of(written, Port.of(Device.cpu(Direction.READ), images)));
+                display.cenalloc(), ImageRequest.ANY, List.of(source, Port.of(Device.cpu(Direction.READ), images)));
     }
 
     /** {@return the pictures: format, and the size of the mode} */
     public Image image() {
         return ring.agreement().image();
+    }
+
+    /**
+     * {@return why these pictures and this memory, in words, in lines, with the formats and modes of the driver that
+     * are left out}
+     */
+    public String explain() {
+        return ring.explain() + leftOut;
     }
 
     /**

@@ -138,6 +138,15 @@ public final class Trial {
 
     /** What a port asks of the device: a trial with memory of the heaps, or with another device's own. */
     public Port.Terms terms(Opener opener) {
+        return terms(opener, opener);
+    }
+
+    /**
+     * As {@link #terms(Opener)}.
+     *
+     * @param ofPort how another device's own memory is offered: to what takes the images at this port only
+     */
+    public Port.Terms terms(Opener opener, Opener ofPort) {
         return new Port.Terms() {
             @Override
             public Device device(Layout layout) throws CenallocException {
@@ -146,7 +155,7 @@ public final class Trial {
 
             @Override
             public Device device(Layout layout, Offer offer) throws CenallocException {
-                return offered(layout, opener, offer);
+                return offered(layout, ofPort, offer);
             }
         };
     }

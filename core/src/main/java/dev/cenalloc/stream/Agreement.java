@@ -30,6 +30,7 @@ public final class Agreement {
     private final List<Layout> layouts;
     private final List<Device> unknown;
     private final @Nullable DeviceMemory memory;
+    private final @Nullable Agreement alternative;
     private final boolean ignoresAlpha;
     private final String explanation;
 
@@ -38,6 +39,7 @@ public final class Agreement {
             FrameRate rate,
             List<Plan> plans,
             @Nullable DeviceMemory memory,
+            @Nullable Agreement alternative,
             boolean ignoresAlpha,
             String explanation) {
         this.image = image;
@@ -45,6 +47,7 @@ public final class Agreement {
         this.rate = rate;
         this.plans = List.copyOf(plans);
         this.memory = memory;
+        this.alternative = alternative;
         this.layouts = plans.stream().map(plan -> plan.layout().orElseThrow()).toList();
         this.unknown = plans.stream()
                 .flatMap(plan -> plan.attached().stream())
@@ -84,7 +87,9 @@ public final class Agreement {
      * standards. An obstacle that no other size removes ends this for its format.
      *
      * <p>If no heap suits for an image, the devices' {@linkplain DeviceMemory own memory} is offered to the others, in
-     * the order of the ports, before the image is given up. {@link #memory()} tells whose is used.
+     * the order of the ports, before the image is given up. {@link #memory()} tells whose is used. If the chosen heap
+     * is scarce, or does not promise addresses that one of the devices reaches, such memory is offered, too: {@link
+     * #alternative()}.
      *
      * <p>Ports of declared devices ask nothing of the kernel. Ports of a {@code Probe} may try imports, and block for
      * as long.
@@ -127,6 +132,16 @@ public final class Agreement {
      */
     public Optional<DeviceMemory> memory() {
         return Optional.ofNullable(memory);
+    }
+
+    /**
+     * {@return the same images in memory of one of the devices, if that is known to be better than the heap that was
+     * chosen} It is if the heap is scarce and the memory is not; or if a device, and no other, reaches only some
+     * addresses, which the heap does not promise, and the memory is what that device's own driver allocates. All
+     * devices take it, on trial or by what they state. Empty if there is no such memory, or no heap was chosen.
+     */
+    public Optional<Agreement> alternative() {
+        return Optional.ofNullable(alternative);
     }
 
     /**
@@ -209,7 +224,8 @@ public final class Agreement {
 
     /**
      * {@return why these images were chosen, in lines: the reasons for format, size and rate, why better formats were
-     * not chosen, and which devices' memory is unknown} Each of the {@link #plans()} explains the choice of memory.
+     * not chosen, which devices' memory is unknown, and whose own memory is better} Each of the {@link #plans()}
+     * explains the choice of memory.
      */
     public String explain() {
         return explanation;

@@ -9,9 +9,9 @@ import java.util.List;
 
 /**
  * Memory that a device allocates itself and exports: buffers of a V4L2 driver (VIDIOC_EXPBUF), dumb buffers of a
- * display. A negotiation uses it if no heap suits all devices. The cameras and displays of this library have it at
- * their ports; a program may implement it for a device of its own, and call {@link Port#withMemory}. For one thread at
- * a time.
+ * display. A negotiation uses it if no heap suits all devices. The ports of cameras, converters, video outputs and
+ * displays have it, a converter's two ports one each; a program may implement it for a device of its own, and call
+ * {@link Port#withMemory}. For one thread at a time.
  */
 public interface DeviceMemory {
     /** {@return what explanations call it, such as {@code "memory of vivid platform:vivid-000"}} */
@@ -23,6 +23,7 @@ public interface DeviceMemory {
      * @param layout where the image lies in a buffer
      * @param count how many buffers; the driver may allocate more
      * @return the buffers, which the caller closes before it offers others
+     * @throws IllegalArgumentException as {@link #allocate}
      * @throws CenallocException EINVAL, ENOTTY: the device has no memory of its own, or does not export it; EBUSY: it
      *     is in use; ENOMEM; else the errno of the driver. Nothing stays allocated
      */
@@ -34,7 +35,7 @@ public interface DeviceMemory {
      * @param agreement whose {@link Agreement#memory()} this is
      * @param count how many frames; the driver may allocate more
      * @return the frames, which the caller closes
-     * @throws IllegalArgumentException if the count is not from 1 to 32 of a camera, from 1 to 64 of a display
+     * @throws IllegalArgumentException if the count is not from 1 to 32 of a V4L2 device, from 1 to 64 of a display
      * @throws CenallocException as {@link #offer}; nothing stays allocated
      */
     Ring allocate(Agreement agreement, int count) throws CenallocException;

@@ -135,8 +135,7 @@ final class Negotiation {
                 Obstacle obstacle = plan(candidate.image(), plans).orElse(null);
                 if (obstacle == null) {
                     String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
-                    return new Agreement(
-                            candidate.image(), candidate.rate(), plans, null, ignoresAlpha(candidate), why);
+                    return inHeap(candidate, plans, why);
                 }
                 var refusals = new ArrayList<String>();
                 for (Port port : obstacle.scope == Scope.EVERY_MEMORY ? List.<Port>of() : ports) {
@@ -144,14 +143,7 @@ final class Negotiation {
                     DeviceMemory memory = port.memory().orElse(null);
                     if (memory != null && inMemoryOf(port, memory, candidate.image(), own, refusals)) {
                         String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
-                        return new Agreement(
-                                candidate.image(),
-                                candidate.rate(),
-                                own,
-                                memory,
-                                ignoresAlpha(candidate),
-                                why + "\n  "
-                                        + Printable.of(memory.name() + ", since no heap suits: " + obstacle.reason));
+                        return inMemory(candidate, own, memory, why, "no heap suits: " + obstacle.reason);
                     }
                 }
                 if (!refusals.isEmpty()) {
@@ -171,6 +163,35 @@ final class Negotiation {
             formats = smaller;
         }
         throw new NoCommonImageException(rejected, remedy, Port.leftOut(ports));
+    }
+
+    private Agreement inHeap(Candidate candidate, List<Plan> plans, String why) {
+        BetterMemory better =
+                BetterMemory.of(this, ports, candidate.image(), plans).orElse(null);
+        if (better == null) {
+            return new Agreement(candidate.image(), candidate.rate(), plans, null, null, ignoresAlpha(candidate), why);
+        }
+        return new Agreement(
+                candidate.image(),
+                candidate.rate(),
+                plans,
+                null,
+                inMemory(candidate, better.plans(), better.memory(), why, better.reason()),
+                ignoresAlpha(candidate),
+                why + "\n  "
+                        + Printable.of(better.memory().name() + " suits too, and is better, since " + better.reason()
+                                + ": alternative() has it"));
+    }
+
+    private Agreement inMemory(Candidate candidate, List<Plan> plans, DeviceMemory memory, String why, String reason) {
+        return new Agreement(
+                candidate.image(),
+                candidate.rate(),
+                plans,
+                memory,
+                null,
+                ignoresAlpha(candidate),
+                why + "\n  " + Printable.of(memory.name() + ", since " + reason));
     }
 
     /** Whether a consumer has the images in a format with alpha only, and ignores it. */
@@ -292,7 +313,7 @@ final class Negotiation {
     }
 
     /** Plans each buffer of an image in a device's own memory. Tells what is against it, if something is. */
-    private boolean inMemoryOf(Port owner, DeviceMemory memory, Image image, List<Plan> plans, List<String> refusals)
+    boolean inMemoryOf(Port owner, DeviceMemory memory, Image image, List<Plan> plans, List<String> refusals)
             throws CenallocException {
         try {
             for (int buffer = 0; buffer < image.format().buffers(); buffer++) {

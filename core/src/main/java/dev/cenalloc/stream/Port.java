@@ -138,7 +138,11 @@ public final class Port {
      * {@return this port, of a consumer that ignores alpha, such as an encoder} It takes images without alpha, such as
      * {@link PixelFormat#XR24}, too if it only lists the format with alpha, {@link PixelFormat#AR24}: it will find
      * undefined alpha there. Without this, such images are refused, since a device that blends would show what is below
-     * them. No port needs this for the reverse: who takes {@code XR24} ignores the alpha of {@code AR24}.
+     * them. No port needs this for the reverse: a device that takes {@code XR24} ignores the alpha of {@code AR24}.
+     *
+     * <p>The library's own ports are not said to, on purpose, since no driver tells: V4L2 has no question for it, and a
+     * plane of a display blends unless its property {@code pixel blend mode} is {@code None}, which the library leaves
+     * as it is. A program that knows its device says it here.
      */
     public Port ignoringAlpha() {
         return new Port(name, images, otherFormats, doubts, true, terms, memory);

@@ -8,10 +8,8 @@ import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
-import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.stream.Agreement;
-import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
@@ -20,7 +18,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A V4L2 device that captures images, with images in one buffer or in several. Its node is open as long as this is;
@@ -48,13 +45,10 @@ public final class Camera implements AutoCloseable {
     /** Of the ring that it allocates itself: two to fill by turns, one that the program reads, one to spare. */
     private static final int OWN_FRAMES = 4;
 
-    private final Cenalloc cenalloc;
     private final VideoDevice device;
     private final FrameQueue frames;
-    private @Nullable Ring own;
 
-    private Camera(Cenalloc cenalloc, VideoDevice device) {
-        this.cenalloc = cenalloc;
+    private Camera(VideoDevice device) {
         this.device = device;
         this.frames = device.queue(false);
     }
@@ -71,7 +65,7 @@ public final class Camera implements AutoCloseable {
      *     is; EBUSY: another program has it, and the driver lets only one open it; else the errno of the driver
      */
     public static Camera open(Cenalloc cenalloc, Path node) throws CenallocException {
-        return new Camera(cenalloc, VideoDevice.open(cenalloc, node, Kind.CAMERA));
+        return new Camera(VideoDevice.open(cenalloc, node, Kind.CAMERA));
     }
 
     /**
@@ -93,8 +87,7 @@ public final class Camera implements AutoCloseable {
         try {
             Agreement agreement = Agreement.negotiate(cenalloc, request, List.of(camera.port()));
             camera.configure(agreement);
-            camera.own = Ring.allocate(cenalloc, agreement, OWN_FRAMES);
-            camera.frames.use(camera.own);
+            camera.frames.useOwn(Ring.allocate(cenalloc, agreement, OWN_FRAMES));
             ready = true;
             return camera;
         } finally {
@@ -129,20 +122,7 @@ public final class Camera implements AutoCloseable {
      * @throws CenallocException with the errno of the driver
      */
     public Port port() throws CenallocException {
-        return device.port(false).withMemory(new CameraMemory(this));
-    }
-
-    DeviceMemory.Offer offer(String memory, Layout layout, int count) throws CenallocException {
-        return device.offer(memory, layout, count);
-    }
-
-    /** Configures it for an agreement on its own memory, if need be, and lends that. */
-    Ring lendFor(Agreement agreement, int count) throws CenallocException {
-        device.requireOpen();
-        if (!frames.isConfiguredFor(agreement)) {
-            configure(agreement);
-        }
-        return lend(agreement, count);
+        return device.port(frames);
     }
 
     /**
@@ -153,7 +133,7 @@ public final class Camera implements AutoCloseable {
      * @throws CenallocException as {@link #port()}
      */
     public Port exports() throws CenallocException {
-        return device.exports();
+        return device.exports(frames);
     }
 
     /**
@@ -169,12 +149,7 @@ public final class Camera implements AutoCloseable {
      */
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
-        if (frames.isLendingFor(agreement)) {
-            return; // it was configured when it lent its memory
-        }
         frames.configure(agreement);
-        frames.queue().setRate(agreement.rate());
-        closeOwn();
     }
 
     /**
@@ -210,15 +185,6 @@ public final class Camera implements AutoCloseable {
     public void use(Ring ring) throws CenallocException {
         device.requireOpen();
         frames.use(ring);
-        closeOwn();
-    }
-
-    private void closeOwn() {
-        Ring before = own;
-        if (before != null) {
-            before.close(); // if it refuses, a later call tries again
-            own = null;
-        }
     }
 
     /**
@@ -237,17 +203,7 @@ public final class Camera implements AutoCloseable {
      */
     public Ring lend(Agreement agreement, int count) throws CenallocException {
         device.requireOpen();
-        Ring lent = frames.lend(cenalloc, agreement, count);
-        boolean complete = false;
-        try {
-            closeOwn();
-            complete = true;
-            return lent;
-        } finally {
-            if (!complete) {
-                lent.close();
-            }
-        }
+        return frames.lend(device.cenalloc(), agreement, count);
     }
 
     /**
@@ -365,7 +321,6 @@ public final class Camera implements AutoCloseable {
         frames.endForGood();
         device.close();
         frames.close();
-        closeOwn();
     }
 
     @Override

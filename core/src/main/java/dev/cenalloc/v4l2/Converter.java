@@ -28,6 +28,9 @@ import org.jspecify.annotations.Nullable;
  * #configure}, {@link #use} a ring for each and {@link #start()}. Then {@link #put} a frame of another stream, such as
  * a camera's, and take the converted one with {@link #next}. In steady state a frame takes five system calls
  * (VIDIOC_QBUF, poll and two VIDIOC_DQBUF, VIDIOC_QBUF) and no Java objects.
+ *
+ * <p>Negotiate at both ports, and configure, before you allocate a ring: while one of them lends the converter's own
+ * memory, nothing can be tried with either, and a driver whose output depends on its input refuses another format.
  */
 public final class Converter implements AutoCloseable {
     private final VideoDevice device;
@@ -87,7 +90,7 @@ public final class Converter implements AutoCloseable {
      * @throws CenallocException with the errno of the driver
      */
     public Port input() throws CenallocException {
-        return device.port(true);
+        return device.port(input);
     }
 
     /**
@@ -99,7 +102,7 @@ public final class Converter implements AutoCloseable {
      * @throws CenallocException with the errno of the driver
      */
     public Port output() throws CenallocException {
-        return device.port(false);
+        return device.port(output);
     }
 
     /**

@@ -3,19 +3,18 @@ package dev.cenalloc.v4l2;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.v4l2.VideoNode;
+import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.node.v4l2.VideoQueue;
 import dev.cenalloc.node.v4l2.VideoQueue.State;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Ring;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -45,6 +44,9 @@ final class FrameQueue {
     private @Nullable Image image;
     private @Nullable Agreement configured;
     private @Nullable Ring ring;
+    /** Closed here when it is given up; the caller's rings are not. */
+    private @Nullable Ring own;
+
     private VideoFrame[] frames = {};
     private int lent;
 
@@ -58,6 +60,10 @@ final class FrameQueue {
     FrameQueue(VideoNode video, VideoQueue queue) {
         this.video = video;
         this.queue = queue;
+    }
+
+    boolean isOutput() {
+        return queue.isOutput();
     }
 
     // ---- the states ----
@@ -115,9 +121,13 @@ final class FrameQueue {
 
     // ---- formats and buffers ----
 
+    /** Sets format and size, and of a device that does not convert the rate. */
     void configure(Agreement agreement) throws CenallocException {
         Objects.requireNonNull(agreement, "agreement");
         requireStopped();
+        if (isLendingFor(agreement)) {
+            return; // it was configured when it lent its memory
+        }
         forgetRing();
         Optional<String> changed = queue.configure(own(agreement));
         if (changed.isPresent()) {
@@ -125,6 +135,11 @@ final class FrameQueue {
         }
         image = agreement.image();
         configured = agreement;
+        // What a converter gives comes as fast as what it takes.
+        if (video.kind() != Kind.CONVERTER) {
+            queue.setRate(agreement.rate());
+        }
+        closeOwn();
     }
 
     /** What was agreed on, in the format that the driver lists. */
@@ -169,8 +184,22 @@ final class FrameQueue {
     }
 
     /** Whether it lends the driver's memory for this agreement. */
-    boolean isLendingFor(Agreement agreement) {
+    private boolean isLendingFor(Agreement agreement) {
         return queue.isLending() && isConfiguredFor(agreement);
+    }
+
+    /** Uses a ring, and closes it when it is given up. */
+    void useOwn(Ring other) throws CenallocException {
+        own = other;
+        use(other);
+    }
+
+    private void closeOwn() {
+        Ring before = own;
+        if (before != null) {
+            before.close(); // if it refuses, a later call tries again
+            own = null;
+        }
     }
 
     void use(Ring other) throws CenallocException {
@@ -188,6 +217,9 @@ final class FrameQueue {
             }
         }
         take(other);
+        if (other != own) {
+            closeOwn();
+        }
     }
 
     private void forgetFrames() {
@@ -208,12 +240,16 @@ final class FrameQueue {
         forgetFrames();
     }
 
-    /** The driver's memory as a ring, closed by the caller. */
-    Ring lend(Cenalloc cenalloc, Agreement agreement, int count) throws CenallocException {
-        Objects.requireNonNull(agreement, "agreement");
+    static void checkCount(int count) {
         if (count < 1 || count > MOST_FRAMES) {
             throw new IllegalArgumentException("count must be from 1 to " + MOST_FRAMES + ", not " + count);
         }
+    }
+
+    /** The driver's memory as a ring, closed by the caller. */
+    Ring lend(Cenalloc cenalloc, Agreement agreement, int count) throws CenallocException {
+        Objects.requireNonNull(agreement, "agreement");
+        checkCount(count);
         requireStopped();
         requireConfigured();
         if (!agreement.image().equals(image) || !own(agreement).equals(queue.layouts())) {
@@ -221,38 +257,25 @@ final class FrameQueue {
                     + " is configured for " + queue.layouts());
         }
         forgetRing();
+        Ring lent = null;
         boolean complete = false;
         try {
             int granted = queue.lend(count);
-            Ring own = Ring.of(
-                    agreement, exported(cenalloc, granted, agreement.layouts().size()));
-            take(own);
+            lent = Ring.of(
+                    agreement,
+                    QueueMemory.exported(
+                            cenalloc, queue, granted, agreement.layouts().size()));
+            closeOwn();
+            take(lent);
             complete = true;
-            return own;
+            return lent;
         } finally {
             if (!complete) {
                 queue.rest();
                 queue.drop();
-            }
-        }
-    }
-
-    private List<List<SharedBuffer>> exported(Cenalloc cenalloc, int count, int buffers) throws CenallocException {
-        var all = new ArrayList<List<SharedBuffer>>();
-        boolean complete = false;
-        try {
-            for (int i = 0; i < count; i++) {
-                var frame = new ArrayList<SharedBuffer>();
-                all.add(frame);
-                for (int j = 0; j < buffers; j++) {
-                    frame.add(cenalloc.adopt(queue.export(i, j)));
+                if (lent != null) {
+                    lent.close();
                 }
-            }
-            complete = true;
-            return all;
-        } finally {
-            if (!complete) {
-                all.forEach(frame -> frame.forEach(SharedBuffer::close));
             }
         }
     }
@@ -323,9 +346,10 @@ final class FrameQueue {
         int _ = end();
     }
 
-    /** After the node was closed: gives up the rest. */
+    /** After the node was closed: gives up the rest, and closes a ring of its own. */
     void close() {
         queue.drop();
+        closeOwn();
     }
 
     /**

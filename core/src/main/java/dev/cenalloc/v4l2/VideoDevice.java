@@ -3,7 +3,6 @@ package dev.cenalloc.v4l2;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
-import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
@@ -63,6 +62,10 @@ final class VideoDevice implements AutoCloseable {
         }
     }
 
+    Cenalloc cenalloc() {
+        return cenalloc;
+    }
+
     String name() {
         return video.name();
     }
@@ -87,31 +90,28 @@ final class VideoDevice implements AutoCloseable {
         return queue;
     }
 
-    /**
-     * A port in memory of the heaps.
-     *
-     * @param output whether it is the one that takes images
-     */
-    Port port(boolean output) throws CenallocException {
-        return Port.of(name(), images(output), trial.terms(this::importer))
+    /** The port of a queue, in memory of the heaps, or of another device, or of its own. */
+    Port port(FrameQueue queue) throws CenallocException {
+        boolean output = queue.isOutput();
+        return port(output, trial.terms(this::importer, () -> importer(output)))
+                .withMemory(new QueueMemory(this, queue));
+    }
+
+    /** The port of a queue, in memory of its own. */
+    Port exports(FrameQueue queue) throws CenallocException {
+        boolean output = queue.isOutput();
+        return port(output, layout -> exporter(layout, output));
+    }
+
+    private Port port(boolean output, Port.Terms terms) throws CenallocException {
+        requireOpen();
+        return Port.of(name(), video.images(output).orElse(List.of()), terms)
                 .withOtherFormats(video.otherFormats(output))
                 .withDoubts(video.doubts(output));
     }
 
-    /** A port in memory of its own. */
-    Port exports() throws CenallocException {
-        return Port.of(name(), images(false), this::exporter)
-                .withOtherFormats(video.otherFormats(false))
-                .withDoubts(video.doubts(false));
-    }
-
-    private List<ImageRange> images(boolean output) throws CenallocException {
-        requireOpen();
-        return video.images(output).orElse(List.of());
-    }
-
-    private Device exporter(Layout layout) throws CenallocException {
-        try (Importer importer = importer()) {
+    private Device exporter(Layout layout, boolean output) throws CenallocException {
+        try (Importer importer = importer(output)) {
             importer.prepare(layout);
             return Device.of(name(), importer.needs(), "the memory is its own");
         }
@@ -123,10 +123,16 @@ final class VideoDevice implements AutoCloseable {
         return V4l2Importer.on(video);
     }
 
-    /** Buffers of the driver's own memory, between streams. */
-    DeviceMemory.Offer offer(String memory, Layout layout, int count) throws CenallocException {
+    /** As {@link #importer()}, of one queue: what a converter's other queue allocated is left alone. */
+    private Importer importer(boolean output) throws CenallocException {
         rest();
-        return V4l2Offer.of(cenalloc, video, memory, layout, count);
+        return V4l2Importer.on(video, output);
+    }
+
+    /** Buffers of the driver's own memory, between streams. */
+    DeviceMemory.Offer offer(String memory, FrameQueue queue, Layout layout, int count) throws CenallocException {
+        rest();
+        return V4l2Offer.of(cenalloc, video, queue.isOutput(), memory, layout, count);
     }
 
     private void rest() throws CenallocException {

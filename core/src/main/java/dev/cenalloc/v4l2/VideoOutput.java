@@ -76,7 +76,7 @@ public final class VideoOutput implements AutoCloseable {
      * @throws CenallocException with the errno of the driver
      */
     public Port port() throws CenallocException {
-        return device.port(true);
+        return device.port(frames);
     }
 
     /**
@@ -91,7 +91,6 @@ public final class VideoOutput implements AutoCloseable {
     public void configure(Agreement agreement) throws CenallocException {
         device.requireOpen();
         frames.configure(agreement);
-        frames.queue().setRate(agreement.rate());
     }
 
     /**

@@ -1,9 +1,11 @@
 package dev.cenalloc.device;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.Traces;
 import dev.cenalloc.image.ImageRequest;
@@ -11,12 +13,15 @@ import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kms.Display;
+import dev.cenalloc.kms.Writeback;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.FrameAccess;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.v4l2.Camera;
+import dev.cenalloc.v4l2.Converter;
+import dev.cenalloc.v4l2.VideoOutput;
 import java.lang.foreign.ValueLayout;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -113,6 +118,140 @@ class DeviceMemoryDeviceTest {
                     }
                 }
                 camera.stop();
+            }
+        }
+    }
+
+    /** The 16-bit pixels of a frame. */
+    private static short[] pixels(Frame frame) throws CenallocException {
+        try (FrameAccess access = frame.access(Direction.READ)) {
+            return access.segment().asSlice(0, 640 * 480 * Short.BYTES).toArray(ValueLayout.JAVA_SHORT);
+        }
+    }
+
+    /** Pixels of a picture in 24 bits that differ from those in 16 bits, in the bits that those have. */
+    private static int differences(Frame picture, short[] shown) throws CenallocException {
+        int differing = 0;
+        try (FrameAccess seen = picture.access(Direction.READ)) {
+            for (int pixel = 0; pixel < shown.length; pixel++) {
+                int expected = (shown[pixel] & 0xF800) << 8 | (shown[pixel] & 0x7E0) << 5 | (shown[pixel] & 0x1F) << 3;
+                int there = seen.segment().getAtIndex(ValueLayout.JAVA_INT, pixel) & 0xF8FCF8;
+                differing += there == expected ? 0 : 1;
+            }
+        }
+        return differing;
+    }
+
+    /** The first port is the one whose memory is offered first. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void convertedFramesAreShownWithoutAnyHeap(boolean ofCamera) throws Exception {
+        ImageRequest request = REQUEST.format(PixelFormat.RG16);
+        try (var cenalloc = withoutHeaps();
+                var camera = Camera.open(cenalloc, Devices.camera(cenalloc, "vivid-000"));
+                var converter = Converter.open(cenalloc, Devices.converter(cenalloc, "vim2m"));
+                var display = Display.open(cenalloc, Devices.display(cenalloc, "vkms"))) {
+            Agreement taken = Agreement.negotiate(
+                    cenalloc,
+                    request,
+                    ofCamera ? List.of(camera.port(), converter.input()) : List.of(converter.input(), camera.port()));
+            Agreement given = Agreement.negotiate(cenalloc, request, List.of(converter.output(), display.port()));
+            System.out.println(taken.explain() + System.lineSeparator() + given.explain());
+            assertEquals(
+                    "memory of " + (ofCamera ? camera.name() : converter.name()),
+                    taken.memory().orElseThrow().name());
+            assertEquals(
+                    "memory of " + converter.name(),
+                    given.memory().orElseThrow().name());
+            camera.configure(taken);
+            converter.configure(taken, given);
+            try (Ring from = Ring.allocate(cenalloc, taken, 4);
+                    Ring to = Ring.allocate(cenalloc, given, 4)) {
+                camera.use(from);
+                converter.use(from, to);
+                display.use(to);
+                camera.start();
+                converter.start();
+                Writeback writeback = null;
+                for (int i = 0; i < 5; i++) {
+                    Frame frame = camera.next(SECONDS);
+                    short[] before = pixels(frame);
+                    converter.put(frame);
+                    Frame converted = converter.next(SECONDS);
+                    assertArrayEquals(before, pixels(converted), "frame " + i);
+                    if (writeback == null) {
+                        display.show(converted);
+                        writeback = display.writeback().orElseThrow();
+                    } else {
+                        try (Frame picture = writeback.capture(converted, SECONDS)) {
+                            assertEquals(0, differences(picture, before), "pixels of frame " + i);
+                        }
+                    }
+                }
+                converter.stop();
+                camera.stop();
+            }
+        }
+    }
+
+    /** As the example Convert has it: two rings of one agreement, the second allocated while the first is lent. */
+    @Test
+    void threeDevicesShareTheMemoryOfOne() throws Exception {
+        try (var cenalloc = withoutHeaps();
+                var camera = Camera.open(cenalloc, Devices.camera(cenalloc, "vivid-000"));
+                var converter = Converter.open(cenalloc, Devices.converter(cenalloc, "vim2m"));
+                var display = Display.open(cenalloc, Devices.display(cenalloc, "vkms"))) {
+            Agreement agreement = Agreement.negotiate(
+                    cenalloc,
+                    ImageRequest.ANY.size(640, 480),
+                    List.of(converter.input(), camera.port(), converter.output(), display.port()));
+            assertEquals(
+                    "memory of " + converter.name(),
+                    agreement.memory().orElseThrow().name());
+            try (Ring from = Ring.allocate(cenalloc, agreement, 4);
+                    Ring to = Ring.allocate(cenalloc, agreement, 4)) {
+                camera.configure(agreement);
+                camera.use(from);
+                converter.configure(agreement, agreement);
+                converter.use(from, to);
+                display.use(to);
+                camera.start();
+                converter.start();
+                for (int i = 0; i < 5; i++) {
+                    Frame frame = camera.next(SECONDS);
+                    short[] before = pixels(frame);
+                    converter.put(frame);
+                    Frame converted = converter.next(SECONDS);
+                    assertArrayEquals(before, pixels(converted), "frame " + i);
+                    display.show(converted);
+                }
+            }
+        }
+    }
+
+    @Test
+    void anOutputShowsItsOwnMemory() throws Exception {
+        try (var cenalloc = withoutHeaps();
+                var output = VideoOutput.open(cenalloc, Devices.output(cenalloc, "vivid-000"))) {
+            Agreement agreement =
+                    Agreement.negotiate(cenalloc, ImageRequest.ANY.format(PixelFormat.YUYV), List.of(output.port()));
+            assertEquals(
+                    "memory of " + output.name(),
+                    agreement.memory().orElseThrow().name());
+            output.configure(agreement);
+            try (Ring ring = Ring.allocate(cenalloc, agreement, 3)) {
+                output.use(ring);
+                output.start();
+                long time = 0;
+                for (int i = 0; i < 6; i++) {
+                    try (Frame frame = output.next(SECONDS);
+                            FrameAccess pixels = frame.access(Direction.WRITE)) {
+                        pixels.segment().fill((byte) i);
+                        assertEquals(i < 3, frame.timestampNanos() == 0);
+                        time = frame.timestampNanos();
+                    }
+                }
+                assertTrue(time > 0, "the first were shown");
             }
         }
     }

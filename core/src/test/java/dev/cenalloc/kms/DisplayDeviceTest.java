@@ -380,6 +380,22 @@ class DisplayDeviceTest {
     }
 
     @Test
+    void whatTheWritebackHasBeyondItsPicturesIsTold() throws Exception {
+        try (var display = Display.open(cenalloc, node, images(PixelFormat.XR24));
+                var canvas = display.canvas(2)) {
+            draw(canvas, 8);
+            String why = display.writeback().orElseThrow().explain();
+            System.out.println(why);
+            // vkms_wb_formats of Linux 6.12 has them.
+            assertTrue(why.contains("left out: XR48, AR48 of vkms, unknown here"), why);
+            assertTrue(
+                    why.endsWith("left out: AR24, RG16, since pictures have one format, which is XR24 if it can be"),
+                    why);
+            assertFalse(why.contains("doubt"), why);
+        }
+    }
+
+    @Test
     void partOfAnImageIsShownElsewhere() throws Exception {
         try (var display = Display.open(cenalloc, node, images(PixelFormat.XR24));
                 var canvas = display.canvas(2)) {

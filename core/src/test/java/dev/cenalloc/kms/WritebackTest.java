@@ -9,6 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
+import dev.cenalloc.LogCapture;
+import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
@@ -66,6 +68,83 @@ class WritebackTest extends DisplayFixture {
             assertTrue(frame.isLent(), "it stays on the screen");
             assertTrue(card.screen().contains("1002 CRTC_ID=1000"), card.screen());
             assertFalse(card.screen().contains("1001 CRTC_ID"), card.screen());
+        }
+    }
+
+    // ---- what is left out ----
+
+    private static int code(PixelFormat format) {
+        return format.drmFourcc().orElseThrow();
+    }
+
+    @Test
+    void formatsAndModesThatAreLeftOutAreTold() throws Exception {
+        card.writebackFormats = new int[] {
+            0x12345678, code(PixelFormat.RG16), code(PixelFormat.AB24), code(PixelFormat.XR24), 0x12345678
+        };
+        card.secondMode = new int[] {0, 480};
+        try (var other = Display.open(cenalloc, NODE)) {
+            assertEquals(
+                    List.of("it lists the mode 0x480, which is left out"),
+                    other.port().doubts(),
+                    "the screen's, too");
+        }
+        try (Ring ring = ring(2)) {
+            display.use(ring);
+            String why = display.writeback().orElseThrow().explain();
+            assertTrue(why.contains("XR24 640x480"), why);
+            assertTrue(why.contains("left out: xV4\\x12 of fake card0, unknown here"), why);
+            assertTrue(why.contains("doubt of fake card0: it lists the mode 0x480, which is left out"), why);
+            assertTrue(why.contains("doubt of fake card0: its writeback lists no mode of 640x480, and pictures"), why);
+            assertTrue(
+                    why.endsWith(
+                            "\n  left out: AB24, since the plane does not show that, and memory is tried by showing"
+                                    + " it\n  left out: RG16, since pictures have one format, which is XR24 if it can be"),
+                    why);
+        }
+    }
+
+    @Test
+    void nothingLeftOutIsNothingToTell() throws Exception {
+        card.writebackFormats = new int[] {code(PixelFormat.XR24)};
+        try (Ring ring = ring(2)) {
+            display.use(ring);
+            String why = display.writeback().orElseThrow().explain();
+            assertFalse(why.contains("left out") || why.contains("doubt"), why);
+        }
+    }
+
+    @Test
+    void aWritebackOfOtherFormatsThanTheScreensIsTold() throws Exception {
+        try (Ring ring = ring(2);
+                var log = new LogCapture()) {
+            display.use(ring);
+            card.writebackFormats = new int[] {0x12345678, code(PixelFormat.AB24)};
+            assertTrue(display.writeback().isEmpty());
+            assertTrue(
+                    log.text()
+                            .contains("fake card0 is not written back: its plane shows none of the formats of its"
+                                    + " writeback, which are AB24, xV4\\x12 (unknown here)"),
+                    log::text);
+        }
+    }
+
+    @Test
+    void aWritebackThatRefusesTheModeIsTold() throws Exception {
+        try (Ring ring = ring(2);
+                var log = new LogCapture()) {
+            display.use(ring);
+            card.refusesWriteback = true;
+            String unchanged = state();
+            assertTrue(display.writeback().isEmpty());
+            assertEquals(unchanged, state());
+            assertTrue(
+                    log.text()
+                            .contains("the driver refuses XR24 in the mode 640x480 at 75 Hz; its writeback lists"
+                                    + " 1024x768, 640x480"),
+                    log::text);
+            card.refusesWriteback = false;
+            assertTrue(display.writeback().isPresent());
         }
     }
 

@@ -116,6 +116,19 @@ class CameraTest {
     }
 
     @Test
+    void itsOwnRingIsKeptWhenItIsUsedAgain() throws Exception {
+        try (Camera camera = started()) {
+            camera.stop();
+            camera.use(camera.ring());
+            camera.start();
+            try (Frame frame = camera.next(SECOND);
+                    var pixels = frame.access(Direction.READ)) {
+                assertTrue(pixels.segment().byteSize() > 0);
+            }
+        }
+    }
+
+    @Test
     void aFormatThatItHasOnlyWithAlphaIsSetWithAlpha() throws Exception {
         world.camera.fourccs = List.of(fourcc(PixelFormat.AR24));
         try (Camera camera = Camera.open(

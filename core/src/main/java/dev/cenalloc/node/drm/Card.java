@@ -260,8 +260,16 @@ public final class Card implements AutoCloseable {
      * A connector that writes the output of a CRTC to memory.
      *
      * @param formats that it writes, of those that have a name here
+     * @param otherFormats that it writes, without a name here, by their four characters
+     * @param modes whose pictures it writes, by its own word
+     * @param doubts what the driver says of the modes that cannot be, in words
      */
-    public record Writeback(KmsObject connector, List<PixelFormat> formats) {}
+    public record Writeback(
+            KmsObject connector,
+            List<PixelFormat> formats,
+            List<String> otherFormats,
+            List<Scanout.Mode> modes,
+            List<String> doubts) {}
 
     /** What writes the output of a CRTC to memory; empty if nothing does. */
     public Optional<Writeback> writeback(int crtc) throws CenallocException {
@@ -280,12 +288,24 @@ public final class Card implements AutoCloseable {
             }
             KmsObject object = connector(id);
             try (Arena arena = Arena.ofConfined()) {
-                List<PixelFormat> formats = reader.blob(arena, (int) object.value("WRITEBACK_PIXEL_FORMATS"))
+                MemorySegment list = reader.blob(arena, (int) object.value("WRITEBACK_PIXEL_FORMATS"));
+                List<Integer> codes = list.asSlice(0, list.byteSize() / Integer.BYTES * Integer.BYTES)
                         .elements(ValueLayout.JAVA_INT)
-                        .map(code -> PixelFormat.ofDrm(code.get(ValueLayout.JAVA_INT, 0)))
-                        .flatMap(Optional::stream)
+                        .map(code -> code.get(ValueLayout.JAVA_INT, 0))
+                        .distinct()
                         .toList();
-                return Optional.of(new Writeback(object, formats));
+                return Optional.of(new Writeback(
+                        object,
+                        codes.stream()
+                                .map(PixelFormat::ofDrm)
+                                .flatMap(Optional::stream)
+                                .toList(),
+                        codes.stream()
+                                .filter(code -> PixelFormat.ofDrm(code).isEmpty())
+                                .map(PixelFormat::characters)
+                                .toList(),
+                        connector.get().modes(),
+                        connector.get().doubts()));
             }
         }
         return Optional.empty();

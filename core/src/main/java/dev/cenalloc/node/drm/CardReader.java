@@ -55,6 +55,7 @@ final class CardReader {
      * @param number of this among its type
      * @param encoders that can feed it
      * @param modes of the screen; none if there is no screen
+     * @param doubts what the driver says of the modes that cannot be, in words
      */
     record Connector(
             int id,
@@ -64,7 +65,8 @@ final class CardReader {
             int widthMm,
             int heightMm,
             List<Integer> encoders,
-            List<Scanout.Mode> modes) {
+            List<Scanout.Mode> modes,
+            List<String> doubts) {
         boolean isWriteback() {
             return type == drm_h.DRM_MODE_CONNECTOR_WRITEBACK();
         }
@@ -159,6 +161,17 @@ final class CardReader {
 
     private static Connector connector(
             MemorySegment query, MemorySegment modes, int modeCount, List<Integer> encoders) {
+        var usable = new ArrayList<Scanout.Mode>();
+        var doubts = new LinkedHashSet<String>();
+        modes.elements(drm_mode_modeinfo.layout()).limit(modeCount).forEach(info -> {
+            int width = Short.toUnsignedInt(drm_mode_modeinfo.hdisplay(info));
+            int height = Short.toUnsignedInt(drm_mode_modeinfo.vdisplay(info));
+            if (width != 0 && height != 0) {
+                usable.add(mode(info));
+            } else {
+                doubts.add("it lists the mode " + width + "x" + height + ", which is left out");
+            }
+        });
         return new Connector(
                 drm_mode_get_connector.connector_id(query),
                 drm_mode_get_connector.connector_type(query),
@@ -167,11 +180,8 @@ final class CardReader {
                 drm_mode_get_connector.mm_width(query),
                 drm_mode_get_connector.mm_height(query),
                 encoders,
-                modes.elements(drm_mode_modeinfo.layout())
-                        .limit(modeCount)
-                        .filter(info -> drm_mode_modeinfo.hdisplay(info) != 0 && drm_mode_modeinfo.vdisplay(info) != 0)
-                        .map(CardReader::mode)
-                        .toList());
+                List.copyOf(usable),
+                List.copyOf(doubts));
     }
 
     private static Scanout.Mode mode(MemorySegment info) {

@@ -100,6 +100,15 @@ public final class DrmImporter implements Importer {
                 : List.of();
     }
 
+    /** Of the screens that were asked for last: {@link #otherFormats} goes before. */
+    @Override
+    public List<String> doubts(boolean output) {
+        List<Scanout> known = scanouts;
+        return !output || known == null
+                ? List.of()
+                : known.stream().findFirst().map(Scanout::doubts).orElse(List.of());
+    }
+
     /** The ways to its screens, as they were when this was asked first. */
     public List<Scanout> scanouts() throws CenallocException {
         List<Scanout> known = scanouts;

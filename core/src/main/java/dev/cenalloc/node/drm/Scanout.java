@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param modes of the screen, at least one, in the driver's order
  * @param images that the plane takes, in sizes and at rates that one of the modes has
  * @param otherFormats of the plane, without a name here, by their four characters
+ * @param doubts what the driver says of the modes that cannot be, in words
  * @param overlays the other planes of the CRTC
  */
 public record Scanout(
@@ -42,12 +43,14 @@ public record Scanout(
         List<Mode> modes,
         List<ImageRange> images,
         List<String> otherFormats,
+        List<String> doubts,
         List<Overlay> overlays) {
     /** Makes it immutable. */
     public Scanout {
         modes = List.copyOf(modes);
         images = List.copyOf(images);
         otherFormats = List.copyOf(otherFormats);
+        doubts = List.copyOf(doubts);
         overlays = List.copyOf(overlays);
     }
 
@@ -116,6 +119,7 @@ public record Scanout(
                 modes,
                 overlay.images,
                 overlay.otherFormats,
+                doubts,
                 overlays);
     }
 

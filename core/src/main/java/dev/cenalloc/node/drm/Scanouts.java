@@ -121,6 +121,7 @@ final class Scanouts {
                         connector.modes(),
                         images(formats, connector.modes()),
                         others(formats),
+                        connector.doubts(),
                         overlays(index, connector.modes())));
             }
         }

@@ -52,12 +52,26 @@ final class PreparedBuffers implements AutoCloseable {
     }
 
     /** For memory of the driver, which needs no descriptor. */
-    static PreparedBuffers ofDriver(BufferType type, int count, int planes) {
+    static PreparedBuffers ofDriver(BufferType type, VideoFormat format, int count) {
         var prepared = new PreparedBuffers();
         for (int i = 0; i < count; i++) {
-            prepared.frames.add(empty(type, v4l2_h.V4L2_MEMORY_MMAP(), i, planes));
+            MemorySegment frame = empty(type, v4l2_h.V4L2_MEMORY_MMAP(), i, format.buffers());
+            for (int j = 0; j < format.buffers(); j++) {
+                setUsed(frame, type, format, j);
+            }
+            prepared.frames.add(frame);
         }
         return prepared;
+    }
+
+    /** Says how much of a buffer is to be read; how much the driver fills, it says itself. */
+    private static void setUsed(MemorySegment frame, BufferType type, VideoFormat format, int buffer) {
+        int used = type.isOutput() ? (int) format.size(buffer) : 0;
+        if (type.isMultiplanar()) {
+            v4l2_plane.bytesused(plane(frame, buffer), used);
+        } else {
+            v4l2_buffer.bytesused(frame, used);
+        }
     }
 
     /**
@@ -100,17 +114,15 @@ final class PreparedBuffers implements AutoCloseable {
             held.add(descriptor);
             // The whole of the buffer, not what the image fills: drivers check as much as is said here.
             int length = (int) Math.min(buffer.size(), Integer.MAX_VALUE);
-            int used = type.isOutput() ? (int) format.size(i) : 0;
             if (type.isMultiplanar()) {
                 MemorySegment plane = plane(frame, i);
                 v4l2_plane.m.fd(v4l2_plane.m(plane), fd);
                 v4l2_plane.length(plane, length);
-                v4l2_plane.bytesused(plane, used);
             } else {
                 v4l2_buffer.m.fd(v4l2_buffer.m(frame), fd);
                 v4l2_buffer.length(frame, length);
-                v4l2_buffer.bytesused(frame, used);
             }
+            setUsed(frame, type, format, i);
         }
         frames.add(frame);
     }

@@ -33,6 +33,8 @@ public final class V4l2Importer implements Importer {
     private final DeviceNode file;
     /** Whether the node is closed with this. */
     private final boolean owner;
+    /** Those that memory is offered to, if they have the images. */
+    private final List<BufferType> types;
     /** Those that have the images. */
     private final List<Queue> queues = new ArrayList<>();
     /** What the formats were that have been changed. */
@@ -43,8 +45,9 @@ public final class V4l2Importer implements Importer {
 
     private Constraints needs = Constraints.NONE;
 
-    private V4l2Importer(VideoNode video, boolean owner) {
+    private V4l2Importer(VideoNode video, List<BufferType> types, boolean owner) {
         this.video = video;
+        this.types = types;
         this.file = video.node();
         this.owner = owner;
     }
@@ -67,12 +70,21 @@ public final class V4l2Importer implements Importer {
                     video.name() + " has no video in buffers at this node",
                     "give its node that captures, shows or converts video");
         }
-        return new V4l2Importer(video, true);
+        return new V4l2Importer(video, video.types(), true);
     }
 
     /** Of a node that is open, without buffers at this moment. It stays open when the importer is closed. */
     public static V4l2Importer on(VideoNode video) {
-        return new V4l2Importer(video, false);
+        return new V4l2Importer(video, video.types(), false);
+    }
+
+    /**
+     * As {@link #on(VideoNode)}, of one of the node's queues.
+     *
+     * @param output whether it is the one that takes images
+     */
+    public static V4l2Importer on(VideoNode video, boolean output) {
+        return new V4l2Importer(video, video.type(output).stream().toList(), false);
     }
 
     @Override
@@ -131,7 +143,7 @@ public final class V4l2Importer implements Importer {
                             + " lines");
         }
         var instead = new ArrayList<String>();
-        for (BufferType type : video.types()) {
+        for (BufferType type : types) {
             VideoFormat old = VideoFormat.current(file, type);
             // Changes nothing yet, so a device that has no such images is left alone.
             VideoFormat queue = answer(

@@ -37,16 +37,18 @@ public final class V4l2Offer implements DeviceMemory.Offer {
     }
 
     /**
-     * Has the driver of a camera allocate.
+     * Has the driver allocate for one of its queues.
      *
      * @param video the open node, without buffers at this moment
+     * @param output whether for the queue that takes images
      * @param name of the memory
      * @throws CenallocException as {@link DeviceMemory#offer}
      */
-    public static V4l2Offer of(Cenalloc cenalloc, VideoNode video, String name, Layout layout, int count)
+    public static V4l2Offer of(
+            Cenalloc cenalloc, VideoNode video, boolean output, String name, Layout layout, int count)
             throws CenallocException {
-        BufferType type = video.type(false).orElseThrow();
-        var offer = new V4l2Offer(V4l2Importer.on(video), type, name);
+        BufferType type = video.type(output).orElseThrow();
+        var offer = new V4l2Offer(V4l2Importer.on(video, output), type, name);
         boolean complete = false;
         try {
             offer.importer.prepare(layout);

@@ -239,7 +239,7 @@ public final class VideoQueue {
         release();
         memory = v4l2_h.V4L2_MEMORY_MMAP();
         int granted = request(count);
-        ready(PreparedBuffers.ofDriver(type, granted, current.buffers()));
+        ready(PreparedBuffers.ofDriver(type, current, granted));
         return granted;
     }
 

@@ -153,6 +153,12 @@ public final class FakeCard implements FakeKernel.Device {
     private final Set<Integer> blobs = new HashSet<>();
     private boolean isMaster;
     private boolean listsWriteback;
+    /** Whether it writes nothing back, whatever it lists. */
+    public boolean refusesWriteback;
+    /** What its writeback writes. */
+    public int[] writebackFormats = {0x12345678, PixelFormat.XR24.drmFourcc().orElseThrow()};
+    /** Width and height of the second mode of each connector. */
+    public int[] secondMode = {640, 480};
 
     public FakeCard(FakeKernel kernel, boolean imports, boolean hasDisplays) {
         this.kernel = kernel;
@@ -429,7 +435,7 @@ public final class FakeCard implements FakeKernel.Device {
                         arena, drm_mode_get_connector.modes_ptr(argument), modeCount * drm_mode_modeinfo.sizeof());
                 mode(drm_mode_modeinfo.asSlice(modes, 0), 1024, 768, 60, drm_h.DRM_MODE_TYPE_PREFERRED());
                 for (int i = 1; i < modeCount; i++) {
-                    mode(drm_mode_modeinfo.asSlice(modes, i), 640, 480, 75, 0);
+                    mode(drm_mode_modeinfo.asSlice(modes, i), secondMode[0], secondMode[1], 75, 0);
                 }
             }
         }
@@ -479,7 +485,9 @@ public final class FakeCard implements FakeKernel.Device {
         if (id == IN_FORMATS) {
             return formats(argument);
         }
-        byte[] content = id == WRITEBACK_FORMATS ? writebackFormats() : contents.get(id);
+        byte[] content = id == WRITEBACK_FORMATS
+                ? MemorySegment.ofArray(writebackFormats).toArray(ValueLayout.JAVA_BYTE)
+                : contents.get(id);
         if (content == null) {
             return -Errno.ENOENT;
         }
@@ -491,12 +499,6 @@ public final class FakeCard implements FakeKernel.Device {
         }
         drm_mode_get_blob.length(argument, content.length);
         return 0;
-    }
-
-    private static byte[] writebackFormats() {
-        MemorySegment codes = MemorySegment.ofArray(
-                new int[] {0x12345678, PixelFormat.XR24.drmFourcc().orElseThrow()});
-        return codes.toArray(ValueLayout.JAVA_BYTE);
     }
 
     /** All formats are linear; the last may be tiled, too. */

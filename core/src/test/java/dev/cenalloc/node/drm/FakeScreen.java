@@ -132,8 +132,11 @@ final class FakeScreen {
                 return -Errno.ERANGE;
             }
         }
-        boolean both = next.getOrDefault(key(CONNECTOR, "CRTC_ID"), 0L) != 0
-                && next.getOrDefault(key(WRITEBACK, "CRTC_ID"), 0L) != 0;
+        boolean isWritten = next.getOrDefault(key(WRITEBACK, "CRTC_ID"), 0L) != 0;
+        if (isWritten && card.refusesWriteback) {
+            return -Errno.EINVAL;
+        }
+        boolean both = next.getOrDefault(key(CONNECTOR, "CRTC_ID"), 0L) != 0 && isWritten;
         return card.writesInstead && both ? -Errno.EINVAL : 0;
     }
 

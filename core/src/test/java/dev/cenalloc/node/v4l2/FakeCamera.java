@@ -105,6 +105,14 @@ public final class FakeCamera implements FakeKernel.Device {
     public Consumer<MemorySegment> tried = _ -> {};
     /** What becomes of the format that it answers to VIDIOC_S_FMT. */
     public Consumer<MemorySegment> settled = _ -> {};
+    /** Where it is. */
+    public String place = "platform:fake";
+    /** By what name it exports its memory, which tells the kind. */
+    public String exporter = "fake";
+    /** Its number among the nodes of V4L2. */
+    public int minor = 7;
+    /** How often a buffer to read was queued of which it was not said how much of it is the image. */
+    public int vague;
     /** Whether poll tells an error. */
     public boolean broken;
 
@@ -190,7 +198,7 @@ public final class FakeCamera implements FakeKernel.Device {
 
     @Override
     public long number() {
-        return 81 << 8 | 7;
+        return 81L << 8 | minor;
     }
 
     @Override
@@ -205,7 +213,7 @@ public final class FakeCamera implements FakeKernel.Device {
     private int request(int fd, long request, MemorySegment argument) {
         if (request == v4l2_h.VIDIOC_QUERYCAP()) {
             v4l2_capability.driver(argument).setString(0, "fake");
-            v4l2_capability.bus_info(argument).setString(0, "platform:fake");
+            v4l2_capability.bus_info(argument).setString(0, place);
             v4l2_capability.capabilities(argument, v4l2_h.V4L2_CAP_DEVICE_CAPS());
             v4l2_capability.device_caps(argument, capabilities | v4l2_h.V4L2_CAP_STREAMING());
             return 0;
@@ -303,7 +311,7 @@ public final class FakeCamera implements FakeKernel.Device {
                     || v4l2_exportbuffer.index(argument) >= queue.count) {
                 return -Errno.EINVAL;
             }
-            v4l2_exportbuffer.fd(argument, kernel.foreignDmaBuf("fake", size(queue), false));
+            v4l2_exportbuffer.fd(argument, kernel.foreignDmaBuf(exporter, size(queue), false));
             return 0;
         }
         if (request == v4l2_h.VIDIOC_S_PARM()) {
@@ -498,6 +506,10 @@ public final class FakeCamera implements FakeKernel.Device {
             if (errno != 0) {
                 return -errno;
             }
+        }
+        if (v4l2_buffer.type(argument) == v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT()
+                && v4l2_buffer.bytesused(argument) != size(queue)) {
+            vague++;
         }
         MemorySegment time = v4l2_buffer.timestamp(argument);
         queue.queued.put(index, timeval.tv_sec(time) * 1_000_000 + timeval.tv_usec(time));
