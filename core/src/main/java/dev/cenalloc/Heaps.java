@@ -157,12 +157,21 @@ final class Heaps {
     }
 
     /**
-     * Memory that is scattered lies anywhere in this machine's memory. The kernel copies what a device does not reach
-     * (swiotlb), or refuses it, and no trial shows that. Source: {@code kernel/dma/direct.h}.
+     * Memory that is scattered lies anywhere in this machine's memory, a contiguous pool somewhere in it. The kernel
+     * copies what a device does not reach (swiotlb), or refuses it, and no trial shows that. Source: {@code
+     * kernel/dma/direct.h}.
      */
     private HeapProperties reaching(HeapProperties known) {
-        OptionalLong end = known.contiguous() == Trait.NO ? AddressRange.highest(kernel) : OptionalLong.empty();
-        return end.isPresent() ? known.withHighestAddress(AddressRange.RAM, end.getAsLong()) : known;
+        if (known.contiguous() == Trait.UNKNOWN) {
+            return known;
+        }
+        OptionalLong end = AddressRange.highest(kernel);
+        if (end.isEmpty()) {
+            return known;
+        }
+        return known.contiguous() == Trait.NO
+                ? known.withHighestAddress(AddressRange.RAM, end.getAsLong())
+                : known.withAddressBound(AddressRange.RAM, end.getAsLong());
     }
 
     /** As {@link Cenalloc#describe}. */

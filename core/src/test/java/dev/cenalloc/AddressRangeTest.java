@@ -5,11 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Assurance;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Field;
 import dev.cenalloc.plan.Heap;
+import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
@@ -61,6 +65,7 @@ class AddressRangeTest {
                     OptionalLong.empty(), cenalloc.heap("reserved").properties().highestAddress());
             Plan plan = cenalloc.plan(4096, List.of(RGA));
             assertEquals(List.of("reserved"), heaps(plan));
+            assertEquals(Trait.UNKNOWN, plan.suitability(cenalloc.heap("reserved")), "it may lie anywhere");
             assertTrue(plan.explain().contains("may lie beyond what rga reaches"), plan::explain);
             assertEquals(
                     List.of("system", "udmabuf", "reserved"),
@@ -80,7 +85,10 @@ class AddressRangeTest {
             assertEquals(
                     OptionalLong.of(524_288L * 4096 - 1),
                     cenalloc.heap("udmabuf").properties().highestAddress());
-            assertEquals(List.of("system", "udmabuf", "reserved"), heaps(cenalloc.plan(4096, List.of(RGA))));
+            Plan plan = cenalloc.plan(4096, List.of(RGA));
+            assertEquals(List.of("system", "udmabuf", "reserved"), heaps(plan));
+            assertEquals(Trait.YES, plan.suitability(cenalloc.heap("reserved")));
+            assertEquals(Map.of(Field.HIGHEST_ADDRESS, Assurance.ENFORCED), plan.assurances(cenalloc.heap("reserved")));
         }
     }
 

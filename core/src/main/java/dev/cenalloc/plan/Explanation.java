@@ -35,6 +35,9 @@ final class Explanation {
                         : (candidates.size() == 1 ? "Heap: " : "Heaps, best first: ") + heaps(candidates) + ".");
         if (!candidates.isEmpty()) {
             describeAssurances(candidates.getFirst());
+            if (!plan.unknown().isEmpty()) {
+                lines.add("  a guess for " + names(plan.unknown()) + ", of which it is unknown what memory it takes");
+            }
         }
         rejections().forEach((reason, names) -> lines.add("  not " + String.join(", ", names) + ": " + reason));
         plan.devices().forEach(this::describeAbsentHeaps);

@@ -58,6 +58,8 @@ public final class HeapProperties {
     private int score;
     private @Nullable String space;
     private long highestAddress;
+    private @Nullable String boundSpace;
+    private long addressBound;
     private @Nullable String place;
     private Set<String> substitutes = Set.of();
 
@@ -78,6 +80,8 @@ public final class HeapProperties {
         copy.score = score;
         copy.space = space;
         copy.highestAddress = highestAddress;
+        copy.boundSpace = boundSpace;
+        copy.addressBound = addressBound;
         copy.place = place;
         copy.substitutes = substitutes;
         change.accept(copy);
@@ -99,6 +103,8 @@ public final class HeapProperties {
                 score,
                 space,
                 highestAddress,
+                boundSpace,
+                addressBound,
                 place,
                 substitutes);
     }
@@ -320,13 +326,43 @@ public final class HeapProperties {
      */
     public HeapProperties withHighestAddress(String addressSpace, long address) {
         Objects.requireNonNull(addressSpace, "addressSpace");
-        if (address < 0) {
-            throw new IllegalArgumentException("an address must be below 2^63, not " + Long.toUnsignedString(address));
-        }
+        checkAddress(address);
         return with(copy -> {
             copy.space = addressSpace;
             copy.highestAddress = address;
         });
+    }
+
+    /**
+     * {@return a copy of whose memory is known that no byte lies above an address} It may lie anywhere below, which
+     * {@link #withHighestAddress} would not leave open: a device that reaches the address reaches the memory, and one
+     * that does not may reach it all the same.
+     *
+     * @param addressSpace the name of the address space, such as {@code "ram"}
+     * @param address the highest address that the memory may have, at least 0
+     * @throws IllegalArgumentException if the address is negative
+     */
+    public HeapProperties withAddressBound(String addressSpace, long address) {
+        Objects.requireNonNull(addressSpace, "addressSpace");
+        checkAddress(address);
+        return with(copy -> {
+            copy.boundSpace = addressSpace;
+            copy.addressBound = address;
+        });
+    }
+
+    /** Whether all of the memory is within reach of a device. */
+    Trait isWithin(String addressSpace, long reach) {
+        if (addressSpace.equals(space)) {
+            return highestAddress <= reach ? Trait.YES : Trait.NO;
+        }
+        return addressSpace.equals(boundSpace) && addressBound <= reach ? Trait.YES : Trait.UNKNOWN;
+    }
+
+    private static void checkAddress(long address) {
+        if (address < 0) {
+            throw new IllegalArgumentException("an address must be below 2^63, not " + Long.toUnsignedString(address));
+        }
     }
 
     /** {@return the place of the memory, such as {@code "numa0"}; empty if unknown} */

@@ -1,6 +1,7 @@
 package dev.cenalloc.plan;
 
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Objection.Cause;
 import dev.cenalloc.plan.Solver.Candidate;
 import java.util.Arrays;
@@ -145,6 +146,32 @@ public final class Plan {
     public boolean isSatisfiable() {
         return candidates.length > 0
                 || rejected().stream().anyMatch(rejection -> rejection.cause() != Cause.CONSTRAINT);
+    }
+
+    /**
+     * {@return the devices of which it is unknown what memory they take: nobody stated it, and no profile or trial told}
+     * Any memory is a guess for them. {@link Device#detail} says why nothing is known. Empty if all is known.
+     */
+    public List<Device> unknown() {
+        return devices.stream()
+                .filter(device -> device.declared().isEmpty())
+                .distinct()
+                .toList();
+    }
+
+    /**
+     * {@return whether memory of a heap suits all devices, as far as that is known before it is tried} {@link
+     * Trait#NO}: the memory has not what a device needs, or the heap has no memory of that size. {@link Trait#UNKNOWN}:
+     * nothing is known of what {@linkplain #unknown() some device} needs, or of the memory, or not whether the memory
+     * has what a device needs, such as addresses within reach. A candidate may be such a guess. That a heap is used only
+     * when named, or closed to this process, counts for nothing here.
+     *
+     * @param heap any heap
+     */
+    public Trait suitability(Heap heap) {
+        Objects.requireNonNull(heap, "heap");
+        Trait suits = size < 0 ? Trait.NO : Suitability.suits(constraints, demand, size, heap);
+        return suits == Trait.YES && !unknown().isEmpty() ? Trait.UNKNOWN : suits;
     }
 
     /** {@return the heaps that are not candidates, each with the reason} */

@@ -2,8 +2,8 @@ package dev.cenalloc.plan;
 
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.HeapProperties.Trait;
+import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 
 /** Compares constraints with the properties of heaps. The only place that does. Stateless. */
@@ -108,13 +108,65 @@ final class Suitability {
     }
 
     private static Trait isBelow(Constraints merged, HeapProperties properties) {
-        String space = properties.addressSpace().orElse(null);
-        Long limit = space == null ? null : merged.highestAddresses().get(space);
-        OptionalLong highest = properties.highestAddress();
-        if (limit == null || highest.isEmpty()) {
-            return Trait.UNKNOWN;
+        Trait below = Trait.YES;
+        for (Map.Entry<String, Long> limit : merged.highestAddresses().entrySet()) {
+            Trait one = properties.isWithin(limit.getKey(), limit.getValue());
+            if (one == Trait.NO) {
+                return one;
+            }
+            below = one == Trait.UNKNOWN ? one : below;
         }
-        return highest.getAsLong() <= limit ? Trait.YES : Trait.NO;
+        return below;
+    }
+
+    /**
+     * Whether memory of this heap satisfies the constraints, as far as that is known without trying it.
+     *
+     * @param merged as for {@link #objection(Constraints, long, Heap)}
+     */
+    static Trait suits(Constraints merged, Demand demand, long size, Heap heap) {
+        HeapProperties properties = heap.properties();
+        if (contradiction(merged, demand).isPresent()
+                || properties.maxSize().orElse(size) < size
+                || objection(merged, size, heap.withProperties(atBest(properties)))
+                        .isPresent()
+                || heap.refusal(merged, size).isPresent()) {
+            return Trait.NO;
+        }
+        // A device without constraints takes ordinary memory, which this may not be.
+        boolean certain = !isUnknown(properties)
+                && objection(merged, size, heap).isEmpty()
+                && merged.fields().stream().allMatch(field -> isCertain(field, merged, demand, heap));
+        return certain ? Trait.YES : Trait.UNKNOWN;
+    }
+
+    /** Whether nothing is known of the kind of memory. */
+    private static boolean isUnknown(HeapProperties properties) {
+        return properties.contiguous() == Trait.UNKNOWN
+                && properties.cpuMappable() == Trait.UNKNOWN
+                && properties.pages() == Trait.UNKNOWN
+                && !properties.isProtected()
+                && !properties.isDecrypted();
+    }
+
+    /** What memory may be of which not all is known. */
+    private static HeapProperties atBest(HeapProperties properties) {
+        HeapProperties best = properties;
+        if (best.contiguous() == Trait.UNKNOWN) {
+            best = best.withContiguous(Trait.YES);
+        }
+        return best.pages() == Trait.UNKNOWN ? best.withPages(Trait.YES) : best;
+    }
+
+    /** Whether memory of a heap to which nothing is objected keeps a field for certain, or need not. */
+    private static boolean isCertain(Field field, Constraints merged, Demand demand, Heap heap) {
+        return switch (field) {
+            // In a buffer of bytes the caller places the planes, which is no matter of the memory.
+            case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, MIN_PITCH, MAX_PITCH -> true;
+            // The heap was asked for that many.
+            case MIN_SIZE -> true;
+            default -> field.isAdvisory() || assurance(field, merged, demand, heap) == Assurance.ENFORCED;
+        };
     }
 
     /** The number of advisory fields that this heap is known to follow. */

@@ -50,8 +50,7 @@ public final class Agreement {
         this.alternative = alternative;
         this.layouts = plans.stream().map(plan -> plan.layout().orElseThrow()).toList();
         this.unknown = plans.stream()
-                .flatMap(plan -> plan.attached().stream())
-                .filter(device -> device.declared().isEmpty())
+                .flatMap(plan -> plan.unknown().stream())
                 .distinct()
                 .toList();
         this.explanation = Printable.wrapped(explanation
