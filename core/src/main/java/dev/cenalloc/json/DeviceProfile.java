@@ -47,6 +47,7 @@ public final class DeviceProfile {
             String name,
             List<String> drivers,
             List<String> names,
+            @Nullable Parameter parameter,
             @Nullable Role role,
             Constraints constraints,
             @Nullable Iommu iommu,
@@ -59,6 +60,7 @@ public final class DeviceProfile {
                     device.name(),
                     List.of(),
                     List.of(),
+                    null,
                     null,
                     device.alternatives().getFirst(),
                     device.isBehindIommu() ? Iommu.YES : null,
@@ -111,6 +113,11 @@ public final class DeviceProfile {
     /** {@return the names of single devices, driver and bus, that it is; they go before the driver alone} */
     public List<String> names() {
         return content.names;
+    }
+
+    /** What the kernel must tell of a parameter of the driver, if this is the device; empty if nothing. */
+    Optional<Parameter> parameter() {
+        return Optional.ofNullable(content.parameter);
     }
 
     /** {@return what it does; empty if the profile does not say} */

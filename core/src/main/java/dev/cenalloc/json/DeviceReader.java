@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class DeviceReader implements ConstraintsReader.Section {
     private List<String> drivers = List.of();
     private List<String> names = List.of();
+    private @Nullable Parameter parameter;
     private @Nullable Role role;
     private @Nullable Iommu iommu;
     private boolean imports = true;
@@ -39,6 +40,7 @@ final class DeviceReader implements ConstraintsReader.Section {
                 name,
                 reader.drivers,
                 reader.names,
+                reader.parameter,
                 reader.role,
                 constraints,
                 reader.iommu,
@@ -77,6 +79,7 @@ final class DeviceReader implements ConstraintsReader.Section {
         switch (key) {
             case "drivers" -> drivers = strings(parser);
             case "names" -> names = strings(parser);
+            case "parameter" -> parameter = parameter(parser);
             case "role" -> role = role(parser);
             case DeviceProfile.IOMMU -> iommu = iommu(parser);
             case DeviceProfile.IMPORTS -> imports = flag(parser, "true or false");
@@ -92,6 +95,21 @@ final class DeviceReader implements ConstraintsReader.Section {
 
     private static ConstraintsFormatException refusal(JsonParser parser, String reason) {
         return ConstraintsReader.refusal(parser, reason);
+    }
+
+    private static Parameter parameter(JsonParser parser) throws IOException {
+        String wanted = "an object with one parameter, such as {\"vivid.allocators\": \"1\"}";
+        expect(parser, JsonToken.START_OBJECT, wanted);
+        expect(parser, parser.nextToken() == JsonToken.FIELD_NAME, wanted);
+        String name = parser.currentName();
+        parser.nextToken();
+        String value = string(parser);
+        expect(parser, parser.nextToken() == JsonToken.END_OBJECT, wanted);
+        return Parameter.of(name, value)
+                .orElseThrow(() -> refusal(
+                        parser,
+                        "\"" + name + "\" must be a module and its parameter, with a dot"
+                                + " between, such as \"vivid.allocators\""));
     }
 
     private static Role role(JsonParser parser) throws IOException {

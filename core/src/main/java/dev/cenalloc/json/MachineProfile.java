@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
 
 /**
  * The profiles of one machine, and why they are its profiles: see {@link Boards#ofMachine}. Immutable; asks the kernel
- * only in {@link #device}.
+ * only in {@link #device} and {@link #recognise}.
  */
 public final class MachineProfile {
     private final Kernel kernel;
@@ -70,19 +70,36 @@ public final class MachineProfile {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(driver, "driver");
         Objects.requireNonNull(node, "node");
-        for (Profile profile : profiles) {
-            List<DeviceProfile> fit = profile.recognise(name, driver);
-            if (!fit.isEmpty()) {
-                boolean asked = fit.stream().anyMatch(one -> one.iommu() == DeviceProfile.Iommu.SYSFS);
-                boolean behind = asked && isBehindIommu(node);
-                return Optional.of(all(
-                        name,
-                        fit.stream()
-                                .map(description -> description.device(behind))
-                                .toList()));
-            }
+        List<DeviceProfile> fit = recognise(name, driver);
+        if (fit.isEmpty()) {
+            return Optional.empty();
         }
-        return Optional.empty();
+        boolean asked = fit.stream().anyMatch(one -> one.iommu() == DeviceProfile.Iommu.SYSFS);
+        boolean behind = asked && isBehindIommu(node);
+        return Optional.of(all(
+                name,
+                fit.stream().map(description -> description.device(behind)).toList()));
+    }
+
+    /**
+     * {@return the descriptions that a device of this machine fits, of the first profile that has any: see {@link
+     * Profile#recognise}} Descriptions for another value of a parameter than the driver's module has are left out.
+     *
+     * @param name the name of the device, driver and bus
+     * @param driver the name that the driver reports to V4L2 or DRM
+     */
+    public List<DeviceProfile> recognise(String name, String driver) {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(driver, "driver");
+        return profiles.stream()
+                .map(profile -> profile.recognise(name, driver).stream()
+                        .filter(one -> one.parameter()
+                                .map(parameter -> parameter.mayHold(kernel, name))
+                                .orElse(true))
+                        .toList())
+                .filter(fit -> !fit.isEmpty())
+                .findFirst()
+                .orElse(List.of());
     }
 
     /** One device that stands for several that might be it. */

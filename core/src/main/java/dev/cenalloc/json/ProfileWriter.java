@@ -80,6 +80,12 @@ final class ProfileWriter {
     private static void device(JsonGenerator generator, Content device) throws IOException {
         strings(generator, "drivers", device.drivers());
         strings(generator, "names", device.names());
+        if (device.parameter() != null) {
+            generator.writeObjectFieldStart("parameter");
+            generator.writeStringField(
+                    device.parameter().key(), device.parameter().value());
+            generator.writeEndObject();
+        }
         if (device.role() != null) {
             generator.writeStringField("role", device.role().word());
         }

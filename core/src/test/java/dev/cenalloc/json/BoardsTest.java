@@ -68,7 +68,7 @@ class BoardsTest {
                     .forEach((space, highest) ->
                             assertTrue(space.equals("ram") && highest >= (1L << 30) - 1 && highest < 1L << 48, who));
             assertTrue(device.constraints().number(Field.PITCH_ALIGNMENT).orElse(1) <= 4096, who);
-            assertEquals(!device.imports(), device.memory().isPresent(), who);
+            assertTrue(device.imports() || device.memory().isPresent(), who);
             for (Field field : device.device(true).constraints().fields()) {
                 String detail = device.device(true).detail(field);
                 assertTrue(detail.startsWith("profile " + name + ": "), detail);

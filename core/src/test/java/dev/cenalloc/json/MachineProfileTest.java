@@ -12,7 +12,9 @@ import dev.cenalloc.plan.Field;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -192,6 +194,37 @@ class MachineProfileTest {
         assertFalse(scaler.isBehindIommu());
         assertTrue(scaler.detail().contains("it may be rga3 or rga2"), scaler.detail());
         assertTrue(scaler.detail(Field.HIGHEST_ADDRESS).contains("rga-hw.c:593"), scaler.detail(Field.HIGHEST_ADDRESS));
+    }
+
+    /** One driver, two kinds of hardware: the kernel tells which. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "0,1,0 | vivid-000 | vivid",
+                "0,1,0 | vivid-001 | vivid-contig",
+                "0,1,0 | vivid-002 | vivid",
+                "0,1,0 | vivid-007 | vivid vivid-contig",
+                "1 | vivid-003 | vivid-contig",
+                "2 | vivid-003 | ",
+                "'' | vivid-001 | vivid vivid-contig"
+            })
+    void aParameterOfTheModuleTellsWhatADeviceIs(String values, String bus, String expected) {
+        kernel.file("/sys/class/video4linux/video0/name", "cam")
+                .link("/sys/class/video4linux/video0/device", "/sys/devices/vivid")
+                .file("/sys/devices/vivid/uevent", "")
+                .file("/sys/module/vivid/parameters/allocators", values + "\n");
+        String name = "vivid platform:" + bus;
+        MachineProfile machine = machine();
+        String fit = machine.recognise(name, "vivid").stream()
+                .map(DeviceProfile::name)
+                .collect(Collectors.joining(" "));
+        assertEquals(expected == null ? "" : expected, fit);
+        // What may be either has the constraints of both.
+        Optional<Device> device = machine.device(name, "vivid", Path.of("/dev/video0"));
+        assertEquals(expected != null, device.isPresent());
+        device.ifPresent(
+                one -> assertEquals(fit.endsWith("contig"), one.constraints().says(Field.MAX_SEGMENTS), one::toString));
     }
 
     @Test

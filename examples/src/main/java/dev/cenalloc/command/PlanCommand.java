@@ -159,7 +159,8 @@ final class PlanCommand implements Callable<Integer> {
             for (String word : words) {
                 DeviceProfile description = choose(out, word, machine.profiles());
                 Device device = there.stream()
-                        .filter(info -> description.drivers().contains(info.driver()))
+                        .filter(info ->
+                                machine.recognise(info.name(), info.driver()).contains(description))
                         .findFirst()
                         .flatMap(info -> machine.device(info.name(), info.driver(), info.node()))
                         .orElseGet(description::device);
