@@ -44,11 +44,14 @@ final class Main {
         return result.getPrimaryResult().getLabel();
     }
 
-    /** Of a benchmark without parameters, those of the largest one. */
+    /** Of a benchmark without parameters, those of the board or of the largest one. */
     private static int number(RunResult result, String parameter) {
         BenchmarkParams params = result.getParams();
         if (params.getParamsKeys().contains(parameter)) {
             return Integer.parseInt(params.getParam(parameter));
+        }
+        if (label(result).equals("board")) {
+            return parameter.equals("devices") ? BoardBenchmark.DEVICES : BoardBenchmark.HEAPS;
         }
         return parameter.equals("devices") ? SolverBenchmark.Largest.DEVICES : SolverBenchmark.Largest.HEAPS;
     }
