@@ -152,8 +152,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * {@return the number of lines of the image that the planes have room for, at least its height} The lines of a
-     * plane with fewer samples stand for several each.
+     * {@return the number of lines of the image that the planes have room for, at least its height} The image is the
+     * first of them; what the others hold is undefined, and nothing shows it. The lines of a plane with fewer samples
+     * stand for several each.
      */
     public long storedLines() {
         Plane first = planes.getFirst();
