@@ -391,7 +391,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             Plane source = planes.get(i);
             Plane sink = target.planes.get(i);
             long bytes = Math.min(source.pitch, sink.pitch);
-            for (long line = 0; line < source.lines; line++) {
+            // Either may have lines below the image.
+            long lines = Math.min(source.lines, sink.lines);
+            for (long line = 0; line < lines; line++) {
                 MemorySegment.copy(
                         from, source.offset + line * source.pitch, to, sink.offset + line * sink.pitch, bytes);
             }

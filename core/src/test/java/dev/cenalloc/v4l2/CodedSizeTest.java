@@ -8,6 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.v4l2.v4l2_format;
+import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Sizes;
@@ -29,6 +32,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -175,6 +179,61 @@ class CodedSizeTest {
         }
     }
 
+    // ---- drivers that list what is in memory ----
+
+    /** As a decoder does, which has the size of its stream. */
+    @Test
+    void thePartThatADriverHasNowIsAmongItsSizes() throws Exception {
+        camera.sizes = List.<int[]>of(new int[] {1920, 1088});
+        try (Cenalloc cenalloc = world.open();
+                Camera source = Camera.open(cenalloc, VideoWorld.CAMERA)) {
+            source.configure(
+                    VideoWorld.agreement(cenalloc, PixelFormat.NV12, 1920, 1080, Constraints.NONE.lineAlignment(16)));
+            assertEquals(
+                    List.of(Sizes.of(1920, 1088), Sizes.of(1920, 1080)),
+                    source.port().images().stream().map(ImageRange::sizes).toList());
+            Agreement agreement = negotiate(cenalloc, source.port(), declared(Constraints.NONE));
+            assertPadded(agreement);
+            assertEquals(1920 * 1080 * 3 / 2, streamed(cenalloc, source, agreement));
+            // All lines are none of its images.
+            assertPadded(negotiate(cenalloc, source.port()));
+        }
+    }
+
+    @Test
+    void sizesBetweenTheStepsAreTried() throws Exception {
+        camera.range = new int[] {32, 1920, 32, 32, 1088, 16};
+        camera.partIsFree = true;
+        try (Cenalloc cenalloc = world.open();
+                Camera source = Camera.open(cenalloc, VideoWorld.CAMERA)) {
+            Agreement agreement = negotiate(cenalloc, source.port(), declared(Constraints.NONE));
+            assertPadded(agreement);
+            assertEquals(1920 * 1080 * 3 / 2, streamed(cenalloc, source, agreement));
+        }
+        camera.part = new int[0];
+        try (Cenalloc cenalloc = world.open();
+                Camera source = Camera.open(cenalloc, VideoWorld.CAMERA)) {
+            assertEquals(
+                    new Image(PixelFormat.NV12, 1920, 1072),
+                    negotiate(cenalloc, source.port(), declared(Constraints.NONE))
+                            .image());
+        }
+    }
+
+    /** A driver that fills all lines, always. */
+    @Test
+    void ifAPartCannotBeTheNextSizeIsTaken() throws Exception {
+        camera.range = new int[] {32, 1920, 32, 32, 1088, 16};
+        camera.part = new int[] {0, 0, 1920, 1072};
+        try (Cenalloc cenalloc = world.open();
+                Camera source = Camera.open(cenalloc, VideoWorld.CAMERA)) {
+            assertEquals(
+                    new Image(PixelFormat.NV12, 1920, 1072),
+                    negotiate(cenalloc, source.port(), declared(Constraints.NONE))
+                            .image());
+        }
+    }
+
     // ---- what the driver tells of the part ----
 
     @Test
@@ -192,6 +251,16 @@ class CodedSizeTest {
     void aPartThatIsNotInsideIsRefused(String part) {
         camera.part = Arrays.stream(part.split(" ")).mapToInt(Integer::parseInt).toArray();
         assertContains("which is not inside", refusal());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Integer.MAX_VALUE, -1, 65_537})
+    void noDeviceHasSuchSizes(int number) {
+        camera.tried = format -> {
+            v4l2_pix_format.width(v4l2_format.fmt.pix(format), number);
+            v4l2_pix_format.height(v4l2_format.fmt.pix(format), number);
+        };
+        assertContains("has no images of NV12 1920x1080 (", refusal());
     }
 
     @Test
@@ -252,9 +321,24 @@ class CodedSizeTest {
     }
 
     @Test
-    void anErrorOfTheRequestIsTold() {
-        camera.part = new int[] {Errno.EIO};
-        assertContains("VIDIOC_G_SELECTION", refusal());
+    void anErrorOfTheRequestIsTold() throws Exception {
+        try (Cenalloc cenalloc = world.open();
+                Camera source = Camera.open(cenalloc, VideoWorld.CAMERA)) {
+            Agreement agreement = negotiate(cenalloc, source.port());
+            camera.errors.put(v4l2_h.VIDIOC_G_SELECTION(), Errno.EIO);
+            for (Executable use : List.<Executable>of(source::port, () -> source.configure(agreement))) {
+                var e = assertThrows(CenallocException.class, use);
+                assertEquals("VIDIOC_G_SELECTION", e.call());
+                assertEquals(Errno.EIO, e.errno());
+            }
+            camera.errors.clear();
+            camera.part = new int[] {0, 0, 1920, 1088};
+            camera.errors.put(v4l2_h.VIDIOC_S_SELECTION(), Errno.EBUSY);
+            var e = assertThrows(CenallocException.class, () -> source.configure(agreement));
+            assertEquals("VIDIOC_S_SELECTION", e.call());
+            camera.errors.put(v4l2_h.VIDIOC_S_SELECTION(), Errno.ERANGE);
+            assertThrows(FormatChangedException.class, () -> source.configure(agreement));
+        }
     }
 
     // ---- lines that another device wants ----

@@ -25,7 +25,7 @@ record Selection(int left, int top, int width, int height) {
             int result = node.tryIoctl(v4l2_h.VIDIOC_G_SELECTION(), asked);
             return switch (-result) {
                 // No such request; not of this queue; not of this input.
-                case Errno.ENOTTY, Errno.EINVAL, Errno.ENODATA -> Optional.empty();
+                case Errno.ENOTTY, Errno.EINVAL, Errno.ENODATA, Errno.EOPNOTSUPP -> Optional.empty();
                 default -> {
                     if (result < 0) {
                         throw node.failure(-result, "VIDIOC_G_SELECTION");
@@ -83,7 +83,7 @@ record Selection(int left, int top, int width, int height) {
         if (!part.equals(wanted)) {
             int result = wanted.trySet(node, type);
             switch (-result) {
-                case Errno.EINVAL, Errno.ENOTTY, Errno.ERANGE, Errno.ENODATA -> {
+                case Errno.EINVAL, Errno.ENOTTY, Errno.ERANGE, Errno.ENODATA, Errno.EOPNOTSUPP -> {
                     // It cannot.
                 }
                 default -> {
@@ -106,7 +106,8 @@ record Selection(int left, int top, int width, int height) {
         return "it has " + format + ", and does not tell in which part of it " + image + " is";
     }
 
-    private boolean isInside(VideoFormat format) {
+    /** Whether all of it is of a format. */
+    boolean isInside(VideoFormat format) {
         return left >= 0
                 && top >= 0
                 && width > 0

@@ -293,7 +293,11 @@ public final class V4l2Importer implements Importer {
      */
     private Constraints lines(BufferType type, Image image, int buffer) throws CenallocException {
         long least = laidOut(image, buffer, Constraints.NONE).storedLines();
-        int lines = answer(type, image, image.height(), buffer, 0).height();
+        VideoFormat tightest = answer(type, image, image.height(), buffer, 0);
+        if (!tightest.holds(image)) {
+            throw strange("the driver says that it has room for " + image + ", and " + tightest + " instead");
+        }
+        int lines = tightest.height();
         if (lines <= least) {
             return Constraints.NONE;
         }

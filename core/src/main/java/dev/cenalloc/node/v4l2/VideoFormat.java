@@ -25,6 +25,9 @@ final class VideoFormat {
     private static final int FIELD_SEQ_TB = 5;
     private static final int FIELD_SEQ_BT = 6;
 
+    /** More columns or lines than any device has. */
+    private static final int LARGEST = 1 << 16;
+
     private final BufferType type;
     private final MemorySegment format = v4l2_format.allocate(Arena.ofAuto());
     private final MemorySegment single = v4l2_format.fmt.pix(v4l2_format.fmt(format));
@@ -156,9 +159,12 @@ final class VideoFormat {
 
     /** Whether it has at least the columns and lines of an image: as much, or more in memory than is to be seen. */
     boolean holds(Image image) {
-        return image.format().v4l2Fourcc().equals(OptionalInt.of(fourcc()))
-                && width() >= image.width()
-                && height() >= image.height();
+        return has(image)
+                || (image.format().v4l2Fourcc().equals(OptionalInt.of(fourcc()))
+                        && width() >= image.width()
+                        && width() <= LARGEST
+                        && height() >= image.height()
+                        && height() <= LARGEST);
     }
 
     /**
