@@ -152,8 +152,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * {@return the number of lines of the image that the planes have room for, at least its height} The lines of a
-     * plane with fewer samples stand for several each.
+     * {@return the number of lines of the image that the planes have room for, at least its height} The image is the
+     * first of them; what the others hold is undefined, and nothing shows it. The lines of a plane with fewer samples
+     * stand for several each.
      */
     public long storedLines() {
         Plane first = planes.getFirst();
@@ -390,7 +391,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             Plane source = planes.get(i);
             Plane sink = target.planes.get(i);
             long bytes = Math.min(source.pitch, sink.pitch);
-            for (long line = 0; line < source.lines; line++) {
+            // Either may have lines below the image.
+            long lines = Math.min(source.lines, sink.lines);
+            for (long line = 0; line < lines; line++) {
                 MemorySegment.copy(
                         from, source.offset + line * source.pitch, to, sink.offset + line * sink.pitch, bytes);
             }

@@ -35,6 +35,8 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A display on a fake card: what it refuses, what it gives back, and what stays on the screen. */
 @SuppressWarnings("NullAway") // messages are there
@@ -93,6 +95,34 @@ class DisplayTest extends DisplayFixture {
         assertEquals(
                 PixelFormat.AR24,
                 Canvas.negotiate(cenalloc, display, ImageRequest.ANY).image().format());
+    }
+
+    /** Of 480 lines in memory, 472 are of the image: shown are those, whichever framebuffer the driver takes. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void linesThatAreNotOfTheImageAreNotShown(boolean takesNoGaps) throws Exception {
+        card.fourccs = List.of(PixelFormat.NV12.drmFourcc().orElseThrow());
+        card.takesNoGaps = takesNoGaps;
+        display.close();
+        display = Display.open(cenalloc, NODE);
+        var decoder = Port.of(
+                Device.of("decoder", Constraints.NONE.lineAlignment(16), "test"),
+                List.of(new ImageRange(PixelFormat.NV12, ImageRange.Sizes.of(640, 472))));
+        Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(decoder, display.port()));
+        assertEquals(480, agreement.layouts().getFirst().storedLines());
+        try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            assertEquals(takesNoGaps ? 480 : 472, card.lastLines);
+            display.show(frames.get(0).lendAgain());
+            display.awaitShown(SECOND);
+            assertEquals(472L << 16, card.plane(false, "SRC_H"));
+            assertEquals(472, card.plane(false, "CRTC_H"));
+            assertEquals(0, card.plane(false, "SRC_Y"));
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> display.place(new Area(0, 0, 640, 480), new Area(0, 0, 640, 480)));
+        }
     }
 
     @Test

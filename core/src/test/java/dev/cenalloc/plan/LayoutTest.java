@@ -13,6 +13,9 @@ import dev.cenalloc.image.Layout.Plane;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.image.PixelFormat.Sampling;
 import dev.cenalloc.kernel.FakeKernel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.math.BigInteger;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -424,6 +427,27 @@ class LayoutTest {
                 .orElseThrow();
         assertEquals(20, odd.storedLines());
         assertEquals(Optional.empty(), Demand.ofImage(hd).layout(Constraints.NONE.lineAlignment(1L << 62)));
+    }
+
+    @Test
+    void whatIsCopiedAreTheLinesOfTheImage() {
+        var image = new Image(PixelFormat.NV12, 32, 20);
+        Demand demand = Demand.ofImage(image);
+        Layout tight = demand.layout(Constraints.NONE).orElseThrow();
+        Layout coded = demand.layout(Constraints.NONE.lineAlignment(16)).orElseThrow();
+        try (var arena = Arena.ofConfined()) {
+            for (List<Layout> way : List.of(List.of(tight, coded), List.of(coded, tight))) {
+                Layout from = way.getFirst();
+                Layout to = way.getLast();
+                MemorySegment source = arena.allocate(from.size());
+                for (long i = 0; i < from.size(); i++) {
+                    source.set(ValueLayout.JAVA_BYTE, i, (byte) (i * 31 + i / 32));
+                }
+                MemorySegment target = arena.allocate(to.size());
+                from.copy(source, to, target);
+                assertEquals(from.packed(source), to.packed(target));
+            }
+        }
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.cenalloc.node.drm;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_gem_close;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.bindings.drm.drm_mode_fb_cmd2;
@@ -83,13 +84,29 @@ public final class Framebuffer implements AutoCloseable {
         return result < 0 ? result : drm_prime_handle.handle(prime);
     }
 
-    /** Makes a framebuffer: its number, or {@code -errno}. */
+    /**
+     * Makes a framebuffer: its number, or {@code -errno}. It has the lines of the image. A driver that derives from
+     * those where the second plane begins refuses that if there is more room before it; then the framebuffer has all
+     * lines that are stored, of which a plane shows the first.
+     */
     static int tryAdd(Card card, Arena arena, List<Integer> handles, List<Layout> layouts) {
+        Image image = layouts.getFirst().image();
+        int result = tryAdd(card, arena, handles, layouts, image.height());
+        long stored = layouts.stream().mapToLong(Layout::storedLines).min().orElseThrow();
+        return result == -Errno.EINVAL
+                        && image.modifier() == Image.LINEAR
+                        && stored > image.height()
+                        && stored <= Integer.MAX_VALUE
+                ? tryAdd(card, arena, handles, layouts, (int) stored)
+                : result;
+    }
+
+    private static int tryAdd(Card card, Arena arena, List<Integer> handles, List<Layout> layouts, int lines) {
         Image image = layouts.getFirst().image();
         boolean hasModifiers = card.hasModifiers();
         MemorySegment add = drm_mode_fb_cmd2.allocate(arena);
         drm_mode_fb_cmd2.width(add, image.width());
-        drm_mode_fb_cmd2.height(add, image.height());
+        drm_mode_fb_cmd2.height(add, lines);
         drm_mode_fb_cmd2.pixel_format(add, image.format().drmFourcc().orElseThrow());
         drm_mode_fb_cmd2.flags(add, hasModifiers ? drm_h.DRM_MODE_FB_MODIFIERS() : 0);
         int place = 0;

@@ -37,6 +37,9 @@ final class V4l2Images {
     /** More than from one size to the next. */
     private static final int LARGEST_STEP = 64;
 
+    /** Of sizes that every format has. */
+    private static final int FINE_STEP = 2;
+
     /** Entries of all lists of a queue together. A camera of many formats, sizes and rates has some thousands. */
     private static final int ENTRIES = 1 << 16;
 
@@ -63,9 +66,17 @@ final class V4l2Images {
     static List<ImageRange> of(DeviceNode node, BufferType type, Collection<String> doubts) throws CenallocException {
         var images = new ArrayList<ImageRange>();
         var questions = new V4l2Images(node, type);
+        Optional<Selection> part = Selection.of(node, type);
         for (PixelFormat format : questions.formats()) {
-            for (ImageRange.Sizes sizes : questions.sizes(format)) {
-                images.add(new ImageRange(format, Image.LINEAR, sizes, questions.rates(format, sizes)));
+            List<ImageRange.Sizes> listed = questions.sizes(format);
+            for (ImageRange.Sizes sizes : listed) {
+                List<ImageRange.Rates> rates = questions.rates(format, sizes);
+                images.add(new ImageRange(format, Image.LINEAR, sizes, rates));
+                List<ImageRange.Sizes> seen =
+                        part.isEmpty() ? List.of() : questions.visible(format, part.get(), sizes, listed);
+                for (ImageRange.Sizes visible : seen) {
+                    images.add(new ImageRange(format, Image.LINEAR, visible, rates));
+                }
             }
         }
         doubts.addAll(questions.doubts);
@@ -129,6 +140,36 @@ final class V4l2Images {
     private List<ImageRange.Sizes> sizes(PixelFormat format) throws CenallocException {
         List<ImageRange.Sizes> listed = listedSizes(format);
         return listed.isEmpty() ? List.of(limits(format)) : listed;
+    }
+
+    /**
+     * The sizes that can be parts of those that the driver lists, if it tells which part of an image is filled or read:
+     * the part that it has now, and those between the steps, which are those of its memory. Whether the driver keeps to
+     * them is known when they are set.
+     */
+    private List<ImageRange.Sizes> visible(
+            PixelFormat format, Selection part, ImageRange.Sizes sizes, List<ImageRange.Sizes> listed)
+            throws CenallocException {
+        var visible = new LinkedHashSet<ImageRange.Sizes>();
+        VideoFormat current = VideoFormat.current(node, type);
+        if (current.holds(new Image(format, 1, 1))
+                && sizes.contains(current.width(), current.height())
+                && part.isInside(current)) {
+            visible.add(ImageRange.Sizes.of(part.width(), part.height()));
+        }
+        if (sizes.widthStep() > FINE_STEP || sizes.heightStep() > FINE_STEP) {
+            visible.add(new ImageRange.Sizes(
+                    sizes.minWidth(),
+                    sizes.maxWidth(),
+                    Math.min(sizes.widthStep(), FINE_STEP),
+                    sizes.minHeight(),
+                    sizes.maxHeight(),
+                    Math.min(sizes.heightStep(), FINE_STEP)));
+        }
+        visible.removeIf(one -> one.widthStep() == 1
+                && one.heightStep() == 1
+                && listed.stream().anyMatch(range -> range.contains(one.maxWidth(), one.maxHeight())));
+        return List.copyOf(visible);
     }
 
     /** The sizes that the driver lists; empty if it has no list of them, or none that can be. */

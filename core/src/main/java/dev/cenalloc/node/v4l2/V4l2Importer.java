@@ -20,6 +20,7 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A V4L2 node that captures, shows or converts video. Buffers are queued without streaming: the driver maps them for
@@ -29,6 +30,21 @@ public final class V4l2Importer implements Importer {
     /** A queue, and the format that it was prepared with. */
     private record Queue(BufferType type, VideoFormat format) {}
 
+    /**
+     * What a queue had.
+     *
+     * @param format null if it has it still
+     * @param part of the images; empty if the driver does not tell
+     */
+    private record Before(BufferType type, @Nullable VideoFormat format, Optional<Selection> part) {
+        /** Puts it back: the result for the format, or {@code -errno}. */
+        int tryRestore(DeviceNode node) {
+            int result = format == null ? 0 : format.trySet(node);
+            part.ifPresent(selection -> selection.restore(node, type));
+            return result;
+        }
+    }
+
     private final VideoNode video;
     private final DeviceNode file;
     /** Whether the node is closed with this. */
@@ -37,8 +53,8 @@ public final class V4l2Importer implements Importer {
     private final List<BufferType> types;
     /** Those that have the images. */
     private final List<Queue> queues = new ArrayList<>();
-    /** What the formats were that have been changed. */
-    private final List<VideoFormat> before = new ArrayList<>();
+    /** What has been changed. */
+    private final List<Before> before = new ArrayList<>();
 
     /** The queues that the driver did not let go of. */
     private final Set<BufferType> unreleased = EnumSet.noneOf(BufferType.class);
@@ -130,63 +146,89 @@ public final class V4l2Importer implements Importer {
                     "V4L2 cannot be told of gaps between the planes of " + layout,
                     "take the format with each plane in a buffer of its own");
         }
-        if (layout.planes().size() > 1
-                && layout.storedLines()
-                        != laidOut(image, layout.buffer(), Constraints.NONE).storedLines()) {
-            throw new CenallocException(
-                    Errno.EINVAL,
-                    "VIDIOC_TRY_FMT",
-                    file.path(),
-                    -1,
-                    "V4L2 cannot be told of lines between the planes of " + layout,
-                    "take the format with each plane in a buffer of its own, or images of " + layout.storedLines()
-                            + " lines");
-        }
         var instead = new ArrayList<String>();
+        var objections = new ArrayList<String>();
         for (BufferType type : types) {
-            VideoFormat old = VideoFormat.current(file, type);
-            // Changes nothing yet, so a device that has no such images is left alone.
-            VideoFormat queue = answer(
-                    type, image, layout.buffer(), layout.planes().getFirst().pitch());
-            if (!queue.has(image)) {
-                instead.add(queue + (V4l2Images.lists(file, type, image) ? ", though it lists " + image : ""));
-                continue;
-            }
-            checkRoom(queue, image, layout.buffer());
-            Constraints pitches = pitches(type, image, layout.buffer());
-            needs = needs.and(pitches);
-            boolean isKept =
-                    queue.pitch(layout.buffer()) == layout.planes().getFirst().pitch();
-            Layout own = isKept ? layout : laidOut(image, layout.buffer(), pitches);
-            long room = queue.size(layout.buffer());
-            if (room > own.planes().getLast().end()) {
-                needs = needs.and(Constraints.NONE.minSize(room));
-            }
-            if (!old.isSameAs(queue)) {
-                int result = queue.trySet(file);
-                if (result < 0) {
-                    throw file.failure(-result, "VIDIOC_S_FMT");
-                }
-                before.add(old);
-                if (!queue.has(image)) {
-                    throw strange("the driver tells that it has " + image + ", and sets " + queue);
-                }
-                checkRoom(queue, image, layout.buffer());
-            }
-            queues.add(new Queue(type, queue));
+            Optional<VideoFormat> prepared = prepare(type, layout, instead, objections);
+            prepared.ifPresent(format -> queues.add(new Queue(type, format)));
         }
         if (queues.isEmpty()) {
+            int lines = VideoFormat.lines(layout);
+            boolean isPadded = lines > image.height();
             throw new CenallocException(
                     Errno.EINVAL,
                     "answer to VIDIOC_TRY_FMT",
                     file.path(),
                     -1,
-                    name() + " has no images of " + image,
-                    "the nearest that it has: " + String.join(", ", instead));
+                    name() + " has no images of " + image
+                            + (isPadded ? " with room for " + lines + " lines before the next plane" : "")
+                            + (objections.isEmpty() ? "" : ": " + String.join("; ", objections)),
+                    isPadded
+                            ? "take the format with each plane in a buffer of its own, or images of " + lines + " lines"
+                            : objections.isEmpty()
+                                    ? "the nearest that it has: " + String.join(", ", instead)
+                                    : "take another size or format");
         }
         return Math.max(
                 layout.size(),
                 queues.stream().mapToLong(queue -> queue.format().size()).max().orElseThrow());
+    }
+
+    /**
+     * Prepares a queue for a layout.
+     *
+     * @param instead takes what it has instead, if it has no such images
+     * @param objections takes why it is not enough to have more lines or columns, if that is so
+     */
+    private Optional<VideoFormat> prepare(BufferType type, Layout layout, List<String> instead, List<String> objections)
+            throws CenallocException {
+        Image image = layout.image();
+        int lines = VideoFormat.lines(layout);
+        VideoFormat old = VideoFormat.current(file, type);
+        // Changes nothing yet, so a device that has no such images is left alone.
+        VideoFormat queue = answer(
+                type, image, lines, layout.buffer(), layout.planes().getFirst().pitch());
+        Optional<Selection> part = Selection.of(file, type);
+        if (!queue.holds(image) || queue.height() < lines || (part.isEmpty() && !queue.has(image))) {
+            boolean contradicts = !queue.has(image) && V4l2Images.lists(file, type, image);
+            instead.add(queue + (contradicts ? ", though it lists " + image : ""));
+            if (queue.holds(image) && !queue.has(image)) {
+                objections.add(Selection.untold(queue, image));
+            }
+            return Optional.empty();
+        }
+        Image whole = queue.whole(image.format());
+        checkRoom(queue, whole, layout.buffer());
+        Constraints own = rules(type, image, layout);
+        boolean isKept = queue.pitch(layout.buffer())
+                        == layout.planes().getFirst().pitch()
+                && (layout.planes().size() == 1 || queue.height() == lines || queue.height() == layout.storedLines());
+        Layout laidOut = isKept ? layout : laidOut(image, layout.buffer(), own);
+        long room = queue.size(layout.buffer());
+        boolean isOther = !old.isSameAs(queue);
+        if (isOther) {
+            int result = queue.trySet(file);
+            if (result < 0) {
+                throw file.failure(-result, "VIDIOC_S_FMT");
+            }
+        }
+        before.add(new Before(type, isOther ? old : null, part));
+        if (isOther) {
+            if (!queue.has(whole)) {
+                throw strange("the driver tells that it has " + whole + ", and sets " + queue);
+            }
+            checkRoom(queue, whole, layout.buffer());
+        }
+        Optional<String> objection = Selection.objection(file, type, queue, image);
+        if (objection.isPresent()) {
+            objections.add(objection.get());
+            return Optional.empty();
+        }
+        needs = needs.and(own);
+        if (room > laidOut.planes().getLast().end()) {
+            needs = needs.and(Constraints.NONE.minSize(room));
+        }
+        return Optional.of(queue);
     }
 
     /** Refuses an answer in which the lines do not hold the pixels, or the buffer the lines. */
@@ -217,15 +259,15 @@ public final class V4l2Importer implements Importer {
      * share a buffer, V4L2 speaks of the first, and the pitches of the others follow from that; constraints are about
      * all of them, so they are said of the narrowest.
      */
-    private Constraints pitches(BufferType type, Image image, int buffer) throws CenallocException {
+    private Constraints pitches(BufferType type, Image image, int lines, int buffer) throws CenallocException {
         List<Layout.Plane> planes = laidOut(image, buffer, Constraints.NONE).planes();
         long least = planes.getFirst().pitch();
         long narrowest = planes.stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
         long widest = planes.stream().mapToLong(Layout.Plane::pitch).max().orElseThrow();
-        VideoFormat tightest = answer(type, image, buffer, least);
+        VideoFormat tightest = answer(type, image, lines, buffer, least);
         checkRoom(tightest, image, buffer);
         long pitch = tightest.pitch(buffer);
-        long next = answer(type, image, buffer, pitch + 1).pitch(buffer);
+        long next = answer(type, image, lines, buffer, pitch + 1).pitch(buffer);
         Constraints found = Constraints.NONE;
         long alignment = (next - pitch) * narrowest / least;
         if (next <= pitch) {
@@ -237,6 +279,30 @@ public final class V4l2Importer implements Importer {
         return laidOut(image, buffer, found).planes().getFirst().pitch() < pitch
                 ? found.minPitch(pitch * narrowest / least)
                 : found;
+    }
+
+    /** How the driver lays an image out. */
+    private Constraints rules(BufferType type, Image image, Layout layout) throws CenallocException {
+        Constraints pitches = pitches(type, image, VideoFormat.lines(layout), layout.buffer());
+        return layout.planes().size() == 1 ? pitches : pitches.and(lines(type, image, layout.buffer()));
+    }
+
+    /**
+     * How many lines the driver has between the planes of a buffer: by what it makes of the least, and of one more. The
+     * number for this image is certain, and the multiple that it seems to be is a guess for others.
+     */
+    private Constraints lines(BufferType type, Image image, int buffer) throws CenallocException {
+        long least = laidOut(image, buffer, Constraints.NONE).storedLines();
+        VideoFormat tightest = answer(type, image, image.height(), buffer, 0);
+        if (!tightest.holds(image)) {
+            throw strange("the driver says that it has room for " + image + ", and " + tightest + " instead");
+        }
+        int lines = tightest.height();
+        if (lines <= least) {
+            return Constraints.NONE;
+        }
+        int step = answer(type, image, lines + 1, buffer, 0).height() - lines;
+        return Constraints.NONE.lineAlignment(step > 0 && lines % step == 0 && lines - step < least ? step : lines);
     }
 
     /** As the driver lays an image out, with the pitches that it said itself. */
@@ -258,11 +324,12 @@ public final class V4l2Importer implements Importer {
     }
 
     /** What the driver makes of a request for images. Changes nothing. */
-    private VideoFormat answer(BufferType type, Image image, int buffer, long pitch) throws CenallocException {
+    private VideoFormat answer(BufferType type, Image image, int lines, int buffer, long pitch)
+            throws CenallocException {
         var pitches = new long[image.format().buffers()];
         pitches[buffer] = pitch;
-        VideoFormat answer = VideoFormat.request(type, image, pitches).tried(file);
-        if (answer.has(image) && answer.buffers() != pitches.length) {
+        VideoFormat answer = VideoFormat.request(type, image, lines, pitches).tried(file);
+        if (answer.holds(image) && answer.buffers() != pitches.length) {
             throw strange("the driver says that " + image + " lies in " + answer.buffers() + " buffers, and it lies in "
                     + pitches.length);
         }
@@ -324,11 +391,11 @@ public final class V4l2Importer implements Importer {
 
     @Override
     public void close() throws CenallocException {
-        List<VideoFormat> left;
+        List<Before> left;
         try {
             // A driver that fails to let go of buffers does so at the second time, or when the node is closed.
             unreleased.forEach(type -> PreparedBuffers.release(file, type, v4l2_h.V4L2_MEMORY_DMABUF()));
-            left = before.stream().filter(format -> format.trySet(file) < 0).toList();
+            left = before.stream().filter(queue -> queue.tryRestore(file) < 0).toList();
         } finally {
             if (owner) {
                 video.close();
@@ -340,12 +407,12 @@ public final class V4l2Importer implements Importer {
     }
 
     /** A driver that failed to let go of a buffer refuses a new format, but not once the node has been closed. */
-    private void restore(List<VideoFormat> left) throws CenallocException {
+    private void restore(List<Before> left) throws CenallocException {
         try {
             DeviceNode again = owner ? DeviceNode.open(file.kernel(), file.path()) : file;
             try {
-                for (VideoFormat format : left) {
-                    int result = format.trySet(again);
+                for (Before queue : left) {
+                    int result = queue.tryRestore(again);
                     if (result < 0) {
                         throw again.failure(-result, "VIDIOC_S_FMT");
                     }
@@ -361,7 +428,7 @@ public final class V4l2Importer implements Importer {
                     e.call(),
                     file.path(),
                     -1,
-                    "the format of before the trial, " + left.getFirst() + ", could not be put back",
+                    "the format of before the trial, " + left.getFirst().format() + ", could not be put back",
                     "set it, for example with v4l2-ctl --set-fmt-video");
             told.initCause(e);
             throw told;

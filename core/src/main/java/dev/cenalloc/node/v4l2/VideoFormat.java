@@ -7,6 +7,8 @@ import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_pix_format_mplane;
 import dev.cenalloc.bindings.v4l2.v4l2_plane_pix_format;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.LayoutRules;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.node.DeviceNode;
 import java.lang.foreign.Arena;
@@ -22,6 +24,9 @@ final class VideoFormat {
     // In videodev2.h, enum v4l2_field: two fields one after the other.
     private static final int FIELD_SEQ_TB = 5;
     private static final int FIELD_SEQ_BT = 6;
+
+    /** More columns or lines than any device has. */
+    private static final int LARGEST = 1 << 16;
 
     private final BufferType type;
     private final MemorySegment format = v4l2_format.allocate(Arena.ofAuto());
@@ -41,18 +46,29 @@ final class VideoFormat {
     }
 
     /**
+     * A request for images of whole frames, without lines between the planes.
+     *
+     * @param image in a format that V4L2 defines: see {@link VideoNode#require}
+     * @param pitches as below
+     */
+    static VideoFormat request(BufferType type, Image image, long... pitches) {
+        return request(type, image, image.height(), pitches);
+    }
+
+    /**
      * A request for images of whole frames.
      *
      * @param image in a format that V4L2 defines: see {@link VideoNode#require}
+     * @param lines how many each buffer holds: see {@link #lines}
      * @param pitches of the first plane in each buffer, in bytes; it tells those of the others there. 0 leaves it to
      *     the driver
      */
-    static VideoFormat request(BufferType type, Image image, long... pitches) {
+    static VideoFormat request(BufferType type, Image image, int lines, long... pitches) {
         var asked = new VideoFormat(type);
         int fourcc = image.format().v4l2Fourcc().orElseThrow();
         if (type.isMultiplanar()) {
             v4l2_pix_format_mplane.width(asked.multi, image.width());
-            v4l2_pix_format_mplane.height(asked.multi, image.height());
+            v4l2_pix_format_mplane.height(asked.multi, lines);
             v4l2_pix_format_mplane.pixelformat(asked.multi, fourcc);
             v4l2_pix_format_mplane.field(asked.multi, v4l2_h.V4L2_FIELD_NONE());
             v4l2_pix_format_mplane.num_planes(asked.multi, (byte) pitches.length);
@@ -61,7 +77,7 @@ final class VideoFormat {
             }
         } else {
             v4l2_pix_format.width(asked.single, image.width());
-            v4l2_pix_format.height(asked.single, image.height());
+            v4l2_pix_format.height(asked.single, lines);
             v4l2_pix_format.pixelformat(asked.single, fourcc);
             v4l2_pix_format.field(asked.single, v4l2_h.V4L2_FIELD_NONE());
             v4l2_pix_format.bytesperline(asked.single, (int) pitches[0]);
@@ -139,6 +155,40 @@ final class VideoFormat {
         return image.format().v4l2Fourcc().equals(OptionalInt.of(fourcc()))
                 && width() == image.width()
                 && height() == image.height();
+    }
+
+    /** Whether it has at least the columns and lines of an image: as much, or more in memory than is to be seen. */
+    boolean holds(Image image) {
+        return has(image)
+                || (image.format().v4l2Fourcc().equals(OptionalInt.of(fourcc()))
+                        && width() >= image.width()
+                        && width() <= LARGEST
+                        && height() >= image.height()
+                        && height() <= LARGEST);
+    }
+
+    /**
+     * The image that all of its columns and lines make.
+     *
+     * @param format of an image that it {@link #holds}
+     */
+    Image whole(PixelFormat format) {
+        return new Image(format, width(), height());
+    }
+
+    /**
+     * The height to ask for. V4L2 derives from it where the second plane in a buffer begins, so that lines between the
+     * planes count; lines behind a single plane do not matter.
+     */
+    static int lines(Layout layout) {
+        Image image = layout.image();
+        return layout.planes().size() == 1
+                        || layout.storedLines()
+                                == Layout.of(image, layout.buffer(), LayoutRules.NONE)
+                                        .orElseThrow()
+                                        .storedLines()
+                ? image.height()
+                : (int) Math.min(layout.storedLines(), Integer.MAX_VALUE);
     }
 
     boolean isSameAs(VideoFormat other) {

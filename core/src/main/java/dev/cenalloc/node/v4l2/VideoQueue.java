@@ -121,6 +121,7 @@ public final class VideoQueue {
         var asked = VideoFormat.request(
                 type,
                 image,
+                agreed.stream().mapToInt(VideoFormat::lines).max().orElseThrow(),
                 agreed.stream()
                         .mapToLong(layout -> layout.planes().getFirst().pitch())
                         .toArray());
@@ -139,6 +140,9 @@ public final class VideoQueue {
         }
         Optional<String> changed = changed(asked, image, agreed);
         if (changed.isEmpty()) {
+            changed = Selection.objection(node, type, asked, image);
+        }
+        if (changed.isEmpty()) {
             format = asked;
             layouts = List.copyOf(agreed);
             state = state == State.BLANK ? State.CONFIGURED : state;
@@ -147,7 +151,7 @@ public final class VideoQueue {
     }
 
     private static Optional<String> changed(VideoFormat now, Image image, List<Layout> agreed) {
-        if (!now.has(image) || now.buffers() != agreed.size()) {
+        if (!now.holds(image) || now.buffers() != agreed.size()) {
             return Optional.of("it has " + now + " in " + now.buffers() + " buffers, and " + image + " in "
                     + agreed.size() + " was agreed on");
         }
@@ -156,15 +160,27 @@ public final class VideoQueue {
         }
         for (int i = 0; i < agreed.size(); i++) {
             Layout layout = agreed.get(i);
+            if (layout.planes().size() > 1
+                    && now.height() != VideoFormat.lines(layout)
+                    && now.height() != layout.storedLines()) {
+                return Optional.of(
+                        "it has " + now.height() + " lines before the next plane, and agreed on was " + layout);
+            }
             // Of the planes that share a buffer, V4L2 speaks of the first; the others follow without a gap.
             if (now.pitch(i) != layout.planes().getFirst().pitch()
-                    || now.size(i) < layout.planes().getLast().end()
+                    || now.size(i) < end(layout)
                     || now.size(i) > layout.size()) {
                 return Optional.of("it has lines " + now.pitch(i) + " bytes apart, in " + now.size(i)
                         + " bytes, and agreed on was " + layout + ", in " + layout.size() + " bytes");
             }
         }
         return Optional.empty();
+    }
+
+    /** Where the image ends; the lines below it are none of the driver's. */
+    private static long end(Layout layout) {
+        Layout.Plane last = layout.planes().getLast();
+        return last.offset() + last.pitch() * layout.rows(layout.planes().size() - 1);
     }
 
     /** Where the image lies in each of its buffers, as configured. */

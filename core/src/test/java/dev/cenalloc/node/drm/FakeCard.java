@@ -100,6 +100,10 @@ public final class FakeCard implements FakeKernel.Device {
 
     /** Of the framebuffer that was made last. */
     public int lastFormat;
+    /** Lines of the framebuffer that was made last. */
+    public int lastLines;
+    /** Whether it takes a second plane only right behind the lines of the first. */
+    public boolean takesNoGaps;
 
     /** A modifier other than linear. */
     public static final long TILED = 1L << 56 | 1;
@@ -303,7 +307,13 @@ public final class FakeCard implements FakeKernel.Device {
             if (!objects.containsKey(handle) || Objects.requireNonNull(objects.get(handle)) < needed) {
                 return -Errno.EINVAL;
             }
+            if (takesNoGaps
+                    && drm_mode_fb_cmd2.pitches(argument, 1) > 0
+                    && Integer.toUnsignedLong(drm_mode_fb_cmd2.offsets(argument, 1)) != needed) {
+                return -Errno.EINVAL;
+            }
             lastFormat = drm_mode_fb_cmd2.pixel_format(argument);
+            lastLines = drm_mode_fb_cmd2.height(argument);
             framebuffers.put(++numbers, handle);
             drm_mode_fb_cmd2.fb_id(argument, numbers);
             return 0;

@@ -20,6 +20,7 @@ import dev.cenalloc.bindings.v4l2.v4l2_pix_format_mplane;
 import dev.cenalloc.bindings.v4l2.v4l2_plane;
 import dev.cenalloc.bindings.v4l2.v4l2_plane_pix_format;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
+import dev.cenalloc.bindings.v4l2.v4l2_selection;
 import dev.cenalloc.bindings.v4l2.v4l2_streamparm;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
@@ -40,6 +41,8 @@ public final class FakeCamera implements FakeKernel.Device {
     private static final int XR24 = PixelFormat.XR24.v4l2Fourcc().orElseThrow();
     private static final int AR24 = PixelFormat.AR24.v4l2Fourcc().orElseThrow();
     private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc().orElseThrow();
+
+    private static final int NV12 = PixelFormat.NV12.v4l2Fourcc().orElseThrow();
 
     private static final int NV16M = PixelFormat.NV16M.v4l2Fourcc().orElseThrow();
 
@@ -75,6 +78,17 @@ public final class FakeCamera implements FakeKernel.Device {
     public int imagePadding;
     /** Of what the width of its images is a multiple; it rounds down. */
     public int widthMultiple = 1;
+    /** Of what the width of its images is a multiple; it rounds up. */
+    public int columnMultiple = 1;
+    /** Of what the height of its images is a multiple, unless they have several buffers; it rounds up. */
+    public int heightMultiple = 1;
+    /**
+     * The part of its images that it fills or reads: left, top, width and height. Empty if it has no such request; one
+     * number for an errno.
+     */
+    public int[] part = {};
+    /** Whether the part can be set. */
+    public boolean partIsFree;
     /** The field that it answers; as asked if 0. */
     public int field;
     /** Whether its lists answer every index with the first entry. */
@@ -278,6 +292,9 @@ public final class FakeCamera implements FakeKernel.Device {
             v4l2_fract.denominator(v4l2_frmivalenum.discrete(argument), rates.get(index));
             return 0;
         }
+        if (request == v4l2_h.VIDIOC_G_SELECTION() || request == v4l2_h.VIDIOC_S_SELECTION()) {
+            return part(request, argument);
+        }
         if (request == v4l2_h.VIDIOC_REQBUFS()) {
             FakeQueue queue = queues.get(v4l2_requestbuffers.type(argument));
             if (!importing && v4l2_requestbuffers.memory(argument) == v4l2_h.V4L2_MEMORY_DMABUF()) {
@@ -333,6 +350,32 @@ public final class FakeCamera implements FakeKernel.Device {
             return 0;
         }
         return -Errno.ENOTTY;
+    }
+
+    private int part(long request, MemorySegment argument) {
+        FakeQueue queue = queues.get(v4l2_selection.type(argument));
+        if (part.length < 4) {
+            return part.length == 0 ? -Errno.ENOTTY : -part[0];
+        }
+        boolean isOutput = v4l2_selection.type(argument) == v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT();
+        int target = isOutput ? v4l2_h.V4L2_SEL_TGT_CROP() : v4l2_h.V4L2_SEL_TGT_COMPOSE();
+        if (queue == null || v4l2_selection.target(argument) != target) {
+            return -Errno.EINVAL;
+        }
+        // struct v4l2_rect: four integers.
+        MemorySegment rectangle = v4l2_selection.r(argument);
+        if (request == v4l2_h.VIDIOC_S_SELECTION() && partIsFree) {
+            if (queue.count > 0) {
+                return -Errno.EBUSY;
+            }
+            int[] wanted = rectangle.toArray(ValueLayout.JAVA_INT);
+            if (wanted[0] + wanted[2] > queue.width || wanted[1] + wanted[3] > queue.height) {
+                return -Errno.ERANGE;
+            }
+            part = wanted;
+        }
+        MemorySegment.copy(part, 0, rectangle, ValueLayout.JAVA_INT, 0, 4);
+        return 0;
     }
 
     /** The highest rate that it lists and that is not above what is asked for; else the lowest. */
@@ -413,7 +456,7 @@ public final class FakeCamera implements FakeKernel.Device {
 
     /** Bytes of a buffer. */
     private long size(FakeQueue queue) {
-        return (long) pitch(queue.fourcc, queue.width) * queue.height + imagePadding;
+        return (long) pitch(queue.fourcc, queue.width) * lines(queue.fourcc, queue.height) + imagePadding;
     }
 
     private int formatOfPlanes(FakeQueue queue, long request, MemorySegment argument) {
@@ -453,10 +496,11 @@ public final class FakeCamera implements FakeKernel.Device {
         int height = queue.height;
         if (request != v4l2_h.VIDIOC_G_FMT()) {
             int wanted = v4l2_pix_format.pixelformat(pixels);
-            fourcc = fourccs.contains(wanted) && (wanted == XR24 || wanted == AR24) ? wanted : YUYV;
+            fourcc = fourccs.contains(wanted) && (wanted == XR24 || wanted == AR24 || wanted == NV12) ? wanted : YUYV;
             width = Math.min(4096, v4l2_pix_format.width(pixels));
             width = Math.max(widthMultiple, width / widthMultiple * widthMultiple);
-            height = Math.min(4096, v4l2_pix_format.height(pixels));
+            width = Math.ceilDiv(width, columnMultiple) * columnMultiple;
+            height = Math.min(4096, Math.ceilDiv(v4l2_pix_format.height(pixels), heightMultiple) * heightMultiple);
         }
         int pitch = pitch(fourcc, width) + linePadding;
         if (pitchMultiple > 0) {
@@ -481,12 +525,17 @@ public final class FakeCamera implements FakeKernel.Device {
         v4l2_pix_format.width(pixels, width);
         v4l2_pix_format.height(pixels, height);
         v4l2_pix_format.bytesperline(pixels, pitch);
-        v4l2_pix_format.sizeimage(pixels, pitch * height + imagePadding);
+        v4l2_pix_format.sizeimage(pixels, pitch * lines(fourcc, height) + imagePadding);
         return 0;
     }
 
     private static int pitch(int fourcc, int width) {
-        return width * (fourcc == XR24 || fourcc == AR24 ? 4 : fourcc == NV16M ? 1 : 2);
+        return width * (fourcc == XR24 || fourcc == AR24 ? 4 : fourcc == NV16M || fourcc == NV12 ? 1 : 2);
+    }
+
+    /** Of all planes in a buffer. */
+    private static int lines(int fourcc, int height) {
+        return fourcc == NV12 ? height * 3 / 2 : height;
     }
 
     private int queue(FakeQueue queue, int fd, MemorySegment argument) {
