@@ -23,8 +23,10 @@ import dev.cenalloc.stream.Overlap.Kind;
 import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -138,7 +140,7 @@ final class Negotiation {
                     return new Agreement(
                             candidate.image(), candidate.rate(), plans, null, ignoresAlpha(candidate), why);
                 }
-                var refusals = new ArrayList<String>();
+                var refusals = new LinkedHashMap<DeviceMemory, String>();
                 for (Port port : obstacle.scope == Scope.EVERY_MEMORY ? List.<Port>of() : ports) {
                     var own = new ArrayList<Plan>();
                     DeviceMemory memory = port.memory().orElse(null);
@@ -154,9 +156,15 @@ final class Negotiation {
                                         + Printable.of(memory.name() + ", since no heap suits: " + obstacle.reason));
                     }
                 }
+                // What stands against any memory is told once.
+                refusals.values().removeIf(obstacle.reason::contains);
                 if (!refusals.isEmpty()) {
                     obstacle = new Obstacle(
-                            obstacle.reason + "; " + String.join("; ", refusals),
+                            obstacle.reason
+                                    + refusals.entrySet().stream()
+                                            .map(refusal -> "; not "
+                                                    + refusal.getKey().name() + " (" + refusal.getValue() + ")")
+                                            .collect(Collectors.joining()),
                             cenalloc.heaps().isEmpty()
                                     ? obstacle.remedy
                                     : "copy between two buffers, or leave one of the devices out",
@@ -292,7 +300,8 @@ final class Negotiation {
     }
 
     /** Plans each buffer of an image in a device's own memory. Tells what is against it, if something is. */
-    private boolean inMemoryOf(Port owner, DeviceMemory memory, Image image, List<Plan> plans, List<String> refusals)
+    private boolean inMemoryOf(
+            Port owner, DeviceMemory memory, Image image, List<Plan> plans, Map<DeviceMemory, String> refusals)
             throws CenallocException {
         try {
             for (int buffer = 0; buffer < image.format().buffers(); buffer++) {
@@ -305,7 +314,7 @@ final class Negotiation {
                             .filter(conflict -> !conflict.statements().isEmpty())
                             .map(Conflict::toString)
                             .orElseGet(() -> plan.rejected().getFirst().reason());
-                    refusals.add("not " + memory.name() + " (" + why + ")");
+                    refusals.put(memory, why);
                     return false;
                 }
                 plans.add(plan);
@@ -315,10 +324,10 @@ final class Negotiation {
             if (isOutOfReach(e)) {
                 throw e;
             }
-            refusals.add("not " + memory.name() + " (" + e.reason() + ")");
+            refusals.put(memory, e.reason());
         } catch (IllegalArgumentException e) {
             // It is not linear, or too large.
-            refusals.add("not " + memory.name() + " (" + e.getMessage() + ")");
+            refusals.put(memory, String.valueOf(e.getMessage()));
         }
         return false;
     }
