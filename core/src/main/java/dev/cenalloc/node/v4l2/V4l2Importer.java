@@ -235,6 +235,11 @@ public final class V4l2Importer implements Importer {
                         strange("the driver says that " + image + " has " + pitches + ", which no layout of it has"));
     }
 
+    /** Of the first plane in a buffer. */
+    private long tightestPitch(Image image, int buffer) throws CenallocException {
+        return laidOut(image, buffer, Constraints.NONE).planes().getFirst().pitch();
+    }
+
     private CenallocException strange(String what) {
         return new CenallocException(
                 Errno.EINVAL,
@@ -245,10 +250,17 @@ public final class V4l2Importer implements Importer {
                 "report it to the authors of the driver, and take another format or size");
     }
 
-    /** What the driver makes of a request for images. Changes nothing. */
+    /**
+     * What the driver makes of a request for images. Changes nothing. The other buffers are asked for with pitches in
+     * the same proportion: some hardware has one pitch for all planes, and its driver listens to that of the first
+     * (mxc_isi_format_try of imx8-isi-video.c).
+     */
     private VideoFormat answer(BufferType type, Image image, int buffer, long pitch) throws CenallocException {
         var pitches = new long[image.format().buffers()];
-        pitches[buffer] = pitch;
+        long least = tightestPitch(image, buffer);
+        for (int i = 0; i < pitches.length; i++) {
+            pitches[i] = i == buffer ? pitch : Math.ceilDiv(pitch * tightestPitch(image, i), least);
+        }
         VideoFormat answer = VideoFormat.request(type, image, pitches).tried(file);
         if (answer.has(image) && answer.buffers() != pitches.length) {
             throw strange("the driver says that " + image + " lies in " + answer.buffers() + " buffers, and it lies in "

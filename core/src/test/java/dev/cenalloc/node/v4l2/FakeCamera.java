@@ -69,6 +69,8 @@ public final class FakeCamera implements FakeKernel.Device {
     public int rate = 30;
     /** Of what its lines are a multiple; 0 if it has no others than it says itself. */
     public int pitchMultiple = 1;
+    /** Whether the planes of several buffers have the pitch that is asked for of the first, as with mxc-isi. */
+    public boolean onePitch;
     /** How many bytes more than they have it says that its lines have; fewer if negative. */
     public int linePadding;
     /** What it wants behind the last line. */
@@ -427,10 +429,16 @@ public final class FakeCamera implements FakeKernel.Device {
         v4l2_pix_format_mplane.height(format, height);
         v4l2_pix_format_mplane.pixelformat(format, NV16M);
         v4l2_pix_format_mplane.num_planes(format, (byte) 2);
+        int first = v4l2_plane_pix_format.bytesperline(v4l2_pix_format_mplane.plane_fmt(format, 0));
         for (int i = 0; i < 2; i++) {
             MemorySegment plane = v4l2_pix_format_mplane.plane_fmt(format, i);
-            v4l2_plane_pix_format.bytesperline(plane, width + linePadding);
-            v4l2_plane_pix_format.sizeimage(plane, (width + linePadding) * height + imagePadding);
+            int pitch = width + linePadding;
+            if (pitchMultiple > 0) {
+                int asked = Math.max(pitch, onePitch ? first : v4l2_plane_pix_format.bytesperline(plane));
+                pitch = Math.ceilDiv(asked, pitchMultiple) * pitchMultiple;
+            }
+            v4l2_plane_pix_format.bytesperline(plane, pitch);
+            v4l2_plane_pix_format.sizeimage(plane, pitch * height + imagePadding);
         }
         return 0;
     }
