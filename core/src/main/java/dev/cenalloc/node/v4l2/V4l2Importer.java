@@ -115,8 +115,20 @@ public final class V4l2Importer implements Importer {
                     "probe",
                     file.path(),
                     -1,
-                    "V4L2 cannot be told of gaps between the planes of " + layout,
+                    "V4L2 cannot be told of gaps before or between the planes of " + layout,
                     "take the format with each plane in a buffer of its own");
+        }
+        if (!layout.hasProportionalPitches()) {
+            throw CenallocException.ofRefusal(
+                    Errno.EINVAL,
+                    "probe",
+                    file.path(),
+                    -1,
+                    "V4L2 can be told the pitch of the first plane only of " + layout,
+                    "take the format with each plane in a buffer of its own");
+        }
+        if (layout.planes().size() > 1) {
+            needs = needs.and(Constraints.NONE.gapless().proportionalPitches());
         }
         if (layout.planes().size() > 1
                 && layout.storedLines()

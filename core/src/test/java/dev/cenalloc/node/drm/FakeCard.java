@@ -102,6 +102,8 @@ public final class FakeCard implements FakeKernel.Device {
     public int lastFormat;
     /** The object of each plane of the framebuffer that was made last. */
     public List<Integer> lastHandles = List.of();
+    /** Whether all planes of a framebuffer must have one pitch. */
+    public boolean wantsOnePitch;
     /** Whether all planes of a framebuffer must be of one object, as with Intel's and AMD's drivers. */
     public boolean wantsOneBuffer;
 
@@ -331,6 +333,14 @@ public final class FakeCard implements FakeKernel.Device {
                 return Errno.EINVAL;
             }
             handles.add(handle);
+        }
+        if (wantsOnePitch
+                && IntStream.range(0, planes.size())
+                                .map(i -> drm_mode_fb_cmd2.pitches(argument, i))
+                                .distinct()
+                                .count()
+                        > 1) {
+            return Errno.EINVAL;
         }
         if (wantsOneBuffer && handles.stream().distinct().count() > 1) {
             return Errno.EINVAL;

@@ -33,14 +33,16 @@ import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /**
- * A V4L2 device of YUYV or XR24, or with images in two buffers of NV16M, up to 4096 pixels wide and as many high. It
- * streams: a buffer is filled, read or converted each time that it is polled.
+ * A V4L2 device of YUYV, XR24, NV12 or YUV420, or with images in two buffers of NV16M, up to 4096 pixels wide and as
+ * many high. It streams: a buffer is filled, read or converted each time that it is polled.
  */
 public final class FakeCamera implements FakeKernel.Device {
     private static final int XR24 = PixelFormat.XR24.v4l2Fourcc().orElseThrow();
     private static final int AR24 = PixelFormat.AR24.v4l2Fourcc().orElseThrow();
     private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc().orElseThrow();
 
+    private static final int YU12 = PixelFormat.YUV420.v4l2Fourcc().orElseThrow();
+    private static final int NV12 = PixelFormat.NV12.v4l2Fourcc().orElseThrow();
     private static final int NV16M = PixelFormat.NV16M.v4l2Fourcc().orElseThrow();
 
     private final FakeKernel kernel;
@@ -407,7 +409,8 @@ public final class FakeCamera implements FakeKernel.Device {
 
     /** Bytes of a buffer. */
     private long size(FakeQueue queue) {
-        return (long) pitch(queue.fourcc, queue.width) * queue.height + imagePadding;
+        int lines = isPlanar(queue.fourcc) ? queue.height * 3 / 2 : queue.height;
+        return (long) pitch(queue.fourcc, queue.width) * lines + imagePadding;
     }
 
     private int formatOfPlanes(FakeQueue queue, long request, MemorySegment argument) {
@@ -453,7 +456,7 @@ public final class FakeCamera implements FakeKernel.Device {
         int height = queue.height;
         if (request != v4l2_h.VIDIOC_G_FMT()) {
             int wanted = v4l2_pix_format.pixelformat(pixels);
-            fourcc = fourccs.contains(wanted) && (wanted == XR24 || wanted == AR24) ? wanted : YUYV;
+            fourcc = fourccs.contains(wanted) && (wanted == XR24 || wanted == AR24 || isPlanar(wanted)) ? wanted : YUYV;
             width = Math.min(4096, v4l2_pix_format.width(pixels));
             width = Math.max(widthMultiple, width / widthMultiple * widthMultiple);
             height = Math.min(4096, v4l2_pix_format.height(pixels));
@@ -481,12 +484,18 @@ public final class FakeCamera implements FakeKernel.Device {
         v4l2_pix_format.width(pixels, width);
         v4l2_pix_format.height(pixels, height);
         v4l2_pix_format.bytesperline(pixels, pitch);
-        v4l2_pix_format.sizeimage(pixels, pitch * height + imagePadding);
+        v4l2_pix_format.sizeimage(pixels, pitch * (isPlanar(fourcc) ? height * 3 / 2 : height) + imagePadding);
         return 0;
     }
 
+    /** 4:2:0 with all planes in one buffer. */
+    private static boolean isPlanar(int fourcc) {
+        return fourcc == YU12 || fourcc == NV12;
+    }
+
+    /** Of the first plane. */
     private static int pitch(int fourcc, int width) {
-        return width * (fourcc == XR24 || fourcc == AR24 ? 4 : fourcc == NV16M ? 1 : 2);
+        return width * (fourcc == XR24 || fourcc == AR24 ? 4 : fourcc == NV16M || isPlanar(fourcc) ? 1 : 2);
     }
 
     private int queue(FakeQueue queue, int fd, MemorySegment argument) {
