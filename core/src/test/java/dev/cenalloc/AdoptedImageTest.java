@@ -67,6 +67,18 @@ class AdoptedImageTest {
         }
     }
 
+    /** As V4L2 has it: it fills the buffer from its first byte on. */
+    @Test
+    void anImageThatBeginsLaterIsNotForADeviceThatIsToldNoOffset() throws Exception {
+        var later = new Layout(
+                new Image(PixelFormat.XR24, 1920, 1080), 0, List.of(new Layout.Plane(4096, 7680, 1080)), 8_298_496);
+        try (var buffer = adopt(8_388_608, Demand.ofLayout(later))) {
+            var e = assertThrows(BufferBusyException.class, () -> buffer.attach(device(Constraints.NONE.gapless())));
+            assertTrue(e.toString().contains("it has a gap before a plane"), e::toString);
+            buffer.attach(device(Constraints.NONE.offsetAlignment(4096)));
+        }
+    }
+
     @Test
     void anImageOfAnyModifierCanBeHeld() throws Exception {
         Image tiled = new Image(PixelFormat.XR24, 1920, 1080, 1L << 56 | 1);

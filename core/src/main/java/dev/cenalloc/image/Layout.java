@@ -20,10 +20,11 @@ import java.util.stream.Collectors;
  *       than the requested one, mostly for odd sizes: lay out the size that it chose.
  *   <li>The pitch of each plane satisfies the {@link LayoutRules}. All planes in one buffer have the same number of
  *       padding pixels, so the pitch of the first plane determines the others; V4L2 reports only that one. It grows
- *       until every plane satisfies the rules.
+ *       until every plane satisfies the rules. With {@link LayoutRules#equalPitches}, all planes then have the largest
+ *       of these pitches.
  *   <li>Each plane begins at the first multiple of {@link LayoutRules#offsetAlignment} after the plane before it. If
  *       that leaves a gap, V4L2 cannot describe the image, since its formats of one buffer have no gaps: see {@link
- *       #isGapless}.
+ *       #isGapless}. With {@link LayoutRules#gapless}, the pitch grows until there is none.
  *   <li>The number of stored lines is a multiple of {@link LayoutRules#lineAlignment}: each plane has room for them,
  *       and the next begins after them.
  *   <li>The size includes the padding of the last line, since hardware may touch it, and {@link
@@ -218,14 +219,25 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             common = Arithmetic.gcd(units[i], common);
             count = Math.max(count, Math.ceilDiv(least, units[i]));
         }
-        long alignment = rules.pitchAlignment();
-        // The smallest number of units for which the pitch of every plane is aligned.
-        count = Arithmetic.roundUp(count, alignment / Arithmetic.gcd(alignment, common));
+        long widest = Arrays.stream(units).max().orElseThrow();
+        if (rules.equalPitches() && rules.proportionalPitches() && widest != common) {
+            return Optional.empty();
+        }
+        // The smallest number of units for which the pitch of every plane is aligned, and without gaps its end.
+        long step = factor(rules.pitchAlignment(), common);
+        for (int i = 0; rules.gapless() && i < units.length - 1; i++) {
+            long lines = stored / samplings.get(i).vertical();
+            step = Arithmetic.lcm(step, factor(factor(rules.offsetAlignment(), units[i]), lines));
+            if (rules.equalPitches()) {
+                step = Arithmetic.lcm(step, factor(factor(rules.offsetAlignment(), widest), lines));
+            }
+        }
+        count = Arithmetic.roundUp(count, step);
         var planes = new ArrayList<Plane>(units.length);
         long end = 0;
         for (int i = 0; i < units.length; i++) {
             long offset = Arithmetic.roundUp(end, rules.offsetAlignment());
-            long pitch = Arithmetic.product(count, units[i]);
+            long pitch = Arithmetic.product(count, rules.equalPitches() ? widest : units[i]);
             long lines = stored / samplings.get(i).vertical();
             long size = Arithmetic.product(pitch, lines);
             if (offset < 0 || size < 0 || pitch > rules.maxPitch() || size > Long.MAX_VALUE - offset) {
@@ -235,6 +247,11 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             end = offset + size;
         }
         return Optional.of(planes);
+    }
+
+    /** The smallest number by which a number is multiplied to become a multiple of another. */
+    private static long factor(long multiple, long number) {
+        return multiple / Arithmetic.gcd(multiple, number);
     }
 
     /** Bytes of a plane in a column. */
@@ -365,6 +382,32 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
                 return false;
             }
             end = plane.end();
+        }
+        return true;
+    }
+
+    /**
+     * {@return whether the pitch of the first plane tells those of the others} So V4L2 describes an image in one
+     * buffer: all planes have the same number of padding pixels. Of an image that is not linear, only a single plane
+     * is.
+     */
+    public boolean hasProportionalPitches() {
+        if (planes.size() == 1) {
+            return true;
+        }
+        if (image.modifier() != Image.LINEAR) {
+            return false;
+        }
+        for (int i = 1; i < planes.size(); i++) {
+            long width = column(image.format(), sampling(i));
+            long firstWidth = column(image.format(), sampling(0));
+            long pitch = planes.get(i).pitch;
+            long first = planes.getFirst().pitch;
+            // The products, in 128 bits.
+            if (pitch * firstWidth != first * width
+                    || Math.multiplyHigh(pitch, firstWidth) != Math.multiplyHigh(first, width)) {
+                return false;
+            }
         }
         return true;
     }

@@ -9,9 +9,20 @@ package dev.cenalloc.image;
  * @param offsetAlignment each plane begins at a multiple of this, in bytes, at least 1
  * @param lineAlignment the number of stored lines of the image is a multiple of this, at least 1
  * @param extraLines lines of memory behind the last plane, at its pitch, at least 0
+ * @param equalPitches whether all planes in a buffer have one pitch, that of the widest
+ * @param proportionalPitches whether the pitch of the first plane in a buffer tells those of the others
+ * @param gapless whether the first plane begins at byte 0, and each further plane where the one before it ends
  */
 public record LayoutRules(
-        long pitchAlignment, long minPitch, long maxPitch, long offsetAlignment, long lineAlignment, long extraLines) {
+        long pitchAlignment,
+        long minPitch,
+        long maxPitch,
+        long offsetAlignment,
+        long lineAlignment,
+        long extraLines,
+        boolean equalPitches,
+        boolean proportionalPitches,
+        boolean gapless) {
     /** No rules: the tightest layout. */
     public static final LayoutRules NONE = new LayoutRules(1, 0, Long.MAX_VALUE, 1);
 
@@ -44,6 +55,6 @@ public record LayoutRules(
      * @throws IllegalArgumentException as above
      */
     public LayoutRules(long pitchAlignment, long minPitch, long maxPitch, long offsetAlignment) {
-        this(pitchAlignment, minPitch, maxPitch, offsetAlignment, 1, 0);
+        this(pitchAlignment, minPitch, maxPitch, offsetAlignment, 1, 0, false, false, false);
     }
 }

@@ -164,7 +164,8 @@ public enum PixelFormat {
     @SuppressWarnings("ImmutableEnumChecker") // List.of is immutable
     private final List<Sampling> planes;
 
-    private final boolean apart;
+    /** The same planes in one buffer; null if these lie in one. */
+    private final @Nullable PixelFormat together;
     /** The same bytes without alpha; null if this has no alpha. */
     private final @Nullable PixelFormat opaque;
 
@@ -172,17 +173,17 @@ public enum PixelFormat {
     private final int heightMultiple;
 
     PixelFormat(String drm, String v4l2, int colourBits, Sampling... planes) {
-        this(drm, v4l2, colourBits, List.of(planes), false, null);
+        this(drm, v4l2, colourBits, List.of(planes), null, null);
     }
 
     /** Another format with alpha where that has unused bits. */
     PixelFormat(PixelFormat opaque, String drm, String v4l2) {
-        this(drm, v4l2, opaque.colourBits, opaque.planes, opaque.apart, opaque);
+        this(drm, v4l2, opaque.colourBits, opaque.planes, opaque.together, opaque);
     }
 
     /** Another format with each plane in a separate buffer. */
     PixelFormat(PixelFormat together, String v4l2) {
-        this(together.drm, v4l2, together.colourBits, together.planes, true, null);
+        this(together.drm, v4l2, together.colourBits, together.planes, together, null);
     }
 
     PixelFormat(
@@ -190,13 +191,13 @@ public enum PixelFormat {
             String v4l2,
             int colourBits,
             List<Sampling> planes,
-            boolean apart,
+            @Nullable PixelFormat together,
             @Nullable PixelFormat opaque) {
         this.drm = drm;
         this.v4l2 = v4l2;
         this.colourBits = colourBits;
         this.planes = planes;
-        this.apart = apart;
+        this.together = together;
         this.opaque = opaque;
         this.widthMultiple = (int) planes.stream().mapToLong(Sampling::width).reduce(1, Arithmetic::lcm);
         this.heightMultiple =
@@ -248,12 +249,12 @@ public enum PixelFormat {
 
     /** {@return the number of buffers of an image: 1, or one for each plane} */
     public int buffers() {
-        return apart ? planes.size() : 1;
+        return together == null ? 1 : planes.size();
     }
 
     /** The planes in one buffer, from 0. */
     List<Sampling> planes(int buffer) {
-        return apart ? planes.subList(buffer, buffer + 1) : planes;
+        return together == null ? planes : planes.subList(buffer, buffer + 1);
     }
 
     /** {@return the average number of bits of memory per pixel} */
@@ -289,6 +290,22 @@ public enum PixelFormat {
         return Arrays.stream(values()).filter(format -> format.opaque == this).findFirst();
     }
 
+    /**
+     * {@return the format of the same planes in one buffer, such as {@link #NV12} for {@link #NV12M}; empty if these
+     * lie in one}
+     */
+    public Optional<PixelFormat> withPlanesTogether() {
+        return Optional.ofNullable(together);
+    }
+
+    /**
+     * {@return the format of the same planes with a buffer for each, such as {@link #NV12M} for {@link #NV12}; empty if
+     * there is none, or these have} DRM, which takes a handle for each plane, has one code for both.
+     */
+    public Optional<PixelFormat> withPlanesApart() {
+        return Arrays.stream(values()).filter(format -> format.together == this).findFirst();
+    }
+
     /** The stored width is a multiple of this many pixels: whole blocks of every plane. */
     int widthMultiple() {
         return widthMultiple;
@@ -306,7 +323,7 @@ public enum PixelFormat {
      */
     public static Optional<PixelFormat> ofDrm(int fourcc) {
         return Arrays.stream(values())
-                .filter(format -> !format.apart && format.drmFourcc().equals(OptionalInt.of(fourcc)))
+                .filter(format -> format.together == null && format.drmFourcc().equals(OptionalInt.of(fourcc)))
                 .findFirst();
     }
 

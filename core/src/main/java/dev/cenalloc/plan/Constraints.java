@@ -202,8 +202,8 @@ public final class Constraints {
     }
 
     /**
-     * {@return a copy in which the number of stored lines is a multiple of an alignment} Codecs store whole blocks: 1088
-     * lines for 1080, and the chroma begins after those.
+     * {@return a copy in which the number of stored lines is a multiple of an alignment} Codecs store whole blocks:
+     * 1088 lines for 1080, and the chroma begins after those.
      *
      * @param lines at least 1
      */
@@ -236,6 +236,32 @@ public final class Constraints {
      */
     public Constraints maxPitch(long bytes) {
         return with(Field.MAX_PITCH, bytes);
+    }
+
+    /**
+     * {@return a copy in which all planes of a buffer have the same pitch} Some hardware has one register for all of
+     * them. In a buffer of bytes it is advice for the code that places planes, as are the two below.
+     */
+    public Constraints equalPitches() {
+        return with(Field.EQUAL_PITCHES);
+    }
+
+    /**
+     * {@return a copy in which the pitch of the first plane of a buffer tells those of the others} All planes have the
+     * same number of padding pixels then, as V4L2 has it. The layouts that this library computes are so, unless a
+     * device needs {@link #equalPitches}.
+     */
+    public Constraints proportionalPitches() {
+        return with(Field.PROPORTIONAL_PITCHES);
+    }
+
+    /**
+     * {@return a copy in which the first plane of a buffer begins at byte 0, and each further plane where the one
+     * before it ends} For a device that is told no offsets, as by V4L2. With {@link #lineAlignment}, the second plane
+     * is at exactly the pitch times the aligned number of lines.
+     */
+    public Constraints gapless() {
+        return with(Field.GAPLESS);
     }
 
     /**

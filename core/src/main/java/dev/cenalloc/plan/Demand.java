@@ -177,7 +177,10 @@ public final class Demand {
                 merged.raw(Field.OFFSET_ALIGNMENT),
                 // Bytes have no lines.
                 image == null ? 1 : merged.raw(Field.LINE_ALIGNMENT),
-                image == null ? 0 : merged.raw(Field.EXTRA_LINES));
+                image == null ? 0 : merged.raw(Field.EXTRA_LINES),
+                merged.flag(Field.EQUAL_PITCHES),
+                merged.flag(Field.PROPORTIONAL_PITCHES),
+                merged.flag(Field.GAPLESS));
     }
 
     /** The number of bytes to allocate; -1 if no size satisfies the constraints. */
@@ -201,7 +204,10 @@ public final class Demand {
                     : Optional.of(
                             image == null
                                     ? "no pitch suits every device"
-                                    : "no pitch, or no offset of a plane, suits every device");
+                                    : merged.flag(Field.EQUAL_PITCHES) && merged.flag(Field.PROPORTIONAL_PITCHES)
+                                            ? "no one pitch for all planes of " + image.format()
+                                                    + ", which follows from that of the first, suits every device"
+                                            : "no pitch, or no offset of a plane, suits every device");
         }
         long size = size(merged);
         if (size < 0) {

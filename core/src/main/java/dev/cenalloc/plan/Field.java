@@ -38,6 +38,18 @@ public enum Field {
     MIN_PITCH("minPitch", Rule.MAX),
     /** The largest pitch of any plane in bytes. */
     MAX_PITCH("maxPitch", Rule.MIN),
+    /** All planes of a buffer have the same pitch. */
+    EQUAL_PITCHES("equalPitches", Rule.OR),
+    /**
+     * The pitch of the first plane of a buffer tells those of the others: all planes have the same number of padding
+     * pixels. V4L2 describes images in one buffer so.
+     */
+    PROPORTIONAL_PITCHES("proportionalPitches", Rule.OR),
+    /**
+     * The first plane of a buffer begins at byte 0, and each further plane where the one before it ends. V4L2 describes
+     * images in one buffer so.
+     */
+    GAPLESS("gapless", Rule.OR),
     /** The smallest size of the memory in bytes. */
     MIN_SIZE("minSize", Rule.MAX),
     /** The largest requested size in bytes. The kernel rounds the memory up to whole pages. */

@@ -5,6 +5,8 @@ import dev.cenalloc.plan.HeapProperties.Trait;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 
 /** Compares constraints with the properties of heaps. The only place that does. Stateless. */
 final class Suitability {
@@ -88,6 +90,18 @@ final class Suitability {
                 return Optional.of("it has a plane at byte " + plane.offset());
             }
         }
+        if (merged.flag(Field.EQUAL_PITCHES) && pitches(layout).distinct().count() > 1) {
+            return Optional.of("its planes have pitches of "
+                    + pitches(layout).mapToObj(Long::toString).collect(Collectors.joining(", ")) + " bytes");
+        }
+        if (merged.flag(Field.PROPORTIONAL_PITCHES) && !layout.hasProportionalPitches()) {
+            return Optional.of("its planes have pitches of "
+                    + pitches(layout).mapToObj(Long::toString).collect(Collectors.joining(", "))
+                    + " bytes, which do not follow from the first");
+        }
+        if (merged.flag(Field.GAPLESS) && !layout.isGapless()) {
+            return Optional.of("it has a gap before a plane");
+        }
         if (layout.storedLines() % merged.raw(Field.LINE_ALIGNMENT) != 0) {
             return Optional.of("it has " + layout.storedLines() + " lines");
         }
@@ -95,6 +109,10 @@ final class Suitability {
             return Optional.of("it has no memory for " + merged.raw(Field.EXTRA_LINES) + " lines behind the last");
         }
         return Optional.empty();
+    }
+
+    private static LongStream pitches(Layout layout) {
+        return layout.planes().stream().mapToLong(Layout.Plane::pitch);
     }
 
     /** Whether a device names this heap. */
@@ -208,8 +226,15 @@ final class Suitability {
             case BASE_ALIGNMENT ->
                 merged.raw(Field.BASE_ALIGNMENT) <= heap.pageSize() ? Assurance.ENFORCED : Assurance.ADVISORY;
             // This library computes the layout of an image. In a buffer of bytes the caller places the planes.
-            case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, MIN_PITCH, MAX_PITCH ->
-                demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;
+            case OFFSET_ALIGNMENT,
+                    PITCH_ALIGNMENT,
+                    LINE_ALIGNMENT,
+                    EXTRA_LINES,
+                    MIN_PITCH,
+                    MAX_PITCH,
+                    EQUAL_PITCHES,
+                    PROPORTIONAL_PITCHES,
+                    GAPLESS -> demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;
             // Holds for the requested bytes. The kernel rounds up to whole pages.
             case MAX_SIZE -> Assurance.ENFORCED;
             case MIN_SIZE -> Assurance.CHECKED;

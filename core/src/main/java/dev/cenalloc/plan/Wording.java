@@ -45,6 +45,9 @@ final class Wording {
             }
             case MIN_PITCH -> "a pitch of at least " + constraints.raw(field) + " bytes";
             case MAX_PITCH -> "a pitch of at most " + constraints.raw(field) + " bytes";
+            case EQUAL_PITCHES -> "one pitch for all planes";
+            case PROPORTIONAL_PITCHES -> "pitches that follow from that of the first plane";
+            case GAPLESS -> "planes from byte 0 on without gaps";
             case MIN_SIZE -> "at least " + constraints.raw(field) + " bytes";
             case MAX_SIZE -> "at most " + constraints.raw(field) + " bytes";
             case BUFFERS -> "at least " + constraints.raw(field) + " buffers";

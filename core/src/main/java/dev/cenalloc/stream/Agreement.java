@@ -68,9 +68,9 @@ public final class Agreement {
      *
      * <ol>
      *   <li>The requested format. Without a request: the format with the most bits of colour in a pixel; of these the
-     *       one with the fewest bytes; of these one without alpha; of these the one that the producer lists first. A
-     *       producer that lists a format only with alpha gives it without, too: nobody reads the alpha then. A consumer
-     *       that lists it only with alpha takes it without only if it is said to
+     *       one with the fewest bytes; of these one without alpha; of these one in the fewest buffers; of these the one
+     *       that the producer lists first. A producer that lists a format only with alpha gives it without, too: nobody
+     *       reads the alpha then. A consumer that lists it only with alpha takes it without only if it is said to
      *       {@linkplain Port#ignoringAlpha ignore alpha}.
      *   <li>The requested size. Without a request: the largest area among the sizes that reach the requested rate, or
      *       29.97 images a second if none is requested; if no size reaches it, the largest area. Of equal areas the one

@@ -9,6 +9,7 @@ import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Optional;
 
@@ -37,7 +38,7 @@ record BetterMemory(DeviceMemory memory, List<Plan> plans, String reason) {
             }
             var own = new ArrayList<Plan>();
             try {
-                if (negotiation.inMemoryOf(port, memory, image, own, new ArrayList<>())
+                if (negotiation.inMemoryOf(port, memory, image, own, new HashMap<>())
                         && own.stream()
                                 .flatMap(plan -> plan.attached().stream())
                                 .noneMatch(device -> device.declared().isEmpty())) {

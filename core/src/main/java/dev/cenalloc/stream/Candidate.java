@@ -20,11 +20,15 @@ import java.util.List;
  * @param overlaps what the choice was made from
  */
 record Candidate(Kind kind, Sizes size, FrameRate rate, List<Overlap> overlaps) {
-    /** More colour goes before fewer bytes, and those before no alpha: what is in the alpha of a camera is chance. */
+    /**
+     * More colour goes before fewer bytes, and those before no alpha: what is in the alpha of a camera is chance. One
+     * buffer goes before several, of which each costs its descriptors, mappings and system calls.
+     */
     static final Comparator<Kind> BEST_FORMAT = Comparator.<Kind>comparingInt(
                     kind -> -kind.format().colourBits())
             .thenComparingInt(kind -> kind.format().bitsPerPixel())
-            .thenComparing(kind -> kind.format().hasAlpha());
+            .thenComparing(kind -> kind.format().hasAlpha())
+            .thenComparingInt(kind -> kind.format().buffers());
 
     /** The best first; of equally good formats the order is kept. */
     static List<Kind> ranked(Collection<Kind> kinds) {

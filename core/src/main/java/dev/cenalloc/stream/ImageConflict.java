@@ -110,6 +110,9 @@ public final class ImageConflict {
         if (blending != null) {
             words.add("where " + blending.name() + " wants alpha, " + producer.name() + " leaves undefined bits");
         }
+        if (aspect == Aspect.FORMAT) {
+            buffers(insisted, conflicting, producer).ifPresent(words::add);
+        }
         String text = conflicting.getFirst().images().isEmpty()
                 ? conflicting.getFirst().name() + " offers no format" + others(conflicting.getFirst())
                 : "no " + aspect.toString().toLowerCase(Locale.ROOT) + " in common: " + String.join("; ", words);
@@ -131,6 +134,22 @@ public final class ImageConflict {
                                         .anyMatch(range -> range.format().hasAlpha()))
                         .findFirst()
                         .orElse(null);
+    }
+
+    /**
+     * Words about planes that lie in one buffer for some and in several for others; empty if that is not the matter.
+     */
+    private static Optional<String> buffers(ImageRequest request, List<Port> ports, Port producer) {
+        return common(
+                        ports,
+                        port -> formats(request, port, producer).stream()
+                                .map(format -> format.withPlanesTogether().orElse(format))
+                                .collect(Collectors.toCollection(LinkedHashSet::new)))
+                .stream()
+                .findFirst()
+                .flatMap(together -> together.withPlanesApart()
+                        .map(apart -> apart + " is " + together
+                                + " with a buffer for each plane, and no device here takes the one as the other"));
     }
 
     /** Words about a format that only DRM or only V4L2 defines; empty if both do. */

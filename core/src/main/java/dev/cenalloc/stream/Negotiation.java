@@ -23,8 +23,10 @@ import dev.cenalloc.stream.Overlap.Kind;
 import dev.cenalloc.text.Printable;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
@@ -137,7 +139,7 @@ final class Negotiation {
                     String why = new NegotiationExplanation(request, target, ports, best, rejected).of(candidate);
                     return inHeap(candidate, plans, why);
                 }
-                var refusals = new ArrayList<String>();
+                var refusals = new LinkedHashMap<DeviceMemory, String>();
                 for (Port port : obstacle.scope == Scope.EVERY_MEMORY ? List.<Port>of() : ports) {
                     var own = new ArrayList<Plan>();
                     DeviceMemory memory = port.memory().orElse(null);
@@ -146,9 +148,15 @@ final class Negotiation {
                         return inMemory(candidate, own, memory, why, "no heap suits: " + obstacle.reason);
                     }
                 }
+                // What stands against any memory is told once.
+                refusals.values().removeIf(obstacle.reason::contains);
                 if (!refusals.isEmpty()) {
                     obstacle = new Obstacle(
-                            obstacle.reason + "; " + String.join("; ", refusals),
+                            obstacle.reason
+                                    + refusals.entrySet().stream()
+                                            .map(refusal -> "; not "
+                                                    + refusal.getKey().name() + " (" + refusal.getValue() + ")")
+                                            .collect(Collectors.joining()),
                             cenalloc.heaps().isEmpty()
                                     ? obstacle.remedy
                                     : "copy between two buffers, or leave one of the devices out",
@@ -313,7 +321,8 @@ final class Negotiation {
     }
 
     /** Plans each buffer of an image in a device's own memory. Tells what is against it, if something is. */
-    boolean inMemoryOf(Port owner, DeviceMemory memory, Image image, List<Plan> plans, List<String> refusals)
+    boolean inMemoryOf(
+            Port owner, DeviceMemory memory, Image image, List<Plan> plans, Map<DeviceMemory, String> refusals)
             throws CenallocException {
         try {
             for (int buffer = 0; buffer < image.format().buffers(); buffer++) {
@@ -326,7 +335,7 @@ final class Negotiation {
                             .filter(conflict -> !conflict.statements().isEmpty())
                             .map(Conflict::toString)
                             .orElseGet(() -> plan.rejected().getFirst().reason());
-                    refusals.add("not " + memory.name() + " (" + why + ")");
+                    refusals.put(memory, why);
                     return false;
                 }
                 plans.add(plan);
@@ -336,10 +345,10 @@ final class Negotiation {
             if (isOutOfReach(e)) {
                 throw e;
             }
-            refusals.add("not " + memory.name() + " (" + e.reason() + ")");
+            refusals.put(memory, e.reason());
         } catch (IllegalArgumentException e) {
             // It is not linear, or too large.
-            refusals.add("not " + memory.name() + " (" + e.getMessage() + ")");
+            refusals.put(memory, String.valueOf(e.getMessage()));
         }
         return false;
     }

@@ -86,6 +86,7 @@ final class NegotiationExplanation {
         var lessColour = new LinkedHashSet<PixelFormat>();
         var moreBytes = new LinkedHashSet<PixelFormat>();
         var alpha = new LinkedHashSet<PixelFormat>();
+        var moreBuffers = new LinkedHashSet<PixelFormat>();
         var later = new LinkedHashSet<PixelFormat>();
         for (Candidate candidate : candidates.subList(place(chosen), candidates.size())) {
             PixelFormat other = candidate.format();
@@ -95,6 +96,8 @@ final class NegotiationExplanation {
                 moreBytes.add(other);
             } else if (other.hasAlpha() && !format.hasAlpha()) {
                 alpha.add(other);
+            } else if (other.buffers() > format.buffers()) {
+                moreBuffers.add(other);
             } else if (other != format) {
                 later.add(other);
             }
@@ -103,6 +106,7 @@ final class NegotiationExplanation {
         add(reasons, "more colour than ", lessColour, "");
         add(reasons, "fewer bytes than ", moreBytes, "");
         add(reasons, "without the alpha of ", alpha, "");
+        add(reasons, "fewer buffers than ", moreBuffers, "");
         add(reasons, "listed before ", later, " by " + ports.getFirst().name());
         if (reasons.isEmpty()) {
             return place(chosen) == 0 ? "the only one in common" : "the only one in common with memory that suits all";

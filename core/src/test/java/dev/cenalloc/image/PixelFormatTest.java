@@ -163,6 +163,28 @@ class PixelFormatTest {
     }
 
     @Test
+    void planesApartHaveASiblingTogether() {
+        assertEquals(Optional.of(PixelFormat.NV12), PixelFormat.NV12M.withPlanesTogether());
+        assertEquals(Optional.of(PixelFormat.YUV444M), PixelFormat.YUV444.withPlanesApart());
+        assertEquals(Optional.empty(), PixelFormat.NV24.withPlanesApart());
+        assertEquals(Optional.empty(), PixelFormat.XR24.withPlanesTogether());
+        int apart = 0;
+        for (PixelFormat format : PixelFormat.values()) {
+            assertEquals(format.buffers() > 1, format.withPlanesTogether().isPresent(), format::name);
+            if (format.buffers() > 1) {
+                PixelFormat together = format.withPlanesTogether().orElseThrow();
+                assertEquals(1, together.buffers());
+                assertEquals(format.planes(), together.planes());
+                assertEquals(format.drmFourcc(), together.drmFourcc());
+                assertEquals(Optional.of(format), together.withPlanesApart());
+                assertEquals(Optional.empty(), format.withPlanesApart());
+                apart++;
+            }
+        }
+        assertEquals(8, apart);
+    }
+
+    @Test
     void theSameCharactersAreNotTheSameFormat() {
         assertEquals(Optional.empty(), PixelFormat.ofV4l2(fourcc("RG16")));
         assertEquals(Optional.empty(), PixelFormat.ofV4l2(fourcc("RG24")));

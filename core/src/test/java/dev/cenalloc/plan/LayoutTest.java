@@ -184,6 +184,104 @@ class LayoutTest {
                         .isGapless());
     }
 
+    @Test
+    void onePitchForAllPlanesIsThatOfTheWidest() {
+        var image = new Image(PixelFormat.YUV420, 640, 480);
+        assertEquals("0/640/480 307200/640/240 460800/640/240", planes(layout(image, 0, NONE.equalPitches())));
+        // As with no such rule, the narrow planes are aligned, too: another device may need that.
+        assertEquals(
+                "0/768/480 368640/768/240 552960/768/240",
+                planes(layout(image, 0, NONE.equalPitches().pitchAlignment(128))));
+        assertEquals(
+                "0/1280/4 5120/1280/4", planes(layout(new Image(PixelFormat.NV24, 640, 4), 0, NONE.equalPitches())));
+        // Two planes of 4:2:0 have one pitch anyway.
+        var two = new Image(PixelFormat.NV12, 642, 480);
+        Constraints padded = NONE.pitchAlignment(64);
+        assertEquals(
+                layout(two, 0, padded), layout(two, 0, padded.equalPitches().proportionalPitches()));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> layout(image, 0, NONE.equalPitches().maxPitch(639)));
+        assertEquals("0/640/480", planes(layout(new Image(PixelFormat.YUV420M, 640, 480), 0, NONE.equalPitches())));
+    }
+
+    @Test
+    void onePitchAndPitchesThatFollowFromTheFirstConflict() throws Exception {
+        var image = new Image(PixelFormat.YUV420, 640, 480);
+        try (var cenalloc = TestContext.open(new FakeKernel().heap("system", 1 << 30), Path.of("/dev/dma_heap"))) {
+            var devices = List.of(
+                    Device.of("bystander", NONE.pitchAlignment(64), "test"),
+                    Device.of("display", NONE.equalPitches(), "test"),
+                    Device.of("camera", NONE.proportionalPitches().gapless(), "V4L2"));
+            Plan plan = cenalloc.plan(image, devices);
+            assertEquals(
+                    "display needs one pitch for all planes (test); camera needs pitches that follow from that of the"
+                            + " first plane (V4L2)",
+                    plan.conflict().orElseThrow().toString());
+            assertTrue(cenalloc.plan(new Image(PixelFormat.NV12, 640, 480), devices)
+                    .isSatisfiable());
+            assertTrue(cenalloc.plan(460_800, devices).isSatisfiable(), "bytes have no planes");
+        }
+    }
+
+    @Test
+    void withoutGapsThePitchGrowsUntilPlanesAreAligned() {
+        var hd = new Image(PixelFormat.NV12, 1920, 1080);
+        Constraints pages = NONE.offsetAlignment(4096);
+        assertEquals("0/1920/1080 2076672/1920/540", planes(layout(hd, 0, pages)));
+        Layout without = layout(hd, 0, pages.gapless());
+        assertEquals("0/2048/1080 2211840/2048/540", planes(without));
+        assertTrue(without.isGapless());
+        assertEquals(0, without.planes().get(1).offset() % 4096);
+        // It need not grow if the planes are aligned already.
+        var vga = new Image(PixelFormat.NV12, 640, 480);
+        assertEquals(layout(vga, 0, NONE), layout(vga, 0, pages.gapless()));
+        // Of three planes, the second must end at such a place, too.
+        Layout three = layout(
+                new Image(PixelFormat.YUV420, 100, 10),
+                0,
+                NONE.offsetAlignment(64).gapless());
+        assertEquals("0/128/10 1280/64/5 1600/64/5", planes(three));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> layout(hd, 0, pages.gapless().maxPitch(2047)));
+    }
+
+    @Test
+    void whatAGivenLayoutHasIsChecked() {
+        var image = new Image(PixelFormat.YUV420, 4, 4);
+        var equal = new Layout(image, 0, List.of(new Plane(0, 4, 4), new Plane(16, 4, 2), new Plane(24, 4, 2)), 32);
+        var later = new Layout(image, 0, List.of(new Plane(8, 4, 4), new Plane(24, 2, 2), new Plane(28, 2, 2)), 32);
+        assertFalse(equal.hasProportionalPitches());
+        assertTrue(later.hasProportionalPitches());
+        assertEquals(Optional.empty(), Suitability.objection(NONE.equalPitches().gapless(), equal));
+        assertEquals(
+                "its planes have pitches of 4, 4, 4 bytes, which do not follow from the first",
+                Suitability.objection(NONE.proportionalPitches(), equal).orElseThrow());
+        assertEquals(Optional.empty(), Suitability.objection(NONE.proportionalPitches(), later));
+        assertEquals(
+                "its planes have pitches of 4, 2, 2 bytes",
+                Suitability.objection(NONE.equalPitches(), later).orElseThrow());
+        assertEquals(
+                "it has a gap before a plane",
+                Suitability.objection(NONE.gapless(), later).orElseThrow());
+        // A plane that begins later is a gap, of a single plane, too.
+        var single = new Layout(new Image(PixelFormat.R8, 4, 4), 0, List.of(new Plane(4096, 4, 4)), 4112);
+        assertTrue(Suitability.objection(NONE.gapless(), single).isPresent());
+        assertTrue(single.hasProportionalPitches());
+        var tiled = new Image(PixelFormat.NV12, 4, 4, 1L << 56);
+        assertFalse(
+                new Layout(tiled, 0, List.of(new Plane(0, 4, 4), new Plane(16, 4, 2)), 24).hasProportionalPitches());
+        // Products beyond 2^63 are compared in full.
+        long half = 1L << 61;
+        assertFalse(new Layout(
+                        new Image(PixelFormat.YUV420, 1, 1),
+                        0,
+                        List.of(new Plane(0, half, 1), new Plane(half, half, 1), new Plane(2 * half, half, 1)),
+                        Long.MAX_VALUE)
+                .hasProportionalPitches());
+    }
+
     @ParameterizedTest
     @CsvSource({"0, 1", "1, 0", "-1, 1", "1, -1", "-2147483648, -2147483648"})
     void anImageHasPixels(int width, int height) {

@@ -21,6 +21,7 @@ import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -128,8 +129,51 @@ class PlanAgainstBruteForceTest {
             return value.add(all).subtract(BigInteger.ONE).divide(all).multiply(all);
         }
 
-        /** The longest pitch, that of the first plane. With several planes, each is half of it or it. */
+        private static boolean isSaid(Collection<Claim> claims, Field field) {
+            return claims.stream().anyMatch(claim -> claim.field == field);
+        }
+
+        /** The longest pitch, that of the first plane. Without gaps, a multiple with which all planes are aligned. */
         private BigInteger pitch(Collection<Claim> claims) {
+            BigInteger pitch = ratioPitch(claims);
+            if (!isSaid(claims, Field.GAPLESS)
+                    || image == null
+                    || image.format().planes().size() == 1) {
+                return pitch;
+            }
+            BigInteger alignment = numbers(claims, Field.OFFSET_ALIGNMENT).reduce(BigInteger.ONE, BigInteger::max);
+            boolean halved = image.format() == PixelFormat.YUV420;
+            BigInteger least = roundUp(
+                    BigInteger.valueOf(halved ? 2 : 1),
+                    Stream.concat(
+                            numbers(claims, Field.PITCH_ALIGNMENT)
+                                    .map(multiple -> halved ? multiple.shiftLeft(1) : multiple),
+                            Stream.of(BigInteger.TWO)));
+            // By how much a pitch grows until the bytes of the planes before the last are aligned: powers of two.
+            BigInteger lines = lines(claims);
+            BigInteger step = least;
+            while (!isAligned(step.multiply(lines), alignment)
+                    || (halved && !isAligned(step.shiftRight(1).multiply(lines.shiftRight(1)), alignment))) {
+                step = step.shiftLeft(1);
+            }
+            return pitch.add(step).subtract(BigInteger.ONE).divide(step).multiply(step);
+        }
+
+        private static boolean isAligned(BigInteger number, BigInteger alignment) {
+            return number.mod(alignment).signum() == 0;
+        }
+
+        private BigInteger lines(Collection<Claim> claims) {
+            Image of = Objects.requireNonNull(image);
+            boolean halved = of.format() == PixelFormat.NV12 || of.format() == PixelFormat.YUV420;
+            return roundUp(
+                    BigInteger.valueOf(of.height()),
+                    Stream.concat(
+                            numbers(claims, Field.LINE_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 2 : 1))));
+        }
+
+        /** With several planes, each is half of it or it. */
+        private BigInteger ratioPitch(Collection<Claim> claims) {
             long half = image == null || image.format().planes().size() == 1 ? 1 : 2;
             boolean halved = image != null && image.format() == PixelFormat.YUV420;
             BigInteger least = max(numbers(claims, Field.MIN_PITCH), 1);
@@ -158,11 +202,7 @@ class PlanAgainstBruteForceTest {
                 return BigInteger.valueOf(bytes);
             }
             BigInteger pitch = pitch(claims);
-            boolean halved = image.format() == PixelFormat.NV12 || image.format() == PixelFormat.YUV420;
-            BigInteger lines = roundUp(
-                    BigInteger.valueOf(image.height()),
-                    Stream.concat(
-                            numbers(claims, Field.LINE_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 2 : 1))));
+            BigInteger lines = lines(claims);
             BigInteger half = lines.shiftRight(1);
             BigInteger extra = max(numbers(claims, Field.EXTRA_LINES), 0);
             return switch (image.format()) {
@@ -171,7 +211,7 @@ class PlanAgainstBruteForceTest {
                             .add(pitch.multiply(half))
                             .add(pitch.multiply(extra));
                 case YUV420 -> {
-                    BigInteger narrow = pitch.shiftRight(1);
+                    BigInteger narrow = isSaid(claims, Field.EQUAL_PITCHES) ? pitch : pitch.shiftRight(1);
                     BigInteger chroma = narrow.multiply(half);
                     BigInteger second = aligned(pitch.multiply(lines), claims);
                     yield aligned(second.add(chroma), claims).add(chroma).add(narrow.multiply(extra));
@@ -231,9 +271,14 @@ class PlanAgainstBruteForceTest {
                 case ACCEPTS_DECRYPTED -> !properties.isDecrypted();
                 case CPU_READ, CPU_WRITE -> !properties.isProtected() && properties.cpuMappable() != Trait.NO;
                 case PAGES -> properties.pages() == Trait.YES;
+                case EQUAL_PITCHES, PROPORTIONAL_PITCHES ->
+                    image == null
+                            || image.format() != PixelFormat.YUV420
+                            || !isSaid(claims, Field.EQUAL_PITCHES)
+                            || !isSaid(claims, Field.PROPORTIONAL_PITCHES);
                 // They count above, or for the layout within the memory.
                 case MIN_SIZE, MIN_PITCH, PITCH_ALIGNMENT, BASE_ALIGNMENT, MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY -> true;
-                case OFFSET_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES -> true;
+                case OFFSET_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, GAPLESS -> true;
                 case BUFFERS, COHERENT, NEAR, USAGE -> true;
             };
         }

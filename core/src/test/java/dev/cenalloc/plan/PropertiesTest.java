@@ -103,6 +103,7 @@ class PropertiesTest {
                     Plan plan = buffer.plan();
                     if (random.nextBoolean()
                             && !plan.candidates().isEmpty()
+                            && !plan.constraints().flag(Field.PROTECTED)
                             && plan.size().orElse(0) < 1 << 20) {
                         buffer.map(Direction.READ).close();
                     }

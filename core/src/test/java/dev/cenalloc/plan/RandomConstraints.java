@@ -55,7 +55,10 @@ final class RandomConstraints {
                     Field.CPU_READ,
                     Field.CPU_WRITE,
                     Field.COHERENT,
-                    Field.PAGES
+                    Field.PAGES,
+                    Field.EQUAL_PITCHES,
+                    Field.PROPORTIONAL_PITCHES,
+                    Field.GAPLESS
                 };
                 yield constraints.with(flags[random.nextInt(flags.length)]);
             }

@@ -245,6 +245,7 @@ class NegotiationAgainstBruteForceTest {
                 .thenComparingInt(picture -> -quality(picture, 0))
                 .thenComparingInt(picture -> quality(picture, 1))
                 .thenComparing(picture -> picture.format == PixelFormat.AR24)
+                .thenComparing(picture -> picture.format == PixelFormat.NV12M)
                 .thenComparingInt(picture -> place(producer, range -> range.format() == picture.format))
                 .thenComparing(picture -> picture.modifier != Image.LINEAR));
         left.removeIf(picture -> ranks.getOrDefault(picture, 0) >= 12);

@@ -11,7 +11,6 @@ import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.Refusal;
 import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.plan.Demand;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,9 +28,6 @@ import org.jspecify.annotations.Nullable;
 public final class DrmImporter implements Importer {
     private static final String TEST = "DRM_IOCTL_MODE_ATOMIC with DRM_MODE_ATOMIC_TEST_ONLY";
 
-    /** More than any driver is known to want. */
-    private static final long LARGEST_PITCH_ALIGNMENT = 4096;
-
     private final Card card;
     private final boolean ownsCard;
     /** Read once; null before. */
@@ -45,8 +41,8 @@ public final class DrmImporter implements Importer {
     private @Nullable Pipe pipe;
 
     private String omitted = "";
-    private Constraints rules = Constraints.NONE;
-    private boolean isLearnt;
+    /** What the driver was found to want of the pitches; null before it was asked. */
+    private @Nullable Constraints rules;
 
     private record Pipe(KmsObject crtc, KmsObject connector, KmsObject plane) {}
 
@@ -148,64 +144,25 @@ public final class DrmImporter implements Importer {
         scanout =
                 scanouts().stream().filter(one -> one.shows(image)).findFirst().orElse(null);
         omitted = "";
-        rules = Constraints.NONE;
-        isLearnt = false;
-        if (image.format().buffers() > 1) {
-            omitted = "no framebuffer was made, since that takes the buffers of all planes";
-        } else if (!hasCode(image)) {
+        rules = null;
+        if (!hasCode(image)) {
             omitted = "no framebuffer was made, since only V4L2 defines " + image.format();
         } else if (scanout == null && card.setsModes()) {
             omitted = "not tried on a screen, since none that is connected has such images";
         }
+        if (image.format().buffers() > 1 && image.modifier() != Image.LINEAR) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "probe",
+                    card.node().path(),
+                    -1,
+                    "only a device that knows the modifier can lay out " + image,
+                    "take a linear image");
+        }
+        if (image.format().buffers() > 1 && hasCode(image) && card.setsModes()) {
+            FramebufferTrial.requirePlanesApart(card, wanted);
+        }
         return wanted.size();
-    }
-
-    /**
-     * Which pitches the driver takes, if it is the pitch that it refused. It tells no rule, so each power of two is
-     * tried, with a pitch that is no multiple of a larger one, in memory of its own.
-     */
-    private void learnPitches(Layout refused) {
-        if (isLearnt) {
-            return;
-        }
-        isLearnt = true;
-        Demand demand = Demand.ofImage(refused.image(), refused.buffer());
-        if (takes(refused)) {
-            return; // it is the memory that was refused
-        }
-        for (long alignment = 2; alignment <= LARGEST_PITCH_ALIGNMENT; alignment *= 2) {
-            Constraints aligned = Constraints.NONE.pitchAlignment(alignment);
-            Layout padded = demand.layout(aligned).orElseThrow();
-            long narrowest = narrowest(padded);
-            if (narrowest / alignment % 2 == 0) {
-                padded = demand.layout(aligned.minPitch(narrowest + 1)).orElseThrow();
-            }
-            if (takes(padded)) {
-                rules = aligned;
-                return;
-            }
-        }
-    }
-
-    /** Whether the driver makes a framebuffer of such a layout in memory of its own. */
-    private boolean takes(Layout tried) {
-        DeviceNode node = card.node();
-        try (Arena arena = Arena.ofConfined()) {
-            int handle = DumbBuffer.tryCreate(node, arena, tried.size());
-            if (handle < 0) {
-                return false;
-            }
-            int id = Framebuffer.tryAdd(card, arena, List.of(handle), List.of(tried));
-            Framebuffer.release(node, handle);
-            if (id >= 0) {
-                new Framebuffer(node, id).close();
-            }
-            return id >= 0;
-        }
-    }
-
-    private static long narrowest(Layout layout) {
-        return layout.planes().stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
     }
 
     /** Whether DRM has a code for the format. A device without displays may take the memory nevertheless. */
@@ -220,7 +177,7 @@ public final class DrmImporter implements Importer {
 
     @Override
     public Constraints rules() {
-        return rules;
+        return rules == null ? Constraints.NONE : rules;
     }
 
     @Override
@@ -231,28 +188,36 @@ public final class DrmImporter implements Importer {
     @Override
     public Optional<Refusal> offer(List<DmaBuf> buffers) throws CenallocException {
         Layout wanted = Objects.requireNonNull(layout);
+        List<Layout> layouts = FramebufferTrial.withOthers(wanted);
         DeviceNode node = card.node();
-        var handles = new ArrayList<Integer>();
+        // Of the planes of one framebuffer: those offered by turns, and memory of the driver's own for the others.
+        var planes = new ArrayList<Integer>();
+        var imported = new ArrayList<Integer>();
         var framebuffers = new ArrayList<Framebuffer>();
         try (Arena arena = Arena.ofConfined()) {
+            boolean makes = hasCode(wanted.image()) && addOthers(arena, layouts, wanted.buffer(), planes);
             for (DmaBuf buffer : buffers) {
                 int handle = Framebuffer.tryImport(node, arena, buffer);
                 Optional<Refusal> refusal = node.refusal(handle, Framebuffer.IMPORT);
                 if (refusal.isPresent()) {
                     return refusal;
                 }
-                handles.add(handle);
-                if (wanted.image().format().buffers() > 1 || !hasCode(wanted.image())) {
+                imported.add(handle);
+                if (!makes) {
                     continue;
                 }
-                int id = Framebuffer.tryAdd(card, arena, List.of(handle), List.of(wanted));
+                var handles = new ArrayList<>(planes);
+                handles.add(wanted.buffer(), handle);
+                int id = Framebuffer.tryAdd(card, arena, handles, layouts);
                 // No displays, or a node that is for rendering only.
                 if (id == -Errno.EOPNOTSUPP || id == -Errno.EACCES) {
                     continue;
                 }
                 refusal = node.refusal(id, Framebuffer.ADD);
                 if (refusal.isPresent()) {
-                    learnPitches(wanted);
+                    if (rules == null) {
+                        rules = FramebufferTrial.pitches(card, wanted);
+                    }
                     if (rules.equals(Constraints.NONE)) {
                         return refusal;
                     }
@@ -267,8 +232,33 @@ public final class DrmImporter implements Importer {
             return Optional.empty();
         } finally {
             framebuffers.forEach(Framebuffer::close);
-            handles.stream().distinct().forEach(handle -> Framebuffer.release(node, handle));
+            imported.stream().distinct().forEach(handle -> Framebuffer.release(node, handle));
+            planes.forEach(handle -> Framebuffer.release(node, handle));
         }
+    }
+
+    /**
+     * Adds memory of the driver's own for the planes in the other buffers.
+     *
+     * @return whether a framebuffer can be made then
+     */
+    private boolean addOthers(Arena arena, List<Layout> layouts, int offered, List<Integer> handles)
+            throws CenallocException {
+        if (layouts.size() > 1 && !card.setsModes()) {
+            return false; // no displays
+        }
+        for (Layout one : layouts) {
+            if (one.buffer() == offered) {
+                continue;
+            }
+            int handle = DumbBuffer.tryCreate(card.node(), arena, one.size());
+            if (handle < 0) {
+                omitted = "no framebuffer was made, since the driver has no memory of its own for the other planes";
+                return false;
+            }
+            handles.add(handle);
+        }
+        return true;
     }
 
     /** The display's refusal to show a framebuffer; empty if it would, or cannot be asked. */

@@ -118,6 +118,9 @@ final class PreparedBuffers implements AutoCloseable {
                 MemorySegment plane = plane(frame, i);
                 v4l2_plane.m.fd(v4l2_plane.m(plane), fd);
                 v4l2_plane.length(plane, length);
+                // Its data_offset stays 0. Of a capture, it is the driver's; for an output, vb2 takes any, and most
+                // drivers do not add it to the address (vb2_dma_contig_plane_dma_addr): so one buffer cannot stand for
+                // two planes.
             } else {
                 v4l2_buffer.m.fd(v4l2_buffer.m(frame), fd);
                 v4l2_buffer.length(frame, length);

@@ -143,7 +143,16 @@ public final class V4l2Importer implements Importer {
                     "probe",
                     file.path(),
                     -1,
-                    "V4L2 cannot be told of gaps between the planes of " + layout,
+                    "V4L2 cannot be told of gaps before or between the planes of " + layout,
+                    "take the format with each plane in a buffer of its own");
+        }
+        if (!layout.hasProportionalPitches()) {
+            throw CenallocException.ofRefusal(
+                    Errno.EINVAL,
+                    "probe",
+                    file.path(),
+                    -1,
+                    "V4L2 can be told the pitch of the first plane only of " + layout,
                     "take the format with each plane in a buffer of its own");
         }
         var instead = new ArrayList<String>();
@@ -284,7 +293,12 @@ public final class V4l2Importer implements Importer {
     /** How the driver lays an image out. */
     private Constraints rules(BufferType type, Image image, Layout layout) throws CenallocException {
         Constraints pitches = pitches(type, image, VideoFormat.lines(layout), layout.buffer());
-        return layout.planes().size() == 1 ? pitches : pitches.and(lines(type, image, layout.buffer()));
+        if (layout.planes().size() == 1) {
+            return pitches;
+        }
+        // Of planes in one buffer, V4L2 speaks of the first pitch and the lines; the rest follows.
+        return pitches.and(lines(type, image, layout.buffer()))
+                .and(Constraints.NONE.gapless().proportionalPitches());
     }
 
     /**
@@ -313,6 +327,11 @@ public final class V4l2Importer implements Importer {
                         strange("the driver says that " + image + " has " + pitches + ", which no layout of it has"));
     }
 
+    /** Of the first plane in a buffer. */
+    private long tightestPitch(Image image, int buffer) throws CenallocException {
+        return laidOut(image, buffer, Constraints.NONE).planes().getFirst().pitch();
+    }
+
     private CenallocException strange(String what) {
         return new CenallocException(
                 Errno.EINVAL,
@@ -323,11 +342,18 @@ public final class V4l2Importer implements Importer {
                 "report it to the authors of the driver, and take another format or size");
     }
 
-    /** What the driver makes of a request for images. Changes nothing. */
+    /**
+     * What the driver makes of a request for images. Changes nothing. The other buffers are asked for with pitches in
+     * the same proportion: some hardware has one pitch for all planes, and its driver listens to that of the first
+     * (mxc_isi_format_try of imx8-isi-video.c).
+     */
     private VideoFormat answer(BufferType type, Image image, int lines, int buffer, long pitch)
             throws CenallocException {
         var pitches = new long[image.format().buffers()];
-        pitches[buffer] = pitch;
+        long least = tightestPitch(image, buffer);
+        for (int i = 0; i < pitches.length; i++) {
+            pitches[i] = i == buffer ? pitch : Math.ceilDiv(pitch * tightestPitch(image, i), least);
+        }
         VideoFormat answer = VideoFormat.request(type, image, lines, pitches).tried(file);
         if (answer.holds(image) && answer.buffers() != pitches.length) {
             throw strange("the driver says that " + image + " lies in " + answer.buffers() + " buffers, and it lies in "

@@ -89,8 +89,8 @@ public final class VideoQueue {
     // ---- the format ----
 
     /**
-     * Sets the format, without a rate. Gives up buffers that it had. A driver may settle on something else than it was asked for; then
-     * the queue is blank afterwards.
+     * Sets the format, without a rate. Gives up buffers that it had. A driver may settle on something else than it was
+     * asked for; then the queue is blank afterwards.
      *
      * @param agreed where the image lies, for each of its buffers
      * @return what the driver settled on instead, in words; empty if it keeps to what was agreed on
@@ -98,13 +98,15 @@ public final class VideoQueue {
      */
     public Optional<String> configure(List<Layout> agreed) throws CenallocException {
         Image image = agreed.getFirst().image();
-        if (image.modifier() != Image.LINEAR || !agreed.stream().allMatch(Layout::isGapless)) {
+        if (image.modifier() != Image.LINEAR
+                || !agreed.stream().allMatch(layout -> layout.isGapless() && layout.hasProportionalPitches())) {
             throw CenallocException.ofRefusal(
                     Errno.EINVAL,
                     "configure",
                     node.path(),
                     -1,
-                    "V4L2 cannot be told of modifiers or of gaps between planes: " + agreed,
+                    "V4L2 cannot be told of modifiers, of gaps between planes, or of the pitch of each plane: "
+                            + agreed,
                     "negotiate with the ports of this device, and stream what was agreed on");
         }
         video.require(image.format(), "VIDIOC_S_FMT");

@@ -104,6 +104,12 @@ public final class FakeCard implements FakeKernel.Device {
     public int lastLines;
     /** Whether it takes a second plane only right behind the lines of the first. */
     public boolean takesNoGaps;
+    /** The object of each plane of the framebuffer that was made last. */
+    public List<Integer> lastHandles = List.of();
+    /** Whether all planes of a framebuffer must have one pitch. */
+    public boolean wantsOnePitch;
+    /** Whether all planes of a framebuffer must be of one object, as with Intel's and AMD's drivers. */
+    public boolean wantsOneBuffer;
 
     /** A modifier other than linear. */
     public static final long TILED = 1L << 56 | 1;
@@ -299,22 +305,19 @@ public final class FakeCard implements FakeKernel.Device {
             if (!hasDisplays) {
                 return -Errno.EOPNOTSUPP;
             }
-            int handle = drm_mode_fb_cmd2.handles(argument, 0);
-            if (drm_mode_fb_cmd2.pitches(argument, 0) % pitchMultiple != 0) {
-                return -Errno.EINVAL;
-            }
-            long needed = (long) drm_mode_fb_cmd2.pitches(argument, 0) * drm_mode_fb_cmd2.height(argument);
-            if (!objects.containsKey(handle) || Objects.requireNonNull(objects.get(handle)) < needed) {
-                return -Errno.EINVAL;
+            int errno = framebuffer(argument);
+            if (errno != 0) {
+                return -errno;
             }
             if (takesNoGaps
                     && drm_mode_fb_cmd2.pitches(argument, 1) > 0
-                    && Integer.toUnsignedLong(drm_mode_fb_cmd2.offsets(argument, 1)) != needed) {
+                    && Integer.toUnsignedLong(drm_mode_fb_cmd2.offsets(argument, 1))
+                            != (long) drm_mode_fb_cmd2.pitches(argument, 0) * drm_mode_fb_cmd2.height(argument)) {
                 return -Errno.EINVAL;
             }
             lastFormat = drm_mode_fb_cmd2.pixel_format(argument);
             lastLines = drm_mode_fb_cmd2.height(argument);
-            framebuffers.put(++numbers, handle);
+            framebuffers.put(++numbers, drm_mode_fb_cmd2.handles(argument, 0));
             drm_mode_fb_cmd2.fb_id(argument, numbers);
             return 0;
         }
@@ -325,6 +328,42 @@ public final class FakeCard implements FakeKernel.Device {
             return objects.remove(drm_gem_close.handle(argument)) == null ? -Errno.EINVAL : 0;
         }
         return hasDisplays ? display(request, argument) : -Errno.EOPNOTSUPP;
+    }
+
+    /** Checks the planes, as framebuffer_check and drm_gem_fb_init_with_funcs of the kernel do: an errno, or 0. */
+    private int framebuffer(MemorySegment argument) {
+        PixelFormat format =
+                PixelFormat.ofDrm(drm_mode_fb_cmd2.pixel_format(argument)).orElseThrow();
+        List<PixelFormat.Sampling> planes = format.planes();
+        var handles = new ArrayList<Integer>();
+        for (int i = 0; i < planes.size(); i++) {
+            PixelFormat.Sampling plane = planes.get(i);
+            int handle = drm_mode_fb_cmd2.handles(argument, i);
+            long pitch = Integer.toUnsignedLong(drm_mode_fb_cmd2.pitches(argument, i));
+            long offset = Integer.toUnsignedLong(drm_mode_fb_cmd2.offsets(argument, i));
+            long lines = Math.ceilDiv(drm_mode_fb_cmd2.height(argument), plane.vertical());
+            long least = (long) Math.ceilDiv(drm_mode_fb_cmd2.width(argument), plane.width()) * plane.bytes();
+            if (pitch % pitchMultiple != 0
+                    || pitch < least
+                    || !objects.containsKey(handle)
+                    || Objects.requireNonNull(objects.get(handle)) < offset + pitch * lines) {
+                return Errno.EINVAL;
+            }
+            handles.add(handle);
+        }
+        if (wantsOnePitch
+                && IntStream.range(0, planes.size())
+                                .map(i -> drm_mode_fb_cmd2.pitches(argument, i))
+                                .distinct()
+                                .count()
+                        > 1) {
+            return Errno.EINVAL;
+        }
+        if (wantsOneBuffer && handles.stream().distinct().count() > 1) {
+            return Errno.EINVAL;
+        }
+        lastHandles = List.copyOf(handles);
+        return 0;
     }
 
     private int display(long request, MemorySegment argument) {

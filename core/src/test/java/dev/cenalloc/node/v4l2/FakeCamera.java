@@ -34,16 +34,16 @@ import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 /**
- * A V4L2 device of YUYV or XR24, or with images in two buffers of NV16M, up to 4096 pixels wide and as many high. It
- * streams: a buffer is filled, read or converted each time that it is polled.
+ * A V4L2 device of YUYV, XR24, NV12 or YUV420, or with images in two buffers of NV16M, up to 4096 pixels wide and as
+ * many high. It streams: a buffer is filled, read or converted each time that it is polled.
  */
 public final class FakeCamera implements FakeKernel.Device {
     private static final int XR24 = PixelFormat.XR24.v4l2Fourcc().orElseThrow();
     private static final int AR24 = PixelFormat.AR24.v4l2Fourcc().orElseThrow();
     private static final int YUYV = PixelFormat.YUYV.v4l2Fourcc().orElseThrow();
 
+    private static final int YU12 = PixelFormat.YUV420.v4l2Fourcc().orElseThrow();
     private static final int NV12 = PixelFormat.NV12.v4l2Fourcc().orElseThrow();
-
     private static final int NV16M = PixelFormat.NV16M.v4l2Fourcc().orElseThrow();
 
     private final FakeKernel kernel;
@@ -72,6 +72,8 @@ public final class FakeCamera implements FakeKernel.Device {
     public int rate = 30;
     /** Of what its lines are a multiple; 0 if it has no others than it says itself. */
     public int pitchMultiple = 1;
+    /** Whether the planes of several buffers have the pitch that is asked for of the first, as with mxc-isi. */
+    public boolean onePitch;
     /** How many bytes more than they have it says that its lines have; fewer if negative. */
     public int linePadding;
     /** What it wants behind the last line. */
@@ -478,10 +480,16 @@ public final class FakeCamera implements FakeKernel.Device {
         v4l2_pix_format_mplane.height(format, height);
         v4l2_pix_format_mplane.pixelformat(format, NV16M);
         v4l2_pix_format_mplane.num_planes(format, (byte) 2);
+        int first = v4l2_plane_pix_format.bytesperline(v4l2_pix_format_mplane.plane_fmt(format, 0));
         for (int i = 0; i < 2; i++) {
             MemorySegment plane = v4l2_pix_format_mplane.plane_fmt(format, i);
-            v4l2_plane_pix_format.bytesperline(plane, width + linePadding);
-            v4l2_plane_pix_format.sizeimage(plane, (width + linePadding) * height + imagePadding);
+            int pitch = width + linePadding;
+            if (pitchMultiple > 0) {
+                int asked = Math.max(pitch, onePitch ? first : v4l2_plane_pix_format.bytesperline(plane));
+                pitch = Math.ceilDiv(asked, pitchMultiple) * pitchMultiple;
+            }
+            v4l2_plane_pix_format.bytesperline(plane, pitch);
+            v4l2_plane_pix_format.sizeimage(plane, pitch * height + imagePadding);
         }
         return 0;
     }
@@ -496,7 +504,7 @@ public final class FakeCamera implements FakeKernel.Device {
         int height = queue.height;
         if (request != v4l2_h.VIDIOC_G_FMT()) {
             int wanted = v4l2_pix_format.pixelformat(pixels);
-            fourcc = fourccs.contains(wanted) && (wanted == XR24 || wanted == AR24 || wanted == NV12) ? wanted : YUYV;
+            fourcc = fourccs.contains(wanted) && (wanted == XR24 || wanted == AR24 || isPlanar(wanted)) ? wanted : YUYV;
             width = Math.min(4096, v4l2_pix_format.width(pixels));
             width = Math.max(widthMultiple, width / widthMultiple * widthMultiple);
             width = Math.ceilDiv(width, columnMultiple) * columnMultiple;
@@ -529,13 +537,19 @@ public final class FakeCamera implements FakeKernel.Device {
         return 0;
     }
 
+    /** 4:2:0 with all planes in one buffer. */
+    private static boolean isPlanar(int fourcc) {
+        return fourcc == YU12 || fourcc == NV12;
+    }
+
+    /** Of the first plane. */
     private static int pitch(int fourcc, int width) {
-        return width * (fourcc == XR24 || fourcc == AR24 ? 4 : fourcc == NV16M || fourcc == NV12 ? 1 : 2);
+        return width * (fourcc == XR24 || fourcc == AR24 ? 4 : fourcc == NV16M || isPlanar(fourcc) ? 1 : 2);
     }
 
     /** Of all planes in a buffer. */
     private static int lines(int fourcc, int height) {
-        return fourcc == NV12 ? height * 3 / 2 : height;
+        return isPlanar(fourcc) ? height * 3 / 2 : height;
     }
 
     private int queue(FakeQueue queue, int fd, MemorySegment argument) {
