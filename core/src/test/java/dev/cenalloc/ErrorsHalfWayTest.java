@@ -182,7 +182,7 @@ class ErrorsHalfWayTest {
         }
     }
 
-    @Sweep
+    @HostOnly
     @ParameterizedTest
     @EnumSource(Operation.class)
     void anOverflowOfTheStackLeavesNothingThatCannotBeClosed(Operation operation) throws Exception {

@@ -134,7 +134,7 @@ class FaultsTest {
         return cenalloc;
     }
 
-    @Sweep
+    @HostOnly
     @ParameterizedTest
     @EnumSource(Operation.class)
     void everyFaultOfEveryCallGivesEverythingBack(Operation operation) throws Exception {

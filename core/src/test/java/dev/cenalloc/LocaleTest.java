@@ -35,7 +35,7 @@ class LocaleTest {
         }
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void whatCannotBeNamedIsNotThere(@TempDir Path directory) throws Exception {
         run(

@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.ImageRange;
@@ -512,13 +512,13 @@ class DeviceMemoryTest {
         void with(Cenalloc cenalloc) throws CenallocException;
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void everyFaultOfEveryCallGivesEverythingBack() throws Exception {
         everyFault(DeviceMemoryTest::run);
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void everyFaultOfEveryCallOfAConverterGivesEverythingBack() throws Exception {
         everyFault(DeviceMemoryTest::convert);

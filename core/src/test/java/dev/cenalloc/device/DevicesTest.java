@@ -8,9 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
-import dev.cenalloc.Sweep;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.device.DeviceInfo.Kind;
@@ -320,7 +320,7 @@ class DevicesTest {
     }
 
     /** Every call fails in turn. The list never fails for that, and everything is given back. */
-    @Sweep
+    @HostOnly
     @ParameterizedTest
     @EnumSource
     void everyFaultOfEveryCallGivesEverythingBack(Question question) throws Exception {

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
@@ -176,7 +176,7 @@ class PlanesApartTest {
         }
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void aFaultOfAnyCallGivesEverythingBack() throws Exception {
         card.pitchMultiple = 64;

@@ -7,10 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
-import dev.cenalloc.Sweep;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
@@ -844,7 +844,7 @@ class ProbeTest {
     /**
      * Every call fails in turn: everything is given back, the format is as before, and the outcome says what failed.
      */
-    @Sweep
+    @HostOnly
     @ParameterizedTest
     @EnumSource
     void everyFaultOfEveryCallGivesEverythingBack(Kind kind) throws Exception {

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
 import java.util.List;
@@ -69,7 +69,7 @@ class ImageRangeTest {
         assertFalse(Sizes.ANY.contains(Integer.MIN_VALUE, 1));
     }
 
-    @Sweep
+    @HostOnly
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3})
     void whatIsInBothIsInTheirIntersectionAndNothingElse(long seed) {

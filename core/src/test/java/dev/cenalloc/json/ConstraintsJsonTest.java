@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Field;
 import dev.cenalloc.plan.Usage;
@@ -145,7 +145,7 @@ class ConstraintsJsonTest {
                 json);
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void randomConstraintsAreReadAsWritten() throws Exception {
         var random = new SplittableRandom(42);
@@ -506,7 +506,7 @@ class ConstraintsJsonTest {
         }
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void whateverTheBytesAreOnlyOneExceptionComesOut() throws Exception {
         var random = new SplittableRandom(7);
@@ -696,7 +696,7 @@ class ConstraintsJsonTest {
         assertSame(broken, assertThrows(IOException.class, () -> ConstraintsJson.read(stream)));
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void hugePartsAreRefusedInTime() throws Exception {
         int large = 900_000;

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
@@ -172,7 +172,7 @@ class ProfileTest {
         }
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void whateverTheTextIsOnlyOneExceptionComesOut() {
         var random = new SplittableRandom(12);
@@ -244,7 +244,7 @@ class ProfileTest {
         assertTrue(e.reason().contains("more than 1024 entries"), e.reason());
     }
 
-    @Sweep
+    @HostOnly
     @Test
     @Timeout(60)
     void aProfileFullOfUnknownAdviceIsRead() throws Exception {

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
@@ -191,7 +191,7 @@ class DisplayFaultsTest {
         return kernel.calls.size();
     }
 
-    @Sweep
+    @HostOnly
     @ParameterizedTest
     @EnumSource(Operation.class)
     void everyFaultOfEveryCallGivesEverythingBack(Operation operation) throws Exception {

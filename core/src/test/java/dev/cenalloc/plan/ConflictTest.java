@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.IncompatibleConstraintsException;
-import dev.cenalloc.Sweep;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.text.Unwrapped;
 import java.util.ArrayList;
@@ -127,7 +127,7 @@ class ConflictTest {
         }
     }
 
-    @Sweep
+    @HostOnly
     @Test
     void largeConflictsAreFoundToo() throws Exception {
         // Device i takes every heap but the i-th: only all together leave nothing.

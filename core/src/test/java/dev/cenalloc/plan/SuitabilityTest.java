@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.HeapProperties.Trait;
@@ -131,7 +131,7 @@ class SuitabilityTest {
 
     /** Against plans for all that the memory may turn out to be. */
     @Test
-    @Sweep
+    @HostOnly
     void whatIsUnknownMayTurnOutEitherWay() {
         var random = new SplittableRandom(10);
         var seen = new EnumMap<Trait, Integer>(Trait.class);

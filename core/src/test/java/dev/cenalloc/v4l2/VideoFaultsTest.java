@@ -12,7 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.Sweep;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
@@ -197,7 +197,7 @@ class VideoFaultsTest {
         abstract void run(Cenalloc cenalloc) throws CenallocException;
     }
 
-    @Sweep
+    @HostOnly
     @ParameterizedTest
     @EnumSource(Operation.class)
     void everyFaultOfEveryCallGivesEverythingBack(Operation operation) throws Exception {

@@ -7,10 +7,11 @@ import java.lang.annotation.Target;
 import org.junit.jupiter.api.Tag;
 
 /**
- * A test that goes through thousands of cases on the fake kernel or in code that makes no call. Its result depends on
- * no machine, so that ci/device-tests, which repeats every other test on the emulated machines, leaves it out.
+ * A test whose result depends on no kernel, and that takes long on an emulated machine: one that goes through thousands
+ * of cases, or starts virtual machines of Java. ci/device-tests, which repeats every other test on the emulated
+ * machines, leaves it out.
  */
 @Target({ElementType.TYPE, ElementType.METHOD})
 @Retention(RetentionPolicy.RUNTIME)
-@Tag("sweep")
-public @interface Sweep {}
+@Tag("host-only")
+public @interface HostOnly {}
