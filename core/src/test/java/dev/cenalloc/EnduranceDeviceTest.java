@@ -58,9 +58,9 @@ class EnduranceDeviceTest {
     }
 
     @Test
-    void twentyThousandBuffersOneAfterTheOther() throws Exception {
+    void tenThousandBuffersOneAfterTheOther() throws Exception {
         try (var cenalloc = Cenalloc.open()) {
-            for (int i = 0; i < 20_000; i++) {
+            for (int i = 0; i < 10_000; i++) {
                 cycle(cenalloc, ANY);
             }
             assertEquals(
@@ -72,13 +72,13 @@ class EnduranceDeviceTest {
     }
 
     @Test
-    void twoThreadsWithThreeThousandBuffersEach() throws Exception {
+    void twoThreadsWithTwoThousandBuffersEach() throws Exception {
         try (var cenalloc = Cenalloc.open();
                 var threads = Executors.newFixedThreadPool(2)) {
             var results = new ArrayList<Future<?>>();
             for (Device device : List.of(ANY, CONTIGUOUS)) {
                 results.add(threads.submit(() -> {
-                    for (int i = 0; i < 3_000; i++) {
+                    for (int i = 0; i < 2_000; i++) {
                         cycle(cenalloc, device);
                     }
                     return null;

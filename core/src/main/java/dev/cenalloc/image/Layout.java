@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
  * <ul>
  *   <li>Stored width and height are rounded up to whole blocks of samples; for a 4:2:0 format to even numbers, for
  *       samples of 10 bits packed to multiples of four. V4L2 requires this of drivers. A driver may choose another size
- *       than the requested one, mostly for odd sizes: lay out the size that it chose.
+ *       than the requested one, mostly for odd sizes: then agree on the size that it chose.
  *   <li>The pitch of each plane satisfies the {@link LayoutRules}. All planes in one buffer have the same number of
  *       padding pixels, so the pitch of the first plane determines the others; V4L2 reports only that one. It grows
  *       until every plane satisfies the rules. With {@link LayoutRules#equalPitches}, all planes then have the largest

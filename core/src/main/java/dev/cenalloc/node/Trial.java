@@ -66,7 +66,10 @@ public final class Trial {
             return heap.properties().contiguous() == Trait.YES;
         }
 
-        /** Whether its memory may lie above what devices of 32 bits reach. */
+        /**
+         * Whether its memory may lie above what devices of 32 bits reach. Contiguous pools usually lie below, whatever
+         * the machine has (dma_contiguous_reserve in kernel/dma/contiguous.c).
+         */
         boolean mayLieHigh() {
             return heap.properties().highestAddress().orElse(0) > 0xffff_ffffL;
         }
@@ -82,6 +85,9 @@ public final class Trial {
     private final Path node;
     private final long number;
     private final String name;
+    /** What is tried: the device, or a part of it. */
+    private final String subject;
+
     private final Device sysfs;
 
     /**
@@ -92,12 +98,22 @@ public final class Trial {
      * @param name what explanations call the device
      */
     public Trial(Cenalloc cenalloc, Path node, long number, String name) {
+        this(cenalloc, node, number, name, "");
+    }
+
+    /**
+     * A trial of a part of a device, such as one side of a converter, which may take other memory than the other.
+     *
+     * @param part tells it from the other parts of the device; empty for all of it
+     */
+    public Trial(Cenalloc cenalloc, Path node, long number, String name, String part) {
         Kernel kernel = Seam.kernel(cenalloc);
         this.cenalloc = cenalloc;
         this.cache = TrialCache.of(cenalloc);
         this.node = node;
         this.number = number;
         this.name = name;
+        this.subject = name + part;
         this.sysfs = ofSysfs(name, kernel.sysfs(number));
     }
 
@@ -116,7 +132,7 @@ public final class Trial {
      * @throws CenallocException with the errno of the driver
      */
     public Device device(Layout layout, Opener opener) throws CenallocException {
-        var key = new TrialCache.Key(number, name, layout, cenalloc.heaps());
+        var key = new TrialCache.Key(number, subject, layout, cenalloc.heaps());
         Device known = cache.device(key);
         if (known != null) {
             return known;
@@ -138,15 +154,6 @@ public final class Trial {
 
     /** What a port asks of the device: a trial with memory of the heaps, or with another device's own. */
     public Port.Terms terms(Opener opener) {
-        return terms(opener, opener);
-    }
-
-    /**
-     * As {@link #terms(Opener)}.
-     *
-     * @param ofPort how another device's own memory is offered: to what takes the images at this port only
-     */
-    public Port.Terms terms(Opener opener, Opener ofPort) {
         return new Port.Terms() {
             @Override
             public Device device(Layout layout) throws CenallocException {
@@ -155,7 +162,7 @@ public final class Trial {
 
             @Override
             public Device device(Layout layout, Offer offer) throws CenallocException {
-                return offered(layout, ofPort, offer);
+                return offered(layout, opener, offer);
             }
         };
     }
@@ -224,7 +231,7 @@ public final class Trial {
         long size = importer.prepare(layout);
         var like = new TrialCache.ImageClass(
                 number,
-                name,
+                subject,
                 layout.image().format(),
                 layout.buffer(),
                 Long.SIZE - Long.numberOfLeadingZeros(size - 1),
@@ -395,7 +402,7 @@ public final class Trial {
 
     /** What the driver wants of the layout. */
     private Constraints needs(Importer importer, Layout layout) {
-        var like = new TrialCache.ImageKey(number, name, layout.image(), layout.buffer());
+        var like = new TrialCache.ImageKey(number, subject, layout.image(), layout.buffer());
         return importer.needs().and(cache.rules(like, importer.rules()));
     }
 

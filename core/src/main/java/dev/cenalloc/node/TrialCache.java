@@ -28,17 +28,20 @@ final class TrialCache {
     /** As many as there are devices tried at a time, usually; two devices may have the same. */
     private static final Object[] LOCKS = Stream.generate(Object::new).limit(64).toArray();
 
-    /** The heaps belong to the key, since more may be registered. */
-    record Key(long number, String name, Layout layout, List<Heap> heaps) {}
+    /**
+     * The heaps belong to the key, since more may be registered. What is tried is the device, by its name, or a part of
+     * it.
+     */
+    record Key(long number, String subject, Layout layout, List<Heap> heaps) {}
 
     /**
      * Images so alike that memory for one is likely to suit the other: of one format, and between two powers of two in
      * size.
      */
-    record ImageClass(long number, String name, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
+    record ImageClass(long number, String subject, PixelFormat format, int buffer, int sizeClass, List<Heap> heaps) {}
 
     /** Images of one kind and size, in whatever layout. */
-    record ImageKey(long number, String name, Image image, int buffer) {}
+    record ImageKey(long number, String subject, Image image, int buffer) {}
 
     private final Map<ImageKey, Constraints> rules = bounded();
     private final Map<Key, Device> devices = bounded();

@@ -136,6 +136,22 @@ public enum Field {
         };
     }
 
+    /** Whether it is about where the lines of an image lie, and not about the memory. */
+    boolean isOfLayout() {
+        return switch (this) {
+            case OFFSET_ALIGNMENT,
+                    PITCH_ALIGNMENT,
+                    LINE_ALIGNMENT,
+                    EXTRA_LINES,
+                    MIN_PITCH,
+                    MAX_PITCH,
+                    EQUAL_PITCHES,
+                    PROPORTIONAL_PITCHES,
+                    GAPLESS -> true;
+            default -> false;
+        };
+    }
+
     /** {@return the field with this name, empty if there is none} */
     static Optional<Field> of(String key) {
         return Arrays.stream(values()).filter(field -> field.key.equals(key)).findFirst();

@@ -351,6 +351,19 @@ public final class HeapProperties {
         });
     }
 
+    /**
+     * {@return the highest address that the memory may have, in the address space of {@link #addressBoundSpace}; empty if
+     * none is known}
+     */
+    public OptionalLong addressBound() {
+        return boundSpace == null ? OptionalLong.empty() : OptionalLong.of(addressBound);
+    }
+
+    /** {@return the address space of {@link #addressBound}; empty if none is known} */
+    public Optional<String> addressBoundSpace() {
+        return Optional.ofNullable(boundSpace);
+    }
+
     /** Whether all of the memory is within reach of a device. */
     Trait isWithin(String addressSpace, long reach) {
         if (addressSpace.equals(space)) {
@@ -431,6 +444,8 @@ public final class HeapProperties {
         maxSize().ifPresent(bytes -> words.add("at most " + bytes + " bytes a buffer"));
         highestAddress()
                 .ifPresent(address -> words.add("addresses up to 0x" + Long.toHexString(address) + " in " + space));
+        addressBound()
+                .ifPresent(address -> words.add("no address above 0x" + Long.toHexString(address) + " in " + boundSpace));
         if (place != null) {
             words.add("near " + place);
         }

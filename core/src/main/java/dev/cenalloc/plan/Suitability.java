@@ -178,13 +178,12 @@ final class Suitability {
 
     /** Whether memory of a heap to which nothing is objected keeps a field for certain, or need not. */
     private static boolean isCertain(Field field, Constraints merged, Demand demand, Heap heap) {
-        return switch (field) {
-            // In a buffer of bytes the caller places the planes, which is no matter of the memory.
-            case OFFSET_ALIGNMENT, PITCH_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, MIN_PITCH, MAX_PITCH -> true;
-            // The heap was asked for that many.
-            case MIN_SIZE -> true;
-            default -> field.isAdvisory() || assurance(field, merged, demand, heap) == Assurance.ENFORCED;
-        };
+        // In a buffer of bytes the caller places the planes, which is no matter of the memory. The heap was asked for as
+        // many bytes as the smallest size.
+        return field.isOfLayout()
+                || field == Field.MIN_SIZE
+                || field.isAdvisory()
+                || assurance(field, merged, demand, heap) == Assurance.ENFORCED;
     }
 
     /** The number of advisory fields that this heap is known to follow. */
@@ -214,6 +213,10 @@ final class Suitability {
 
     /** How far memory of this heap keeps a field. */
     static Assurance assurance(Field field, Constraints merged, Demand demand, Heap heap) {
+        if (field.isOfLayout()) {
+            // This library computes the layout of an image. In a buffer of bytes the caller places the planes.
+            return demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;
+        }
         HeapProperties properties = heap.properties();
         return switch (field) {
             case HEAPS, PROTECTED, ACCEPTS_PROTECTED, ACCEPTS_DECRYPTED, CONTIGUOUS, PAGES -> Assurance.ENFORCED;
@@ -225,21 +228,12 @@ final class Suitability {
             // The only parameter of an allocation is the size (dma-heap.h). Memory begins at a page.
             case BASE_ALIGNMENT ->
                 merged.raw(Field.BASE_ALIGNMENT) <= heap.pageSize() ? Assurance.ENFORCED : Assurance.ADVISORY;
-            // This library computes the layout of an image. In a buffer of bytes the caller places the planes.
-            case OFFSET_ALIGNMENT,
-                    PITCH_ALIGNMENT,
-                    LINE_ALIGNMENT,
-                    EXTRA_LINES,
-                    MIN_PITCH,
-                    MAX_PITCH,
-                    EQUAL_PITCHES,
-                    PROPORTIONAL_PITCHES,
-                    GAPLESS -> demand.image().isPresent() ? Assurance.ENFORCED : Assurance.ADVISORY;
             // Holds for the requested bytes. The kernel rounds up to whole pages.
             case MAX_SIZE -> Assurance.ENFORCED;
             case MIN_SIZE -> Assurance.CHECKED;
             case CPU_READ, CPU_WRITE -> properties.cpuMappable() == Trait.YES ? Assurance.ENFORCED : Assurance.CHECKED;
             case BUFFERS, COHERENT, NEAR, USAGE -> Assurance.ADVISORY;
+            default -> throw new AssertionError(field + " is neither of the layout nor known");
         };
     }
 }

@@ -49,6 +49,7 @@ record BetterMemory(DeviceMemory memory, List<Plan> plans, String reason) {
                 }
             } catch (CenallocException e) {
                 // There is a heap: what is wrong with other memory is no reason to fail.
+                // A format that was left changed is set again before it is used.
             }
         }
         return Optional.empty();

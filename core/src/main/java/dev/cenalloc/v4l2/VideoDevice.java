@@ -28,14 +28,24 @@ import java.util.Objects;
 final class VideoDevice implements AutoCloseable {
     private final Cenalloc cenalloc;
     private final VideoNode video;
-    private final Trial trial;
+    /** Of the queue that gives images, and of the one that takes them. */
+    private final Trial given;
+
+    private final Trial taken;
     private final List<FrameQueue> queues = new ArrayList<>();
     private boolean closed;
 
-    private VideoDevice(Cenalloc cenalloc, VideoNode video, Trial trial) {
+    private VideoDevice(Cenalloc cenalloc, VideoNode video) {
         this.cenalloc = cenalloc;
         this.video = video;
-        this.trial = trial;
+        // A converter's two sides are tried apart, since they may take different images and memory.
+        boolean hasSides = video.kind() == Kind.CONVERTER;
+        this.given = trial(hasSides ? " (output)" : "");
+        this.taken = trial(hasSides ? " (input)" : "");
+    }
+
+    private Trial trial(String side) {
+        return new Trial(cenalloc, video.node().path(), video.number(), video.name(), side);
     }
 
     static VideoDevice open(Cenalloc cenalloc, Path node, Kind wanted) throws CenallocException {
@@ -52,7 +62,7 @@ final class VideoDevice implements AutoCloseable {
                         video.name() + " is " + video.kind() + "; wanted is " + wanted,
                         "give another node");
             }
-            var device = new VideoDevice(cenalloc, video, new Trial(cenalloc, node, video.number(), video.name()));
+            var device = new VideoDevice(cenalloc, video);
             usable = true;
             return device;
         } finally {
@@ -93,7 +103,7 @@ final class VideoDevice implements AutoCloseable {
     /** The port of a queue, in memory of the heaps, or of another device, or of its own. */
     Port port(FrameQueue queue) throws CenallocException {
         boolean output = queue.isOutput();
-        return port(output, trial.terms(this::importer, () -> importer(output)))
+        return port(output, (output ? taken : given).terms(() -> importer(output)))
                 .withMemory(new QueueMemory(this, queue));
     }
 
@@ -117,13 +127,10 @@ final class VideoDevice implements AutoCloseable {
         }
     }
 
-    /** For a trial, between streams: the queues take their buffers again when they are started. */
-    private Importer importer() throws CenallocException {
-        rest();
-        return V4l2Importer.on(video);
-    }
-
-    /** As {@link #importer()}, of one queue: what a converter's other queue allocated is left alone. */
+    /**
+     * For a trial of one queue, between streams: the queues take their buffers again when they are started. What a
+     * converter's other queue allocated is left alone.
+     */
     private Importer importer(boolean output) throws CenallocException {
         rest();
         return V4l2Importer.on(video, output);

@@ -38,6 +38,18 @@ class SuitabilityTest {
             "coherent", device("coherent", Constraints.NONE.coherent()),
             "unknown", Device.undeclared("unknown"));
 
+    /** What is about lines and planes, which lie where this library or the caller puts them. */
+    private static final Constraints LINES = Constraints.NONE
+            .pitchAlignment(64)
+            .offsetAlignment(64)
+            .lineAlignment(16)
+            .extraLines(2)
+            .minPitch(64)
+            .maxPitch(65_536)
+            .equalPitches()
+            .proportionalPitches()
+            .gapless();
+
     private static final HeapProperties POOL = HeapProperties.of("reserved");
 
     private static final Map<String, Heap> HEAPS = Map.of(
@@ -106,6 +118,18 @@ class SuitabilityTest {
     void whatIsKnownDecides(String heap, String devices, Trait expected) {
         Plan plan = plan(heap(heap), devices.split(" "));
         assertEquals(expected, plan.suitability(heap(heap)), plan::explain);
+    }
+
+    @Test
+    void whereLinesLieIsNoMatterOfTheMemory() {
+        for (Demand demand :
+                List.of(Demand.ofBytes(SIZE), Demand.ofImage(new Image(PixelFormat.NV12, 640, 480)))) {
+            Plan plan = Plan.of(demand, List.of(device("display", LINES)), List.of(heap("system")));
+            assertEquals(Trait.YES, plan.suitability(heap("system")), plan::explain);
+        }
+        for (Field field : Field.values()) {
+            assertEquals(LINES.fields().contains(field), field.isOfLayout(), field::toString);
+        }
     }
 
     @Test

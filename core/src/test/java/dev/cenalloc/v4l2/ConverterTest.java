@@ -15,17 +15,24 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.v4l2.v4l2_format;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
+import dev.cenalloc.bindings.v4l2.v4l2_pix_format;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -84,6 +91,63 @@ class ConverterTest {
                     assertEquals(time, converted.timestampNanos());
                     assertEquals(640, converted.layout().image().width());
                 }
+            }
+        }
+    }
+
+    /** Its two sides may take different images and memory. */
+    @Test
+    void aTrialOfOneSideLeavesTheOtherAlone() throws Exception {
+        var types = new HashSet<Integer>();
+        world.kernel.device(CONVERTER.toString(), new FakeKernel.Device() {
+            @Override
+            public long number() {
+                return world.converter.number();
+            }
+
+            @Override
+            public int ioctl(int fd, long request, MemorySegment argument) {
+                if (request == v4l2_h.VIDIOC_TRY_FMT() || request == v4l2_h.VIDIOC_S_FMT()) {
+                    types.add(v4l2_format.type(argument));
+                }
+                return world.converter.ioctl(fd, request, argument);
+            }
+
+            @Override
+            public void closed(int fd) {
+                world.converter.closed(fd);
+            }
+        });
+        try (var converter = Converter.open(cenalloc, CONVERTER)) {
+            Agreement.negotiate(cenalloc, REQUEST, List.of(converter.input()));
+            assertEquals(Set.of(v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT()), types);
+            types.clear();
+            Agreement.negotiate(cenalloc, REQUEST, List.of(converter.output()));
+            assertEquals(Set.of(v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE()), types, "what was found of the other tells nothing");
+        }
+    }
+
+    /** As where its format depends on that of the other side, which a trial set and put back. */
+    @Test
+    void aFormatThatWasLostIsSetAgain() throws Exception {
+        try (var converter = Converter.open(cenalloc, CONVERTER)) {
+            Agreement taken = Agreement.negotiate(cenalloc, REQUEST, List.of(converter.input()));
+            Agreement given = Agreement.negotiate(cenalloc, REQUEST, List.of(converter.output()));
+            converter.configure(taken, given);
+            try (Arena arena = Arena.ofConfined();
+                    var other = DeviceNode.open(world.kernel, CONVERTER);
+                    Ring first = Ring.allocate(cenalloc, taken, 2);
+                    Ring second = Ring.allocate(cenalloc, given, 2)) {
+                MemorySegment format = v4l2_format.allocate(arena);
+                v4l2_format.type(format, v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE());
+                other.ioctl("VIDIOC_G_FMT", v4l2_h.VIDIOC_G_FMT(), format);
+                MemorySegment agreed = arena.allocate(format.byteSize()).copyFrom(format);
+                v4l2_pix_format.width(v4l2_format.fmt.pix(v4l2_format.fmt(format)), 16);
+                v4l2_pix_format.height(v4l2_format.fmt.pix(v4l2_format.fmt(format)), 16);
+                other.ioctl("VIDIOC_S_FMT", v4l2_h.VIDIOC_S_FMT(), format);
+                converter.use(first, second);
+                other.ioctl("VIDIOC_G_FMT", v4l2_h.VIDIOC_G_FMT(), format);
+                assertEquals(-1, agreed.mismatch(format));
             }
         }
     }

@@ -1,5 +1,6 @@
 package dev.cenalloc.command;
 
+import dev.cenalloc.json.DeviceProfile;
 import dev.cenalloc.json.MachineProfile;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.stream.Port;
@@ -7,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /** Profiles as all commands use them: the user's file first, then those that are shipped. Stateless. */
@@ -33,8 +35,10 @@ final class ProfileFile {
      * memory, so it adds to what a trial finds.
      */
     static Port known(MachineProfile machine, Optional<Profile> given, String driver, Path node, Port tried) {
-        boolean isGiven = given.isPresent()
-                && !given.get().recognise(tried.name(), driver).isEmpty();
+        List<DeviceProfile> fit = machine.recognise(tried.name(), driver);
+        boolean isGiven = !fit.isEmpty()
+                && given.isPresent()
+                && given.get().recognise(tried.name(), driver).containsAll(fit);
         return machine.device(tried.name(), driver, node)
                 .map(device -> isGiven ? tried.withDevice(device) : tried.knowing(device))
                 .orElse(tried);

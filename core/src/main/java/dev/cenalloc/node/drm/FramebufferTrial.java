@@ -93,7 +93,7 @@ final class FramebufferTrial {
 
     /**
      * Which pitches the driver takes, if it is the pitch that it refused; else nothing. It tells no rule, so each power
-     * of two is tried, with a pitch that is no multiple of a larger one; then one pitch for all planes.
+     * of two is tried, with a pitch that is no multiple of a larger one; then the same with one pitch for all planes.
      */
     static Constraints pitches(Card card, Layout refused) {
         Image image = refused.image();
@@ -110,8 +110,13 @@ final class FramebufferTrial {
             }
         }
         // Last, since a larger pitch of the narrow planes may happen to be aligned, too.
-        Constraints equal = Constraints.NONE.equalPitches();
-        return answer(card, layouts(image, equal)) == Answer.TAKEN ? equal : Constraints.NONE;
+        for (long alignment = 1; alignment <= LARGEST_PITCH_ALIGNMENT; alignment *= 2) {
+            Constraints equal = Constraints.NONE.equalPitches().pitchAlignment(alignment);
+            if (answer(card, layouts(image, equal)) == Answer.TAKEN) {
+                return equal;
+            }
+        }
+        return Constraints.NONE;
     }
 
     /** With a pitch that is a multiple of a power of two, and of no larger one. */

@@ -60,9 +60,25 @@ record Selection(int left, int top, int width, int height) {
         return new Selection(v4l2_rect.left(part), v4l2_rect.top(part), v4l2_rect.width(part), v4l2_rect.height(part));
     }
 
-    /** Puts it back, as far as the driver can. */
-    void restore(DeviceNode node, BufferType type) {
-        int _ = trySet(node, type);
+    /** Puts it back, if it is another now and the driver can: the result, or {@code -errno}. */
+    int tryRestore(DeviceNode node, BufferType type) {
+        try {
+            if (of(node, type).equals(Optional.of(this))) {
+                return 0;
+            }
+        } catch (CenallocException e) {
+            return -e.errno();
+        }
+        int result = trySet(node, type);
+        return cannot(-result) ? 0 : result;
+    }
+
+    /** Whether an errno says that there is no such part, or that it cannot be another. */
+    private static boolean cannot(int errno) {
+        return switch (errno) {
+            case Errno.EINVAL, Errno.ENOTTY, Errno.ERANGE, Errno.ENODATA, Errno.EOPNOTSUPP -> true;
+            default -> false;
+        };
     }
 
     /**
@@ -82,16 +98,11 @@ record Selection(int left, int top, int width, int height) {
         Selection part = told.get();
         if (!part.equals(wanted)) {
             int result = wanted.trySet(node, type);
-            switch (-result) {
-                case Errno.EINVAL, Errno.ENOTTY, Errno.ERANGE, Errno.ENODATA, Errno.EOPNOTSUPP -> {
-                    // It cannot.
+            if (!cannot(-result)) {
+                if (result < 0) {
+                    throw node.failure(-result, "VIDIOC_S_SELECTION");
                 }
-                default -> {
-                    if (result < 0) {
-                        throw node.failure(-result, "VIDIOC_S_SELECTION");
-                    }
-                    part = of(node, type).orElse(part);
-                }
+                part = of(node, type).orElse(part);
             }
         }
         if (part.equals(wanted)) {

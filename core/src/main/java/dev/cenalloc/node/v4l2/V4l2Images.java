@@ -67,13 +67,15 @@ final class V4l2Images {
         var images = new ArrayList<ImageRange>();
         var questions = new V4l2Images(node, type);
         Optional<Selection> part = Selection.of(node, type);
+        Optional<VideoFormat> current =
+                part.isEmpty() ? Optional.empty() : Optional.of(VideoFormat.current(node, type));
         for (PixelFormat format : questions.formats()) {
             List<ImageRange.Sizes> listed = questions.sizes(format);
             for (ImageRange.Sizes sizes : listed) {
                 List<ImageRange.Rates> rates = questions.rates(format, sizes);
                 images.add(new ImageRange(format, Image.LINEAR, sizes, rates));
                 List<ImageRange.Sizes> seen =
-                        part.isEmpty() ? List.of() : questions.visible(format, part.get(), sizes, listed);
+                        part.isEmpty() ? List.of() : visible(format, current.get(), part.get(), sizes, listed);
                 for (ImageRange.Sizes visible : seen) {
                     images.add(new ImageRange(format, Image.LINEAR, visible, rates));
                 }
@@ -147,11 +149,13 @@ final class V4l2Images {
      * the part that it has now, and those between the steps, which are those of its memory. Whether the driver keeps to
      * them is known when they are set.
      */
-    private List<ImageRange.Sizes> visible(
-            PixelFormat format, Selection part, ImageRange.Sizes sizes, List<ImageRange.Sizes> listed)
-            throws CenallocException {
+    private static List<ImageRange.Sizes> visible(
+            PixelFormat format,
+            VideoFormat current,
+            Selection part,
+            ImageRange.Sizes sizes,
+            List<ImageRange.Sizes> listed) {
         var visible = new LinkedHashSet<ImageRange.Sizes>();
-        VideoFormat current = VideoFormat.current(node, type);
         if (current.holds(new Image(format, 1, 1))
                 && sizes.contains(current.width(), current.height())
                 && part.isInside(current)) {

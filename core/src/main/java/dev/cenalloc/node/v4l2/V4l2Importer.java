@@ -12,14 +12,13 @@ import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.node.Importer;
 import dev.cenalloc.node.Refusal;
 import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.plan.Demand;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.EnumSet;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,16 +36,21 @@ public final class V4l2Importer implements Importer {
      * @param part of the images; empty if the driver does not tell
      */
     private record Before(BufferType type, @Nullable VideoFormat format, Optional<Selection> part) {
-        /** Puts it back: the result for the format, or {@code -errno}. */
+        /** Puts it back: the result, or {@code -errno}. */
         int tryRestore(DeviceNode node) {
             int result = format == null ? 0 : format.trySet(node);
-            part.ifPresent(selection -> selection.restore(node, type));
-            return result;
+            return result < 0 || part.isEmpty() ? result : part.get().tryRestore(node, type);
+        }
+
+        @Override
+        public String toString() {
+            return format == null ? part.orElseThrow().toString() : format.toString();
         }
     }
 
     private final VideoNode video;
     private final DeviceNode file;
+    private final DriverLayout layouts;
     /** Whether the node is closed with this. */
     private final boolean owner;
     /** Those that memory is offered to, if they have the images. */
@@ -56,8 +60,8 @@ public final class V4l2Importer implements Importer {
     /** What has been changed. */
     private final List<Before> before = new ArrayList<>();
 
-    /** The queues that the driver did not let go of. */
-    private final Set<BufferType> unreleased = EnumSet.noneOf(BufferType.class);
+    /** The queues that the driver did not let go of, and whose memory it has there. */
+    private final Map<BufferType, Integer> unreleased = new EnumMap<>(BufferType.class);
 
     private Constraints needs = Constraints.NONE;
 
@@ -65,6 +69,7 @@ public final class V4l2Importer implements Importer {
         this.video = video;
         this.types = types;
         this.file = video.node();
+        this.layouts = new DriverLayout(file);
         this.owner = owner;
     }
 
@@ -144,7 +149,9 @@ public final class V4l2Importer implements Importer {
                     file.path(),
                     -1,
                     "V4L2 cannot be told of gaps before or between the planes of " + layout,
-                    "take the format with each plane in a buffer of its own");
+                    layout.planes().size() == 1
+                            ? "have the image begin at the first byte of its buffer"
+                            : "take the format with each plane in a buffer of its own");
         }
         if (!layout.hasProportionalPitches()) {
             throw CenallocException.ofRefusal(
@@ -195,7 +202,7 @@ public final class V4l2Importer implements Importer {
         int lines = VideoFormat.lines(layout);
         VideoFormat old = VideoFormat.current(file, type);
         // Changes nothing yet, so a device that has no such images is left alone.
-        VideoFormat queue = answer(
+        VideoFormat queue = layouts.answer(
                 type, image, lines, layout.buffer(), layout.planes().getFirst().pitch());
         Optional<Selection> part = Selection.of(file, type);
         if (!queue.holds(image) || queue.height() < lines || (part.isEmpty() && !queue.has(image))) {
@@ -207,12 +214,12 @@ public final class V4l2Importer implements Importer {
             return Optional.empty();
         }
         Image whole = queue.whole(image.format());
-        checkRoom(queue, whole, layout.buffer());
-        Constraints own = rules(type, image, layout);
+        layouts.checkRoom(queue, whole, layout.buffer());
+        Constraints own = layouts.rules(type, layout);
         boolean isKept = queue.pitch(layout.buffer())
                         == layout.planes().getFirst().pitch()
                 && (layout.planes().size() == 1 || queue.height() == lines || queue.height() == layout.storedLines());
-        Layout laidOut = isKept ? layout : laidOut(image, layout.buffer(), own);
+        Layout laidOut = isKept ? layout : layouts.laidOut(image, layout.buffer(), own);
         long room = queue.size(layout.buffer());
         boolean isOther = !old.isSameAs(queue);
         if (isOther) {
@@ -224,9 +231,9 @@ public final class V4l2Importer implements Importer {
         before.add(new Before(type, isOther ? old : null, part));
         if (isOther) {
             if (!queue.has(whole)) {
-                throw strange("the driver tells that it has " + whole + ", and sets " + queue);
+                throw layouts.strange("the driver tells that it has " + whole + ", and sets " + queue);
             }
-            checkRoom(queue, whole, layout.buffer());
+            layouts.checkRoom(queue, whole, layout.buffer());
         }
         Optional<String> objection = Selection.objection(file, type, queue, image);
         if (objection.isPresent()) {
@@ -238,128 +245,6 @@ public final class V4l2Importer implements Importer {
             needs = needs.and(Constraints.NONE.minSize(room));
         }
         return Optional.of(queue);
-    }
-
-    /** Refuses an answer in which the lines do not hold the pixels, or the buffer the lines. */
-    private void checkRoom(VideoFormat answer, Image image, int buffer) throws CenallocException {
-        List<Layout.Plane> tightest = laidOut(image, buffer, Constraints.NONE).planes();
-        long least = tightest.getFirst().pitch();
-        long pitch = answer.pitch(buffer);
-        if (pitch < least) {
-            throw strange("the driver says that lines of " + image + " are " + pitch + " bytes apart, and they have "
-                    + least);
-        }
-        // The planes of a buffer have pitches in the same proportion.
-        long bytes = tightest.stream()
-                .mapToLong(plane -> pitch * plane.pitch() / least * plane.lines())
-                .sum();
-        long room = answer.size(buffer);
-        if (room < bytes) {
-            throw strange("the driver says that " + image + " has " + room + " bytes, and its lines, " + pitch
-                    + " bytes apart, have " + bytes);
-        }
-        if (room > Integer.MAX_VALUE) {
-            throw strange("the driver says that " + image + " has " + room + " bytes, more than a buffer of V4L2 here");
-        }
-    }
-
-    /**
-     * Which pitches the driver has for images: by what it makes of the least, and of one more byte. Of the planes that
-     * share a buffer, V4L2 speaks of the first, and the pitches of the others follow from that; constraints are about
-     * all of them, so they are said of the narrowest.
-     */
-    private Constraints pitches(BufferType type, Image image, int lines, int buffer) throws CenallocException {
-        List<Layout.Plane> planes = laidOut(image, buffer, Constraints.NONE).planes();
-        long least = planes.getFirst().pitch();
-        long narrowest = planes.stream().mapToLong(Layout.Plane::pitch).min().orElseThrow();
-        long widest = planes.stream().mapToLong(Layout.Plane::pitch).max().orElseThrow();
-        VideoFormat tightest = answer(type, image, lines, buffer, least);
-        checkRoom(tightest, image, buffer);
-        long pitch = tightest.pitch(buffer);
-        long next = answer(type, image, lines, buffer, pitch + 1).pitch(buffer);
-        Constraints found = Constraints.NONE;
-        long alignment = (next - pitch) * narrowest / least;
-        if (next <= pitch) {
-            // The limit that it showed is that of the first plane; others may be wider, as the chroma of NV24.
-            found = found.maxPitch(pitch * widest / least);
-        } else if (alignment > 0 && pitch % (next - pitch) == 0 && alignment * least == (next - pitch) * narrowest) {
-            found = found.pitchAlignment(alignment);
-        }
-        return laidOut(image, buffer, found).planes().getFirst().pitch() < pitch
-                ? found.minPitch(pitch * narrowest / least)
-                : found;
-    }
-
-    /** How the driver lays an image out. */
-    private Constraints rules(BufferType type, Image image, Layout layout) throws CenallocException {
-        Constraints pitches = pitches(type, image, VideoFormat.lines(layout), layout.buffer());
-        if (layout.planes().size() == 1) {
-            return pitches;
-        }
-        // Of planes in one buffer, V4L2 speaks of the first pitch and the lines; the rest follows.
-        return pitches.and(lines(type, image, layout.buffer()))
-                .and(Constraints.NONE.gapless().proportionalPitches());
-    }
-
-    /**
-     * How many lines the driver has between the planes of a buffer: by what it makes of the least, and of one more. The
-     * number for this image is certain, and the multiple that it seems to be is a guess for others.
-     */
-    private Constraints lines(BufferType type, Image image, int buffer) throws CenallocException {
-        long least = laidOut(image, buffer, Constraints.NONE).storedLines();
-        VideoFormat tightest = answer(type, image, image.height(), buffer, 0);
-        if (!tightest.holds(image)) {
-            throw strange("the driver says that it has room for " + image + ", and " + tightest + " instead");
-        }
-        int lines = tightest.height();
-        if (lines <= least) {
-            return Constraints.NONE;
-        }
-        int step = answer(type, image, lines + 1, buffer, 0).height() - lines;
-        return Constraints.NONE.lineAlignment(step > 0 && lines % step == 0 && lines - step < least ? step : lines);
-    }
-
-    /** As the driver lays an image out, with the pitches that it said itself. */
-    private Layout laidOut(Image image, int buffer, Constraints pitches) throws CenallocException {
-        return Demand.ofImage(image, buffer)
-                .layout(pitches)
-                .orElseThrow(() ->
-                        strange("the driver says that " + image + " has " + pitches + ", which no layout of it has"));
-    }
-
-    /** Of the first plane in a buffer. */
-    private long tightestPitch(Image image, int buffer) throws CenallocException {
-        return laidOut(image, buffer, Constraints.NONE).planes().getFirst().pitch();
-    }
-
-    private CenallocException strange(String what) {
-        return new CenallocException(
-                Errno.EINVAL,
-                "answer to VIDIOC_TRY_FMT",
-                file.path(),
-                -1,
-                what,
-                "report it to the authors of the driver, and take another format or size");
-    }
-
-    /**
-     * What the driver makes of a request for images. Changes nothing. The other buffers are asked for with pitches in
-     * the same proportion: some hardware has one pitch for all planes, and its driver listens to that of the first
-     * (mxc_isi_format_try of imx8-isi-video.c).
-     */
-    private VideoFormat answer(BufferType type, Image image, int lines, int buffer, long pitch)
-            throws CenallocException {
-        var pitches = new long[image.format().buffers()];
-        long least = tightestPitch(image, buffer);
-        for (int i = 0; i < pitches.length; i++) {
-            pitches[i] = i == buffer ? pitch : Math.ceilDiv(pitch * tightestPitch(image, i), least);
-        }
-        VideoFormat answer = VideoFormat.request(type, image, lines, pitches).tried(file);
-        if (answer.holds(image) && answer.buffers() != pitches.length) {
-            throw strange("the driver says that " + image + " lies in " + answer.buffers() + " buffers, and it lies in "
-                    + pitches.length);
-        }
-        return answer;
     }
 
     @Override
@@ -402,7 +287,7 @@ public final class V4l2Importer implements Importer {
                 return Optional.empty();
             } finally {
                 if (PreparedBuffers.release(file, queue.type(), v4l2_h.V4L2_MEMORY_DMABUF()) < 0) {
-                    unreleased.add(queue.type());
+                    unreleased.put(queue.type(), v4l2_h.V4L2_MEMORY_DMABUF());
                 }
             }
         }
@@ -411,7 +296,7 @@ public final class V4l2Importer implements Importer {
     /** Takes back what the driver allocated for a queue. */
     void takeBack(BufferType type) {
         if (PreparedBuffers.release(file, type, v4l2_h.V4L2_MEMORY_MMAP()) < 0) {
-            unreleased.add(type);
+            unreleased.put(type, v4l2_h.V4L2_MEMORY_MMAP());
         }
     }
 
@@ -420,7 +305,7 @@ public final class V4l2Importer implements Importer {
         List<Before> left;
         try {
             // A driver that fails to let go of buffers does so at the second time, or when the node is closed.
-            unreleased.forEach(type -> PreparedBuffers.release(file, type, v4l2_h.V4L2_MEMORY_DMABUF()));
+            unreleased.forEach((type, memory) -> PreparedBuffers.release(file, type, memory));
             left = before.stream().filter(queue -> queue.tryRestore(file) < 0).toList();
         } finally {
             if (owner) {
@@ -454,7 +339,7 @@ public final class V4l2Importer implements Importer {
                     e.call(),
                     file.path(),
                     -1,
-                    "the format of before the trial, " + left.getFirst().format() + ", could not be put back",
+                    "what the driver had before the trial, " + left.getFirst() + ", could not be put back",
                     "set it, for example with v4l2-ctl --set-fmt-video");
             told.initCause(e);
             throw told;

@@ -273,6 +273,7 @@ public final class VideoQueue {
 
     /** Has the driver get ready for buffers, or changes nothing. */
     private int request(int count) throws CenallocException {
+        keepFormat();
         if (askedRate != null) {
             setRate(askedRate);
         }
@@ -287,6 +288,27 @@ public final class VideoQueue {
                     : refused(" wants " + granted + " frames at least, not " + count, "use more frames");
         }
         return granted;
+    }
+
+    /**
+     * Has the driver keep to the format that was agreed on. It may have another by now: a trial puts back that of its own
+     * queue, and the other queue of a converter may depend on that one.
+     */
+    private void keepFormat() throws CenallocException {
+        Image image = layouts.getFirst().image();
+        if (changed(VideoFormat.current(node, type), image, layouts).isEmpty()) {
+            return;
+        }
+        Optional<String> changed = set(image, layouts);
+        if (changed.isPresent()) {
+            throw new CenallocException(
+                    Errno.EINVAL,
+                    "answer to VIDIOC_S_FMT",
+                    node.path(),
+                    -1,
+                    video.name() + " does not keep to what was agreed on: " + changed.get(),
+                    "negotiate first, then configure, then allocate");
+        }
     }
 
     private CenallocException refused(String what, String remedy) {
@@ -372,7 +394,7 @@ public final class VideoQueue {
         if (requested) {
             return Optional.empty();
         }
-        // What was asked meanwhile may have changed the format.
+        // What was asked meanwhile may have changed the format, or the part of it that is filled.
         Optional<String> changed = set(layouts.getFirst().image(), layouts);
         if (changed.isEmpty()) {
             int _ = request(frames());
