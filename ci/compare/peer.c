@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,12 @@ struct release { uint32_t flags, zero; };
 static void die(const char *what)
 {
     perror(what);
+    exit(1);
+}
+
+static void refuse(const char *why)
+{
+    fprintf(stderr, "no message of this protocol: %s\n", why);
     exit(1);
 }
 
@@ -80,42 +87,108 @@ static struct {
     int fds[2 * FDS], count;
 } in;
 
-// The next message is at the beginning of "in"; 0 at the end of the stream.
-static int receive(int fd)
-{
-    for (;;) {
-        struct header *h = (void *)in.bytes;
-        char control[CMSG_SPACE(FDS * sizeof(int))];
-        struct iovec part = {in.bytes + in.filled, sizeof(in.bytes) - in.filled};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-        ssize_t length;
-
-        if (in.filled >= sizeof(*h) && in.filled >= sizeof(*h) + h->size)
-            return 1;
-        length = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-        if (length < 0 && errno != ECONNRESET)
-            die("recvmsg");
-        if (length <= 0)
-            return 0;
-        in.filled += length;
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
-            int count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-            memcpy(in.fds + in.count, CMSG_DATA(c), count * sizeof(int));
-            in.count += count;
-        }
-    }
-}
-
+// Ends the use of the first message. Its descriptors are closed, unless "taken" has them.
 static void next(void)
 {
     struct header *h = (void *)in.bytes;
     size_t size = sizeof(*h) + h->size;
 
+    for (int i = 0; i < h->fds; i++)
+        if (in.fds[i] >= 0)
+            close(in.fds[i]);
     in.count -= h->fds;
     memmove(in.fds, in.fds + h->fds, in.count * sizeof(int));
     in.filled -= size;
     memmove(in.bytes, in.bytes + size, in.filled);
+}
+
+// A descriptor of the first message, which the caller closes.
+static int taken(int i)
+{
+    int fd = in.fds[i];
+
+    in.fds[i] = -1;
+    return fd;
+}
+
+static int is_description(const struct buffers *b, uint64_t size)
+{
+    return size >= sizeof(*b) && b->memories >= 1 && b->memories <= 4 && b->planes <= 8 && b->name <= 255 &&
+           b->record <= 32768 &&
+           size == sizeof(*b) + 8 * b->memories + sizeof(struct plane) * b->planes + b->name + b->record;
+}
+
+// Whether the first message is there and of a known type; one of another type is skipped.
+static int is_there(void)
+{
+    struct header *h = (void *)in.bytes;
+    void *payload = h + 1;
+
+    while (in.filled >= sizeof(*h)) {
+        if (h->magic != 0x31414E43 || h->size > sizeof(in.bytes) - sizeof(*h))
+            refuse("header");
+        if (in.filled < sizeof(*h) + h->size)
+            return 0;
+        if (in.count < h->fds)
+            refuse("descriptors are missing");
+        if (h->type < BUFFERS || h->type > FORGET) {
+            next();
+            continue;
+        }
+        if (h->id >= FRAMES)
+            refuse("number of the frame");
+        if (h->type == BUFFERS && (!is_description(payload, h->size) || h->fds != ((struct buffers *)payload)->memories))
+            refuse("description");
+        if (h->type == FRAME && (h->size != sizeof(struct frame) || h->fds != (((struct frame *)payload)->flags & 1)))
+            refuse("frame");
+        if (h->type == RELEASE && (h->size != sizeof(struct release) || h->fds != (((struct release *)payload)->flags & 1)))
+            refuse("release");
+        if (h->type == FORGET && (h->size || h->fds))
+            refuse("forget");
+        return 1;
+    }
+    return 0;
+}
+
+// The next message is at the beginning of "in"; 0 at the end of the stream.
+static int receive(int fd)
+{
+    while (!is_there()) {
+        char control[CMSG_SPACE(FDS * sizeof(int))];
+        struct iovec part = {in.bytes + in.filled, sizeof(in.bytes) - in.filled};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        ssize_t length;
+
+        length = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+        if (length < 0 && errno != ECONNRESET)
+            die("recvmsg");
+        if (length <= 0)
+            return 0;
+        if (message.msg_flags & MSG_CTRUNC)
+            refuse("too many descriptors");
+        in.filled += length;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+            int count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+            if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                continue;
+            if (in.count + count > 2 * FDS)
+                refuse("too many descriptors");
+            memcpy(in.fds + in.count, CMSG_DATA(c), count * sizeof(int));
+            in.count += count;
+        }
+    }
+    return 1;
+}
+
+// A sync file is readable when the work has ended.
+static void wait_for(int fence)
+{
+    struct pollfd poll_fence = {fence, POLLIN, 0};
+
+    while (poll(&poll_fence, 1, -1) < 0)
+        if (errno != EINTR)
+            die("poll");
 }
 
 static void sync_cpu(int fd, uint64_t flags)
@@ -135,14 +208,14 @@ static int receive_frames(int fd)
         void *payload = h + 1;
         uint32_t id = h->id;
 
-        if (h->magic != 0x31414E43 || id >= FRAMES)
-            die("no message of this protocol");
+        if (h->type == RELEASE || (h->type == BUFFERS) == !!known[id].memory)
+            refuse("of a frame that is there already, or that is not");
         if (h->type == BUFFERS) {
             struct buffers *b = payload;
             uint64_t *sizes = (void *)(b + 1);
             struct plane *planes = (void *)(sizes + b->memories);
 
-            known[id].fd = in.fds[0];
+            known[id].fd = taken(0);
             known[id].size = sizes[0];
             known[id].memory = mmap(NULL, sizes[0], PROT_READ, MAP_SHARED, known[id].fd, 0);
             if (known[id].memory == MAP_FAILED)
@@ -155,17 +228,18 @@ static int receive_frames(int fd)
             struct { struct header h; struct release r; } back = {{0x31414E43, RELEASE, 0, sizeof(back.r), id}, {0}};
             uint64_t sum = 0;
 
+            if (f->flags & 1)
+                wait_for(in.fds[0]);
             sync_cpu(known[id].fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
             for (uint64_t i = 0; i < known[id].size; i++)
                 sum += known[id].memory[i];
             sync_cpu(known[id].fd, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
             printf("number %" PRIu64 " sum %" PRIu64 "%s\n", f->number, sum, f->flags & 1 ? " fence" : "");
-            if (f->flags & 1)
-                close(in.fds[0]);
             send_all(fd, &back, sizeof(back), NULL, 0);
         } else if (h->type == FORGET) {
             munmap(known[id].memory, known[id].size);
             close(known[id].fd);
+            known[id].memory = NULL;
             printf("frame %" PRIu32 " is forgotten\n", id);
         }
     }
@@ -181,6 +255,20 @@ static int allocated(void)
         die("DMA_HEAP_IOCTL_ALLOC");
     close(heap);
     return data.fd;
+}
+
+static void take_back(int fd, int *away)
+{
+    struct header *h = (void *)in.bytes;
+
+    if (!receive(fd))
+        die("the receiver is gone");
+    if (h->type != RELEASE || h->id > 1 || !away[h->id])
+        refuse("no release of a frame that is away");
+    if (h->fds)
+        wait_for(in.fds[0]);
+    away[h->id] = 0;
+    next();
 }
 
 static int send_frames(int fd, long count, int slowly)
@@ -213,12 +301,8 @@ static int send_frames(int fd, long count, int slowly)
         struct { struct header h; struct frame f; } lend = {
             {0x31414E43, FRAME, 0, sizeof(lend.f), id}, {number, UINT64_MAX, 0, 0}};
 
-        while (away[id]) {
-            if (!receive(fd))
-                die("the receiver is gone");
-            away[((struct header *)in.bytes)->id] = 0;
-            next();
-        }
+        while (away[id])
+            take_back(fd, away);
         if (slowly) {
             sync_cpu(fds[id], DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE);
             memset(memory[id], number % 251, SIZE);
@@ -227,12 +311,8 @@ static int send_frames(int fd, long count, int slowly)
         away[id] = 1;
         send_all(fd, &lend, sizeof(lend), NULL, 0);
     }
-    while (away[0] || away[1]) {
-        if (!receive(fd))
-            die("the receiver is gone");
-        away[((struct header *)in.bytes)->id] = 0;
-        next();
-    }
+    while (away[0] || away[1])
+        take_back(fd, away);
     return 0;
 }
 

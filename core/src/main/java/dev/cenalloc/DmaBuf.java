@@ -215,10 +215,10 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Duplicates the descriptor, for an owner of its own: another library, a driver, another process. Both are the same
-     * memory, which stays until all its descriptors are closed. One system call. Does not block.
+     * Duplicates the descriptor, for a part of the program that closes it on its own. Both are the same memory, which
+     * stays until all its descriptors are closed. Two system calls (fcntl, fstat). Does not block.
      *
-     * @return the same memory, which the caller closes; {@link #fd} is its number
+     * @return the same memory, which the caller closes; what takes the number {@link #fd} over must duplicate it again
      * @throws IllegalStateException if closed
      * @throws CenallocException EMFILE: this process has as many files open as it may
      */

@@ -21,6 +21,7 @@ import java.lang.invoke.MethodHandle;
 public final class Sockets {
     public static final int AF_UNIX = 1;
     public static final int SOCK_STREAM = 1;
+    public static final int SOCK_NONBLOCK = 0x800;
     public static final int SOCK_CLOEXEC = 0x80000;
     public static final int SOL_SOCKET = 1;
     public static final int SO_DOMAIN = 39;
@@ -88,11 +89,11 @@ public final class Sockets {
 
     private Sockets() {}
 
-    /** Creates a Unix stream socket; returns a descriptor. */
-    public static int socket() {
+    /** Creates a Unix stream socket; returns a descriptor. {@code flags}: 0, or {@link #SOCK_NONBLOCK}. */
+    public static int socket(int flags) {
         try {
             MemorySegment capture = Downcall.capture();
-            int result = (int) SOCKET.invokeExact(capture, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            int result = (int) SOCKET.invokeExact(capture, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
             return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
             throw Downcall.rethrow(t);
@@ -121,7 +122,10 @@ public final class Sockets {
         }
     }
 
-    /** Connects to an address, a {@code struct sockaddr_un} of the segment's size. Blocks while the backlog is full. */
+    /**
+     * Connects to an address, a {@code struct sockaddr_un} of the segment's size. Blocks while the backlog is full,
+     * unless the socket is one of SOCK_NONBLOCK: then EAGAIN.
+     */
     public static int connect(int fd, MemorySegment address) {
         try {
             MemorySegment capture = Downcall.capture();
@@ -143,7 +147,7 @@ public final class Sockets {
         }
     }
 
-    /** Accepts a connection; returns its descriptor. Blocks. */
+    /** Accepts a connection; returns its descriptor. Blocks, unless the listening socket is one of SOCK_NONBLOCK. */
     public static int accept(int fd) {
         try {
             MemorySegment capture = Downcall.capture();

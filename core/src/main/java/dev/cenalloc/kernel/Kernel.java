@@ -73,8 +73,8 @@ public interface Kernel {
     /** Duplicates a descriptor. */
     int dup(int fd);
 
-    /** Creates a Unix stream socket; returns a descriptor. */
-    int socket();
+    /** Creates a Unix stream socket; returns a descriptor. {@code flags}: 0, or SOCK_NONBLOCK. */
+    int socket(int flags);
 
     /** Creates two connected Unix stream sockets, whose descriptors are written to {@code pair}. */
     int socketPair(MemorySegment pair);
@@ -82,13 +82,16 @@ public interface Kernel {
     /** Gives a socket an address, a {@code struct sockaddr_un} of the segment's size. */
     int bind(int fd, MemorySegment address);
 
-    /** Connects a socket to an address, a {@code struct sockaddr_un} of the segment's size. May block. */
+    /**
+     * Connects a socket to an address, a {@code struct sockaddr_un} of the segment's size. Blocks while the
+     * backlog is full, unless the socket is one of SOCK_NONBLOCK: then EAGAIN.
+     */
     int connect(int fd, MemorySegment address);
 
     /** Lets others connect to a socket. */
     int listen(int fd, int backlog);
 
-    /** Accepts a connection; returns its descriptor. Blocks. */
+    /** Accepts a connection; returns its descriptor. Blocks, unless the socket is one of SOCK_NONBLOCK: then EAGAIN. */
     int accept(int fd);
 
     /** Ends a connection in both directions; calls that block in it return. */

@@ -158,8 +158,8 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
-    public int socket() {
-        return Sockets.socket();
+    public int socket(int flags) {
+        return Sockets.socket(flags);
     }
 
     @Override

@@ -17,13 +17,24 @@ public final class UnixSocket {
     /** The most descriptors that are sent with one message, and received with one call. */
     public static final int MOST_DESCRIPTORS = 16;
 
-    private static final long CONTROL_SIZE = Sockets.CONTROL_DATA + MOST_DESCRIPTORS * 4L;
+    private static final long RIGHTS_SIZE = Sockets.CONTROL_DATA + MOST_DESCRIPTORS * 4L;
+
+    /**
+     * Room for what a socket with SO_PASSCRED, SO_PASSSEC and SO_PASSPIDFD receives besides: credentials, a process,
+     * and a label.
+     */
+    private static final long CONTROL_SIZE = RIGHTS_SIZE + 512;
+
+    /** The sender as a descriptor, for a socket with SO_PASSPIDFD (linux/socket.h, 6.5). */
+    private static final int SCM_PIDFD = 4;
 
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final Message outgoing = new Message();
     private final Message incoming = new Message();
     private final int[] passing = new int[MOST_DESCRIPTORS];
+    /** Whether the connection was ended since the rest of a message could not be sent. */
+    private volatile boolean cut;
 
     /** Descriptors that have come and were not taken, in order. */
     private final int[] received = new int[2 * MOST_DESCRIPTORS];
@@ -76,10 +87,12 @@ public final class UnixSocket {
      * @param passed at most {@link #MOST_DESCRIPTORS}
      * @param timeoutNanos how long to wait for a peer that does not read; 0 does not wait
      * @return 0, or {@code -errno}: EAGAIN if the peer does not read, and nothing was sent; ETIMEDOUT if it does not
-     *     read, and a part was sent, so that the stream is of no use any more; EPIPE if it is gone
+     *     read, and a part was sent; EPIPE if it is gone. After an error with a part sent the stream is of no use any
+     *     more: unless the peer is gone, this is closed, and {@link #isCut}
      * @throws IllegalStateException if this or one of the descriptors is closed; nothing was sent
      */
     public int send(MemorySegment bytes, long from, long size, List<Descriptor> passed, long timeoutNanos) {
+        StackRoom.require();
         int acquired = 0;
         try {
             for (int i = 0; i < passed.size(); i++) {
@@ -97,6 +110,7 @@ public final class UnixSocket {
     private int send(long address, long size, int count, long timeoutNanos) {
         long deadline = System.nanoTime() + timeoutNanos;
         int fd = descriptor.acquire();
+        boolean usable = false;
         try {
             long sent = 0;
             while (sent < size) {
@@ -107,16 +121,29 @@ public final class UnixSocket {
                 } else if (result == -Errno.EAGAIN) {
                     int ready = await(fd, outgoing.pollfd, Linux.POLLOUT, deadline - System.nanoTime());
                     if (ready <= 0) {
+                        usable = sent == 0;
                         return ready < 0 ? ready : sent == 0 ? -Errno.EAGAIN : -Errno.ETIMEDOUT;
                     }
                 } else if (result != -Errno.EINTR) {
+                    // What a peer that is gone has sent can still be received.
+                    usable = sent == 0 || result == -Errno.EPIPE || result == -Errno.ECONNRESET;
                     return (int) result;
                 }
             }
+            usable = true;
             return 0;
         } finally {
+            if (!usable) {
+                cut = true;
+                close();
+            }
             descriptor.release();
         }
+    }
+
+    /** Returns whether the connection was ended since the rest of a message could not be sent. */
+    public boolean isCut() {
+        return cut;
     }
 
     /** Writes the descriptors that are to be passed; returns the size of the control data. */
@@ -170,17 +197,35 @@ public final class UnixSocket {
 
     /** Keeps the descriptors that have come; false if some were lost, or there is no room for them. */
     private boolean keep() {
-        long size = incoming.header.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE);
+        long size = Math.min(incoming.header.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE), CONTROL_SIZE);
         boolean whole = (incoming.header.get(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS) & Sockets.MSG_CTRUNC) == 0;
-        // Control data of any other kind comes only to sockets that asked for it.
-        if (size < Sockets.CONTROL_DATA
-                || incoming.control.get(ValueLayout.JAVA_INT, Sockets.CONTROL_TYPE) != Sockets.SCM_RIGHTS) {
-            return whole;
+        long at = 0;
+        while (at + Sockets.CONTROL_DATA <= size) {
+            long length = incoming.control.get(ValueLayout.JAVA_LONG, at);
+            if (length < Sockets.CONTROL_DATA || length > size - at) {
+                break;
+            }
+            if (incoming.control.get(ValueLayout.JAVA_INT, at + Sockets.CONTROL_LEVEL) == Sockets.SOL_SOCKET) {
+                int type = incoming.control.get(ValueLayout.JAVA_INT, at + Sockets.CONTROL_TYPE);
+                // Others, such as credentials, come only to sockets that asked for them, and hold no descriptor.
+                if (type == Sockets.SCM_RIGHTS) {
+                    whole &= keep(at + Sockets.CONTROL_DATA, at + length);
+                } else if (type == SCM_PIDFD && length >= Sockets.CONTROL_DATA + Integer.BYTES) {
+                    closeIfAny(incoming.control.get(ValueLayout.JAVA_INT, at + Sockets.CONTROL_DATA));
+                }
+            }
+            at += (length + Long.BYTES - 1) & -Long.BYTES;
         }
-        long length = Math.min(size, incoming.control.get(ValueLayout.JAVA_LONG, 0));
-        for (long at = Sockets.CONTROL_DATA; at + Integer.BYTES <= length; at += Integer.BYTES) {
+        return whole;
+    }
+
+    /** Keeps the descriptors in a part of the control data; false if there is no room for some: they are closed. */
+    private boolean keep(long from, long to) {
+        boolean whole = true;
+        int count = 0;
+        for (long at = from; at + Integer.BYTES <= to; at += Integer.BYTES, count++) {
             int fd = incoming.control.get(ValueLayout.JAVA_INT, at);
-            if (receivedCount < received.length) {
+            if (count < MOST_DESCRIPTORS && receivedCount < received.length) {
                 received[receivedCount++] = fd;
             } else {
                 kernel.close(fd);
@@ -188,6 +233,13 @@ public final class UnixSocket {
             }
         }
         return whole;
+    }
+
+    /** The kernel writes an error in place of a process that it cannot pass. */
+    private void closeIfAny(int fd) {
+        if (fd >= 0) {
+            kernel.close(fd);
+        }
     }
 
     /** Returns how many descriptors have come and were not taken. */
@@ -245,7 +297,7 @@ public final class UnixSocket {
         }
     }
 
-    /** Ends the connection and closes it; calls under way in other threads return. Descriptors not taken are closed. */
+    /** Ends the connection and closes it; calls under way in other threads return. Descriptors not taken stay. */
     public synchronized void close() {
         if (descriptor.isOpen()) {
             int fd = descriptor.acquire();

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -88,12 +89,12 @@ public final class Address {
 
     @Override
     public boolean equals(@Nullable Object other) {
-        return other instanceof Address that && text.equals(that.text);
+        return other instanceof Address that && Arrays.equals(bytes, that.bytes);
     }
 
     @Override
     public int hashCode() {
-        return text.hashCode();
+        return Arrays.hashCode(bytes);
     }
 
     /** {@return the path, or the abstract name after an {@code @}} */

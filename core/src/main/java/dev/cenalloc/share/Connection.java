@@ -14,8 +14,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A connection to another process: a Unix stream socket. Whoever makes a {@link Sender} or a {@link Receiver} of it
- * closes that; else the caller closes the connection. Safe for any number of threads.
+ * A connection to another process: a Unix stream socket. A {@link Sender} or a {@link Receiver} that is made of it
+ * closes it; else the caller closes it. Safe for any number of threads.
  */
 public final class Connection implements AutoCloseable {
     private final Cenalloc cenalloc;
@@ -40,7 +40,7 @@ public final class Connection implements AutoCloseable {
     public static Connection connect(Cenalloc cenalloc, Address address) throws CenallocException {
         Objects.requireNonNull(address, "address");
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
-        int fd = check(kernel.socket(), "socket", address);
+        int fd = check(kernel.socket(0), "socket", address);
         boolean connected = false;
         try (Arena arena = Arena.ofConfined()) {
             int result;
@@ -86,9 +86,8 @@ public final class Connection implements AutoCloseable {
                         "descriptor " + fd + " is no Unix stream socket",
                         "pass a connected socket of AF_UNIX and SOCK_STREAM");
             }
-            var connection = own(cenalloc, kernel, fd);
             ours = false;
-            return connection;
+            return own(cenalloc, kernel, fd);
         } finally {
             if (ours) {
                 kernel.close(fd);
@@ -96,8 +95,17 @@ public final class Connection implements AutoCloseable {
         }
     }
 
+    /** Owns a connected socket, also if this fails. */
     static Connection own(Cenalloc cenalloc, Kernel kernel, int fd) {
-        return new Connection(cenalloc, kernel, fd);
+        Connection connection = null;
+        try {
+            connection = new Connection(cenalloc, kernel, fd);
+            return connection;
+        } finally {
+            if (connection == null) {
+                kernel.close(fd);
+            }
+        }
     }
 
     /** {@return a result that is not negative} */
@@ -118,6 +126,29 @@ public final class Connection implements AutoCloseable {
         int[] credentials = socket.peer();
         check(credentials[0] < 0 && credentials.length == 1 ? credentials[0] : 0, "getsockopt", null);
         return new Peer(credentials[0], credentials[1], credentials[2]);
+    }
+
+    /** Throws what a result of {@link UnixSocket#send} says. */
+    void checkSent(int result) throws CenallocException {
+        if (result == 0) {
+            return;
+        }
+        if (result == -Errno.EPIPE || result == -Errno.ECONNRESET) {
+            throw new DisconnectedException(-result, "sendmsg");
+        }
+        if (socket.isCut()) {
+            throw new CenallocException(
+                    -result,
+                    "sendmsg",
+                    null,
+                    -1,
+                    (result == -Errno.ETIMEDOUT
+                                    ? "the peer stopped reading in the middle of a message"
+                                    : "only a part of a message could be sent")
+                            + ", so the connection has been ended",
+                    "connect again");
+        }
+        throw CenallocException.ofCall(-result, "sendmsg", null, -1);
     }
 
     Cenalloc cenalloc() {

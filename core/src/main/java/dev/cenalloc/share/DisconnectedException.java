@@ -13,6 +13,6 @@ public final class DisconnectedException extends CenallocException {
                 null,
                 -1,
                 "the peer is gone",
-                "close this end, take back the frames that it had, and connect anew");
+                "close this end, take back the frames that it had, and connect again");
     }
 }

@@ -7,6 +7,7 @@ import dev.cenalloc.bindings.dmabuf.sync_file_info;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.kernel.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -27,15 +28,23 @@ final class Fences {
 
     /** Takes a descriptor that has come, and checks that it is a sync file; the caller closes it. */
     static int take(Kernel kernel, UnixSocket socket) throws ProtocolException {
-        int fd = socket.take();
         MemorySegment argument = ARGUMENT.get();
         argument.fill((byte) 0);
-        int result = kernel.repeatableIoctl(fd, dmabuf_h.SYNC_IOC_FILE_INFO(), argument);
-        if (result < 0) {
-            kernel.close(fd);
-            throw new ProtocolException("the peer sent a descriptor as a fence that is none (SYNC_IOC_FILE_INFO: "
-                    + Errno.name(-result) + ")");
+        StackRoom.require();
+        int fd = socket.take();
+        boolean isFence = false;
+        try {
+            int result = kernel.repeatableIoctl(fd, dmabuf_h.SYNC_IOC_FILE_INFO(), argument);
+            if (result < 0) {
+                throw new ProtocolException("the peer sent a descriptor as a fence that is none (SYNC_IOC_FILE_INFO: "
+                        + Errno.name(-result) + ")");
+            }
+            isFence = true;
+            return fd;
+        } finally {
+            if (!isFence) {
+                kernel.close(fd);
+            }
         }
-        return fd;
     }
 }

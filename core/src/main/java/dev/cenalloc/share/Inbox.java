@@ -7,16 +7,25 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Cuts what a socket receives into messages, of which it holds the first one. Messages of unknown types are left out,
+ * Cuts what a socket receives into messages, of which it holds the first one. Messages of unknown types are skipped,
  * with their descriptors. Not safe for several threads. Allocates no objects, unless it throws.
  */
 final class Inbox {
+    /**
+     * How many messages and receipts may follow each other after the timeout: enough for the additions of all frames,
+     * each in pieces. A peer that never stops would else keep the caller.
+     */
+    static final int MOST_STEPS = 1024;
+
     private final UnixSocket socket;
     private final MemorySegment buffer = Arena.ofAuto().allocate(Wire.HEADER + Wire.MOST_PAYLOAD, Long.BYTES);
     /** The message begins at 0; so many bytes are there. */
     private long filled;
     /** The size of the message that {@link #next} returned, which is removed at the next call. */
     private long consumed;
+
+    private long deadline;
+    private int steps;
 
     Inbox(UnixSocket socket) {
         this.socket = socket;
@@ -50,16 +59,22 @@ final class Inbox {
         return buffer.asSlice(Wire.HEADER, payloadSize());
     }
 
+    /** Begins a wait of the caller for a number of messages. */
+    void begin(long timeoutNanos) {
+        deadline = System.nanoTime() + timeoutNanos;
+        steps = 0;
+    }
+
     /**
-     * Waits for a message. All of its descriptors are there to be taken.
+     * Waits for a message, until the end of what {@link #begin} began. All of its descriptors are there to be taken.
      *
      * @return whether there is one; false after the timeout
      * @throws DisconnectedException if the peer is gone
      * @throws ProtocolException if what it sent is no message of this version
      */
-    boolean next(long timeoutNanos) throws CenallocException {
-        long deadline = System.nanoTime() + timeoutNanos;
-        while (true) {
+    boolean next() throws CenallocException {
+        while (steps < MOST_STEPS || deadline - System.nanoTime() > 0) {
+            steps = Math.min(steps + 1, MOST_STEPS);
             if (consumed > 0) {
                 MemorySegment.copy(buffer, consumed, buffer, 0, filled - consumed);
                 filled -= consumed;
@@ -75,9 +90,10 @@ final class Inbox {
                 return false;
             }
         }
+        return false;
     }
 
-    /** For a peer of a later time. */
+    /** For a peer of a later version. */
     private void skip() {
         for (int i = descriptors(); i > 0; i--) {
             socket.closeFirst();

@@ -4,6 +4,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -39,18 +41,22 @@ public final class Listener implements AutoCloseable {
 
     /**
      * Listens. A socket file that a dead process has left is replaced; one at which a process listens is not. Does not
-     * block.
+     * block. Of two processes that open a path at the same moment, one may replace the other's file: start them in
+     * turn.
      *
      * @param cenalloc the context of the buffers that come
      * @param address where to listen; its file is deleted by {@link #close}
      * @return the listener, which the caller closes
      * @throws CenallocException EADDRINUSE: a process listens there, or the path is a file that is no socket; ENOENT:
-     *     the directory does not exist; EACCES: this process may not write to the directory; EMFILE
+     *     the directory does not exist; EACCES: this process may not write to the directory, or not replace the file;
+     *     EMFILE
      */
     public static Listener open(Cenalloc cenalloc, Address address) throws CenallocException {
         Objects.requireNonNull(address, "address");
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
-        int fd = Connection.check(kernel.socket(), "socket", address);
+        // Of two threads that see one connection, one would wait for another without end.
+        int fd = Connection.check(kernel.socket(Sockets.SOCK_NONBLOCK), "socket", address);
+        boolean bound = false;
         boolean listens = false;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment name = address.toNative(arena);
@@ -60,27 +66,34 @@ public final class Listener implements AutoCloseable {
                 result = kernel.bind(fd, name);
             }
             Connection.check(result, "bind", address);
+            bound = true;
             Connection.check(kernel.listen(fd, BACKLOG), "listen", address);
+            var listener = new Listener(cenalloc, kernel, fd, address);
             listens = true;
-            return new Listener(cenalloc, kernel, fd, address);
+            return listener;
         } catch (CenallocException e) {
             throw e;
         } catch (IOException e) {
-            throw CenallocException.of(Errno.EADDRINUSE, "bind", -1);
+            throw CenallocException.ofCall(
+                    e instanceof AccessDeniedException ? Errno.EACCES : Errno.EIO, "unlink", address.path(), -1);
         } finally {
             if (!listens) {
+                if (bound) {
+                    delete(address.path());
+                }
                 kernel.close(fd);
             }
         }
     }
 
-    /** Whether the file is a socket to which nobody listens. */
+    /** Whether the file is a socket at which nobody listens. */
     private static boolean isLeftOver(Kernel kernel, Address address, MemorySegment name) {
         Path path = address.path();
         if (path == null || !isSocket(path)) {
             return false;
         }
-        int probe = kernel.socket();
+        // EAGAIN is a process that listens, with a full queue.
+        int probe = kernel.socket(Sockets.SOCK_NONBLOCK);
         if (probe < 0) {
             return false;
         }
@@ -97,6 +110,16 @@ public final class Listener implements AutoCloseable {
             return Files.getAttribute(path, "unix:mode") instanceof Integer mode && (mode & 0xF000) == 0xC000;
         } catch (IOException e) {
             return false;
+        }
+    }
+
+    private static void delete(@Nullable Path path) {
+        try {
+            if (path != null) {
+                Files.deleteIfExists(path);
+            }
+        } catch (IOException e) {
+            // A file that stays is replaced by the next listener.
         }
     }
 
@@ -122,26 +145,29 @@ public final class Listener implements AutoCloseable {
      * @throws CenallocException with the errno of poll or accept: EMFILE if this process has too many files open
      */
     public @Nullable Connection accept(Duration timeout) throws CenallocException {
-        long left = Math.max(0, Objects.requireNonNull(timeout, "timeout").toMillis());
+        long deadline = System.nanoTime() + Times.nanos(timeout);
         int fd = descriptor.acquire();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment poll = arena.allocate(Linux.POLLFD);
             poll.set(ValueLayout.JAVA_INT, 0, fd);
             poll.set(ValueLayout.JAVA_SHORT, 4, Linux.POLLIN);
-            int ready = kernel.poll(poll, 1, (int) Math.min(left, Integer.MAX_VALUE));
-            if (!descriptor.isOpen()) {
-                throw new IllegalStateException("the listener is closed");
+            while (true) {
+                int ready = kernel.poll(poll, 1, Times.millis(deadline - System.nanoTime()));
+                int result = ready > 0 ? kernel.accept(fd) : ready;
+                if (ready > 0 && result >= 0) {
+                    return Connection.own(cenalloc, kernel, result);
+                }
+                if (!descriptor.isOpen()) {
+                    throw new IllegalStateException("the listener is closed");
+                }
+                // EAGAIN: another thread has accepted it.
+                if (result != -Errno.EAGAIN && result != -Errno.ECONNABORTED && result != -Errno.EINTR) {
+                    Connection.check(result, ready > 0 ? "accept4" : "poll", address);
+                }
+                if (deadline - System.nanoTime() <= 0) {
+                    return null;
+                }
             }
-            if (ready == 0 || ready == -Errno.EINTR) {
-                return null;
-            }
-            Connection.check(ready, "poll", address);
-            int result = kernel.accept(fd);
-            // The process that connected has gone again meanwhile.
-            if (result == -Errno.EAGAIN || result == -Errno.ECONNABORTED) {
-                return null;
-            }
-            return Connection.own(cenalloc, kernel, Connection.check(result, "accept", address));
         } finally {
             descriptor.release();
         }
@@ -154,11 +180,7 @@ public final class Listener implements AutoCloseable {
             Path path = address.path();
             Object now = key(path);
             if (path != null && now != null && now.equals(file)) {
-                try {
-                    Files.deleteIfExists(path);
-                } catch (IOException e) {
-                    // A file that stays is replaced by the next listener.
-                }
+                delete(path);
             }
             int fd = descriptor.acquire();
             try {

@@ -14,6 +14,6 @@ public final class ProtocolException extends CenallocException {
                 null,
                 -1,
                 what,
-                "compare the peer with the page of package dev.cenalloc.share, and connect anew");
+                "compare the peer with the page of package dev.cenalloc.share, and connect again");
     }
 }

@@ -20,6 +20,7 @@ public final class ReceivedFrame implements AutoCloseable {
     private final Fence acquire;
 
     private volatile boolean lent;
+    private volatile boolean removed;
     private long sequence;
     private long timestampNanos;
     private boolean damaged;
@@ -77,10 +78,23 @@ public final class ReceivedFrame implements AutoCloseable {
 
     /**
      * {@return the end of the sender's work on it: before it is signalled, nobody may read the buffers} It is signalled
-     * already if the sender gave none. The receiver closes it; its descriptor changes with each frame.
+     * already if the sender gave none. The receiver closes it; its descriptor changes with each frame, so no thread may
+     * wait for it after the frame was given back: that would end the connection.
      */
     public Fence acquire() {
         return acquire;
+    }
+
+    /**
+     * {@return whether the sender has removed it, or the receiver is closed} Then it does not come again: what maps its
+     * buffers can be closed. The memory of those that are mapped stays until then.
+     */
+    public boolean isRemoved() {
+        return removed;
+    }
+
+    void removed() {
+        removed = true;
     }
 
     /** {@return whether it was not given back yet} */
@@ -100,11 +114,13 @@ public final class ReceivedFrame implements AutoCloseable {
     }
 
     /**
-     * Gives the frame back: the work on it has ended. One system call; allocates no objects.
+     * Gives the frame back: the work on it has ended. One system call; allocates no objects. Waits up to a second for a
+     * sender that does not read, and for calls of other threads that give back.
      *
      * @throws IllegalStateException if it was given back before, or its receiver is closed
      * @throws DisconnectedException EPIPE: the sender is gone
-     * @throws CenallocException with the errno of sendmsg; EAGAIN if the sender does not read: the frame is still lent
+     * @throws CenallocException with the errno of sendmsg; EAGAIN if the sender does not read: the frame is still lent;
+     *     ETIMEDOUT if it stopped reading in the middle of the message, so that the connection has been ended
      */
     @Override
     public void close() throws CenallocException {
@@ -116,6 +132,7 @@ public final class ReceivedFrame implements AutoCloseable {
      *
      * @param release the end of the work; the sender waits for it before it writes. Null if it has ended. The caller
      *     closes it, at once if it likes
+     * @throws IllegalArgumentException if it is {@link #acquire} of this frame
      * @throws IllegalStateException if it was given back before, or its receiver or the fence is closed
      * @throws CenallocException as {@link #close()}
      */

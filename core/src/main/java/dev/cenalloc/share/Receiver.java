@@ -8,6 +8,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.kernel.UnixSocket;
 import dev.cenalloc.plan.Demand;
 import java.lang.foreign.Arena;
@@ -24,10 +25,24 @@ import org.jspecify.annotations.Nullable;
  * it. Devices can be attached to it as to any buffer. Safe for any number of threads.
  *
  * {@snippet :
- * try (var receiver = new Receiver(listener.accept(Duration.ofSeconds(10)))) {
- *     try (ReceivedFrame frame = receiver.next(Duration.ofSeconds(1))) { // null after the timeout
- *         frame.acquire().await(Duration.ofSeconds(1));
- *         Mapping mapping = mappings.computeIfAbsent(frame.id(), _ -> frame.buffers().getFirst().map(READ));
+ * var mappings = new HashMap<ReceivedFrame, Mapping>(); // a frame is the same object each time
+ * try (var receiver = new Receiver(Connection.connect(cenalloc, Address.of(Path.of("/run/frames"))))) {
+ *     try {
+ *         while (running) {
+ *             try (ReceivedFrame frame = receiver.next(Duration.ofSeconds(1))) {
+ *                 if (frame == null || !frame.acquire().await(Duration.ofSeconds(1))) {
+ *                     continue; // the sender is late
+ *                 }
+ *                 Mapping mapping = mappings.get(frame);
+ *                 if (mapping == null) {
+ *                     mapping = frame.buffers().getFirst().map(Direction.READ);
+ *                     mappings.put(frame, mapping);
+ *                 }
+ *                 show(mapping.segment());
+ *             }
+ *         }
+ *     } finally {
+ *         mappings.values().forEach(Mapping::close); // before the receiver closes the buffers
  *     }
  * }
  * }
@@ -58,35 +73,47 @@ public final class Receiver implements AutoCloseable {
         this.cenalloc = connection.cenalloc();
         this.kernel = connection.kernel();
         this.socket = connection.socket();
-        this.inbox = new Inbox(socket);
+        boolean made = false;
+        try {
+            this.inbox = new Inbox(socket);
+            made = true;
+        } finally {
+            if (!made) {
+                connection.close();
+            }
+        }
     }
 
     /**
-     * Waits for a frame. Blocks, and pins the carrier of a virtual thread. Two system calls; allocates no objects,
-     * unless the sender has added buffers.
+     * Waits for a frame. Blocks, and pins the carrier of a virtual thread; a call of another thread waits for it,
+     * beyond its own timeout. Two system calls; allocates no objects, unless the sender has added buffers. Every
+     * exception but the first two below ends the connection.
      *
      * @param timeout the longest time to wait, in steps of a millisecond; zero does not wait
      * @return a frame, which the caller gives back by closing it; null after the timeout
-     * @throws IllegalStateException if closed
+     * @throws IllegalStateException if closed, also during the wait; or the frame's {@link ReceivedFrame#acquire} is in
+     *     use by another thread: then the connection has been ended
      * @throws DisconnectedException EPIPE: the sender is gone. Frames that came before can still be used
      * @throws ProtocolException EPROTO: it sent what the protocol does not allow, such as a descriptor that is no
      *     dma-buf; the connection has been ended
      * @throws CenallocException with the errno of recvmsg or poll
      */
     public @Nullable ReceivedFrame next(Duration timeout) throws CenallocException {
-        long deadline = System.nanoTime() + Times.nanos(timeout);
+        long nanos = Times.nanos(timeout);
         synchronized (receiving) {
             checkOpen();
             boolean well = false;
             try {
                 ReceivedFrame frame = null;
-                while (frame == null && inbox.next(Math.max(0, deadline - System.nanoTime()))) {
+                inbox.begin(nanos);
+                while (frame == null && inbox.next()) {
                     frame = take();
                 }
                 well = true;
                 return frame;
             } catch (DisconnectedException e) {
                 well = true;
+                checkOpen(); // else this end was closed
                 throw e;
             } finally {
                 if (!well) {
@@ -116,6 +143,7 @@ public final class Receiver implements AutoCloseable {
             throw new ProtocolException("the peer adds frame " + Integer.toUnsignedString(id) + ", which is there"
                     + " already or not below " + frames.length);
         }
+        leftOver.removeIf(Receiver::closes);
         if (leftOver.size() >= Wire.MOST_FRAMES) {
             throw new ProtocolException(
                     "the peer has removed " + leftOver.size() + " buffers that are still mapped here, and adds more");
@@ -147,6 +175,7 @@ public final class Receiver implements AutoCloseable {
             Demand holds = description.layouts().isEmpty()
                     ? Demand.ofBytes(size)
                     : Demand.ofLayout(description.layouts().get(i));
+            StackRoom.require();
             return cenalloc.adopt(socket.take(), holds, null);
         } catch (IllegalArgumentException e) {
             throw new ProtocolException("a description of buffers contradicts itself: " + e.getMessage());
@@ -164,18 +193,20 @@ public final class Receiver implements AutoCloseable {
             throw new ProtocolException("the peer removes frame " + frame.id()
                     + (frame.isLent() ? ", which this end has" : ", with more than a header"));
         }
-        frames[frame.id()] = null;
+        leftOver.removeIf(Receiver::closes);
         end(frame);
     }
 
-    /** Closes a frame's buffers, or keeps those that are mapped until the end. */
+    /** Closes a frame's buffers, or keeps those that are mapped. After an error, the next call continues. */
     private void end(ReceivedFrame frame) {
+        frame.removed();
         frame.acquire().close();
         for (SharedBuffer buffer : frame.buffers()) {
-            if (!closes(buffer)) {
+            if (!closes(buffer) && !leftOver.contains(buffer)) {
                 leftOver.add(buffer);
             }
         }
+        frames[frame.id()] = null;
     }
 
     private static boolean closes(SharedBuffer buffer) {
@@ -192,7 +223,7 @@ public final class Receiver implements AutoCloseable {
         ReceivedFrame frame = id >= 0 && id < frames.length ? frames[id] : null;
         if (frame == null) {
             throw new ProtocolException(
-                    "the peer speaks of frame " + Integer.toUnsignedString(id) + ", which it has not added");
+                    "the peer names frame " + Integer.toUnsignedString(id) + ", which it has not added");
         }
         return frame;
     }
@@ -217,6 +248,11 @@ public final class Receiver implements AutoCloseable {
     }
 
     void giveBack(ReceivedFrame frame, @Nullable Fence fence) throws CenallocException {
+        if (fence == frame.acquire()) {
+            throw new IllegalArgumentException(
+                    "release must not be acquire() of the frame, which the next one replaces:"
+                            + " pass null if nothing was begun");
+        }
         synchronized (sending) {
             if (!frame.isLent()) {
                 throw new IllegalStateException("frame " + frame.id() + " was given back already");
@@ -231,13 +267,15 @@ public final class Receiver implements AutoCloseable {
             }
             // Before the sender can send it again.
             frame.lent(false);
-            int result = socket.send(release, 0, release.byteSize(), passed, Times.SHORT);
-            switch (-result) {
-                case 0 -> {}
-                case Errno.EPIPE, Errno.ECONNRESET -> throw new DisconnectedException(-result, "sendmsg");
-                default -> {
+            boolean back = false;
+            try {
+                int result = socket.send(release, 0, release.byteSize(), passed, Times.SHORT);
+                // A sender that is gone has all back.
+                back = result == 0 || result == -Errno.EPIPE || result == -Errno.ECONNRESET;
+                connection.checkSent(result);
+            } finally {
+                if (!back) {
                     frame.lent(true);
-                    throw CenallocException.ofCall(-result, "sendmsg", null, -1);
                 }
             }
         }
@@ -268,7 +306,6 @@ public final class Receiver implements AutoCloseable {
             for (int id = 0; id < frames.length; id++) {
                 ReceivedFrame frame = frames[id];
                 if (frame != null) {
-                    frames[id] = null;
                     frame.lent(false);
                     end(frame);
                 }

@@ -36,7 +36,7 @@ public final class Sender implements AutoCloseable {
     private final Kernel kernel;
     private final UnixSocket socket;
     private final Inbox inbox;
-    /** By their numbers; null where one was removed. Written by those who send, read by those who receive, too. */
+    /** By their numbers; null where one was removed. Written by threads that send, read by threads that receive, too. */
     private final AtomicReferenceArray<@Nullable SentFrame> frames = new AtomicReferenceArray<>(Wire.MOST_FRAMES);
 
     private final Object sending = new Object();
@@ -53,7 +53,15 @@ public final class Sender implements AutoCloseable {
         this.connection = Objects.requireNonNull(connection, "connection");
         this.kernel = connection.kernel();
         this.socket = connection.socket();
-        this.inbox = new Inbox(socket);
+        boolean made = false;
+        try {
+            this.inbox = new Inbox(socket);
+            made = true;
+        } finally {
+            if (!made) {
+                connection.close();
+            }
+        }
     }
 
     /**
@@ -90,7 +98,7 @@ public final class Sender implements AutoCloseable {
             DmaBuf memory = buffer.dmaBuf();
             Optional<Layout> layout = buffer.layout();
             layout.ifPresent(layouts::add);
-            sizes.add(layout.map(Layout::size).orElse(memory.size()));
+            sizes.add(layout.map(Layout::size).orElse(buffer.requestedSize()));
             descriptors.add(Seam.descriptor(memory));
         }
         checkLayouts(layouts, all.size());
@@ -149,7 +157,7 @@ public final class Sender implements AutoCloseable {
      *     The caller closes it, at once if it likes
      * @param timeout the longest time to wait for a receiver that does not read; zero does not wait
      * @return whether it was sent; false after the timeout, when nothing has changed
-     * @throws IllegalArgumentException if the frame is of another sender, or was removed
+     * @throws IllegalArgumentException if the frame is of another sender, or was removed, or the fence is its own
      * @throws IllegalStateException if the receiver has it, or this, a buffer or the fence is closed
      * @throws DisconnectedException EPIPE: the receiver is gone
      * @throws CenallocException with the errno of sendmsg; ETIMEDOUT if the receiver stopped reading in the middle of
@@ -161,6 +169,10 @@ public final class Sender implements AutoCloseable {
         long nanos = Times.nanos(timeout);
         synchronized (sending) {
             checkMine(frame);
+            if (acquire == frame.released) {
+                throw new IllegalArgumentException("acquire must not be released() of the frame, which the next return"
+                        + " replaces: wait for it before the buffers are written");
+            }
             if (frame.isAway()) {
                 throw new IllegalStateException("the receiver has frame " + frame.id() + ": wait for its return");
             }
@@ -171,7 +183,10 @@ public final class Sender implements AutoCloseable {
             Wire.header(message, at, Wire.FRAME, fence != null ? 1 : 0, Wire.FRAME_PAYLOAD, frame.id());
             message.set(Wire.LONG, at + Wire.HEADER, sequence);
             message.set(Wire.LONG, at + Wire.HEADER + 8, timestampNanos);
-            message.set(Wire.INT, at + Wire.HEADER + 16, fence != null ? Wire.HAS_FENCE : 0);
+            message.set(
+                    Wire.INT,
+                    at + Wire.HEADER + 16,
+                    (fence != null ? Wire.HAS_FENCE : 0) | (frame.isDamaged() ? Wire.DAMAGED : 0));
             message.set(Wire.INT, at + Wire.HEADER + 20, 0);
             passed.clear();
             if (!frame.isKnown) {
@@ -189,7 +204,7 @@ public final class Sender implements AutoCloseable {
                 if (result == -Errno.EAGAIN) {
                     return false;
                 }
-                throwIfFailed(result);
+                connection.checkSent(result);
                 frame.isKnown = true;
                 return true;
             } finally {
@@ -200,31 +215,15 @@ public final class Sender implements AutoCloseable {
         }
     }
 
-    private void throwIfFailed(int result) throws CenallocException {
-        switch (-result) {
-            case 0 -> {}
-            case Errno.EPIPE, Errno.ECONNRESET -> throw new DisconnectedException(-result, "sendmsg");
-            case Errno.ETIMEDOUT -> {
-                connection.close();
-                throw new CenallocException(
-                        Errno.ETIMEDOUT,
-                        "send",
-                        null,
-                        -1,
-                        "the receiver stopped reading in the middle of a message, so the connection has been ended",
-                        "connect anew");
-            }
-            default -> throw CenallocException.ofCall(-result, "sendmsg", null, -1);
-        }
-    }
-
     /**
-     * Waits for a frame to come back. Blocks, and pins the carrier of a virtual thread. Two system calls; allocates no
-     * objects.
+     * Waits for a frame to come back. Blocks, and pins the carrier of a virtual thread; a call of another thread waits
+     * for it, beyond its own timeout. Two system calls; allocates no objects. Every exception but the first two below
+     * ends the connection.
      *
      * @param timeout the longest time to wait, in steps of a millisecond; zero does not wait
      * @return a frame; null after the timeout. {@link SentFrame#released} is to be waited for before it is written
-     * @throws IllegalStateException if closed
+     * @throws IllegalStateException if closed, also during the wait; or the frame's {@link SentFrame#released} is in use
+     *     by another thread: then the connection has been ended
      * @throws DisconnectedException EPIPE: the receiver is gone. What it had is free when {@link #close} has returned
      * @throws ProtocolException EPROTO: it sent something else; the connection has been ended
      * @throws CenallocException with the errno of recvmsg or poll
@@ -235,11 +234,13 @@ public final class Sender implements AutoCloseable {
             checkOpen();
             boolean well = false;
             try {
-                SentFrame back = inbox.next(nanos) ? release() : null;
+                inbox.begin(nanos);
+                SentFrame back = inbox.next() ? release() : null;
                 well = true;
                 return back;
             } catch (DisconnectedException e) {
                 well = true;
+                checkOpen(); // else this end was closed
                 throw e;
             } finally {
                 if (!well) {
@@ -273,6 +274,7 @@ public final class Sender implements AutoCloseable {
 
     /**
      * Ends the use of a frame: the receiver closes its descriptors. One system call, if the receiver knows the frame.
+     * Waits up to a second for a receiver that does not read, and for calls that send.
      *
      * @param frame of this sender, not lent
      * @throws IllegalArgumentException if it is of another sender, or was removed
@@ -289,25 +291,22 @@ public final class Sender implements AutoCloseable {
             if (frame.isKnown) {
                 Wire.header(frame.messages, 0, Wire.FORGET, 0, 0, frame.id());
                 passed.clear();
-                boolean sent = false;
                 try {
-                    throwIfFailed(socket.send(frame.messages, 0, Wire.HEADER, passed, Times.SHORT));
-                    sent = true;
+                    connection.checkSent(socket.send(frame.messages, 0, Wire.HEADER, passed, Times.SHORT));
+                    frame.isKnown = false;
                 } finally {
-                    if (!sent) {
-                        // The description, whose header this was.
-                        Wire.header(
-                                frame.messages,
-                                0,
-                                Wire.BUFFERS,
-                                frame.descriptors.size(),
-                                frame.descriptionSize - Wire.HEADER,
-                                frame.id());
-                    }
+                    // The description, whose header this was.
+                    Wire.header(
+                            frame.messages,
+                            0,
+                            Wire.BUFFERS,
+                            frame.descriptors.size(),
+                            frame.descriptionSize - Wire.HEADER,
+                            frame.id());
                 }
             }
-            frames.set(frame.id(), null);
             frame.released.close();
+            frames.set(frame.id(), null);
         }
     }
 
@@ -341,10 +340,12 @@ public final class Sender implements AutoCloseable {
         }
         synchronized (sending) {
             for (int id = 0; id < frames.length(); id++) {
-                SentFrame frame = frames.getAndSet(id, null);
+                SentFrame frame = frames.get(id);
                 if (frame != null) {
+                    // If this fails, the next call continues.
                     frame.away(false);
                     frame.released.close();
+                    frames.set(id, null);
                 }
             }
         }

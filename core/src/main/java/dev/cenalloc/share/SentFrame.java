@@ -23,10 +23,11 @@ public final class SentFrame {
     final long descriptionSize;
     /** Whether the receiver knows the buffers. */
     boolean isKnown;
-    /** Of the receiver; signalled if it gave none. Null while there is none. */
+    /** Of the receiver; signalled if it gave none. */
     final Fence released;
 
     private volatile boolean away;
+    private volatile boolean damaged;
 
     SentFrame(
             Sender sender,
@@ -63,10 +64,23 @@ public final class SentFrame {
     /**
      * {@return the end of the receiver's work on it: before it is signalled, nobody may write to the buffers} It is
      * signalled if the receiver had finished when it gave the frame back. The sender closes it; its descriptor changes
-     * with each return.
+     * with each return, so no thread may wait for it after the frame was sent again: that would end the connection.
      */
     public Fence released() {
         return released;
+    }
+
+    /**
+     * States whether the images that are sent from now on are damaged, such as those of a camera that lost data.
+     *
+     * @param now until it is stated again; false at first
+     */
+    public void damaged(boolean now) {
+        damaged = now;
+    }
+
+    boolean isDamaged() {
+        return damaged;
     }
 
     void away(boolean now) {

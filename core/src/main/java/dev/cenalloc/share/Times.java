@@ -6,10 +6,15 @@ import java.util.concurrent.TimeUnit;
 
 /** Timeouts. Stateless. */
 final class Times {
-    /** How long a message that cannot be left out waits for a peer that does not read. */
+    /** How long a message that must be sent waits for a peer that does not read. */
     static final long SHORT = TimeUnit.SECONDS.toNanos(1);
 
     private Times() {}
+
+    /** {@return milliseconds for poll, rounded up: a wait of less than one would turn into many that do not wait} */
+    static int millis(long nanos) {
+        return (int) Math.min(Math.ceilDiv(Math.max(0, nanos), 1_000_000L), Integer.MAX_VALUE);
+    }
 
     /** {@return nanoseconds, at least 0, at most a hundred years, so that a deadline does not overflow} */
     static long nanos(Duration timeout) {

@@ -181,11 +181,28 @@ final class Wire {
             var image = new Image(format, payload.get(INT, 4), payload.get(INT, 8), payload.get(LONG, 16));
             var layouts = new ArrayList<Layout>();
             for (int i = 0; i < sizes.size(); i++) {
-                layouts.add(new Layout(image, i, planes.get(i), sizes.get(i)));
+                var layout = new Layout(image, i, planes.get(i), sizes.get(i));
+                checkRoom(layout);
+                layouts.add(layout);
             }
             return layouts;
         } catch (IllegalArgumentException e) {
             throw new ProtocolException("a description of buffers contradicts itself: " + e.getMessage());
+        }
+    }
+
+    /** A plane with fewer bytes than the image has would let a device that takes both read beyond it. */
+    private static void checkRoom(Layout layout) throws ProtocolException {
+        if (layout.image().modifier() != Image.LINEAR) {
+            return; // only a device that knows the modifier can tell
+        }
+        for (int i = 0; i < layout.planes().size(); i++) {
+            Layout.Plane plane = layout.planes().get(i);
+            if (plane.pitch() < layout.rowBytes(i) || plane.lines() < layout.rows(i)) {
+                throw new ProtocolException("a description of buffers contradicts itself: " + layout.image()
+                        + " has " + layout.rows(i) + " lines of " + layout.rowBytes(i) + " bytes in a plane of "
+                        + plane);
+            }
         }
     }
 

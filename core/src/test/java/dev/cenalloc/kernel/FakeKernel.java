@@ -1,6 +1,7 @@
 package dev.cenalloc.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
@@ -122,6 +123,8 @@ public final class FakeKernel implements Kernel {
         SocketEnd end;
         /** Of a socket that listens: those that wait to be accepted. */
         final List<SocketEnd> waiting = new ArrayList<>();
+        /** Of a socket: whether it was made so. */
+        boolean nonblocking;
         /** Descriptors of it, and messages under way that carry one. */
         int references;
 
@@ -185,6 +188,14 @@ public final class FakeKernel implements Kernel {
 
     /** The most bytes that one call sends or receives: what is short of it comes in pieces. */
     public int socketPiece = Integer.MAX_VALUE;
+
+    /** Whether messages come with the sender's credentials and process before its descriptors (SO_PASSCRED, SO_PASSPIDFD). */
+    public boolean identifiesSenders;
+
+    /** Of so many calls of sendmsg, the last one fails with {@link #sendErrno}; 0 for none. */
+    public int failingSend;
+
+    public int sendErrno;
 
     /** Free bytes, by the name of the heap; {@code udmabuf} if that is there. */
     public final Map<String, Long> heaps = new TreeMap<>();
@@ -845,9 +856,14 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized int socket() {
+    public synchronized int socket(int flags) {
         int result = enter("socket");
-        return result < 0 ? result : add(socketFile());
+        if (result < 0) {
+            return result;
+        }
+        File file = socketFile();
+        file.nonblocking = flags == Sockets.SOCK_NONBLOCK;
+        return add(file);
     }
 
     @Override
@@ -906,6 +922,7 @@ public final class FakeKernel implements Kernel {
         }
         File listening = Objects.requireNonNull(files.get(fd));
         if (listening.waiting.isEmpty()) {
+            assertTrue(listening.nonblocking, "accept would block");
             return -Errno.EAGAIN;
         }
         File accepted = socketFile();
@@ -979,6 +996,9 @@ public final class FakeKernel implements Kernel {
         if (file == null || file.end == null) {
             return file == null ? -Errno.EBADF : -Errno.ENOTCONN;
         }
+        if (failingSend > 0 && --failingSend == 0) {
+            return -sendErrno;
+        }
         SocketEnd peer = Objects.requireNonNull(file.end.peer);
         if (peer.gone || file.end.gone) {
             return -Errno.EPIPE;
@@ -1041,21 +1061,36 @@ public final class FakeKernel implements Kernel {
     }
 
     private void receiveFiles(List<File> passed, MemorySegment message, MemorySegment control) {
-        int room = (int) Math.max(0, (control.byteSize() - Sockets.CONTROL_DATA) / Integer.BYTES);
+        long at = 0;
+        if (identifiesSenders) {
+            // SCM_CREDENTIALS
+            at += control(control, at, 2, Sockets.CREDENTIALS_SIZE);
+            // SCM_PIDFD
+            control.set(ValueLayout.JAVA_INT, at + Sockets.CONTROL_DATA, add(new File(Kind.MEMFD, "", inodes++, 0)));
+            at += control(control, at, 4, Integer.BYTES);
+        }
+        int room = (int) Math.max(0, (control.byteSize() - at - Sockets.CONTROL_DATA) / Integer.BYTES);
         int count = Math.min(room, passed.size());
         for (int i = 0; i < count; i++) {
-            control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_DATA + 4L * i, add(passed.get(i)));
+            control.set(ValueLayout.JAVA_INT, at + Sockets.CONTROL_DATA + 4L * i, add(passed.get(i)));
         }
         if (count > 0) {
-            control.set(ValueLayout.JAVA_LONG, 0, Sockets.CONTROL_DATA + 4L * count);
-            control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_LEVEL, Sockets.SOL_SOCKET);
-            control.set(ValueLayout.JAVA_INT, Sockets.CONTROL_TYPE, Sockets.SCM_RIGHTS);
-            message.set(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE, Sockets.CONTROL_DATA + 4L * count);
+            control(control, at, Sockets.SCM_RIGHTS, 4L * count);
+            at += Sockets.CONTROL_DATA + 4L * count;
         }
+        message.set(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE, at);
         if (count < passed.size()) {
             message.set(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS, Sockets.MSG_CTRUNC);
         }
         passed.forEach(this::drop);
+    }
+
+    /** Writes a header of control data; returns where the next one begins. */
+    private static long control(MemorySegment control, long at, int type, long size) {
+        control.set(ValueLayout.JAVA_LONG, at, Sockets.CONTROL_DATA + size);
+        control.set(ValueLayout.JAVA_INT, at + Sockets.CONTROL_LEVEL, Sockets.SOL_SOCKET);
+        control.set(ValueLayout.JAVA_INT, at + Sockets.CONTROL_TYPE, type);
+        return (Sockets.CONTROL_DATA + size + 7) & -8;
     }
 
     @Override

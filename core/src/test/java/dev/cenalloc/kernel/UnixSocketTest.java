@@ -8,15 +8,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.bindings.Sockets;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.reflect.Proxy;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -154,6 +157,70 @@ class UnixSocketTest {
         }
     }
 
+    /** What could not be sent whole must not be continued by another message. */
+    @Test
+    void anErrorAfterAPartEndsTheConnection() {
+        var kernel = new FakeKernel();
+        kernel.socketPiece = 1;
+        try (var pair = new Pair(kernel)) {
+            kernel.sendErrno = Errno.ENOMEM;
+            kernel.failingSend = 1;
+            assertEquals(-Errno.ENOMEM, pair.one.send(pair.bytes("abc"), 0, 4, List.of(pair.file), 0));
+            assertTrue(pair.one.isOpen(), "nothing was sent");
+            assertFalse(pair.one.isCut());
+            kernel.failingSend = 2;
+            assertEquals(-Errno.ENOMEM, pair.one.send(pair.bytes("abc"), 0, 4, List.of(pair.file), 0));
+            assertFalse(pair.one.isOpen());
+            assertTrue(pair.one.isCut());
+            assertEquals(1, pair.other.receive(pair.buffer, 0, 0));
+            assertEquals(0, pair.other.receive(pair.buffer, 0, 0), "the end of the stream");
+        }
+        assertEquals(0, kernel.openFiles());
+    }
+
+    @Test
+    void descriptorsBehindOtherControlDataArrive() {
+        var kernel = new FakeKernel();
+        kernel.identifiesSenders = true;
+        try (var pair = new Pair(kernel)) {
+            int before = kernel.openFiles();
+            assertEquals(0, pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file, pair.file), 0));
+            assertEquals("x", pair.receive());
+            assertEquals(2, pair.other.available());
+            assertEquals(before + 2, kernel.openFiles(), "what names the process is closed");
+            int fd = pair.other.take();
+            assertEquals(pair.inode(pair.file.acquire()), pair.inode(fd));
+            pair.file.release();
+            kernel.close(fd);
+            assertEquals(0, pair.one.send(pair.bytes("none"), 0, 5, List.of(), 0));
+            assertEquals("none", pair.receive());
+        }
+        assertEquals(0, kernel.openFiles());
+    }
+
+    /** Of two threads that see a connection, the second must not wait for another one. */
+    @ParameterizedTest
+    @EnumSource
+    void acceptDoesNotBlock(World world) {
+        Kernel kernel = world.kernel();
+        try (Arena arena = Arena.ofConfined()) {
+            byte[] name = ("\0cenalloc-accept-" + ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII);
+            MemorySegment address = arena.allocate(Sockets.ADDRESS_PATH + name.length, 2);
+            address.set(ValueLayout.JAVA_SHORT, 0, (short) Sockets.AF_UNIX);
+            MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, Sockets.ADDRESS_PATH, name.length);
+            int listening = kernel.socket(Sockets.SOCK_NONBLOCK);
+            assertEquals(0, kernel.bind(listening, address));
+            assertEquals(0, kernel.listen(listening, 1));
+            assertEquals(-Errno.EAGAIN, kernel.accept(listening));
+            int connecting = kernel.socket(0);
+            assertEquals(0, kernel.connect(connecting, address));
+            int accepted = kernel.accept(listening);
+            assertTrue(accepted >= 0);
+            assertEquals(-Errno.EAGAIN, kernel.accept(listening));
+            List.of(accepted, connecting, listening).forEach(kernel::close);
+        }
+    }
+
     @ParameterizedTest
     @EnumSource
     void aPeerThatIsGoneIsTheEndOfTheStream(World world) {
@@ -232,11 +299,23 @@ class UnixSocketTest {
         }
     }
 
+    /** The kernel of this machine, which tells that a call waits, and so holds its descriptors. */
+    private static Kernel withPolls(CountDownLatch polls) {
+        return (Kernel) Proxy.newProxyInstance(
+                Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, (_, method, arguments) -> {
+                    if (method.getName().equals("poll")) {
+                        polls.countDown();
+                    }
+                    return method.invoke(LinuxKernel.instance(), arguments);
+                });
+    }
+
     @Test
     void closingEndsAReceiveThatWaits() throws Exception {
-        try (var pair = new Pair(LinuxKernel.instance())) {
+        var waits = new CountDownLatch(1);
+        try (var pair = new Pair(withPolls(waits))) {
             var result = CompletableFuture.supplyAsync(() -> pair.other.receive(pair.buffer, 0, 60 * SECOND));
-            Thread.sleep(Duration.ofMillis(50));
+            waits.await();
             pair.other.close();
             assertEquals(0, result.get(30, TimeUnit.SECONDS));
         }
@@ -245,7 +324,9 @@ class UnixSocketTest {
     @Test
     void aDescriptorThatIsClosedMeanwhileIsSentAllTheSame() throws Exception {
         // The peer does not read, so that the call is under way while another thread closes the file.
-        try (var pair = new Pair(LinuxKernel.instance())) {
+        // The second poll: that of the attempt which finds the socket full is the first.
+        var waits = new CountDownLatch(2);
+        try (var pair = new Pair(withPolls(waits))) {
             int sent = 0;
             while (pair.one.send(pair.buffer, 0, 1 << 12, List.of(), 0) == 0) {
                 sent++;
@@ -253,7 +334,7 @@ class UnixSocketTest {
             int messages = sent;
             var result = CompletableFuture.supplyAsync(
                     () -> pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file), 60 * SECOND));
-            Thread.sleep(Duration.ofMillis(50));
+            waits.await();
             pair.file.close();
             assertFalse(pair.file.isGone(), "the call holds it");
             long left = (long) messages << 12;

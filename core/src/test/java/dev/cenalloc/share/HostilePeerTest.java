@@ -191,6 +191,10 @@ class HostilePeerTest {
                 lie("contradicts itself", withLong(buffers(0), fixed + 48 + 8, -16), Passed.MEMORY),
                 lie("contradicts itself", withLong(buffers(0), fixed + 48 + 16, Long.MAX_VALUE), Passed.MEMORY),
                 lie("contradicts itself", withLong(buffers(0), fixed + 72 + 8, 255), Passed.MEMORY),
+                lie("16 lines of 16 bytes", withLong(buffers(0), fixed + 48 + 16, 15), Passed.MEMORY),
+                lie("16 lines of 16 bytes", with(buffers(0), fixed + 48 + 4, 15), Passed.MEMORY),
+                lie("8 lines of 16 bytes", with(buffers(0), fixed + 72 + 4, 7), Passed.MEMORY),
+                lie("8 lines of 16 bytes", withLong(buffers(0), fixed + 72 + 16, 1), Passed.MEMORY),
                 lie("lies in buffer 1 of 1", with(buffers(0), fixed + 72, 1), Passed.MEMORY),
                 lie("which it has not added", frame(3, 0, 0), Passed.NOTHING),
                 lie("which it has not added", forget(3), Passed.NOTHING),
@@ -281,7 +285,7 @@ class HostilePeerTest {
     }
 
     @Test
-    void messagesOfLaterTimesAreLeftOut() throws Exception {
+    void messagesOfLaterVersionsAreSkipped() throws Exception {
         try (Cenalloc cenalloc = kernel.open()) {
             Ends ends = connect(cenalloc);
             var receiver = new Receiver(ends.ours);
@@ -292,6 +296,34 @@ class HostilePeerTest {
             assertTrue(receiver.next(NOW) != null);
             receiver.close();
             ends.peer.close();
+        }
+    }
+
+    /** A peer that never stops does not keep the caller beyond its timeout. */
+    @Test
+    void aWaitEndsThoughAPeerKeepsSending() throws Exception {
+        kernel.socketRoom = 1 << 20;
+        byte[] unknown = message(77, 0, 0, 0).array();
+        var changes = ByteBuffer.allocate(buffers(0).length + 16);
+        changes.put(buffers(0)).put(forget(0));
+        for (boolean known : new boolean[] {false, true}) {
+            try (Cenalloc cenalloc = kernel.open()) {
+                Ends ends = connect(cenalloc);
+                var receiver = new Receiver(ends.ours);
+                for (int i = 0; i < 2 * Inbox.MOST_STEPS; i++) {
+                    send(ends.peer, known ? changes.array() : unknown, known ? Passed.MEMORY : Passed.NOTHING);
+                }
+                send(ends.peer, buffers(0), Passed.MEMORY);
+                send(ends.peer, frame(0, 0, 0), Passed.NOTHING);
+                assertNull(receiver.next(NOW), "more than one call takes");
+                ReceivedFrame frame = null;
+                for (int calls = 0; frame == null; calls++) {
+                    assertTrue(calls < 20, "each call goes on");
+                    frame = receiver.next(NOW);
+                }
+                receiver.close();
+                ends.peer.close();
+            }
         }
     }
 

@@ -2,6 +2,7 @@ package dev.cenalloc.share;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -17,6 +18,8 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
@@ -25,10 +28,13 @@ import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -116,7 +122,7 @@ class ShareTest {
             assertTrue(send(frame, -1));
             try (ReceivedFrame received = receive()) {
                 assertEquals(List.of(), received.layouts());
-                assertEquals(8192, received.buffers().getFirst().requestedSize());
+                assertEquals(5000, received.buffers().getFirst().requestedSize());
                 try (var mapping = received.buffers().getFirst().map(Direction.READ_WRITE)) {
                     mapping.segment().set(ValueLayout.JAVA_INT, 0, 42);
                 }
@@ -208,7 +214,9 @@ class ShareTest {
             sender.remove(frame);
             assertThrows(IllegalArgumentException.class, () -> send(frame, 1));
             assertThrows(IllegalArgumentException.class, () -> sender.remove(frame));
+            assertFalse(received.isRemoved());
             assertNull(receiver.next(NOW), "the removal");
+            assertTrue(received.isRemoved());
             assertThrows(
                     IllegalStateException.class,
                     () -> received.buffers().getFirst().dmaBuf());
@@ -234,6 +242,56 @@ class ShareTest {
             assertThrows(IllegalStateException.class, receiver::close);
             mapping.close();
             receiver.close();
+        }
+    }
+
+    /** What was mapped when it was removed makes room as soon as it is unmapped. */
+    @Test
+    void buffersThatAreUnmappedLaterDoNotAddUp() throws Exception {
+        try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            int files = 0;
+            for (int i = 0; i <= 2 * Wire.MOST_FRAMES; i++) {
+                SentFrame frame = sender.add(List.of(buffer), "", "");
+                assertTrue(send(frame, i));
+                ReceivedFrame received = receive();
+                var mapping = received.buffers().getFirst().map(Direction.READ);
+                received.close();
+                assertSame(frame, sender.returned(NOW));
+                sender.remove(frame);
+                assertNull(receiver.next(NOW));
+                mapping.close();
+                files = i == 0 ? kernel.openFiles() : files;
+                assertEquals(files, kernel.openFiles(), "round " + i);
+            }
+        }
+    }
+
+    @Test
+    void aDamagedImageIsTold() throws Exception {
+        try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            SentFrame frame = sender.add(List.of(buffer), "", "");
+            for (boolean damaged : new boolean[] {true, false}) {
+                frame.damaged(damaged);
+                send(frame, 0);
+                ReceivedFrame received = receive();
+                assertEquals(damaged, received.isDamaged());
+                received.close();
+                sender.returned(NOW);
+            }
+        }
+    }
+
+    /** The next frame replaces its descriptor, which a message under way would hold. */
+    @Test
+    void aFramesOwnFenceIsNotPassed() throws Exception {
+        try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            SentFrame frame = sender.add(List.of(buffer), "", "");
+            assertThrows(IllegalArgumentException.class, () -> sender.send(frame, 0, 0, frame.released(), NOW));
+            send(frame, 0);
+            ReceivedFrame received = receive();
+            assertThrows(IllegalArgumentException.class, () -> received.close(received.acquire()));
+            assertTrue(received.isLent());
+            received.close();
         }
     }
 
@@ -306,6 +364,63 @@ class ShareTest {
     }
 
     @Test
+    void anErrorAfterAPartOfAMessageEndsTheConnection() throws Exception {
+        try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            SentFrame frame = sender.add(List.of(buffer), "", "");
+            send(frame, 0);
+            ReceivedFrame received = receive();
+            kernel.socketPiece = 1;
+            kernel.sendErrno = Errno.ENOMEM;
+            kernel.failingSend = 1;
+            var whole = assertThrows(CenallocException.class, received::close);
+            assertEquals(Errno.ENOMEM, whole.errno());
+            assertTrue(received.isLent() && receiver.connection().socket().isOpen(), "nothing was sent");
+            kernel.failingSend = 2;
+            var part = assertThrows(CenallocException.class, received::close);
+            assertEquals(Errno.ENOMEM, part.errno());
+            assertTrue(part.toString().contains("has been ended"), part::toString);
+            assertTrue(received.isLent());
+            assertFalse(receiver.connection().socket().isOpen());
+            var cut = assertThrows(CenallocException.class, () -> sender.returned(NOW));
+            assertEquals(Errno.EPROTO, cut.errno());
+        }
+    }
+
+    @Test
+    void aSenderThatDoesNotReadHasTheFrameStill() throws Exception {
+        try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            SentFrame frame = sender.add(List.of(buffer), "", "");
+            send(frame, 0);
+            ReceivedFrame received = receive();
+            kernel.socketRoom = 0;
+            var full = assertThrows(CenallocException.class, received::close);
+            assertEquals(Errno.EAGAIN, full.errno());
+            assertTrue(received.isLent());
+            kernel.socketRoom = 1 << 16;
+            received.close();
+            assertSame(frame, sender.returned(NOW));
+        }
+    }
+
+    /** On the sockets of this machine: whether the wait has begun or not, the answer is the same. */
+    @Test
+    void closingThisEndIsNotTakenForThePeers() throws Exception {
+        try (Arena arena = Arena.ofConfined()) {
+            Kernel linux = LinuxKernel.instance();
+            MemorySegment pair = arena.allocate(8, 4);
+            assertEquals(0, linux.socketPair(pair));
+            var from = new Receiver(Connection.own(cenalloc, linux, pair.get(ValueLayout.JAVA_INT, 0)));
+            try (var to = new Sender(Connection.own(cenalloc, linux, pair.get(ValueLayout.JAVA_INT, 4)))) {
+                var waits = CompletableFuture.supplyAsync(
+                        () -> assertThrows(IllegalStateException.class, () -> from.next(Duration.ofSeconds(60))));
+                from.close();
+                assertNotNull(waits.get(30, TimeUnit.SECONDS));
+                assertThrows(DisconnectedException.class, () -> to.returned(NOW));
+            }
+        }
+    }
+
+    @Test
     void messagesInPiecesArrive() throws Exception {
         try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
             kernel.socketPiece = 1;
@@ -341,6 +456,88 @@ class ShareTest {
     }
 
     @Test
+    void eachCallOfAListenerThatFailsIsToldAndNothingIsLost() throws Exception {
+        var address = Address.ofAbstract("cenalloc-test");
+        for (int call = 0; call < 3; call++) {
+            int before = kernel.openFiles();
+            kernel.failCall(call, Errno.ENOMEM);
+            var e = assertThrows(CenallocException.class, () -> Listener.open(cenalloc, address));
+            assertEquals(Errno.ENOMEM, e.errno());
+            assertEquals(before, kernel.openFiles());
+        }
+        try (var listener = Listener.open(cenalloc, address)) {
+            for (int call = 0; call < 2; call++) {
+                kernel.failNoCall();
+                try (var _ = Connection.connect(cenalloc, address)) {
+                    kernel.failCall(call, Errno.EMFILE);
+                    var e = assertThrows(CenallocException.class, () -> listener.accept(NOW));
+                    assertEquals(Errno.EMFILE, e.errno());
+                    kernel.failCall(call, Errno.EINTR);
+                    assertNull(listener.accept(NOW));
+                    kernel.failCall(call, Errno.EINTR);
+                    // More than 2^63 ms; the wait goes on after the signal.
+                    Objects.requireNonNull(listener.accept(Duration.ofSeconds(Long.MAX_VALUE)))
+                            .close();
+                }
+            }
+        }
+        assertThrows(IllegalStateException.class, () -> {
+            var closed = Listener.open(cenalloc, address);
+            closed.close();
+            closed.accept(NOW);
+        });
+    }
+
+    /** The listening socket does not block: what poll has seen, another thread may take. */
+    @Test
+    void whatHappensBetweenPollAndAcceptIsNotWaitedFor() throws Exception {
+        var address = Address.ofAbstract("cenalloc-test");
+        try (var listener = Listener.open(cenalloc, address);
+                var taken = new Taken();
+                var _ = Connection.connect(cenalloc, address)) {
+            kernel.atCall(1, () -> taken.from(listener));
+            assertNull(listener.accept(NOW));
+            assertEquals(1, taken.connections.size());
+        }
+        try (var listener = Listener.open(cenalloc, address);
+                var taken = new Taken();
+                var _ = Connection.connect(cenalloc, address)) {
+            kernel.atCall(1, () -> {
+                taken.from(listener);
+                listener.close();
+            });
+            assertThrows(IllegalStateException.class, () -> listener.accept(Duration.ofSeconds(60)));
+        }
+    }
+
+    /** Another thread that accepts. */
+    private static final class Taken implements AutoCloseable {
+        final List<Connection> connections = new ArrayList<>();
+
+        void from(Listener listener) {
+            try {
+                connections.add(Objects.requireNonNull(listener.accept(NOW)));
+            } catch (CenallocException e) {
+                throw new AssertionError(e);
+            }
+        }
+
+        @Override
+        public void close() {
+            connections.forEach(Connection::close);
+        }
+    }
+
+    @Test
+    void addressesAreEqualByTheirBytes() {
+        assertEquals(Address.ofAbstract("x"), Address.ofAbstract("x"));
+        assertNotEquals(Address.ofAbstract("x"), Address.of(Path.of("@x")));
+        assertEquals(
+                Address.of(Path.of("/run/x")).hashCode(),
+                Address.of(Path.of("/run/x")).hashCode());
+    }
+
+    @Test
     void onlyUnixStreamSocketsAreAdopted() throws Exception {
         int memory = kernel.memfdCreate("no socket", 0);
         var refused = assertThrows(CenallocException.class, () -> Connection.adopt(cenalloc, memory));
@@ -348,7 +545,7 @@ class ShareTest {
         assertFalse(kernel.isOpen(memory));
         var notOpen = assertThrows(CenallocException.class, () -> Connection.adopt(cenalloc, 1234));
         assertEquals(Errno.EBADF, notOpen.errno());
-        Connection.adopt(cenalloc, kernel.socket()).close();
+        Connection.adopt(cenalloc, kernel.socket(0)).close();
     }
 
     /** Each call of the kernel fails in turn; nothing is left, and what was said before still holds. */
