@@ -445,7 +445,8 @@ public final class HeapProperties {
         highestAddress()
                 .ifPresent(address -> words.add("addresses up to 0x" + Long.toHexString(address) + " in " + space));
         addressBound()
-                .ifPresent(address -> words.add("no address above 0x" + Long.toHexString(address) + " in " + boundSpace));
+                .ifPresent(
+                        address -> words.add("no address above 0x" + Long.toHexString(address) + " in " + boundSpace));
         if (place != null) {
             words.add("near " + place);
         }

@@ -279,8 +279,7 @@ class ProbeDeviceTest {
         Probe bochs = find("bochs");
         var e = assertThrows(NoSuitableHeapException.class, () -> bochs.device(FRAME));
         assertTrue(Unwrapped.of(e).contains("system (DRM_IOCTL_PRIME_FD_TO_HANDLE gave EINVAL)"), e.toString());
-        assertTrue(
-                Unwrapped.of(e).contains("reserved (DRM_IOCTL_PRIME_FD_TO_HANDLE gave EINVAL)"), e.toString());
+        assertTrue(Unwrapped.of(e).contains("reserved (DRM_IOCTL_PRIME_FD_TO_HANDLE gave EINVAL)"), e.toString());
         assertTrue(e.remedy().contains("memory of its own"), e.remedy());
     }
 

@@ -310,8 +310,7 @@ class StreamFaultsDeviceTest {
         boolean isOptional = OPTIONAL.contains(failed.name()) || (forGood && NOT_OF_THE_DRIVER.contains(failed.name()));
         // EINVAL says that a list is at its end, or that there is no part to select.
         isOptional |= errno == Errno.EINVAL
-                && (failed.name().startsWith("VIDIOC_ENUM_")
-                        || failed.name().equals("VIDIOC_G_SELECTION"));
+                && (failed.name().startsWith("VIDIOC_ENUM_") || failed.name().equals("VIDIOC_G_SELECTION"));
         String what = kernel + ", " + failed + (thrown.isPresent() ? ": " + thrown.get() : " went unnoticed");
         before.assertSame(what);
         if (thrown.isEmpty()) {

@@ -3,9 +3,9 @@ package dev.cenalloc.json;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.IncompatibleConstraintsException;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;

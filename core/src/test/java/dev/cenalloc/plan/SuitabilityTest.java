@@ -122,8 +122,7 @@ class SuitabilityTest {
 
     @Test
     void whereLinesLieIsNoMatterOfTheMemory() {
-        for (Demand demand :
-                List.of(Demand.ofBytes(SIZE), Demand.ofImage(new Image(PixelFormat.NV12, 640, 480)))) {
+        for (Demand demand : List.of(Demand.ofBytes(SIZE), Demand.ofImage(new Image(PixelFormat.NV12, 640, 480)))) {
             Plan plan = Plan.of(demand, List.of(device("display", LINES)), List.of(heap("system")));
             assertEquals(Trait.YES, plan.suitability(heap("system")), plan::explain);
         }

@@ -123,7 +123,8 @@ class ConverterTest {
             assertEquals(Set.of(v4l2_h.V4L2_BUF_TYPE_VIDEO_OUTPUT()), types);
             types.clear();
             Agreement.negotiate(cenalloc, REQUEST, List.of(converter.output()));
-            assertEquals(Set.of(v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE()), types, "what was found of the other tells nothing");
+            assertEquals(
+                    Set.of(v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE()), types, "what was found of the other tells nothing");
         }
     }
 

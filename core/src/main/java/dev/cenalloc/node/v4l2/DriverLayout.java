@@ -123,8 +123,7 @@ record DriverLayout(DeviceNode file) {
      * the same proportion: some hardware has one pitch for all planes, and its driver listens to that of the first
      * (mxc_isi_format_try of imx8-isi-video.c).
      */
-    VideoFormat answer(BufferType type, Image image, int lines, int buffer, long pitch)
-            throws CenallocException {
+    VideoFormat answer(BufferType type, Image image, int lines, int buffer, long pitch) throws CenallocException {
         var pitches = new long[image.format().buffers()];
         long least = tightestPitch(image, buffer);
         for (int i = 0; i < pitches.length; i++) {
