@@ -299,9 +299,12 @@ public final class UnixSocket {
 
     /** Ends the connection and closes it; calls under way in other threads return. Descriptors not taken stay. */
     public synchronized void close() {
+        StackRoom.require();
         if (descriptor.isOpen()) {
             int fd = descriptor.acquire();
             try {
+                // A call that returns must find it closed, to tell this from an end by the peer.
+                descriptor.close();
                 int _ = kernel.shutdown(fd);
             } finally {
                 descriptor.release();

@@ -62,7 +62,7 @@ public final class Connection implements AutoCloseable {
      *
      * @param cenalloc the context of the buffers that come
      * @param fd the descriptor of a connected Unix stream socket; the connection owns it from now on; if this method
-     *     throws, it is closed
+     *     throws, it is closed. Of one that is not connected, the first message fails with ENOTCONN
      * @return the connection, which the caller closes
      * @throws CenallocException ENOTSOCK: it is no socket; EINVAL: it is another kind of socket; EBADF: it is not open
      */

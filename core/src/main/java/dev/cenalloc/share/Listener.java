@@ -8,6 +8,7 @@ import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.StackRoom;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -176,6 +177,7 @@ public final class Listener implements AutoCloseable {
     /** Stops listening and deletes the socket's file. Connections that were accepted stay. Idempotent. */
     @Override
     public synchronized void close() {
+        StackRoom.require();
         if (descriptor.isOpen()) {
             Path path = address.path();
             Object now = key(path);
@@ -184,6 +186,8 @@ public final class Listener implements AutoCloseable {
             }
             int fd = descriptor.acquire();
             try {
+                // A call that returns must find it closed.
+                descriptor.close();
                 int _ = kernel.shutdown(fd);
             } finally {
                 descriptor.release();

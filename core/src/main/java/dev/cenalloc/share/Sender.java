@@ -160,8 +160,9 @@ public final class Sender implements AutoCloseable {
      * @throws IllegalArgumentException if the frame is of another sender, or was removed, or the fence is its own
      * @throws IllegalStateException if the receiver has it, or this, a buffer or the fence is closed
      * @throws DisconnectedException EPIPE: the receiver is gone
-     * @throws CenallocException with the errno of sendmsg; ETIMEDOUT if the receiver stopped reading in the middle of
-     *     the message, so that the connection has been ended
+     * @throws CenallocException with the errno of sendmsg; ETOOMANYREFS if more descriptors of this user are under way
+     *     than a process may have open: wait for receivers to read; ETIMEDOUT if the receiver stopped reading in the
+     *     middle of the message, so that the connection has been ended
      */
     public boolean send(SentFrame frame, long sequence, long timestampNanos, @Nullable Fence acquire, Duration timeout)
             throws CenallocException {

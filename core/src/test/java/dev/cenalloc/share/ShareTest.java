@@ -402,6 +402,19 @@ class ShareTest {
         }
     }
 
+    /** A call that the shutdown wakes must tell it from an end by the peer. */
+    @Test
+    void whatIsShutDownIsClosedBefore() throws Exception {
+        var wasOpen = new ArrayList<Boolean>();
+        kernel.atCall(0, () -> wasOpen.add(receiver.connection().socket().isOpen()));
+        receiver.close();
+        try (var listener = Listener.open(cenalloc, Address.ofAbstract("cenalloc-test"))) {
+            kernel.atCall(0, () -> assertThrows(IllegalStateException.class, () -> listener.accept(NOW)));
+        }
+        assertEquals(List.of(false), wasOpen);
+        assertEquals("shutdown", kernel.calls.get(kernel.calls.size() - 2));
+    }
+
     /** On the sockets of this machine: whether the wait has begun or not, the answer is the same. */
     @Test
     void closingThisEndIsNotTakenForThePeers() throws Exception {
@@ -502,9 +515,10 @@ class ShareTest {
         try (var listener = Listener.open(cenalloc, address);
                 var taken = new Taken();
                 var _ = Connection.connect(cenalloc, address)) {
+            Runnable end = listener::close;
             kernel.atCall(1, () -> {
                 taken.from(listener);
-                listener.close();
+                end.run();
             });
             assertThrows(IllegalStateException.class, () -> listener.accept(Duration.ofSeconds(60)));
         }
