@@ -68,7 +68,6 @@
 ///
 /// A peer can change memory that it has passed at any time, also what it has lent: copy what is checked before it is
 /// used. The kind of a descriptor that comes is found by system calls on it (fstat, SYNC_IOC_FILE_INFO): a peer that
-/// passes a
-/// file of a file system of its own (FUSE) can let these wait. Accept connections of users that are trusted not to
-/// block: {@link dev.cenalloc.share.Connection#peer} names them.
+/// passes a file of a file system of its own (FUSE) can let these wait. Accept connections of users that are trusted
+/// not to block: {@link dev.cenalloc.share.Connection#peer} names them.
 package dev.cenalloc.share;
