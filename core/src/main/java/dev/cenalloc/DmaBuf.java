@@ -244,8 +244,8 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      * @throws NoPermissionException EACCES: the descriptor is read-only; EPERM: the exporter forbids the mapping
      * @throws CenallocException with the errno of mmap: ENOMEM if the process has no address space or too many
-     *     mappings, of which 2048 at least are left to the JVM; EINVAL, ENXIO, ENODEV or ENOTSUPP if the exporter does not let the CPU map its memory, such as
-     *     protected memory
+     *     mappings, of which 2048 at least are left to the JVM; EINVAL, ENXIO, ENODEV or ENOTSUPP if the exporter does
+     *     not let the CPU map its memory, such as protected memory
      */
     @SuppressWarnings("MustBeClosedChecker") // the mapping owns the arena and closes it
     public Mapping map(Direction direction) throws CenallocException {

@@ -26,8 +26,8 @@ import java.util.concurrent.TimeUnit;
  * the calls under way have ended.
  *
  * <p>The number -1 stands for a fence that is signalled, without a sync file: drivers and peers give it where there is
- * nothing to wait for (Vulkan's {@code VkImportSemaphoreFdInfoKHR}, {@code EGL_NO_NATIVE_FENCE_FD_ANDROID}), and take it
- * for that (IN_FENCE_FD). So it is one here, too, wherever a number of a fence is given.
+ * nothing to wait for (Vulkan's {@code VkImportSemaphoreFdInfoKHR}, {@code EGL_NO_NATIVE_FENCE_FD_ANDROID}), and take
+ * it for that (IN_FENCE_FD). So it is one here, too, wherever a number of a fence is given.
  *
  * <p>A frame loop keeps the objects and replaces their descriptors, which allocates no objects. In this example a
  * display waits by itself for the device that writes the frame, and signals when it shows the frame:
@@ -159,8 +159,8 @@ public final class Fence implements AutoCloseable {
 
     /**
      * {@return the descriptor's number, for a call to a driver, such as IN_FENCE_FD; valid until {@link #close} or
-     * {@link #replace}} Drivers do not take it over. The caller must not close it. -1 if it is a signalled fence without
-     * a sync file.
+     * {@link #replace}} Drivers do not take it over. The caller must not close it. -1 if it is a signalled fence
+     * without a sync file.
      *
      * @throws IllegalStateException if closed
      */

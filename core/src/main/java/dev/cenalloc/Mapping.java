@@ -7,10 +7,10 @@ import java.lang.foreign.MemorySegment;
  * the kernel work for each page, and closing costs tens of microseconds: map once, keep the mapping as long as the
  * buffer is in use, and read and write it in {@link DmaBuf#access} brackets. Safe for any number of threads.
  *
- * <p>Keep the mapping and its buffer, not the {@link #segment} or a {@code ByteBuffer} of it alone: those do not keep the
- * buffer reachable. When the mapping is closed, or the cleaner releases a buffer that the program has lost, the memory
- * is unmapped; each access to a segment or {@code ByteBuffer} of it then throws Java's {@link IllegalStateException}
- * with the message {@code "Already closed"}. It does not crash.
+ * <p>Keep the mapping and its buffer, not the {@link #segment} or a {@code ByteBuffer} of it alone: those do not keep
+ * the buffer reachable. When the mapping is closed, or the cleaner releases a buffer that the program has lost, the
+ * memory is unmapped; each access to a segment or {@code ByteBuffer} of it then throws Java's {@link
+ * IllegalStateException} with the message {@code "Already closed"}. It does not crash.
  */
 public final class Mapping implements AutoCloseable {
     private final DmaBuf buffer;
@@ -25,8 +25,8 @@ public final class Mapping implements AutoCloseable {
 
     /**
      * {@return the memory, of the buffer's size} It is read-only if it was mapped for reading. Access after
-     * {@link #close} throws {@link IllegalStateException}, "Already closed". Keep the buffer reachable while the segment
-     * is in use: the cleaner of a lost buffer closes its mappings.
+     * {@link #close} throws {@link IllegalStateException}, "Already closed". Keep the buffer reachable while the
+     * segment is in use: the cleaner of a lost buffer closes its mappings.
      */
     public MemorySegment segment() {
         return segment;

@@ -3,8 +3,8 @@ package dev.cenalloc.bindings;
 /**
  * The error numbers of the kernel, equal on x86-64 and aarch64. Stateless.
  *
- * <p>Source: {@code asm-generic/errno-base.h} and {@code asm-generic/errno.h}; from 512 on {@code include/linux/errno.h},
- * which is not among the headers for programs.
+ * <p>Source: {@code asm-generic/errno-base.h} and {@code asm-generic/errno.h}; from 512 on {@code
+ * include/linux/errno.h}, which is not among the headers for programs.
  */
 public final class Errno {
     public static final int EPERM = 1;

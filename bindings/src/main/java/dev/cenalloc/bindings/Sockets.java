@@ -13,10 +13,10 @@ import java.lang.invoke.MethodHandle;
  * The system calls of Unix sockets, through the C library. Each returns the result of the call, or {@code -errno} if it
  * failed. Descriptors are close-on-exec from birth. Safe for any number of threads.
  *
- * <p>{@link #sendmsg} and {@link #recvmsg} are the calls of a frame loop and allocate no Java objects: they are repeated
- * with the capture of errno if they fail, as those of {@link Linux}. A failed call has transferred nothing, so the second
- * one may do the work of the first. The kernel tells a connection's ECONNRESET only once: the second call then finds
- * the end of the stream.
+ * <p>{@link #sendmsg} and {@link #recvmsg} are the calls of a frame loop and allocate no Java objects: they are
+ * repeated with the capture of errno if they fail, as those of {@link Linux}. A failed call has transferred nothing, so
+ * the second one may do the work of the first. The kernel tells a connection's ECONNRESET only once: the second call
+ * then finds the end of the stream.
  */
 public final class Sockets {
     public static final int AF_UNIX = 1;
@@ -100,7 +100,9 @@ public final class Sockets {
         }
     }
 
-    /** Creates two connected Unix stream sockets; their descriptors are written to {@code pair}, two 32-bit integers. */
+    /**
+     * Creates two connected Unix stream sockets; their descriptors are written to {@code pair}, two 32-bit integers.
+     */
     public static int socketpair(MemorySegment pair) {
         try {
             MemorySegment capture = Downcall.capture();

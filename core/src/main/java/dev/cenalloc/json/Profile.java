@@ -72,7 +72,8 @@ import java.util.stream.Collectors;
  *       is recognised, as by its own name
  *   <li>{@code parameter}: the value that a parameter of the driver's module has, if this is the device, such as
  *       {@code {"vivid.allocators": "1"}}. Of a list of values, the one with the number that ends the device's name
- *       counts: the second for {@code vivid platform:vivid-001}. If the kernel does not tell, the device may be this one
+ *       counts: the second for {@code vivid platform:vivid-001}. If the kernel does not tell, the device may be this
+ *       one
  *   <li>{@code role}: a {@link Role}, in lower case. The first device of a role is the usual one of the board
  *   <li>{@code sizes}: of images in pixels, {@code minWidth}, {@code maxWidth}, {@code widthStep}, {@code minHeight},
  *       {@code maxHeight}, {@code heightStep}

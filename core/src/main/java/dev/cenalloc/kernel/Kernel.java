@@ -13,7 +13,9 @@ import java.util.OptionalLong;
  * fake. Calls return a result that is not negative, or {@code -errno}. Safe for any number of threads.
  */
 public interface Kernel {
-    /** Returns the names in a directory of device nodes, sorted; without those that the locale of this process lacks. */
+    /**
+     * Returns the names in a directory of device nodes, sorted; without those that the locale of this process lacks.
+     */
     List<String> list(Path directory) throws IOException;
 
     /** Returns the path with every symbolic link followed. */
@@ -100,7 +102,9 @@ public interface Kernel {
     /** Reads an option of a socket; returns its size. */
     int socketOption(int fd, int name, MemorySegment value);
 
-    /** Sends a {@code struct msghdr}; returns the number of bytes. Raises no signal. Allocates no objects. May block. */
+    /**
+     * Sends a {@code struct msghdr}; returns the number of bytes. Raises no signal. Allocates no objects. May block.
+     */
     long send(int fd, MemorySegment message, int flags);
 
     /**

@@ -212,8 +212,8 @@ public final class Canvas implements AutoCloseable {
     /**
      * Releases the memory of the frames; what is on the screen stays there. Idempotent.
      *
-     * @throws IllegalStateException if the CPU's access to a frame is open; the memory of the others is released. The caller closes
-     *     the access and calls this again
+     * @throws IllegalStateException if the CPU's access to a frame is open; the memory of the others is released. The
+     *     caller closes the access and calls this again
      */
     @Override
     public void close() {

@@ -352,8 +352,8 @@ public final class HeapProperties {
     }
 
     /**
-     * {@return the highest address that the memory may have, in the address space of {@link #addressBoundSpace}; empty if
-     * none is known}
+     * {@return the highest address that the memory may have, in the address space of {@link #addressBoundSpace}; empty
+     * if none is known}
      */
     public OptionalLong addressBound() {
         return boundSpace == null ? OptionalLong.empty() : OptionalLong.of(addressBound);

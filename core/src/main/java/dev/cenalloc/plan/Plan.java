@@ -149,8 +149,8 @@ public final class Plan {
     }
 
     /**
-     * {@return the devices of which it is unknown what memory they take: nobody stated it, and no profile or trial told}
-     * Any memory is a guess for them. {@link Device#detail} says why nothing is known. Empty if all is known.
+     * {@return the devices of which it is unknown what memory they take: nobody stated it, and no profile or trial
+     * told} Any memory is a guess for them. {@link Device#detail} says why nothing is known. Empty if all is known.
      */
     public List<Device> unknown() {
         return devices.stream()
@@ -163,8 +163,8 @@ public final class Plan {
      * {@return whether memory of a heap suits all devices, as far as that is known before it is tried} {@link
      * Trait#NO}: the memory has not what a device needs, or the heap has no memory of that size. {@link Trait#UNKNOWN}:
      * nothing is known of what {@linkplain #unknown() some device} needs, or of the memory, or not whether the memory
-     * has what a device needs, such as addresses within reach. A candidate may be such a guess. That a heap is used only
-     * when named, or closed to this process, counts for nothing here.
+     * has what a device needs, such as addresses within reach. A candidate may be such a guess. That a heap is used
+     * only when named, or closed to this process, counts for nothing here.
      *
      * @param heap any heap
      */

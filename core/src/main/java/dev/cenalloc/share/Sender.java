@@ -19,9 +19,9 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lends buffers to another process, which gives them back. The caller closes it. The descriptors of a buffer cross once;
- * after that, a frame is a message of 40 bytes, one system call, and no object. Safe for any number of threads: while
- * one waits for a frame to come back, others may send.
+ * Lends buffers to another process, which gives them back. The caller closes it. The descriptors of a buffer cross
+ * once; after that, a frame is a message of 40 bytes, one system call, and no object. Safe for any number of threads:
+ * while one waits for a frame to come back, others may send.
  *
  * {@snippet :
  * try (var sender = new Sender(Connection.connect(cenalloc, Address.of(Path.of("/run/frames"))))) {
@@ -36,7 +36,9 @@ public final class Sender implements AutoCloseable {
     private final Kernel kernel;
     private final UnixSocket socket;
     private final Inbox inbox;
-    /** By their numbers; null where one was removed. Written by threads that send, read by threads that receive, too. */
+    /**
+     * By their numbers; null where one was removed. Written by threads that send, read by threads that receive, too.
+     */
     private final AtomicReferenceArray<@Nullable SentFrame> frames = new AtomicReferenceArray<>(Wire.MOST_FRAMES);
 
     private final Object sending = new Object();
@@ -223,8 +225,8 @@ public final class Sender implements AutoCloseable {
      *
      * @param timeout the longest time to wait, in steps of a millisecond; zero does not wait
      * @return a frame; null after the timeout. {@link SentFrame#released} is to be waited for before it is written
-     * @throws IllegalStateException if closed, also during the wait; or the frame's {@link SentFrame#released} is in use
-     *     by another thread: then the connection has been ended
+     * @throws IllegalStateException if closed, also during the wait; or the frame's {@link SentFrame#released} is in
+     *     use by another thread: then the connection has been ended
      * @throws DisconnectedException EPIPE: the receiver is gone. What it had is free when {@link #close} has returned
      * @throws ProtocolException EPROTO: it sent something else; the connection has been ended
      * @throws CenallocException with the errno of recvmsg or poll

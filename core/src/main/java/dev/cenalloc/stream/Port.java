@@ -161,8 +161,8 @@ public final class Port {
     }
 
     /**
-     * {@return this port, of a device whose constraints are known} Its driver is not tried with memory of heaps. Another
-     * device's own memory is offered to it as before.
+     * {@return this port, of a device whose constraints are known} Its driver is not tried with memory of heaps.
+     * Another device's own memory is offered to it as before.
      *
      * @param known the device, which has the same constraints for all images
      */

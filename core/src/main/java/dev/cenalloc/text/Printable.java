@@ -43,8 +43,8 @@ public final class Printable {
     }
 
     /**
-     * {@return the text with lines of more than {@link #COLUMNS} characters broken: between clauses, else between words;
-     * a word that is longer is broken, too} Returns the same object if there is none.
+     * {@return the text with lines of more than {@link #COLUMNS} characters broken: between clauses, else between
+     * words; a word that is longer is broken, too} Returns the same object if there is none.
      *
      * @param text lines, each escaped
      */

@@ -174,8 +174,8 @@ public final class Camera implements AutoCloseable {
      * Uses the buffers of a ring, in place of those that it had. It uses them until it is configured anew, gets
      * another ring or is closed; a ring that is closed before that gives its memory back only then.
      *
-     * @param ring of an agreement on the images that it is configured for; it stays the caller's. The ring that it lends
-     *     is in use already
+     * @param ring of an agreement on the images that it is configured for; it stays the caller's. The ring that it
+     *     lends is in use already
      * @throws IllegalArgumentException if the ring is for other images
      * @throws IllegalStateException if it streams, is not configured or is closed; if the ring is closed
      * @throws DeviceGoneException ENODEV: it was unplugged

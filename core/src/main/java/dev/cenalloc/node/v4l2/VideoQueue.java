@@ -291,8 +291,8 @@ public final class VideoQueue {
     }
 
     /**
-     * Has the driver keep to the format that was agreed on. It may have another by now: a trial puts back that of its own
-     * queue, and the other queue of a converter may depend on that one.
+     * Has the driver keep to the format that was agreed on. It may have another by now: a trial puts back that of its
+     * own queue, and the other queue of a converter may depend on that one.
      */
     private void keepFormat() throws CenallocException {
         Image image = layouts.getFirst().image();
