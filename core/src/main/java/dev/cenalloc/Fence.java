@@ -178,6 +178,21 @@ public final class Fence implements AutoCloseable {
         descriptor.release();
     }
 
+    /** Another descriptor of the sync file, which the caller closes; not of one that is signalled without a file. */
+    int duplicate() throws CenallocException {
+        int fd = descriptor.acquire();
+        int copy;
+        try {
+            copy = kernel.dup(fd);
+        } finally {
+            descriptor.release();
+        }
+        if (copy < 0) {
+            throw CenallocException.ofCall(-copy, "fcntl", null, -1);
+        }
+        return copy;
+    }
+
     /**
      * Waits until it is signalled. Blocks, pins the carrier of a virtual thread, and is not ended by an interrupt or by
      * {@link #close}. One system call, and a second one for the error if it is signalled; allocates no objects.

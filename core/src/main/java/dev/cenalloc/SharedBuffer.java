@@ -94,6 +94,10 @@ public final class SharedBuffer implements AutoCloseable {
         }
     }
 
+    Cenalloc cenalloc() {
+        return cenalloc;
+    }
+
     // ---- devices ----
 
     /**
@@ -338,6 +342,19 @@ public final class SharedBuffer implements AutoCloseable {
             storage = existing;
         }
         return existing.dmaBuf();
+    }
+
+    /**
+     * As {@link #dmaBuf}, for a buffer of the same demand as another that has its memory: for the same devices, by the
+     * same plan, which is not made again.
+     */
+    synchronized DmaBuf dmaBuf(SharedBuffer other) throws CenallocException {
+        checkOpen();
+        for (Attachment attachment : other.attachments()) {
+            participants.add(new Attachment(this, attachment.device()));
+        }
+        storage = allocation().run(other.choice().orElseThrow().plan());
+        return handOut();
     }
 
     private void checkComplete() {

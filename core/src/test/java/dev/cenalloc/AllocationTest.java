@@ -8,9 +8,11 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
@@ -157,6 +159,23 @@ class AllocationTest {
                 return right;
             });
             frames.forEach(frame -> assertEquals(ROUNDS * CALLS, frame.returned));
+        }
+    }
+
+    /** On any machine: neither lending nor giving back asks the kernel. */
+    @Test
+    void lendingAndGivingBackAllocatesNothing() throws Exception {
+        var kernel = new FakeKernel().heap("system", 1 << 20);
+        try (var cenalloc = kernel.open();
+                var pool = Pool.allocate(cenalloc, Demand.ofBytes(4096), List.of(), 3)) {
+            int calls = kernel.calls.size();
+            assertAllocatesNothing(() -> {
+                PoolBuffer buffer = pool.lend("producer", Duration.ZERO);
+                buffer.handTo("consumer");
+                buffer.close();
+                return !buffer.isLent();
+            });
+            assertEquals(calls, kernel.calls.size());
         }
     }
 

@@ -124,6 +124,8 @@ class NullArgumentsTest {
         put(opened(Fence.adopt(kernel, kernel.fence(new FakeKernel.Work()))), opened(dmaBuf.map(Direction.READ)));
         put(opened(dmaBuf.access(Direction.READ)), Expectation.NONE, Direction.READ, SECOND, Demand.ofBytes(100));
         put(Constraints.NONE, HeapProperties.UNKNOWN, "text", cenalloc.usage(choice.heap()));
+        Pool pool = opened(Pool.allocate(cenalloc, Demand.ofBytes(100), List.of(device), 1));
+        put(pool, opened(pool.lend("test", SECOND)));
         put(Profile.empty("board"), CenallocException.of(Errno.EIO, "ioctl TEST", 1));
         put(
                 Boards.ofMachine(cenalloc, List.of()),
@@ -177,6 +179,7 @@ class NullArgumentsTest {
         Display display = opened(Display.open(cenalloc, CARD));
         Canvas canvas = opened(display.canvas(2));
         canvas.next(SECOND).close();
+        put(opened(canvas.ring().lend("test", SECOND)));
         Plane plane = display.planes().getLast();
         put(display, canvas, display.output(), display.mode(), plane, plane.kind(), new Area(0, 0, 1, 1));
         put(opened(display.overlay(plane)), display.writeback().orElseThrow());

@@ -45,16 +45,10 @@ public final class Canvas implements AutoCloseable {
     private long drawn;
     private boolean closed;
 
-    private enum State {
-        FREE,
-        /** The caller has it. */
-        DRAWN_ON,
-        /** The display has it. */
-        SHOWN
-    }
-
     private final class Drawn extends Frame {
-        private State state = State.FREE;
+        /** Whether the display has it, and not the caller. */
+        private boolean shown;
+
         private long sequence;
 
         Drawn(int index) {
@@ -62,13 +56,12 @@ public final class Canvas implements AutoCloseable {
         }
 
         void begin() {
-            state = State.DRAWN_ON;
-            sequence = drawn++;
             lend();
+            shown = false;
+            sequence = drawn++;
         }
 
         void end() {
-            state = State.FREE;
             revoke();
         }
 
@@ -90,22 +83,21 @@ public final class Canvas implements AutoCloseable {
         /** From the caller it goes to the display, from the display it comes back. */
         @Override
         protected void giveBack() throws CenallocException {
-            if (state == State.SHOWN && !display.primary().isReturning(this)) {
+            if (shown && !display.primary().isReturning(this)) {
                 keepLent();
                 throw new IllegalStateException(this + " was handed to the display already");
             }
-            if (state == State.SHOWN) {
-                state = State.FREE;
+            if (shown) {
                 return;
             }
-            state = State.SHOWN;
+            shown = true;
             keepLent();
-            boolean shown = false;
+            boolean done = false;
             try {
                 display.show(this);
-                shown = true;
+                done = true;
             } finally {
-                if (!shown) {
+                if (!done) {
                     end();
                 }
             }
@@ -196,7 +188,7 @@ public final class Canvas implements AutoCloseable {
 
     private @Nullable Drawn free() {
         for (int i = 0; i < frames.size(); i++) {
-            if (frames.get(i).state == State.FREE) {
+            if (!frames.get(i).memory().isLent()) {
                 return frames.get(i);
             }
         }

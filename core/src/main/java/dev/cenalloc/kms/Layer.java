@@ -164,12 +164,15 @@ final class Layer {
     /**
      * Checks that a frame can be handed to the display.
      *
-     * @throws IllegalArgumentException if it is of another ring
+     * @throws IllegalArgumentException if it is of another ring, or the ring got it after it was taken into use
      * @throws IllegalStateException if it was given back, or the display has it
      */
     void check(Frame frame) {
         if (frame.ring() != ring()) {
             throw new IllegalArgumentException(frame + " is of another ring than the one in use, " + ring);
+        }
+        if (frame.index() >= framebuffers.size()) {
+            throw new IllegalArgumentException(frame + " is newer than use(ring): call that again");
         }
         if (has(frame)) {
             throw new IllegalStateException(frame + " was handed to the display already");
@@ -189,9 +192,14 @@ final class Layer {
         } finally {
             handBack(taken, done);
         }
+        taken(frame);
+        flipped();
+    }
+
+    private void taken(Frame frame) {
         pending = frame;
         pendingLoan = frame.loans();
-        flipped();
+        frame.handTo(screen.card().name());
     }
 
     /** Keeps others from a fence that gets a new number: after the commit nothing may fail. */
@@ -230,8 +238,7 @@ final class Layer {
         boolean done = false;
         try {
             screen.commit(this, how.request, how.inFence, in);
-            pending = frame;
-            pendingLoan = frame.loans();
+            taken(frame);
             done = true;
         } finally {
             handBack(taken, done);

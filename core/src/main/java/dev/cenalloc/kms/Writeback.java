@@ -76,6 +76,7 @@ public final class Writeback {
 
         Picture() {
             super(ring, 0);
+            hold(display.name());
         }
 
         void begin() {

@@ -2,10 +2,14 @@ package dev.cenalloc.stream;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.MappedAccess;
+import dev.cenalloc.PoolBuffer;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.text.Printable;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One image of a stream, in the buffers of a {@link Ring}. Borrowed from the stream: {@link #close} gives it back. A
@@ -13,11 +17,14 @@ import java.util.Objects;
  * no frame after giving it back. For one thread at a time.
  */
 public abstract class Frame implements AutoCloseable {
+    /** Has a frame that a stream has lent, until it says another name. */
+    private static final String PROGRAM = "the program";
+
     private final Ring ring;
-    private final int index;
-    private final FrameAccess reading;
-    private final FrameAccess writing;
-    private final FrameAccess both;
+    private final PoolBuffer memory;
+    /** Has it when it is not lent; null: then it is free. */
+    private @Nullable String stream;
+
     private boolean lent;
     private long loans;
 
@@ -29,10 +36,7 @@ public abstract class Frame implements AutoCloseable {
      */
     protected Frame(Ring ring, int index) {
         this.ring = Objects.requireNonNull(ring, "ring");
-        this.index = Objects.checkIndex(index, ring.size());
-        this.reading = new FrameAccess(ring, index, Direction.READ);
-        this.writing = new FrameAccess(ring, index, Direction.WRITE);
-        this.both = new FrameAccess(ring, index, Direction.READ_WRITE);
+        this.memory = ring.pool().buffers().get(Objects.checkIndex(index, ring.size()));
     }
 
     /** {@return the ring whose buffers it has} */
@@ -42,12 +46,12 @@ public abstract class Frame implements AutoCloseable {
 
     /** {@return its number in the ring} */
     public final int index() {
-        return index;
+        return memory.index();
     }
 
     /** {@return its buffers, closed by the ring; one, unless the planes of the format have buffers of their own} */
     public final List<DmaBuf> buffers() {
-        return ring.buffers(index);
+        return memory.buffers();
     }
 
     /** {@return where the image lies in each buffer} */
@@ -85,16 +89,40 @@ public abstract class Frame implements AutoCloseable {
      * @throws IllegalStateException if the frame is not lent, or an access of this direction is open
      * @throws CenallocException as {@link DmaBuf#map} and {@link DmaBuf#access}
      */
-    public final FrameAccess access(Direction direction) throws CenallocException {
+    public final MappedAccess access(Direction direction) throws CenallocException {
         Objects.requireNonNull(direction, "direction");
         checkLent();
-        FrameAccess access = switch (direction) {
-            case READ -> reading;
-            case WRITE -> writing;
-            case READ_WRITE -> both;
-        };
-        access.begin();
-        return access;
+        return memory.access(direction);
+    }
+
+    /** {@return its memory in the pool of the ring, which says who has it} Closed by the stream, not by the caller. */
+    public final PoolBuffer memory() {
+        return memory;
+    }
+
+    /**
+     * Says that another part of the program has it from now on. For messages, as {@link PoolBuffer#handTo}.
+     *
+     * @param holder the name of the new holder
+     * @throws IllegalStateException if it is not lent
+     */
+    public final void handTo(String holder) {
+        Objects.requireNonNull(holder, "holder");
+        checkLent();
+        memory.handTo(holder);
+    }
+
+    /**
+     * Has it belong to the stream while it is not lent, until {@link #revoke}. For the stream.
+     *
+     * @param name of the stream
+     * @throws IllegalStateException if it belongs to another stream, or is lent
+     */
+    protected final void hold(String name) {
+        if (!memory.tryLend(Objects.requireNonNull(name, "name"))) {
+            throw notFree();
+        }
+        stream = name;
     }
 
     /** {@return whether it is lent, and not given back yet} */
@@ -109,10 +137,30 @@ public abstract class Frame implements AutoCloseable {
         return loans;
     }
 
-    /** Marks the frame as lent. For the stream. */
+    /**
+     * Marks the frame as lent. For the stream.
+     *
+     * @throws IllegalStateException if the memory is not the stream's and not free
+     */
     protected final void lend() {
+        if (stream != null) {
+            memory.handTo(PROGRAM);
+        } else if (!memory.tryLend(PROGRAM)) {
+            throw notFree();
+        }
+        markLent();
+    }
+
+    /** Of memory that is lent to the caller already. */
+    final void markLent() {
         lent = true;
         loans++;
+    }
+
+    private IllegalStateException notFree() {
+        return new IllegalStateException("frame " + index() + " is not free ("
+                + memory.holder().map(name -> Printable.of(name) + " has it").orElse("a device works on it")
+                + "): give it back, or stop the stream that has it");
     }
 
     /** Marks the frame as lent still, where {@link #giveBack} refuses it. For the stream. */
@@ -120,14 +168,19 @@ public abstract class Frame implements AutoCloseable {
         lent = true;
     }
 
-    /** Marks the frame as given back, whatever became of it: its stream has ended. For the stream. */
+    /**
+     * Marks the frame as given back, whatever became of it: its stream has ended. The memory is free when no access of
+     * the CPU is open. For the stream.
+     */
     protected final void revoke() {
         lent = false;
+        stream = null;
+        memory.giveUp();
     }
 
     private void checkLent() {
         if (!lent) {
-            throw new IllegalStateException("frame " + index + " was given back, or its stream has ended");
+            throw new IllegalStateException("frame " + index() + " was given back, or its stream has ended");
         }
     }
 
@@ -140,11 +193,25 @@ public abstract class Frame implements AutoCloseable {
     @Override
     public final void close() throws CenallocException {
         checkLent();
-        if (reading.isOpen() || writing.isOpen() || both.isOpen()) {
-            throw new IllegalStateException("a CPU access to frame " + index + " is open: close it first");
+        if (memory.isAccessed()) {
+            throw new IllegalStateException("a CPU access to frame " + index() + " is open: close it first");
         }
         lent = false;
-        giveBack();
+        try {
+            giveBack();
+        } finally {
+            if (!lent && memory.isLent()) {
+                returned();
+            }
+        }
+    }
+
+    private void returned() {
+        if (stream == null) {
+            memory.close();
+        } else {
+            memory.handTo(stream);
+        }
     }
 
     /**
@@ -156,6 +223,6 @@ public abstract class Frame implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "frame " + index + ", number " + sequence() + " of the stream";
+        return "frame " + index() + ", number " + sequence() + " of the stream";
     }
 }

@@ -4,45 +4,32 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
 import dev.cenalloc.DmaBuf;
-import dev.cenalloc.Mapping;
+import dev.cenalloc.Pool;
+import dev.cenalloc.PoolBuffer;
 import dev.cenalloc.SharedBuffer;
-import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
-import dev.cenalloc.plan.Direction;
-import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Equal buffers for the images of an {@link Agreement}, by number: a stream fills them by turns. A frame of an image in
- * several buffers has one buffer for each. Closed by the caller that allocated it. Thread-safe.
+ * Equal buffers for the images of an {@link Agreement}, by number: a stream fills them by turns, or the program
+ * {@linkplain #lend borrows} and fills them. A frame of an image in several buffers has one buffer for each. Closed by
+ * the caller that allocated it. Safe for any number of threads.
  */
 public final class Ring implements AutoCloseable {
-    private static final int MOST = 64;
-
     private final Agreement agreement;
-    /** Of each frame its buffers. */
-    private final List<List<SharedBuffer>> frames;
+    private final Pool pool;
+    /** For {@link #lend}, made at the first use of each. Guarded by the list. */
+    private final List<@Nullable RingFrame> lendable = new ArrayList<>();
 
-    private final List<List<DmaBuf>> memory = new ArrayList<>();
-
-    /** What {@link FrameAccess} mapped, once a buffer and protection; closed with the ring. */
-    private final Map<MappingKey, Mapping> mappings = new HashMap<>();
-
-    /** How many accesses of the CPU are open to each frame. */
-    private final int[] accesses;
-
-    private record MappingKey(int index, int buffer, boolean isReadOnly) {}
-
-    private Ring(Agreement agreement, List<List<SharedBuffer>> frames, int count) {
+    private Ring(Agreement agreement, Pool pool) {
         this.agreement = agreement;
-        this.frames = frames;
-        this.accesses = new int[count];
+        this.pool = pool;
     }
 
     /**
@@ -60,30 +47,17 @@ public final class Ring implements AutoCloseable {
     public static Ring allocate(Cenalloc cenalloc, Agreement agreement, int count) throws CenallocException {
         Objects.requireNonNull(cenalloc, "cenalloc");
         Objects.requireNonNull(agreement, "agreement");
-        checkCount(count);
         if (agreement.memory().isPresent()) {
+            checkCount(count);
             return agreement.memory().get().allocate(agreement, count);
         }
-        Image image = agreement.image();
-        var frames = new ArrayList<List<SharedBuffer>>();
-        var ring = new Ring(agreement, frames, count);
-        boolean complete = false;
-        try {
-            for (int i = 0; i < count; i++) {
-                var buffers = new ArrayList<SharedBuffer>();
-                frames.add(buffers);
-                for (int j = 0; j < image.format().buffers(); j++) {
-                    buffers.add(cenalloc.create(Demand.ofImage(image, j)));
-                }
-            }
-            ring.attach();
-            complete = true;
-            return ring;
-        } finally {
-            if (!complete) {
-                ring.close();
-            }
+        var parts = new ArrayList<Demand>();
+        var devices = new ArrayList<List<Device>>();
+        for (int i = 0; i < agreement.image().format().buffers(); i++) {
+            parts.add(Demand.ofImage(agreement.image(), i));
+            devices.add(agreement.devices(i));
         }
+        return checked(agreement, Pool.allocate(cenalloc, "frame", parts, devices, count));
     }
 
     /**
@@ -102,50 +76,60 @@ public final class Ring implements AutoCloseable {
             Objects.requireNonNull(buffers, "an element of frames");
             buffers.forEach(buffer -> Objects.requireNonNull(buffer, "an element of an element of frames"));
         }
-        var ring = new Ring(agreement, frames.stream().map(List::copyOf).toList(), frames.size());
+        int buffers = agreement.image().format().buffers();
+        List<List<SharedBuffer>> all = frames.stream().map(List::copyOf).toList();
         boolean complete = false;
         try {
-            checkCount(frames.size());
-            int buffers = agreement.image().format().buffers();
-            if (frames.stream().anyMatch(frame -> frame.size() != buffers)) {
+            checkCount(all.size());
+            if (all.stream().anyMatch(frame -> frame.size() != buffers)) {
                 throw new IllegalArgumentException(
                         "each frame of " + agreement.image() + " has " + buffers + " buffers");
             }
-            ring.attach();
+            for (int i = 0; i < all.size(); i++) {
+                for (int j = 0; j < buffers; j++) {
+                    SharedBuffer buffer = all.get(i).get(j);
+                    buffer.name("frame " + i + (buffers == 1 ? "" : "." + j));
+                    for (Device device : agreement.devices(j)) {
+                        buffer.attach(device);
+                    }
+                }
+            }
+            Ring ring = checked(agreement, Pool.of("frame", agreement.layouts(), all));
             complete = true;
             return ring;
         } finally {
             if (!complete) {
-                ring.close();
+                all.forEach(frame -> frame.forEach(SharedBuffer::close));
             }
         }
     }
 
     private static void checkCount(int count) {
-        if (count < 1 || count > MOST) {
-            throw new IllegalArgumentException("count must be from 1 to " + MOST + ", not " + count);
+        if (count < 1 || count > Pool.MOST) {
+            throw new IllegalArgumentException("count must be from 1 to " + Pool.MOST + ", not " + count);
         }
     }
 
-    private void attach() throws CenallocException {
-        for (int i = 0; i < frames.size(); i++) {
-            List<SharedBuffer> buffers = frames.get(i);
-            var taken = new ArrayList<DmaBuf>();
-            for (int j = 0; j < buffers.size(); j++) {
-                SharedBuffer buffer = buffers.get(j);
-                buffer.name("frame " + i + (buffers.size() == 1 ? "" : "." + j));
-                for (Device device : agreement.devices(j)) {
-                    buffer.attach(device);
+    /** Owns a pool, or closes it. */
+    private static Ring checked(Agreement agreement, Pool pool) {
+        boolean complete = false;
+        try {
+            for (PoolBuffer frame : pool.buffers()) {
+                for (int j = 0; j < frame.buffers().size(); j++) {
+                    long size = frame.buffers().get(j).size();
+                    long needed = agreement.layouts().get(j).planes().getLast().end();
+                    if (size < needed) {
+                        throw new IllegalArgumentException("buffer " + j + " of frame " + frame.index() + " has " + size
+                                + " bytes, and " + agreement.image() + " needs " + needed);
+                    }
                 }
-                DmaBuf held = buffer.dmaBuf();
-                long needed = layouts().get(j).planes().getLast().end();
-                if (held.size() < needed) {
-                    throw new IllegalArgumentException("buffer " + j + " of frame " + i + " has " + held.size()
-                            + " bytes, and " + agreement.image() + " needs " + needed);
-                }
-                taken.add(held);
             }
-            memory.add(List.copyOf(taken));
+            complete = true;
+            return new Ring(agreement, pool);
+        } finally {
+            if (!complete) {
+                pool.close();
+            }
         }
     }
 
@@ -156,7 +140,15 @@ public final class Ring implements AutoCloseable {
 
     /** {@return how many frames there are} */
     public int size() {
-        return frames.size();
+        return pool.size();
+    }
+
+    /**
+     * {@return the frames as a pool, closed by this ring: which holder has which, more and fewer of them} A stream that
+     * uses the ring has the frames that were there when it took the ring.
+     */
+    public Pool pool() {
+        return pool;
     }
 
     /**
@@ -166,27 +158,47 @@ public final class Ring implements AutoCloseable {
      * @throws IndexOutOfBoundsException if there is no such frame
      */
     public List<DmaBuf> buffers(int index) {
-        return memory.get(index);
+        return pool.buffers().get(index).buffers();
     }
 
-    /** Keeps the memory of a frame until {@link #endAccess}. */
-    synchronized void beginAccess(int index) {
-        accesses[index]++;
-    }
-
-    synchronized void endAccess(int index) {
-        accesses[index]--;
-    }
-
-    /** The memory of one buffer, mapped at the first call. */
-    synchronized MemorySegment segment(int index, int buffer, Direction direction) throws CenallocException {
-        var key = new MappingKey(index, buffer, direction == Direction.READ);
-        Mapping mapping = mappings.get(key);
-        if (mapping == null) {
-            mapping = memory.get(index).get(buffer).map(direction);
-            mappings.put(key, mapping);
+    /**
+     * Lends a frame that the program fills itself, to be given to a display, to another process, or back. As
+     * {@link Pool#lend}. A stream that uses the ring has all its frames.
+     *
+     * @param holder the name of the holder, for messages
+     * @param timeout the longest time to wait; zero or less does not wait
+     * @return a frame, which the caller gives back by closing it
+     * @throws dev.cenalloc.PoolExhaustedException ETIMEDOUT: none came back within the timeout
+     * @throws InterruptedException if the thread is interrupted while it waits
+     * @throws IllegalStateException if the ring is closed, also during the wait
+     * @throws CenallocException with the errno of poll
+     */
+    public RingFrame lend(String holder, Duration timeout) throws CenallocException, InterruptedException {
+        PoolBuffer buffer = pool.lend(holder, timeout);
+        RingFrame frame = null;
+        try {
+            frame = frame(buffer.index());
+            frame.begin();
+            return frame;
+        } finally {
+            if (frame == null) {
+                buffer.close();
+            }
         }
-        return mapping.segment();
+    }
+
+    private RingFrame frame(int index) {
+        synchronized (lendable) {
+            while (lendable.size() <= index) {
+                lendable.add(null);
+            }
+            RingFrame frame = lendable.get(index);
+            if (frame == null || !frame.isOf(pool.buffers().get(index))) {
+                frame = new RingFrame(this, index);
+                lendable.set(index, frame);
+            }
+            return frame;
+        }
     }
 
     /** {@return where the image lies in each buffer of a frame} */
@@ -196,12 +208,16 @@ public final class Ring implements AutoCloseable {
 
     /** {@return how the memory of the first buffer was found; the others are alike} */
     public Choice choice() {
-        return frames.getFirst().getFirst().choice().orElseThrow();
+        return first().choice().orElseThrow();
     }
 
     /** {@return why these images and this memory, in words, in lines} */
     public String explain() {
-        return agreement.explain() + "\n" + frames.getFirst().getFirst().explain();
+        return agreement.explain() + "\n" + first().explain();
+    }
+
+    private SharedBuffer first() {
+        return pool.buffers().getFirst().sharedBuffers().getFirst();
     }
 
     /**
@@ -212,38 +228,12 @@ public final class Ring implements AutoCloseable {
      *     stays as it is, the rest is released. The caller closes the access and calls this again
      */
     @Override
-    public synchronized void close() {
-        RuntimeException failure = null;
-        for (var entry : mappings.entrySet()) {
-            try {
-                if (accesses[entry.getKey().index] == 0) {
-                    entry.getValue().close();
-                }
-            } catch (RuntimeException e) {
-                failure = failure == null ? e : failure;
-            }
-        }
-        for (int i = 0; i < frames.size(); i++) {
-            if (accesses[i] > 0) {
-                var e = new IllegalStateException("a CPU access to frame " + i + " is open: close it first");
-                failure = failure == null ? e : failure;
-                continue;
-            }
-            for (SharedBuffer buffer : frames.get(i)) {
-                try {
-                    buffer.close();
-                } catch (RuntimeException e) {
-                    failure = failure == null ? e : failure;
-                }
-            }
-        }
-        if (failure != null) {
-            throw failure;
-        }
+    public void close() {
+        pool.close();
     }
 
     @Override
     public String toString() {
-        return frames.size() + " frames of " + agreement.image();
+        return size() + " frames of " + agreement.image();
     }
 }

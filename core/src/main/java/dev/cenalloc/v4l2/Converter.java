@@ -162,7 +162,7 @@ public final class Converter implements AutoCloseable {
     public void start() throws CenallocException {
         device.requireOpen();
         output.requireReady();
-        input.start(false);
+        input.startReading();
         boolean started = false;
         try {
             output.start(true);
@@ -203,6 +203,7 @@ public final class Converter implements AutoCloseable {
         }
         reading[index] = frame;
         loans[index] = frame.loans();
+        frame.handTo(device.name());
         inFlight++;
     }
 

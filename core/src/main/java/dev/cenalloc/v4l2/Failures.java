@@ -48,7 +48,7 @@ final class Failures {
     }
 
     /** For a time that is over. */
-    static CenallocException noFrame(VideoNode video, VideoQueue queue, int lent, String remedy) {
+    static CenallocException noFrame(VideoNode video, VideoQueue queue, int lent, String holders, String remedy) {
         Path node = video.node().path();
         Optional<String> problem = queue.isOutput() ? Optional.empty() : StreamParameters.inputProblem(video);
         return problem.isPresent()
@@ -56,7 +56,7 @@ final class Failures {
                 : new NoFrameException(
                         node,
                         video.name() + " gave no frame in time, with " + lent + " of its " + queue.frames()
-                                + " frames lent",
+                                + " frames lent" + holders,
                         remedy);
     }
 }

@@ -283,26 +283,44 @@ final class FrameQueue {
     // ---- the stream ----
 
     /**
-     * Starts the stream.
+     * Starts the stream, which has all frames of the ring.
      *
      * @param full whether the device gets all frames first
      */
     void start(boolean full) throws CenallocException {
         prepareToStart();
         boolean started = false;
+        int held = 0;
         try {
+            for (VideoFrame frame : frames) {
+                frame.begin(video.name());
+                held++;
+            }
             for (int i = 0; full && i < frames.length; i++) {
                 queue(i);
             }
-            int result = queue.start();
-            if (result < 0) {
-                throw failure(-result, "VIDIOC_STREAMON");
-            }
+            run();
             started = true;
         } finally {
             if (!started) {
                 int _ = queue.takeBack();
+                for (int i = 0; i < held; i++) {
+                    frames[i].end();
+                }
             }
+        }
+    }
+
+    /** Starts a stream that works on frames of another. */
+    void startReading() throws CenallocException {
+        prepareToStart();
+        run();
+    }
+
+    private void run() throws CenallocException {
+        int result = queue.start();
+        if (result < 0) {
+            throw failure(-result, "VIDIOC_STREAMON");
         }
     }
 
@@ -310,7 +328,10 @@ final class FrameQueue {
     void requireReady() {
         requireStopped();
         requireConfigured();
-        Ring _ = ring();
+        if (ring().size() != frames.length) {
+            throw new IllegalStateException("the ring had " + frames.length + " frames when " + video.name()
+                    + " took it, and has " + ring().size() + " now: call use(ring) again");
+        }
     }
 
     private void prepareToStart() throws CenallocException {
@@ -335,7 +356,9 @@ final class FrameQueue {
     private int end() {
         int result = queue.stop();
         for (VideoFrame frame : frames) {
-            frame.end();
+            if (frame.isHeld()) {
+                frame.end();
+            }
         }
         lent = 0;
         return result;
@@ -388,8 +411,8 @@ final class FrameQueue {
     void requireFrame() {
         requireStreaming();
         if (lent == frames.length) {
-            throw new IllegalStateException(
-                    "all " + lent + " frames of " + video.name() + " are lent: close one of them first");
+            throw new IllegalStateException("all " + lent + " frames of " + video.name()
+                    + " are lent: close one of them first (" + ring().pool().holders() + ")");
         }
     }
 
@@ -499,6 +522,7 @@ final class FrameQueue {
 
     /** The time is over. */
     CenallocException noFrame(String remedy) {
-        return Failures.noFrame(video, queue, lent, remedy);
+        return Failures.noFrame(
+                video, queue, lent, lent == 0 ? "" : ": " + ring().pool().holders(), remedy);
     }
 }

@@ -13,6 +13,7 @@ final class VideoFrame extends Frame {
     private long sequence;
     private long timestampNanos;
     private boolean isDamaged;
+    private boolean held;
     /** Bytes before the image, in each buffer. */
     private final long[] headers;
 
@@ -34,6 +35,16 @@ final class VideoFrame extends Frame {
         headers[buffer] = bytes;
     }
 
+    /** Its stream begins, and has it until {@link #end}. */
+    void begin(String stream) {
+        hold(stream);
+        held = true;
+    }
+
+    boolean isHeld() {
+        return held;
+    }
+
     /** Lends it to the caller. */
     VideoFrame lend(long number, long timestamp, boolean damaged) {
         sequence = number;
@@ -45,6 +56,7 @@ final class VideoFrame extends Frame {
 
     /** Its stream has ended. */
     void end() {
+        held = false;
         revoke();
     }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.MappedAccess;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_rect;
 import dev.cenalloc.bindings.v4l2.v4l2_selection;
@@ -23,7 +24,6 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
-import dev.cenalloc.stream.FrameAccess;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.v4l2.Camera;
@@ -138,7 +138,7 @@ class CodedSizeDeviceTest {
                 camera.use(ring);
                 camera.start();
                 try (Frame frame = camera.next(SECONDS);
-                        FrameAccess pixels = frame.access(Direction.READ)) {
+                        MappedAccess pixels = frame.access(Direction.READ)) {
                     MemorySegment memory = pixels.segment();
                     for (int y = 0; y < 480; y++) {
                         assertFalse(isUntouched(layout.row(memory, 0, y)), "line " + y);
@@ -176,8 +176,8 @@ class CodedSizeDeviceTest {
                 display.show(camera.next(SECONDS));
                 Frame frame = camera.next(SECONDS);
                 try (Frame picture = writeback.capture(frame, SECONDS);
-                        FrameAccess seen = picture.access(Direction.READ);
-                        FrameAccess shown = frame.access(Direction.READ)) {
+                        MappedAccess seen = picture.access(Direction.READ);
+                        MappedAccess shown = frame.access(Direction.READ)) {
                     Layout written = picture.ring().layouts().getFirst();
                     int differing = 0;
                     for (int y = 0; y < 480; y++) {

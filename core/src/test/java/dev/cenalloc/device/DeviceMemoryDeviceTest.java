@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.MappedAccess;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.Traces;
 import dev.cenalloc.image.ImageRequest;
@@ -17,7 +18,6 @@ import dev.cenalloc.kms.Writeback;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
-import dev.cenalloc.stream.FrameAccess;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.v4l2.Camera;
 import dev.cenalloc.v4l2.Converter;
@@ -105,8 +105,8 @@ class DeviceMemoryDeviceTest {
                         continue;
                     }
                     try (Frame picture = writeback.capture(frame, SECONDS);
-                            FrameAccess seen = picture.access(Direction.READ);
-                            FrameAccess shown = frame.access(Direction.READ)) {
+                            MappedAccess seen = picture.access(Direction.READ);
+                            MappedAccess shown = frame.access(Direction.READ)) {
                         int differing = 0;
                         for (int pixel = 0; pixel < 640 * 480; pixel++) {
                             // The fourth byte of a pixel means nothing.
@@ -124,7 +124,7 @@ class DeviceMemoryDeviceTest {
 
     /** The 16-bit pixels of a frame. */
     private static short[] pixels(Frame frame) throws CenallocException {
-        try (FrameAccess access = frame.access(Direction.READ)) {
+        try (MappedAccess access = frame.access(Direction.READ)) {
             return access.segment().asSlice(0, 640 * 480 * Short.BYTES).toArray(ValueLayout.JAVA_SHORT);
         }
     }
@@ -132,7 +132,7 @@ class DeviceMemoryDeviceTest {
     /** Pixels of a picture in 24 bits that differ from those in 16 bits, in the bits that those have. */
     private static int differences(Frame picture, short[] shown) throws CenallocException {
         int differing = 0;
-        try (FrameAccess seen = picture.access(Direction.READ)) {
+        try (MappedAccess seen = picture.access(Direction.READ)) {
             for (int pixel = 0; pixel < shown.length; pixel++) {
                 int expected = (shown[pixel] & 0xF800) << 8 | (shown[pixel] & 0x7E0) << 5 | (shown[pixel] & 0x1F) << 3;
                 int there = seen.segment().getAtIndex(ValueLayout.JAVA_INT, pixel) & 0xF8FCF8;
@@ -245,7 +245,7 @@ class DeviceMemoryDeviceTest {
                 long time = 0;
                 for (int i = 0; i < 6; i++) {
                     try (Frame frame = output.next(SECONDS);
-                            FrameAccess pixels = frame.access(Direction.WRITE)) {
+                            MappedAccess pixels = frame.access(Direction.WRITE)) {
                         pixels.segment().fill((byte) i);
                         assertEquals(i < 3, frame.timestampNanos() == 0);
                         time = frame.timestampNanos();
@@ -272,7 +272,7 @@ class DeviceMemoryDeviceTest {
                 }
                 display.awaitShown(SECONDS);
                 try (Frame picture = writeback.capture(SECONDS);
-                        FrameAccess seen = picture.access(Direction.READ)) {
+                        MappedAccess seen = picture.access(Direction.READ)) {
                     assertEquals((byte) (50 * i), seen.segment().get(ValueLayout.JAVA_BYTE, 1000));
                 }
             }

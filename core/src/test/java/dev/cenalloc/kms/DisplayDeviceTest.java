@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assumptions.abort;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
+import dev.cenalloc.MappedAccess;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
@@ -24,7 +25,6 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
-import dev.cenalloc.stream.FrameAccess;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
 import java.io.IOException;
@@ -118,7 +118,7 @@ class DisplayDeviceTest {
     private static long differences(Frame picture, Image drawn, int t) throws CenallocException {
         int mask = drawn.format() == PixelFormat.XR24 ? 0xFFFFFF : 0xF8FCF8;
         long different = 0;
-        try (FrameAccess pixels = picture.access(Direction.READ)) {
+        try (MappedAccess pixels = picture.access(Direction.READ)) {
             Layout.Plane plane = picture.layout().planes().getFirst();
             for (int y = 0; y < drawn.height(); y++) {
                 for (int x = 0; x < drawn.width(); x++) {
@@ -134,7 +134,7 @@ class DisplayDeviceTest {
 
     private static void draw(Canvas canvas, int t) throws CenallocException {
         try (Frame frame = canvas.next(SECONDS);
-                FrameAccess pixels = frame.access(Direction.WRITE)) {
+                MappedAccess pixels = frame.access(Direction.WRITE)) {
             draw(pixels.segment(), frame.layout(), t);
         }
     }
@@ -172,7 +172,7 @@ class DisplayDeviceTest {
                 var frames = TestFrame.of(ring);
                 for (int i = 0; i < 3; i++) {
                     frames.get(i).lendAgain();
-                    try (FrameAccess pixels = frames.get(i).access(Direction.WRITE)) {
+                    try (MappedAccess pixels = frames.get(i).access(Direction.WRITE)) {
                         draw(pixels.segment(), frames.get(i).layout(), 10 + i);
                     }
                 }
@@ -206,7 +206,7 @@ class DisplayDeviceTest {
                 Frame frame = canvas.next(SECONDS);
                 assertNotSame(before, frame);
                 try (frame;
-                        FrameAccess pixels = frame.access(Direction.WRITE)) {
+                        MappedAccess pixels = frame.access(Direction.WRITE)) {
                     pixels.segment().fill((byte) t);
                 }
                 display.awaitShown(SECONDS);
@@ -437,7 +437,7 @@ class DisplayDeviceTest {
                 overlay.place(new Area(0, 0, 64, 32), new Area(100, 50, 64, 32));
                 for (TestFrame frame : frames) {
                     frame.lendAgain();
-                    try (FrameAccess pixels = frame.access(Direction.WRITE)) {
+                    try (MappedAccess pixels = frame.access(Direction.WRITE)) {
                         pixels.segment().fill((byte) 0x55);
                     }
                     overlay.show(frame);
@@ -446,7 +446,7 @@ class DisplayDeviceTest {
                 assertEquals(1, frames.getFirst().returns);
                 Writeback writeback = display.writeback().orElseThrow();
                 try (Frame picture = writeback.capture(SECONDS);
-                        FrameAccess pixels = picture.access(Direction.READ)) {
+                        MappedAccess pixels = picture.access(Direction.READ)) {
                     long pitch = picture.layout().planes().getFirst().pitch();
                     long wrong = 0;
                     for (int y = 0; y < 480; y++) {

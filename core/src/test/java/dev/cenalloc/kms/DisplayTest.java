@@ -29,6 +29,7 @@ import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
+import dev.cenalloc.stream.RingFrame;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -66,6 +67,42 @@ class DisplayTest extends DisplayFixture {
         }
         display.close();
         assertTrue(card.showsConsole());
+    }
+
+    /** A frame that the program filled is free when it has left the screen. */
+    @Test
+    void framesThatTheRingLendsComeBackToIt() throws Exception {
+        try (Ring ring = ring(3)) {
+            display.use(ring);
+            for (int i = 0; i < 9; i++) {
+                RingFrame frame = ring.lend("painter", SECOND);
+                frame.stamp(i, 1_000 + i);
+                try (var pixels = frame.access(Direction.WRITE)) {
+                    pixels.segment().fill((byte) i);
+                }
+                assertEquals("painter", frame.memory().holder().orElseThrow());
+                display.show(frame);
+                assertEquals(display.name(), frame.memory().holder().orElseThrow());
+                assertEquals(i, frame.sequence());
+                assertEquals(1_000 + i, frame.timestampNanos());
+            }
+            display.awaitShown(SECOND);
+            assertEquals(2, ring.pool().free());
+            RingFrame kept = ring.lend("painter", SECOND);
+            kept.close();
+            refused(IllegalStateException.class, kept::close);
+            refused(IllegalStateException.class, () -> kept.handTo("painter"));
+            ring.pool().grow(1);
+            RingFrame first = ring.lend("painter", SECOND);
+            RingFrame second = ring.lend("painter", SECOND);
+            RingFrame newer = ring.lend("painter", SECOND);
+            assertEquals(3, newer.index());
+            refused(IllegalArgumentException.class, () -> display.show(newer));
+            first.close();
+            second.close();
+            newer.close();
+            assertEquals(1, ring.pool().trim(1));
+        }
     }
 
     @Test
@@ -588,9 +625,9 @@ class DisplayTest extends DisplayFixture {
     void aRingThatIsClosedWhileItIsShownKeepsItsFramebuffers() throws Exception {
         Ring ring = ring(2);
         display.use(ring);
+        TestFrame frame = TestFrame.of(ring).getFirst().lendAgain();
         ring.close();
-        TestFrame frame = TestFrame.of(ring).getFirst();
-        display.show(frame.lendAgain());
+        display.show(frame);
         refused(IllegalStateException.class, () -> frame.access(Direction.WRITE));
         display.close();
         assertFalse(frame.isLent());

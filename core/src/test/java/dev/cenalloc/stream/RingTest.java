@@ -7,6 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.Fence;
+import dev.cenalloc.MappedAccess;
+import dev.cenalloc.PoolExhaustedException;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
@@ -15,10 +18,12 @@ import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Faults;
+import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -68,6 +73,20 @@ class RingTest {
         Lent(Ring ring, int index) {
             super(ring, index);
             lend();
+        }
+
+        /** A stream has it. */
+        Lent(Ring ring, int index, String stream) {
+            super(ring, index);
+            hold(stream);
+        }
+
+        void lendAgain() {
+            lend();
+        }
+
+        void begin(String stream) {
+            hold(stream);
         }
 
         void end() {
@@ -188,7 +207,7 @@ class RingTest {
     void aFrameIsNotGivenBackDuringAnAccess() throws Exception {
         try (Ring ring = Ring.allocate(cenalloc, agreement(PixelFormat.XR24), 1)) {
             var frame = new Lent(ring, 0);
-            FrameAccess access = frame.access(Direction.READ);
+            MappedAccess access = frame.access(Direction.READ);
             refused("open already", () -> frame.access(Direction.READ));
             refused("close it first", frame::close);
             assertTrue(frame.isLent());
@@ -208,7 +227,7 @@ class RingTest {
         Ring ring = Ring.allocate(cenalloc, agreement(PixelFormat.NV12M), 3);
         var frame = new Lent(ring, 1);
         new Lent(ring, 0).access(Direction.READ).close();
-        FrameAccess access = frame.access(direction);
+        MappedAccess access = frame.access(direction);
         MemorySegment pixels = access.segment(1);
         long all = MEMORY - kernel.free();
         for (int i = 0; i < 2; i++) {
@@ -227,12 +246,67 @@ class RingTest {
                 IllegalStateException.class, () -> ring.buffers(0).getFirst().fd());
     }
 
+    /** A stream has its frames while it runs, also those that it has not lent. */
+    @Test
+    void twoStreamsDoNotShareAFrame() throws Exception {
+        try (Ring ring = Ring.allocate(cenalloc, agreement(PixelFormat.XR24), 2)) {
+            var frame = new Lent(ring, 0);
+            assertEquals("the program", frame.memory().holder().orElseThrow());
+            refused("frame 0 is not free (the program has it)", () -> new Lent(ring, 0, "camera"));
+            refused("frame 0 is not free (the program has it)", () -> new Lent(ring, 0));
+            frame.close();
+            frame.begin("camera");
+            assertEquals("camera", frame.memory().holder().orElseThrow());
+            frame.lendAgain();
+            frame.handTo("display");
+            refused("frame 0 is not free (display has it)", () -> new Lent(ring, 0, "other"));
+            frame.close();
+            assertEquals("camera", frame.memory().holder().orElseThrow());
+            assertEquals(1, ring.lend("painter", Duration.ZERO).index());
+            assertThrows(PoolExhaustedException.class, () -> ring.lend("painter", Duration.ZERO));
+            frame.end();
+            assertEquals(0, ring.lend("painter", Duration.ZERO).index());
+        }
+    }
+
+    /** The camera must not write what the program reads. */
+    @Test
+    void aFrameOfAStreamThatEndedIsFreeWhenItsAccessIsClosed() throws Exception {
+        try (Ring ring = Ring.allocate(cenalloc, agreement(PixelFormat.XR24), 1)) {
+            var frame = new Lent(ring, 0);
+            MappedAccess access = frame.access(Direction.READ);
+            frame.end();
+            refused("is not free", () -> new Lent(ring, 0, "camera"));
+            access.close();
+            assertEquals(0, new Lent(ring, 0, "camera").index());
+        }
+    }
+
+    @Test
+    void aFrameComesBackBeforeTheWorkOnItHasEnded() throws Exception {
+        try (Ring ring = Ring.allocate(cenalloc, agreement(PixelFormat.XR24), 1)) {
+            var work = new FakeKernel.Work();
+            RingFrame frame = ring.lend("gpu", Duration.ZERO);
+            try (Fence fence = Seam.fence(Fence.class, kernel, kernel.fence(work))) {
+                kernel.failCall(0, Errno.EIO);
+                assertThrows(CenallocException.class, () -> frame.close(fence));
+                kernel.failNoCall();
+                assertTrue(frame.isLent());
+                frame.close(fence);
+                assertFalse(frame.isLent());
+            }
+            assertThrows(PoolExhaustedException.class, () -> ring.lend("gpu", Duration.ZERO));
+            work.status = 1;
+            assertEquals(frame, ring.lend("gpu", Duration.ZERO));
+        }
+    }
+
     /** Objects are for one thread at a time, and not for one thread only. */
     @Test
     void anotherThreadGoesOn() throws Exception {
         Ring ring = Ring.allocate(cenalloc, agreement(PixelFormat.XR24), 1);
         var frame = new Lent(ring, 0);
-        FrameAccess access = frame.access(Direction.WRITE);
+        MappedAccess access = frame.access(Direction.WRITE);
         CompletableFuture.runAsync(() -> {
                     try {
                         access.segment().fill((byte) 1);
@@ -278,7 +352,7 @@ class RingTest {
         try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
             var frame = new Lent(ring, 1);
             for (int i = 0; i < 2; i++) {
-                try (FrameAccess access = frame.access(Direction.READ_WRITE)) {
+                try (MappedAccess access = frame.access(Direction.READ_WRITE)) {
                     access.segment(1).fill((byte) i);
                 }
             }

@@ -578,6 +578,31 @@ class CameraTest {
 
     // ---- what goes wrong at the device ----
 
+    /** The camera has what it may fill; a program that is short of frames reads where they are. */
+    @Test
+    void aCameraWithoutFramesTellsWhoHasThem() throws Exception {
+        try (Camera camera = started()) {
+            var frames = new ArrayList<Frame>();
+            frames.add(camera.next(SECOND));
+            frames.getFirst().handTo("encoder");
+            world.camera.works = false;
+            var late = fails(NoFrameException.class, Errno.ETIMEDOUT, "no frame in time", () -> camera.next(SECOND));
+            String told = late.toString().replaceAll("for \\d+ ms", "for N ms");
+            assertTrue(told.contains("frame 0: encoder for N ms; frames 1, 2, 3: " + camera.name()), told);
+            world.camera.works = true;
+            while (frames.size() < camera.ring().size()) {
+                frames.add(camera.next(SECOND));
+            }
+            var none = assertThrows(IllegalStateException.class, () -> camera.next(SECOND));
+            told = none.toString().replaceAll("for \\d+ ms", "for N ms");
+            assertTrue(told.contains("frames 1, 2, 3: the program for N ms"), told);
+            assertEquals(0, camera.ring().pool().free());
+            frames.getFirst().close();
+            camera.stop();
+            assertEquals(4, camera.ring().pool().free());
+        }
+    }
+
     @Test
     void aTimeThatIsOverIsToldAndTheStreamGoesOn() throws Exception {
         try (Camera camera = started()) {

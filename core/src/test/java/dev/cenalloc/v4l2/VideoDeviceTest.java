@@ -11,6 +11,7 @@ import com.sun.management.ThreadMXBean;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
+import dev.cenalloc.MappedAccess;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_control;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
@@ -25,7 +26,6 @@ import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
-import dev.cenalloc.stream.FrameAccess;
 import dev.cenalloc.stream.Ring;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -131,7 +131,7 @@ class VideoDeviceTest {
                 number = frame.sequence();
                 time = frame.timestampNanos();
                 assertFalse(frame.isDamaged());
-                try (FrameAccess pixels = frame.access(Direction.READ)) {
+                try (MappedAccess pixels = frame.access(Direction.READ)) {
                     for (int j = 0; j < frame.buffers().size(); j++) {
                         assertPicture(pixels.segment(j).asSlice(camera.headerBytes(frame, j)));
                     }
@@ -367,7 +367,7 @@ class VideoDeviceTest {
                         long time = frame.timestampNanos();
                         converter.put(frame);
                         try (Frame converted = converter.next(PATIENCE);
-                                FrameAccess pixels = converted.access(Direction.READ)) {
+                                MappedAccess pixels = converted.access(Direction.READ)) {
                             assertSame(to, converted.ring());
                             // A timeval has microseconds.
                             assertEquals(time / 1_000, converted.timestampNanos() / 1_000);
@@ -393,7 +393,7 @@ class VideoDeviceTest {
                     long time = 0;
                     for (int i = 0; i < 6; i++) {
                         try (Frame frame = output.next(PATIENCE);
-                                FrameAccess pixels = frame.access(Direction.WRITE)) {
+                                MappedAccess pixels = frame.access(Direction.WRITE)) {
                             pixels.segment().fill((byte) i);
                             assertEquals(i < 3, frame.timestampNanos() == 0);
                             assertTrue(i < 4 || frame.timestampNanos() > time, "shown one after the other");

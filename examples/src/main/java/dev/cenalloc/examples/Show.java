@@ -1,12 +1,12 @@
 package dev.cenalloc.examples;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.MappedAccess;
 import dev.cenalloc.device.Devices;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kms.Display;
 import dev.cenalloc.plan.Direction;
-import dev.cenalloc.stream.FrameAccess;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 
@@ -34,7 +34,7 @@ final class Show {
     }
 
     /** A bar that moves to the right over a grey ramp. */
-    private static void draw(FrameAccess pixels, int time) {
+    private static void draw(MappedAccess pixels, int time) {
         var image = pixels.layout().image();
         for (int y = 0; y < image.height(); y++) {
             var line = pixels.layout().row(pixels.segment(), 0, y);

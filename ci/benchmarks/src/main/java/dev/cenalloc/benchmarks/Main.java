@@ -11,7 +11,7 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.CommandLineOptionException;
 import org.openjdk.jmh.runner.options.CommandLineOptions;
 
-/** Takes JMH's options, runs JMH, and prints a table that shows whether time grows in proportion to the work. */
+/** Takes JMH's options, runs JMH, and prints tables that show how time grows with the work, and with the threads. */
 final class Main {
     private Main() {}
 
@@ -19,10 +19,36 @@ final class Main {
         Collection<RunResult> results = new Runner(new CommandLineOptions(arguments)).run();
         System.out.printf("%n%-10s%8s%8s%12s%12s%22s%n", "", "devices", "heaps", "µs", "± µs", "ns/(device x heap)");
         results.stream()
+                .filter(result -> !isOfPool(result))
                 .sorted(Comparator.comparing((RunResult result) -> label(result))
                         .thenComparingInt(result -> number(result, "heaps"))
                         .thenComparingInt(result -> number(result, "devices")))
                 .forEach(Main::print);
+        int processors = Runtime.getRuntime().availableProcessors();
+        System.out.printf(
+                "%n%-20s%8s%12s%12s%22s%n", "lend and give back", "threads", "ns", "± ns", "ns of a processor");
+        results.stream()
+                .filter(Main::isOfPool)
+                .sorted(Comparator.comparingInt(result -> result.getParams().getThreads()))
+                .forEach(result -> printPool(result, processors));
+    }
+
+    private static boolean isOfPool(RunResult result) {
+        return result.getParams().getBenchmark().contains(PoolBenchmark.class.getSimpleName());
+    }
+
+    /** Threads beyond the processors wait for each other, which is not the pool's time. */
+    private static void printPool(RunResult result, int processors) {
+        Result<?> time = result.getPrimaryResult();
+        int threads = result.getParams().getThreads();
+        System.out.printf(
+                Locale.ROOT,
+                "%-20s%8d%12.1f%12.1f%22.1f%n",
+                "",
+                threads,
+                time.getScore(),
+                time.getScoreError(),
+                time.getScore() * Math.min(threads, processors) / threads);
     }
 
     private static void print(RunResult result) {

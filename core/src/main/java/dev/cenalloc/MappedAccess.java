@@ -1,8 +1,5 @@
-package dev.cenalloc.stream;
+package dev.cenalloc;
 
-import dev.cenalloc.CenallocException;
-import dev.cenalloc.CpuAccess;
-import dev.cenalloc.DmaBuf;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.MemorySegment;
@@ -10,23 +7,21 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The CPU's access to the image of a {@link Frame}: its memory, between the calls that keep caches coherent. Closed by
- * the caller that began it. For one thread at a time.
+ * The CPU's access to what a {@link PoolBuffer} holds: its memory, between the calls that keep caches coherent. Closed
+ * by the caller that began it. For one thread at a time.
  */
-public final class FrameAccess implements AutoCloseable {
-    private final Ring ring;
-    private final int index;
+public final class MappedAccess implements AutoCloseable {
+    private final PoolBuffer buffer;
     private final Direction direction;
-    /** The memory of each buffer, once it was accessed. */
+    /** The memory of each part, once it was accessed. */
     private final List<MemorySegment> segments = new ArrayList<>();
-    /** The bracket of each buffer; the same objects at each access. */
+    /** The bracket of each part; the same objects at each access. */
     private final List<CpuAccess> brackets = new ArrayList<>();
 
-    private boolean open;
+    private volatile boolean open;
 
-    FrameAccess(Ring ring, int index, Direction direction) {
-        this.ring = ring;
-        this.index = index;
+    MappedAccess(PoolBuffer buffer, Direction direction) {
+        this.buffer = buffer;
         this.direction = direction;
     }
 
@@ -36,17 +31,17 @@ public final class FrameAccess implements AutoCloseable {
 
     void begin() throws CenallocException {
         if (open) {
-            throw new IllegalStateException("an access to frame " + index + " is open already");
+            throw new IllegalStateException("an access to " + buffer.called() + " is open already");
         }
-        List<DmaBuf> buffers = ring.buffers(index);
+        List<DmaBuf> parts = buffer.buffers();
         int begun = 0;
-        ring.beginAccess(index);
+        buffer.beginAccess();
         try {
-            while (segments.size() < buffers.size()) {
-                segments.add(ring.segment(index, segments.size(), direction));
+            while (segments.size() < parts.size()) {
+                segments.add(buffer.segment(segments.size(), direction));
             }
-            while (begun < buffers.size()) {
-                CpuAccess bracket = buffers.get(begun).access(direction);
+            while (begun < parts.size()) {
+                CpuAccess bracket = parts.get(begun).access(direction);
                 if (brackets.size() == begun) {
                     brackets.add(bracket);
                 }
@@ -60,33 +55,32 @@ public final class FrameAccess implements AutoCloseable {
         }
     }
 
-    /** {@return the memory of the image, read-only if the access is for reading} Valid until this is closed. */
+    /** {@return the memory, read-only if the access is for reading} Valid until this is closed. */
     public MemorySegment segment() {
         return segment(0);
     }
 
     /**
-     * {@return the memory of one buffer of the image, read-only if the access is for reading} Valid until this is
-     * closed.
+     * {@return the memory of one part, read-only if the access is for reading} Valid until this is closed.
      *
-     * @param buffer from 0
-     * @throws IndexOutOfBoundsException if there is no such buffer
+     * @param part from 0; of an image with a buffer for each plane, the number of the plane
+     * @throws IndexOutOfBoundsException if there is no such part
      * @throws IllegalStateException if this is closed
      */
-    public MemorySegment segment(int buffer) {
+    public MemorySegment segment(int part) {
         if (!open) {
-            throw new IllegalStateException("the access to frame " + index + " is closed");
+            throw new IllegalStateException("the access to " + buffer.called() + " is closed");
         }
-        return segments.get(buffer);
+        return segments.get(part);
     }
 
     /**
      * {@return where the image lies in the memory}
      *
-     * @throws IllegalStateException if it lies in several buffers
+     * @throws IllegalStateException if it lies in several parts, or the memory holds bytes
      */
     public Layout layout() {
-        return ring.agreement().layout();
+        return buffer.layout();
     }
 
     /**
@@ -106,7 +100,7 @@ public final class FrameAccess implements AutoCloseable {
         try {
             endBrackets(count);
         } finally {
-            ring.endAccess(index);
+            buffer.endAccess();
         }
     }
 
@@ -123,5 +117,10 @@ public final class FrameAccess implements AutoCloseable {
         if (failure != null) {
             throw failure;
         }
+    }
+
+    @Override
+    public String toString() {
+        return (open ? "access " : "closed access ") + direction + " to " + buffer.called();
     }
 }
