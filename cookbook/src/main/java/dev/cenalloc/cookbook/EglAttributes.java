@@ -18,8 +18,8 @@ final class EglAttributes {
     private EglAttributes() {}
 
     /**
-     * {@return the attributes for {@code eglCreateImage} with the target EGL_LINUX_DMA_BUF_EXT} They hold the numbers of
-     * descriptors: keep the buffers open until that call has returned. EGL duplicates what it keeps.
+     * {@return the attributes for {@code eglCreateImage} with the target EGL_LINUX_DMA_BUF_EXT} They hold the numbers
+     * of descriptors: keep the buffers open until that call has returned. EGL duplicates what it keeps.
      *
      * @param layouts of the image, one for each buffer
      * @param fds {@code DmaBuf.fd()} of each

@@ -6,7 +6,9 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import javafx.scene.image.PixelBuffer;
 
-/** An image of JavaFX over the memory of a frame. JavaFX reads it when it is updated, and uploads it to its renderer. */
+/**
+ * An image of JavaFX over the memory of a frame. JavaFX reads it when it is updated, and uploads it to its renderer.
+ */
 final class JavaFx {
     private JavaFx() {}
 

@@ -7,7 +7,6 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import dev.cenalloc.image.Layout;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import java.util.Map;
 
 /** A model of ONNX Runtime from a frame into a buffer of ours: neither its input nor its result is copied. */
@@ -28,9 +27,8 @@ final class OnnxRuntime {
             throw new IllegalArgumentException(
                     "the elements have " + bytes + " bytes, the memory has " + memory.byteSize());
         }
-        // A buffer in another order than the machine's, as Java makes them, would be copied.
-        var elements = memory.asByteBuffer().order(ByteOrder.nativeOrder());
-        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), elements, shape, type);
+        // A direct buffer is taken as it is; one of the Java heap would be copied.
+        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), memory.asByteBuffer(), shape, type);
     }
 
     /**

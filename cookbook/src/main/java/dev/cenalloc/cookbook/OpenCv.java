@@ -22,7 +22,8 @@ final class OpenCv {
      * @param layout of the image
      * @param plane which of the planes, from 0
      * @param type of an element, such as {@link CvType#CV_8UC4} for XR24, or CV_8UC2 for the second plane of NV12
-     * @param memory of the mapping or of the frame's access; a read-only one cannot be passed to OpenCV as such
+     * @param memory of the mapping or of the frame's access; if it was mapped for reading, only read the Mat: a write
+     *     ends the JVM
      */
     static Mat mat(Layout layout, int plane, int type, MemorySegment memory) {
         var place = layout.planes().get(plane);

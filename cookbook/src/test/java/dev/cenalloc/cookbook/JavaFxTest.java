@@ -75,6 +75,9 @@ class JavaFxTest {
                 var mapping = buffer.map(Direction.READ_WRITE)) {
             var pixels = JavaFx.pixels(buffer.layout().orElseThrow(), mapping.segment());
             assertEquals(WIDTH * HEIGHT * 4, pixels.getBuffer().capacity());
+            assertEquals(
+                    mapping.segment().address(),
+                    MemorySegment.ofBuffer(pixels.getBuffer()).address());
             var view = onThread(() -> {
                 var one = new ImageView(new WritableImage(pixels));
                 var _ = new Scene(new Group(one), WIDTH, HEIGHT);

@@ -21,7 +21,9 @@ import dev.cenalloc.share.DisconnectedException;
 import dev.cenalloc.share.Listener;
 import dev.cenalloc.share.Receiver;
 import dev.cenalloc.share.Sender;
+import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -72,6 +74,7 @@ class JunixTest {
                     assertEquals(1, memories.size());
                     var theirs = memories.getFirst();
                     assertEquals(buffer.dmaBuf().inode(), theirs.inode());
+                    assertTrue(isClosedOnExec(theirs.fd()));
                     try (var seen = theirs.map(Direction.READ);
                             var _ = theirs.access(Direction.READ)) {
                         assertEquals(value, seen.segment().get(ValueLayout.JAVA_INT, 4));
@@ -82,6 +85,15 @@ class JunixTest {
             assertEquals(3, openDmaBufs(), "ours, and a duplicate for each frame");
             sender.remove(frames.getFirst());
         }
+    }
+
+    /** O_CLOEXEC, of the line {@code flags:}. */
+    private static boolean isClosedOnExec(int fd) throws IOException {
+        String flags = Files.readAllLines(Path.of("/proc/self/fdinfo/" + fd)).stream()
+                .filter(line -> line.startsWith("flags:"))
+                .findFirst()
+                .orElseThrow();
+        return (Long.parseLong(flags.substring(6).strip(), 8) & 02000000) != 0;
     }
 
     private static long openDmaBufs() throws Exception {

@@ -7,14 +7,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.device.Devices;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.v4l2.Camera;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.opencv.core.Core;
 import org.opencv.core.CvType;
@@ -114,6 +118,34 @@ class OpenCvTest {
                             1,
                             CvType.CV_8UC2,
                             source.segment().asSlice(0, nv12.planes().get(1).end() - 157)));
+        }
+    }
+
+    @Test
+    void aCamerasFrameIsReadWhereItIs() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                var camera = Camera.open(
+                        cenalloc,
+                        Devices.camera(cenalloc),
+                        ImageRequest.ANY.size(640, 480).rate(30))) {
+            camera.start();
+            try (var frame = camera.next(Duration.ofSeconds(10));
+                    var pixels = frame.access(Direction.READ)) {
+                Layout layout = pixels.layout();
+                Mat mat = OpenCv.mat(layout, 0, CvType.CV_8UC1, pixels.segment());
+                assertEquals(
+                        pixels.segment().address() + layout.planes().getFirst().offset(), mat.dataAddr());
+                long sum = 0;
+                for (int row = 0; row < layout.rows(0); row++) {
+                    byte[] line = layout.row(pixels.segment(), 0, row).toArray(ValueLayout.JAVA_BYTE);
+                    for (byte one : line) {
+                        sum += Byte.toUnsignedInt(one);
+                    }
+                }
+                assertTrue(sum > 0);
+                assertEquals(sum, (long) Core.sumElems(mat).val[0]);
+                mat.release();
+            }
         }
     }
 }
