@@ -71,7 +71,10 @@ build() {
     if is_built "$scope" || { [ "$scope" = examples ] && is_built all; }; then return; fi
     case $scope in
         examples) arguments=(-pl examples -am -Dmaven.test.skip -Dspotless.check.skip -Dmaven.javadoc.skip) ;;
-        cookbook) arguments+=(-Pcookbook -pl cookbook -am) ;;
+        cookbook)
+            arguments+=(-Pcookbook -pl cookbook -am)
+            rm -rf "$ROOT/cookbook/target/lib" # also of libraries of versions before
+            ;;
     esac
     mkdir -p "$ROOT/target"
     say "building with Maven, which takes about two minutes"

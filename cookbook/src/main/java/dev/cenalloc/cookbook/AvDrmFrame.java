@@ -96,7 +96,7 @@ final class AvDrmFrame {
      * @param layouts of the image, one for each buffer
      * @param fds {@code DmaBuf.fd()} of each
      * @param layerAPlane whether each plane is a layer of its own, as VA-API exports them with SEPARATE_LAYERS; else
-     *     one layer has all planes, as V4L2, RKMPP and kmsgrab give them
+     *     one layer has all planes, as RKMPP and kmsgrab give them
      */
     static MemorySegment of(SegmentAllocator allocator, List<Layout> layouts, List<Integer> fds, boolean layerAPlane) {
         MemorySegment frame = allocator.allocate(LAYOUT).fill((byte) 0);
