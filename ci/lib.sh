@@ -39,13 +39,17 @@ maven_step() {
     sed -n 's/^\[INFO\] --- [^ ]*:\([^ :]*\) .*@ \([^ ]*\) ---$/ (\2, \1)/p' "$BUILD_LOG" | tail -n 1
 }
 
-# is_built SCOPE: whether everything ("all") or only the examples and what they use ("examples") is packaged, and no
-# source has changed since: the time of the file is that of the build. A directory's time tells of files that are gone.
+# is_built SCOPE: whether everything ("all", but for the cookbook), or only the "examples" or the "cookbook" and what
+# they use, is packaged, and no source has changed since: the time of the file is that of the build. A directory's time
+# tells of files that are gone.
 is_built() (
     cd "$ROOT"
-    sources=(pom.xml {bindings,core,examples}/{pom.xml,src})
-    [ "$1" = examples ] || sources+=(ci/*/pom.xml ci/*/src)
-    [ -e "target/built-$1" ] && [ -e examples/target/cenalloc.jar ] &&
+    sources=(pom.xml {bindings,core,examples}/{pom.xml,src}) made=examples/target/cenalloc.jar
+    case $1 in
+        all) sources+=(ci/*/pom.xml ci/*/src) ;;
+        cookbook) sources=(pom.xml {bindings,core,cookbook}/{pom.xml,src}) made=cookbook/target/lib ;;
+    esac
+    [ -e "target/built-$1" ] && [ -e "$made" ] &&
         [ -z "$(find "${sources[@]}" -newer "target/built-$1" -print -quit)" ]
 )
 
@@ -64,8 +68,14 @@ package() {
 build() {
     local scope=$1 arguments=(-DskipTests -Dmaven.javadoc.skip) BUILD_LOG=$ROOT/target/build.log
     use_jdk
-    if is_built all || is_built "$scope"; then return; fi
-    [ "$scope" = all ] || arguments=(-pl "$scope" -am -Dmaven.test.skip -Dspotless.check.skip -Dmaven.javadoc.skip)
+    if is_built "$scope" || { [ "$scope" = examples ] && is_built all; }; then return; fi
+    case $scope in
+        examples) arguments=(-pl examples -am -Dmaven.test.skip -Dspotless.check.skip -Dmaven.javadoc.skip) ;;
+        cookbook)
+            arguments+=(-Pcookbook -pl cookbook -am)
+            rm -rf "$ROOT/cookbook/target/lib" # also of libraries of versions before
+            ;;
+    esac
     mkdir -p "$ROOT/target"
     say "building with Maven, which takes about two minutes"
     if ! heartbeat "building" package "$scope" "${arguments[@]}"; then

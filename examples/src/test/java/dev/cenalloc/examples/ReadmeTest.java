@@ -58,13 +58,15 @@ class ReadmeTest {
         assertTrue(limit != null && lines <= limit, () -> example + " has " + lines + " lines");
     }
 
-    @Test
-    void everyFileThatReadmeLinksToExists() throws Exception {
-        var links = Pattern.compile("\\]\\(([^)#:]+)\\)").matcher(Files.readString(root().resolve("README.md")));
+    @ParameterizedTest
+    @ValueSource(strings = {"README.md", "examples/README.md"})
+    void everyFileThatReadmeLinksToExists(String readme) throws Exception {
+        Path file = root().resolve(readme);
+        var links = Pattern.compile("\\]\\(([^)#:]+)\\)").matcher(Files.readString(file));
         int found = 0;
         while (links.find()) {
             found++;
-            assertTrue(Files.exists(root().resolve(links.group(1))), links.group(1));
+            assertTrue(Files.exists(file.resolveSibling(links.group(1))), links.group(1));
         }
         assertTrue(found > 5);
         assertEquals(6, LIMITS.size());
