@@ -2,6 +2,9 @@
 //   peer receive SOCKET          connects, takes frames, prints the sum of the bytes of each, gives them back
 //   peer send SOCKET FRAMES      connects, lends frames of two buffers of the system heap, as an NV12 image of 64x48
 //   peer pass SOCKET FRAMES      as "send", as fast as it can, to be measured; prints nothing
+// and of dma-bufs that cross in another way
+//   peer hold                    allocates a buffer that begins with 42, prints its descriptor, and waits for its input to end
+//   peer take PID FD             takes a buffer out of a process by pidfd_getfd, and prints its first byte
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -257,6 +261,15 @@ static int allocated(void)
     return data.fd;
 }
 
+static unsigned char *mapped(int fd)
+{
+    unsigned char *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED)
+        die("mmap");
+    return memory;
+}
+
 static void take_back(int fd, int *away)
 {
     struct header *h = (void *)in.bytes;
@@ -291,9 +304,7 @@ static int send_frames(int fd, long count, int slowly)
                  "from C !"};
 
         fds[id] = allocated();
-        memory[id] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[id], 0);
-        if (memory[id] == MAP_FAILED)
-            die("mmap");
+        memory[id] = mapped(fds[id]);
         send_all(fd, &add, sizeof(add), &fds[id], 1);
     }
     for (long number = 0; number < count; number++) {
@@ -316,6 +327,28 @@ static int send_frames(int fd, long count, int slowly)
     return 0;
 }
 
+static int hold(void)
+{
+    int fd = allocated();
+    char end;
+
+    mapped(fd)[0] = 42;
+    printf("%d\n", fd);
+    fflush(stdout);
+    return read(0, &end, 1) != 0;
+}
+
+static int take(int pid, int fd)
+{
+    int process = syscall(SYS_pidfd_open, pid, 0);
+    int taken = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, fd, 0);
+
+    if (taken < 0)
+        die("pidfd_getfd");
+    printf("%d\n", mapped(taken)[0]);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "receive"))
@@ -324,6 +357,10 @@ int main(int argc, char **argv)
         return send_frames(connected(argv[2]), atol(argv[3]), 1);
     if (argc == 4 && !strcmp(argv[1], "pass"))
         return send_frames(connected(argv[2]), atol(argv[3]), 0);
-    fprintf(stderr, "peer receive SOCKET | send SOCKET FRAMES | pass SOCKET FRAMES\n");
+    if (argc == 2 && !strcmp(argv[1], "hold"))
+        return hold();
+    if (argc == 4 && !strcmp(argv[1], "take"))
+        return take(atoi(argv[2]), atoi(argv[3]));
+    fprintf(stderr, "peer receive SOCKET | send SOCKET FRAMES | pass SOCKET FRAMES | hold | take PID FD\n");
     return 2;
 }

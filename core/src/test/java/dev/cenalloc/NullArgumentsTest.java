@@ -74,6 +74,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -143,6 +144,8 @@ class NullArgumentsTest {
         values.put(List.class, List.of());
         values.put(Collection.class, List.of("camera"));
         values.put(Path.class, CAMERA);
+        values.put(byte[].class, new byte[1]);
+        values.put(Predicate.class, (Predicate<Peer>) _ -> true);
         values.put(InputStream.class, new ByteArrayInputStream(new byte[0]));
         values.put(HeapSource.class, (HeapSource) size -> -1);
         values.put(int.class, 1);

@@ -75,6 +75,12 @@ public interface Kernel {
     /** Duplicates a descriptor. */
     int dup(int fd);
 
+    /** Opens a descriptor for a process. */
+    int pidfdOpen(int pid);
+
+    /** Duplicates a descriptor of the process of {@link #pidfdOpen}. */
+    int pidfdGetFd(int pidfd, int fd);
+
     /** Creates a Unix stream socket; returns a descriptor. {@code flags}: 0, or SOCK_NONBLOCK. */
     int socket(int flags);
 

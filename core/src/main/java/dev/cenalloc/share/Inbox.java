@@ -136,9 +136,7 @@ final class Inbox {
             case Errno.EAGAIN -> false;
             case 0 -> throw new DisconnectedException(Errno.EPIPE, "recvmsg");
             case Errno.ECONNRESET, Errno.EPIPE -> throw new DisconnectedException((int) -result, "recvmsg");
-            case Errno.EPROTO ->
-                throw new ProtocolException("descriptors were lost: the peer sent more than "
-                        + UnixSocket.MOST_DESCRIPTORS + " at once, or this process has as many files open as it may");
+            case Errno.EPROTO -> throw ProtocolException.ofLostDescriptors();
             default -> throw CenallocException.ofCall((int) -result, "recvmsg", null, -1);
         };
     }

@@ -842,6 +842,20 @@ public final class FakeKernel implements Kernel {
         return result < 0 ? result : file == null ? -Errno.EBADF : add(file);
     }
 
+    /** Of this process, whatever the number. */
+    @Override
+    public synchronized int pidfdOpen(int pid) {
+        int result = enter("pidfd_open");
+        return result < 0 ? result : pid <= 0 ? -Errno.EINVAL : add(new File(Kind.MEMFD, "", inodes++, 0));
+    }
+
+    @Override
+    public synchronized int pidfdGetFd(int pidfd, int fd) {
+        int result = enter("pidfd_getfd");
+        File file = files.get(fd);
+        return result < 0 ? result : !files.containsKey(pidfd) || file == null ? -Errno.EBADF : add(file);
+    }
+
     private File socketFile() {
         return new File(Kind.SOCKET, "", inodes++, 0);
     }
