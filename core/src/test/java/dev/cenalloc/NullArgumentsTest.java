@@ -9,6 +9,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.device.DeviceInfo;
 import dev.cenalloc.device.Devices;
 import dev.cenalloc.device.Probe;
+import dev.cenalloc.gstreamer.UnixFdSource;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange.Rates;
@@ -88,7 +89,8 @@ import org.junit.jupiter.api.TestFactory;
  */
 class NullArgumentsTest {
     private static final List<String> PACKAGES =
-            List.of("", "/device", "/image", "/json", "/kms", "/plan", "/share", "/stream", "/v4l2").stream()
+            List.of("", "/device", "/gstreamer", "/image", "/json", "/kms", "/plan", "/share", "/stream", "/v4l2")
+                    .stream()
                     .map(end -> "dev/cenalloc" + end)
                     .toList();
     /** What programs implement, and the library calls. */
@@ -192,6 +194,7 @@ class NullArgumentsTest {
         SentFrame sent = sender.add(List.of(value(SharedBuffer.class, SharedBuffer.class)), "", "");
         sender.send(sent, 0, 0, null, SECOND);
         put(sender, receiver, sent, Objects.requireNonNull(receiver.next(SECOND)));
+        put(opened(UnixFdSource.open(cenalloc, address)));
     }
 
     private <T extends AutoCloseable> T opened(T object) {

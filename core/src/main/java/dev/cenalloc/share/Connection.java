@@ -18,6 +18,10 @@ import org.jspecify.annotations.Nullable;
  * closes it; else the caller closes it. Safe for any number of threads.
  */
 public final class Connection implements AutoCloseable {
+    static {
+        Seam.setSockets(connection -> ((Connection) connection).socket);
+    }
+
     private final Cenalloc cenalloc;
     private final Kernel kernel;
     private final UnixSocket socket;

@@ -8,7 +8,6 @@ import dev.cenalloc.Mapping;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
-import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.MemorySegment;
@@ -73,7 +72,7 @@ public final class Ring implements AutoCloseable {
                 var buffers = new ArrayList<SharedBuffer>();
                 frames.add(buffers);
                 for (int j = 0; j < image.format().buffers(); j++) {
-                    buffers.add(cenalloc.create(Demand.ofImage(image, j)));
+                    buffers.add(cenalloc.create(agreement.plans().get(j).demand()));
                 }
             }
             ring.attach();
