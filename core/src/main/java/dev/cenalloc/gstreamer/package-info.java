@@ -1,14 +1,13 @@
 /// Frames from and for GStreamer pipelines in other processes, without copying: a `UnixFdSource` takes the frames of a
-/// pipeline that ends in `unixfdsink` (GStreamer 1.24 and later). The memory must be dma-bufs, such as
-/// `v4l2src io-mode=dmabuf` or `libcamerasrc` give.
+/// pipeline that ends in `unixfdsink`, a `UnixFdSink` gives frames to pipelines that begin with `unixfdsrc` (GStreamer
+/// 1.24 and later). The memory must be dma-bufs, such as `v4l2src io-mode=dmabuf` or `libcamerasrc` give.
 ///
 /// ## The protocol
 ///
 /// It is GStreamer's, over a Unix stream socket; the sink listens. Facts: `gst-plugins-bad/gst/unixfd`,
 /// `gstreamer/gst/gstmeta.c` and `gst-plugins-base/gst-libs/gst/video/gstvideometa.c` of 1.26 and of August 2026.
-/// Numbers
-/// have the byte order of the machine. A message is a header of two u32, type and bytes of the payload, then the
-/// payload. The descriptors come by SCM_RIGHTS with the header. Up to 1.26 the sink sends header and payload in one
+/// Numbers have the byte order of the machine. A message is a header of two u32, type and bytes of the payload, then
+/// the payload. The descriptors come by SCM_RIGHTS with the header. Up to 1.26 the sink sends header and payload in one
 /// `sendmsg`; later ones send the payload after it.
 ///
 /// | type | | direction | payload |
