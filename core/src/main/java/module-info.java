@@ -14,6 +14,7 @@ module dev.cenalloc {
 
     exports dev.cenalloc;
     exports dev.cenalloc.device;
+    exports dev.cenalloc.gstreamer;
     exports dev.cenalloc.image;
     exports dev.cenalloc.json;
     exports dev.cenalloc.kms;

@@ -65,6 +65,7 @@ class LayersTest {
                             "kernel",
                             "bindings")),
             entry("share", Set.of("", "plan", "image", "kernel", "bindings", "bindings.dmabuf")),
+            entry("gstreamer", Set.of("share", "stream", "", "plan", "image", "kernel", "bindings")),
             entry("json", Set.of("", "plan", "image", "kernel", "text")));
 
     /** What makes a system call, or leads to one. */

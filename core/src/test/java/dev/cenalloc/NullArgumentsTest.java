@@ -9,6 +9,8 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.device.DeviceInfo;
 import dev.cenalloc.device.Devices;
 import dev.cenalloc.device.Probe;
+import dev.cenalloc.gstreamer.UnixFdSink;
+import dev.cenalloc.gstreamer.UnixFdSource;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange.Rates;
@@ -44,6 +46,7 @@ import dev.cenalloc.share.Peer;
 import dev.cenalloc.share.Receiver;
 import dev.cenalloc.share.Sender;
 import dev.cenalloc.share.SentFrame;
+import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.ImageRejection;
@@ -89,7 +92,8 @@ import org.junit.jupiter.api.TestFactory;
  */
 class NullArgumentsTest {
     private static final List<String> PACKAGES =
-            List.of("", "/device", "/image", "/json", "/kms", "/plan", "/share", "/stream", "/v4l2").stream()
+            List.of("", "/device", "/gstreamer", "/image", "/json", "/kms", "/plan", "/share", "/stream", "/v4l2")
+                    .stream()
                     .map(end -> "dev/cenalloc" + end)
                     .toList();
     /** What programs implement, and the library calls. */
@@ -198,6 +202,10 @@ class NullArgumentsTest {
         SentFrame sent = sender.add(List.of(value(SharedBuffer.class, SharedBuffer.class)), "", "");
         sender.send(sent, 0, 0, null, SECOND);
         put(sender, receiver, sent, Objects.requireNonNull(receiver.next(SECOND)));
+        put(opened(UnixFdSource.open(cenalloc, address)));
+        Agreement images =
+                Agreement.of(cenalloc, List.of(value(Layout.class, Layout.class)), FrameRate.of(30), List.of());
+        put(images, opened(UnixFdSink.open(cenalloc, Address.ofAbstract("images"), images)));
     }
 
     private <T extends AutoCloseable> T opened(T object) {

@@ -65,6 +65,8 @@ public final class Linux {
 
     /** The size for {@code struct stat} on every supported architecture: it has 144 bytes on x86-64, 128 on aarch64. */
     public static final long STAT_SIZE = 144;
+    /** Offset of {@code st_dev}, a 64-bit integer, the same on both architectures. */
+    public static final long STAT_DEV = 0;
     /** Offset of {@code st_ino}, a 64-bit integer, the same on both architectures. */
     public static final long STAT_INO = 8;
     /** Offset of {@code st_size}, a 64-bit integer, the same on both architectures. */

@@ -157,6 +157,7 @@ final class AbiAssertions {
                 check(Errno.name(errno), errno);
             }
         }
+        check("offsetof(struct stat, st_dev)", Linux.STAT_DEV);
         check("offsetof(struct stat, st_ino)", Linux.STAT_INO);
         check("offsetof(struct stat, st_size)", Linux.STAT_FILE_SIZE);
         check("sizeof(((struct stat *)0)->st_ino)", 8);

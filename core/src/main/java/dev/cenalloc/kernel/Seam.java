@@ -5,15 +5,17 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gives the other packages of the library access to private state of the root package: the kernel of a context, the
- * descriptor of a buffer. Applications have no access, since this package is not exported. The classes of the root
- * package set the functions when they are initialised, before an object of them exists. Thread-safe.
+ * Gives the other packages of the library access to private state of others: the kernel of a context, the
+ * descriptor of a buffer, the socket of a connection. Applications have no access, since this package is not exported.
+ * The classes that have the state set the functions when they are initialised, before an object of them exists. Thread-safe.
  */
 public final class Seam {
     private static volatile @Nullable Function<Object, Kernel> kernels;
     private static volatile @Nullable Function<Object, Descriptor> descriptors;
     private static volatile @Nullable Function<Object, Descriptor> fenceDescriptors;
     private static volatile @Nullable BiFunction<Kernel, Integer, Object> fences;
+    private static volatile @Nullable Function<Object, UnixSocket> sockets;
+    private static volatile @Nullable Function<Object, Descriptor> listeners;
 
     private Seam() {}
 
@@ -37,6 +39,16 @@ public final class Seam {
         fences = toFence;
     }
 
+    /** Sets the function that returns the socket of a {@code Connection}. */
+    public static void setSockets(Function<Object, UnixSocket> function) {
+        sockets = function;
+    }
+
+    /** Sets the function that returns the descriptor of a {@code Listener}. */
+    public static void setListeners(Function<Object, Descriptor> function) {
+        listeners = function;
+    }
+
     /** Returns the kernel of a {@code Cenalloc}. */
     public static Kernel kernel(Object cenalloc) {
         return set(kernels).apply(cenalloc);
@@ -50,6 +62,16 @@ public final class Seam {
     /** Returns the descriptor of a {@code Fence}, which still owns it. */
     public static Descriptor fenceDescriptor(Object fence) {
         return set(fenceDescriptors).apply(fence);
+    }
+
+    /** Returns the socket of a {@code Connection}, which still owns it. */
+    public static UnixSocket socket(Object connection) {
+        return set(sockets).apply(connection);
+    }
+
+    /** Returns the descriptor of a {@code Listener}, which still owns it. */
+    public static Descriptor listener(Object listener) {
+        return set(listeners).apply(listener);
     }
 
     /**

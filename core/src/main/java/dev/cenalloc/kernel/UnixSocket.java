@@ -181,11 +181,7 @@ public final class UnixSocket {
                 if (ready <= 0) {
                     return ready < 0 ? ready : -Errno.EAGAIN;
                 }
-                incoming.set(into.address() + from, into.byteSize() - from, CONTROL_SIZE);
-                long result = kernel.receive(fd, incoming.header, Sockets.MSG_DONTWAIT);
-                if (result >= 0) {
-                    return keep() ? result : -Errno.EPROTO;
-                }
+                long result = receiveNow(fd, into, from);
                 if (result != -Errno.EAGAIN && result != -Errno.EINTR) {
                     return result;
                 }
@@ -193,6 +189,31 @@ public final class UnixSocket {
         } finally {
             descriptor.release();
         }
+    }
+
+    /**
+     * As {@link #receive}, without a wait: for a caller that polls.
+     *
+     * @return as {@link #receive}; EAGAIN if nothing is there; EINTR
+     */
+    public long receiveNow(MemorySegment into, long from) {
+        int fd = descriptor.acquire();
+        try {
+            return receiveNow(fd, into, from);
+        } finally {
+            descriptor.release();
+        }
+    }
+
+    private long receiveNow(int fd, MemorySegment into, long from) {
+        incoming.set(into.address() + from, into.byteSize() - from, CONTROL_SIZE);
+        long result = kernel.receive(fd, incoming.header, Sockets.MSG_DONTWAIT);
+        return result >= 0 && !keep() ? -Errno.EPROTO : result;
+    }
+
+    /** Returns its descriptor, for a caller that polls; closed by this. */
+    public Descriptor descriptor() {
+        return descriptor;
     }
 
     /** Keeps the descriptors that have come; false if some were lost, or there is no room for them. */

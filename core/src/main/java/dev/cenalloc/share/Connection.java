@@ -9,6 +9,7 @@ import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
+import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,6 +26,10 @@ import org.jspecify.annotations.Nullable;
  * closes it; else the caller closes it. Safe for any number of threads.
  */
 public final class Connection implements AutoCloseable {
+    static {
+        Seam.setSockets(connection -> ((Connection) connection).socket);
+    }
+
     private final Cenalloc cenalloc;
     private final Kernel kernel;
     private final UnixSocket socket;

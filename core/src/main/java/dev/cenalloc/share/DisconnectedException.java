@@ -6,7 +6,13 @@ import dev.cenalloc.CenallocException;
 public final class DisconnectedException extends CenallocException {
     private static final long serialVersionUID = 1;
 
-    DisconnectedException(int errno, String call) {
+    /**
+     * Makes an exception for a peer that is gone.
+     *
+     * @param errno EPIPE or ECONNRESET
+     * @param call the system call that found out
+     */
+    public DisconnectedException(int errno, String call) {
         super(
                 errno,
                 call,

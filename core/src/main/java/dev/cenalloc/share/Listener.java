@@ -9,6 +9,7 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
+import dev.cenalloc.kernel.Times;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,6 +25,10 @@ import org.jspecify.annotations.Nullable;
 
 /** A socket to which other processes connect. The caller closes it. Safe for any number of threads. */
 public final class Listener implements AutoCloseable {
+    static {
+        Seam.setListeners(listener -> ((Listener) listener).descriptor);
+    }
+
     /** How many connections wait to be accepted, at most. */
     private static final int BACKLOG = 64;
 

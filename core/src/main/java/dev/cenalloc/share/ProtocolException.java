@@ -9,13 +9,17 @@ public final class ProtocolException extends CenallocException {
     private static final long serialVersionUID = 1;
 
     ProtocolException(String what) {
-        super(
-                Errno.EPROTO,
-                "receive",
-                null,
-                -1,
-                what,
-                "compare the peer with the page of package dev.cenalloc.share, and connect again");
+        this(what, "compare the peer with the page of package dev.cenalloc.share, and connect again");
+    }
+
+    /**
+     * Makes an exception for a message that breaks a protocol.
+     *
+     * @param what what is wrong with it
+     * @param remedy one thing that can be done
+     */
+    public ProtocolException(String what, String remedy) {
+        super(Errno.EPROTO, "receive", null, -1, what, remedy);
     }
 
     static ProtocolException ofLostDescriptors() {

@@ -9,6 +9,7 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
+import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
 import dev.cenalloc.plan.Demand;
 import java.lang.foreign.Arena;

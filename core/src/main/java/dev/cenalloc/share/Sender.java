@@ -9,6 +9,7 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -4,14 +4,17 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.text.Printable;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
@@ -20,7 +23,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The result of {@link #negotiate}: an image that all devices have in common, its rate, and the memory for it.
+ * An image that all devices have in common, its rate, and the memory for it: the result of {@link #negotiate}.
  * Immutable; holds nothing open. {@link Ring#allocate} makes buffers for it.
  */
 public final class Agreement {
@@ -108,6 +111,53 @@ public final class Agreement {
     public static Agreement negotiate(Cenalloc cenalloc, ImageRequest request, List<Port> ports)
             throws CenallocException {
         return new Negotiation(cenalloc, request, ports).agree();
+    }
+
+    /**
+     * {@return an agreement on images that lie where somebody else has put them, or wants them} Nothing is negotiated.
+     *
+     * @param cenalloc whose heaps the memory may come from, if it is not there
+     * @param layouts where the image lies in each of its buffers, in their order
+     * @param rate images a second
+     * @param devices that use the buffers; each takes the layouts as they are
+     * @throws IllegalArgumentException if these are not the layouts of all buffers of one image
+     * @throws CenallocException EINVAL: a device does not take a layout, or the devices exclude each other; the message
+     *     says which
+     */
+    public static Agreement of(Cenalloc cenalloc, List<Layout> layouts, FrameRate rate, List<Device> devices)
+            throws CenallocException {
+        Objects.requireNonNull(cenalloc, "cenalloc");
+        for (Layout layout : Objects.requireNonNull(layouts, "layouts")) {
+            Objects.requireNonNull(layout, "an element of layouts");
+        }
+        Objects.requireNonNull(rate, "rate");
+        Objects.requireNonNull(devices, "devices");
+        Image image = layouts.isEmpty() ? null : layouts.getFirst().image();
+        if (image == null || layouts.size() != image.format().buffers()) {
+            throw new IllegalArgumentException(
+                    "layouts must be those of all buffers of one image, not " + Printable.of(layouts.toString()));
+        }
+        var plans = new ArrayList<Plan>();
+        for (int i = 0; i < layouts.size(); i++) {
+            Layout layout = layouts.get(i);
+            if (!layout.image().equals(image) || layout.buffer() != i) {
+                throw new IllegalArgumentException("layouts must be those of one image, in the order of its buffers;"
+                        + " layout " + i + " is of buffer " + layout.buffer() + " of " + layout.image());
+            }
+            Plan plan = cenalloc.plan(Demand.ofLayout(layout), devices);
+            if (plan.layout().isEmpty()) {
+                throw CenallocException.ofRefusal(
+                        Errno.EINVAL,
+                        "agree",
+                        null,
+                        layout.size(),
+                        "a device does not take this layout: " + plan.explain(),
+                        "copy the image to a layout that suits the device");
+            }
+            plans.add(plan);
+        }
+        return new Agreement(
+                image, rate, plans, null, null, false, image + " at " + rate + " images a second, as was stated");
     }
 
     /** {@return format, size and modifier of the images} */

@@ -54,7 +54,7 @@ public final class Ring implements AutoCloseable {
         var parts = new ArrayList<Demand>();
         var devices = new ArrayList<List<Device>>();
         for (int i = 0; i < agreement.image().format().buffers(); i++) {
-            parts.add(Demand.ofImage(agreement.image(), i));
+            parts.add(agreement.plans().get(i).demand());
             devices.add(agreement.devices(i));
         }
         return checked(agreement, Pool.allocate(cenalloc, "frame", parts, devices, count));

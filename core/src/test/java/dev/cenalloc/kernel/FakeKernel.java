@@ -1,6 +1,5 @@
 package dev.cenalloc.kernel;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
@@ -645,21 +644,30 @@ public final class FakeKernel implements Kernel {
     /** Time passes at once. */
     @Override
     public synchronized int poll(MemorySegment fds, long count, int timeoutMillis) {
-        assertEquals(1, count);
         timeouts.add(timeoutMillis);
         int result = enter("poll");
         if (result < 0) {
             return result;
         }
-        File file = files.get(fds.get(ValueLayout.JAVA_INT, 0));
-        short events = fds.get(ValueLayout.JAVA_SHORT, 4);
-        int ready = file == null ? Linux.POLLNVAL : ready(file, events);
+        int ready = ready(fds, count);
         if (ready == 0 && timeoutMillis != 0) {
             whileWaiting.run();
-            ready = ready(Objects.requireNonNull(file), events);
+            ready = ready(fds, count);
         }
-        fds.set(ValueLayout.JAVA_SHORT, 6, (short) ready);
-        return ready == 0 ? 0 : 1;
+        return ready;
+    }
+
+    /** Writes what is ready of each; returns of how many something is. */
+    private int ready(MemorySegment fds, long count) {
+        int sum = 0;
+        for (long i = 0; i < count; i++) {
+            long at = i * Linux.POLLFD.byteSize();
+            File file = files.get(fds.get(ValueLayout.JAVA_INT, at));
+            int ready = file == null ? Linux.POLLNVAL : ready(file, fds.get(ValueLayout.JAVA_SHORT, at + 4));
+            fds.set(ValueLayout.JAVA_SHORT, at + 6, (short) ready);
+            sum += ready == 0 ? 0 : 1;
+        }
+        return sum;
     }
 
     private int ready(File file, int events) {
@@ -762,6 +770,8 @@ public final class FakeKernel implements Kernel {
         }
         stat.set(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE, file.size);
         stat.set(ValueLayout.JAVA_LONG, Linux.STAT_INO, file.inode);
+        // Each kind is a file system of its own.
+        stat.set(ValueLayout.JAVA_LONG, Linux.STAT_DEV, file.kind.name().hashCode());
         return 0;
     }
 
