@@ -108,6 +108,9 @@ public interface Kernel {
     /** Reads an option of a socket; returns its size. */
     int socketOption(int fd, int name, MemorySegment value);
 
+    /** Sets an option of a socket. */
+    int setSocketOption(int fd, int name, MemorySegment value);
+
     /**
      * Sends a {@code struct msghdr}; returns the number of bytes. Raises no signal. Allocates no objects. May block.
      */

@@ -203,6 +203,11 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int setSocketOption(int fd, int name, MemorySegment value) {
+        return Sockets.setOption(fd, name, value);
+    }
+
+    @Override
     public int socketOption(int fd, int name, MemorySegment value) {
         return Sockets.option(fd, name, value);
     }
