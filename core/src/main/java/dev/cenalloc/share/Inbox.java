@@ -75,11 +75,7 @@ final class Inbox {
     boolean next() throws CenallocException {
         while (steps < MOST_STEPS || deadline - System.nanoTime() > 0) {
             steps = Math.min(steps + 1, MOST_STEPS);
-            if (consumed > 0) {
-                MemorySegment.copy(buffer, consumed, buffer, 0, filled - consumed);
-                filled -= consumed;
-                consumed = 0;
-            }
+            dropConsumed();
             if (isWhole()) {
                 consumed = Wire.HEADER + payloadSize();
                 if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
@@ -91,6 +87,35 @@ final class Inbox {
             }
         }
         return false;
+    }
+
+    /**
+     * As {@link #next}, of what has come.
+     *
+     * @param receive whether to receive what is there first, by one system call
+     */
+    boolean nextNow(boolean receive) throws CenallocException {
+        dropConsumed();
+        if (receive && !fill(0)) {
+            return false;
+        }
+        while (isWhole()) {
+            consumed = Wire.HEADER + payloadSize();
+            if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
+                return true;
+            }
+            skip();
+            dropConsumed();
+        }
+        return false;
+    }
+
+    private void dropConsumed() {
+        if (consumed > 0) {
+            MemorySegment.copy(buffer, consumed, buffer, 0, filled - consumed);
+            filled -= consumed;
+            consumed = 0;
+        }
     }
 
     /** For a peer of a later version. */

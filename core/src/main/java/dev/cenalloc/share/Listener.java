@@ -164,6 +164,17 @@ public final class Listener implements AutoCloseable {
         }
     }
 
+    Kernel kernel() {
+        return kernel;
+    }
+
+    /** The descriptor for poll; valid while the caller keeps this open. */
+    int fd() {
+        int fd = descriptor.acquire();
+        descriptor.release();
+        return fd;
+    }
+
     /** {@return where it listens} */
     public Address address() {
         return address;
