@@ -40,6 +40,7 @@ import dev.cenalloc.plan.Objection;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.plan.Usage;
 import dev.cenalloc.share.Address;
+import dev.cenalloc.share.Broadcast;
 import dev.cenalloc.share.Connection;
 import dev.cenalloc.share.Listener;
 import dev.cenalloc.share.Peer;
@@ -197,6 +198,8 @@ class NullArgumentsTest {
         Listener listener = opened(Listener.open(cenalloc, address));
         put(address, listener, opened(Connection.connect(cenalloc, address)), new Peer(1, 0, 0));
         Objects.requireNonNull(listener.accept(SECOND)).close();
+        put(opened(Broadcast.open(
+                Listener.open(cenalloc, Address.ofAbstract("all")), value(Camera.class, Camera.class).ring())));
         Sender sender = opened(new Sender(Connection.connect(cenalloc, address)));
         Receiver receiver = opened(new Receiver(Objects.requireNonNull(listener.accept(SECOND))));
         SentFrame sent = sender.add(List.of(value(SharedBuffer.class, SharedBuffer.class)), "", "");

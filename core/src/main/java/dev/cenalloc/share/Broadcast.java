@@ -134,8 +134,8 @@ public final class Broadcast implements AutoCloseable {
     }
 
     /**
-     * Says how long a receiver may keep its frames, and give none back, while no more can be sent to any: then it is
-     * disconnected. At first 2 seconds.
+     * Says how long a receiver may keep its frames, and give none back, while another gets none since no more can be
+     * sent: then it is disconnected. At first 2 seconds.
      *
      * @param time zero disconnects at once
      */
@@ -160,11 +160,12 @@ public final class Broadcast implements AutoCloseable {
         try {
             serve(0);
             int most = mostAway > 0 ? mostAway : Math.max(1, ring.size() - 2);
-            if (away >= most) {
+            int share = Math.max(1, most / Math.max(1, clientCount));
+            if (away >= most && isWanted(share)) {
                 dropStuck();
             }
             if (away < most && clientCount > 0) {
-                sent = sendToAll(frame, loan, Math.max(1, most / clientCount));
+                sent = sendToAll(frame, loan, share);
             } else {
                 missed += clientCount;
             }
@@ -387,6 +388,16 @@ public final class Broadcast implements AutoCloseable {
         }
     }
 
+    /** Whether a receiver has less than its share. */
+    private boolean isWanted(int share) {
+        for (Client client : clients) {
+            if (client != null && client.away < share) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Of those that hold frames, ends the connections of those that gave none back for long. */
     private void dropStuck() {
         long now = System.nanoTime();
@@ -396,7 +407,7 @@ public final class Broadcast implements AutoCloseable {
                         client,
                         "it has had " + client.away + " frames for "
                                 + TimeUnit.NANOSECONDS.toMillis(now - client.progressNanos)
-                                + " ms, and no more can be sent");
+                                + " ms, and others get none");
             }
         }
     }

@@ -11,6 +11,7 @@ import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
+import dev.cenalloc.text.Printable;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -59,6 +60,15 @@ public final class Connection implements AutoCloseable {
             do {
                 result = kernel.connect(fd, address.toNative(arena));
             } while (result == -Errno.EINTR);
+            if (result == -Errno.ECONNREFUSED) {
+                throw new CenallocException(
+                        -result,
+                        "connect",
+                        address.path(),
+                        -1,
+                        "nobody listens at " + Printable.of(address.toString()),
+                        "start the process that listens there");
+            }
             check(result, "connect", address);
             connected = true;
             return own(cenalloc, kernel, fd);
