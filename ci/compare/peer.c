@@ -1,7 +1,13 @@
 // The other end of dev.cenalloc.share, written from its page alone.
 //   peer receive SOCKET          connects, takes frames, prints the sum of the bytes of each, gives them back
 //   peer send SOCKET FRAMES      connects, lends frames of two buffers of the system heap, as an NV12 image of 64x48
-//   peer pass SOCKET FRAMES      as "send", as fast as it can, to be measured; prints nothing
+//   peer pass SOCKET FRAMES      as "send", as fast as it can; prints its CPU time for a frame, in ns
+//   peer return SOCKET           as "receive", without looking at the frames; prints its CPU time for a frame, in ns
+//   peer echo SOCKET             takes a descriptor with each message, closes it, and answers with a byte
+// They connect; with + before SOCKET, they listen.
+// and of dma-bufs that cross in another way
+//   peer hold                    allocates a buffer that begins with 42, prints its descriptor, and waits for its input to end
+//   peer take PID FD             takes a buffer out of a process by pidfd_getfd, and prints its first byte
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,11 +53,39 @@ static int connected(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listens = *path == '+';
 
-    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+    strncpy(address.sun_path, path + listens, sizeof(address.sun_path) - 1);
+    if (listens) {
+        int listener = fd;
+
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
+            die("bind");
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        close(listener);
+    } else if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         die("connect");
+    }
+    if (fd < 0)
+        die("socket");
     return fd;
+}
+
+// The CPU time of this process for a frame, beside the first ones.
+static void count_time(long frame)
+{
+    enum { FIRST = 100 };
+    static int64_t begin;
+    static long frames;
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    if (frame == FIRST)
+        begin = now.tv_sec * 1000000000L + now.tv_nsec;
+    else if (frame > FIRST)
+        frames = frame - FIRST;
+    else if (frame < 0)
+        printf("%" PRId64 "\n", (now.tv_sec * 1000000000L + now.tv_nsec - begin) / (frames ? frames : 1));
 }
 
 static void send_all(int fd, const void *bytes, size_t size, const int *fds, int count)
@@ -199,8 +234,9 @@ static void sync_cpu(int fd, uint64_t flags)
         die("DMA_BUF_IOCTL_SYNC");
 }
 
-static int receive_frames(int fd)
+static int receive_frames(int fd, int looks)
 {
+    long frames = 0;
     static struct { int fd; uint64_t size; unsigned char *memory; char name[256]; } known[FRAMES];
 
     for (; receive(fd); next()) {
@@ -221,15 +257,21 @@ static int receive_frames(int fd)
             if (known[id].memory == MAP_FAILED)
                 die("mmap");
             snprintf(known[id].name, 256, "%.*s", (int)b->name, (char *)(planes + b->planes));
-            printf("frame %" PRIu32 " \"%s\" %.4s %" PRIu32 "x%" PRIu32 ", second plane at %" PRIu64 "\n", id, known[id].name,
+            if (looks)
+                printf("frame %" PRIu32 " \"%s\" %.4s %" PRIu32 "x%" PRIu32 ", second plane at %" PRIu64 "\n", id, known[id].name,
                    (char *)&b->format, b->width, b->height, b->planes > 1 ? planes[1].offset : 0);
         } else if (h->type == FRAME) {
             struct frame *f = payload;
             struct { struct header h; struct release r; } back = {{0x31414E43, RELEASE, 0, sizeof(back.r), id}, {0}};
             uint64_t sum = 0;
 
+            count_time(++frames);
             if (f->flags & 1)
                 wait_for(in.fds[0]);
+            if (!looks) {
+                send_all(fd, &back, sizeof(back), NULL, 0);
+                continue;
+            }
             sync_cpu(known[id].fd, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
             for (uint64_t i = 0; i < known[id].size; i++)
                 sum += known[id].memory[i];
@@ -243,7 +285,27 @@ static int receive_frames(int fd)
             printf("frame %" PRIu32 " is forgotten\n", id);
         }
     }
+    if (!looks)
+        count_time(-1);
     return 0;
+}
+
+static int echo(int fd)
+{
+    char control[CMSG_SPACE(FDS * sizeof(int))], byte;
+    struct iovec part = {&byte, 1};
+
+    while (1) {
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        ssize_t length = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+        if (length <= 0)
+            return length < 0;
+        if (c)
+            close(*(int *)CMSG_DATA(c));
+        send_all(fd, &byte, 1, NULL, 0);
+    }
 }
 
 static int allocated(void)
@@ -255,6 +317,15 @@ static int allocated(void)
         die("DMA_HEAP_IOCTL_ALLOC");
     close(heap);
     return data.fd;
+}
+
+static unsigned char *mapped(int fd)
+{
+    unsigned char *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED)
+        die("mmap");
+    return memory;
 }
 
 static void take_back(int fd, int *away)
@@ -291,9 +362,7 @@ static int send_frames(int fd, long count, int slowly)
                  "from C !"};
 
         fds[id] = allocated();
-        memory[id] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fds[id], 0);
-        if (memory[id] == MAP_FAILED)
-            die("mmap");
+        memory[id] = mapped(fds[id]);
         send_all(fd, &add, sizeof(add), &fds[id], 1);
     }
     for (long number = 0; number < count; number++) {
@@ -310,20 +379,53 @@ static int send_frames(int fd, long count, int slowly)
         }
         away[id] = 1;
         send_all(fd, &lend, sizeof(lend), NULL, 0);
+        count_time(number);
     }
     while (away[0] || away[1])
         take_back(fd, away);
+    if (!slowly)
+        count_time(-1);
+    return 0;
+}
+
+static int hold(void)
+{
+    int fd = allocated();
+    char end;
+
+    mapped(fd)[0] = 42;
+    printf("%d\n", fd);
+    fflush(stdout);
+    return read(0, &end, 1) != 0;
+}
+
+static int take(int pid, int fd)
+{
+    int process = syscall(SYS_pidfd_open, pid, 0);
+    int taken = process < 0 ? -1 : syscall(SYS_pidfd_getfd, process, fd, 0);
+
+    if (taken < 0)
+        die("pidfd_getfd");
+    printf("%d\n", mapped(taken)[0]);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "receive"))
-        return receive_frames(connected(argv[2]));
+        return receive_frames(connected(argv[2]), 1);
     if (argc == 4 && !strcmp(argv[1], "send"))
         return send_frames(connected(argv[2]), atol(argv[3]), 1);
     if (argc == 4 && !strcmp(argv[1], "pass"))
         return send_frames(connected(argv[2]), atol(argv[3]), 0);
-    fprintf(stderr, "peer receive SOCKET | send SOCKET FRAMES | pass SOCKET FRAMES\n");
+    if (argc == 3 && !strcmp(argv[1], "return"))
+        return receive_frames(connected(argv[2]), 0);
+    if (argc == 3 && !strcmp(argv[1], "echo"))
+        return echo(connected(argv[2]));
+    if (argc == 2 && !strcmp(argv[1], "hold"))
+        return hold();
+    if (argc == 4 && !strcmp(argv[1], "take"))
+        return take(atoi(argv[2]), atoi(argv[3]));
+    fprintf(stderr, "peer receive|return|echo SOCKET | send|pass SOCKET FRAMES | hold | take PID FD\n");
     return 2;
 }

@@ -38,6 +38,8 @@ public class CenallocException extends IOException {
             "munmap",
             "open",
             "opendir",
+            "pidfd_getfd",
+            "pidfd_open",
             "poll",
             "read",
             "recvmsg",
@@ -165,6 +167,9 @@ public class CenallocException extends IOException {
     }
 
     private static String remedyForPermission(String call, @Nullable Path path) {
+        if (call.equals("pidfd_getfd")) {
+            return "run as the same user, with /proc/sys/kernel/yama/ptrace_scope at 0, or let that process send it";
+        }
         if (path == null) {
             return "see what confines this process: a container, a security module, a limit";
         }

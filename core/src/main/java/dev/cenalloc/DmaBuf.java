@@ -78,6 +78,46 @@ public final class DmaBuf implements AutoCloseable {
         return adopt(LinuxKernel.instance(), fd, null);
     }
 
+    /**
+     * Takes a dma-buf out of another process, which keeps its own descriptor: {@code pidfd_getfd} (Linux 5.6). For a
+     * child process that is told the numbers {@link #fd} of its parent, or a tool that inspects another process. This
+     * process must be permitted to trace the other one: ptrace(2), "access mode checking". Where Yama restricts that
+     * ({@code /proc/sys/kernel/yama/ptrace_scope}), a parent may take from its child, and root from all; others let the
+     * buffer be sent to them by a {@code dev.cenalloc.share.Sender}.
+     *
+     * @param pid the process
+     * @param fd the number of the descriptor in that process, which must not close it meanwhile
+     * @return a buffer that the caller closes
+     * @throws NoPermissionException EPERM: this process may not trace the other one
+     * @throws CenallocException ESRCH: there is no such process; EBADF: it has no such descriptor; ENOTTY: that is not
+     *     a dma-buf; EMFILE; ENOSYS: the kernel is older than 5.6
+     */
+    public static DmaBuf ofProcess(long pid, int fd) throws CenallocException {
+        return ofProcess(LinuxKernel.instance(), pid, fd);
+    }
+
+    static DmaBuf ofProcess(Kernel kernel, long pid, int fd) throws CenallocException {
+        if (pid < 1 || pid > Integer.MAX_VALUE || fd < 0) {
+            throw new IllegalArgumentException(
+                    "pid must be positive and fd not negative; they are " + pid + " and " + fd);
+        }
+        int process = checked(kernel.pidfdOpen((int) pid), "pidfd_open");
+        int taken;
+        try {
+            taken = kernel.pidfdGetFd(process, fd);
+        } finally {
+            kernel.close(process);
+        }
+        return adopt(kernel, checked(taken, "pidfd_getfd"), null);
+    }
+
+    private static int checked(int result, String call) throws CenallocException {
+        if (result < 0) {
+            throw CenallocException.ofCall(-result, call, null, -1);
+        }
+        return result;
+    }
+
     /** As {@link #adopt(int)}; the heap, if any, counts the buffer. */
     static DmaBuf adopt(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
         DmaBuf adopted = own(kernel, fd, heap);

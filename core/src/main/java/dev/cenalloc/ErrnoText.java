@@ -80,6 +80,7 @@ record ErrnoText(String what, String remedy) {
                 new ErrnoText(
                         "the descriptor is not open",
                         "pass an open descriptor, and do not use its number after it is closed");
+            case Errno.ESRCH -> new ErrnoText("there is no such process", "check the process id; it may have ended");
             case Errno.EBUSY -> new ErrnoText("the device is in use", "stop the program that uses it");
             case Errno.EMFILE ->
                 new ErrnoText(

@@ -143,6 +143,9 @@ public final class Fence implements AutoCloseable {
             throw new IllegalArgumentException(
                     fd + " is no descriptor, and not -1, which is a fence that is signalled");
         }
+        if (fd == SIGNALLED && descriptor.is(SIGNALLED)) {
+            return; // nothing changes, as in most returns of a frame
+        }
         if (fd != SIGNALLED && descriptor.is(fd)) {
             throw new IllegalArgumentException("the fence has descriptor " + fd + " already");
         }

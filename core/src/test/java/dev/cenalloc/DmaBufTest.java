@@ -151,6 +151,30 @@ class DmaBufTest {
     }
 
     @Test
+    void aBufferOfAnotherProcessIsTaken() throws Exception {
+        OpenHeap heap = system();
+        try (DmaBuf buffer = heap.allocate(1);
+                DmaBuf taken = DmaBuf.ofProcess(kernel, 4711, buffer.fd())) {
+            assertNotEquals(buffer.fd(), taken.fd());
+            assertEquals(buffer.inode(), taken.inode());
+            assertEquals(3, kernel.openFiles(), "not that of the process");
+            for (long pid : new long[] {Long.MIN_VALUE, 0, 1L << 31}) {
+                assertThrows(IllegalArgumentException.class, () -> DmaBuf.ofProcess(kernel, pid, 0));
+            }
+            assertThrows(IllegalArgumentException.class, () -> DmaBuf.ofProcess(kernel, 1, -1));
+            for (int call = 0; call < 2; call++) {
+                kernel.failCall(call, Errno.EPERM);
+                var e = assertThrows(NoPermissionException.class, () -> DmaBuf.ofProcess(kernel, 1, buffer.fd()));
+                kernel.failNoCall();
+                assertEquals(call == 0 ? "pidfd_open" : "pidfd_getfd", e.call());
+                assertTrue(e.isFromKernel(), e::toString);
+                assertEquals(3, kernel.openFiles());
+            }
+        }
+        heap.close();
+    }
+
+    @Test
     void aDuplicateThatFailsLeavesNothing() throws Exception {
         OpenHeap heap = system();
         try (DmaBuf buffer = heap.allocate(1)) {

@@ -64,7 +64,7 @@ class LayersTest {
                             "image",
                             "kernel",
                             "bindings")),
-            entry("share", Set.of("", "plan", "image", "kernel", "bindings", "bindings.dmabuf")),
+            entry("share", Set.of("stream", "", "plan", "image", "kernel", "text", "bindings", "bindings.dmabuf")),
             entry("gstreamer", Set.of("share", "stream", "", "plan", "image", "kernel", "bindings")),
             entry("json", Set.of("", "plan", "image", "kernel", "text")));
 

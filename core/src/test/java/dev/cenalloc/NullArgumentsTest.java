@@ -40,6 +40,7 @@ import dev.cenalloc.plan.Objection;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.plan.Usage;
 import dev.cenalloc.share.Address;
+import dev.cenalloc.share.Broadcast;
 import dev.cenalloc.share.Connection;
 import dev.cenalloc.share.Listener;
 import dev.cenalloc.share.Peer;
@@ -77,6 +78,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -147,6 +149,8 @@ class NullArgumentsTest {
         values.put(List.class, List.of());
         values.put(Collection.class, List.of("camera"));
         values.put(Path.class, CAMERA);
+        values.put(byte[].class, new byte[1]);
+        values.put(Predicate.class, (Predicate<Peer>) _ -> true);
         values.put(InputStream.class, new ByteArrayInputStream(new byte[0]));
         values.put(HeapSource.class, (HeapSource) size -> -1);
         values.put(int.class, 1);
@@ -194,6 +198,8 @@ class NullArgumentsTest {
         Listener listener = opened(Listener.open(cenalloc, address));
         put(address, listener, opened(Connection.connect(cenalloc, address)), new Peer(1, 0, 0));
         Objects.requireNonNull(listener.accept(SECOND)).close();
+        put(opened(Broadcast.open(
+                Listener.open(cenalloc, Address.ofAbstract("all")), value(Camera.class, Camera.class).ring())));
         Sender sender = opened(new Sender(Connection.connect(cenalloc, address)));
         Receiver receiver = opened(new Receiver(Objects.requireNonNull(listener.accept(SECOND))));
         SentFrame sent = sender.add(List.of(value(SharedBuffer.class, SharedBuffer.class)), "", "");

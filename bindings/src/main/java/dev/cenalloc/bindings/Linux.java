@@ -119,6 +119,17 @@ public final class Linux {
 
     private static final MethodHandle SYSINFO = Downcall.handle("sysinfo", FunctionDescriptor.of(JAVA_INT, ADDRESS));
 
+    /** For calls without a function in every C library: three int arguments, of which some use fewer. */
+    private static final MethodHandle SYSCALL = Downcall.handle(
+            "syscall",
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT),
+            Linker.Option.firstVariadicArg(1));
+
+    /** The same number on every architecture (unistd.h). */
+    public static final long NR_PIDFD_OPEN = 434;
+    /** The same number on every architecture (unistd.h). */
+    public static final long NR_PIDFD_GETFD = 438;
+
     private static final MethodHandle GETPAGESIZE = Downcall.fastHandle("getpagesize", FunctionDescriptor.of(JAVA_INT));
 
     private Linux() {}
@@ -192,6 +203,26 @@ public final class Linux {
     /** Duplicates a descriptor to the lowest free number, close-on-exec. */
     public static int dup(int fd) {
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+
+    /** Opens a descriptor for a process, close-on-exec (Linux 5.3). */
+    public static int pidfdOpen(int pid) {
+        return syscall(NR_PIDFD_OPEN, pid, 0, 0);
+    }
+
+    /** Duplicates a descriptor of another process, close-on-exec (Linux 5.6). */
+    public static int pidfdGetFd(int pidfd, int fd) {
+        return syscall(NR_PIDFD_GETFD, pidfd, fd, 0);
+    }
+
+    private static int syscall(long number, int first, int second, int third) {
+        try {
+            MemorySegment capture = Downcall.capture();
+            long result = (long) SYSCALL.invokeExact(capture, number, first, second, third);
+            return result >= 0 ? (int) result : Downcall.failure(capture);
+        } catch (Throwable t) {
+            throw Downcall.rethrow(t);
+        }
     }
 
     /** Adds {@code F_SEAL_*} seals to a file of {@link #memfdCreate}. */

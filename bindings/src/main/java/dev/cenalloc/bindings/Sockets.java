@@ -27,6 +27,10 @@ public final class Sockets {
     public static final int SO_DOMAIN = 39;
     public static final int SO_TYPE = 3;
     public static final int SO_PEERCRED = 17;
+    /** The time after which a call that receives gives up: a {@code struct timeval}. */
+    public static final int SO_RCVTIMEO = 20;
+    /** The size of {@code struct timeval}: seconds and microseconds, of 64 bits each. */
+    public static final long TIMEVAL_SIZE = 16;
     public static final int SCM_RIGHTS = 1;
     public static final int MSG_CTRUNC = 0x8;
     public static final int MSG_DONTWAIT = 0x40;
@@ -81,6 +85,8 @@ public final class Sockets {
             Downcall.handle("shutdown", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
     private static final MethodHandle GETSOCKOPT = Downcall.handle(
             "getsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
+    private static final MethodHandle SETSOCKOPT = Downcall.handle(
+            "setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
     private static final FunctionDescriptor MSG_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
     private static final MethodHandle SENDMSG = Downcall.handle("sendmsg", MSG_TYPE);
     private static final MethodHandle SENDMSG_FAST = Downcall.fastHandle("sendmsg", MSG_TYPE);
@@ -178,6 +184,17 @@ public final class Sockets {
             MemorySegment capture = Downcall.capture();
             int result = (int) GETSOCKOPT.invokeExact(capture, fd, SOL_SOCKET, name, value, size);
             return result >= 0 ? size.get(JAVA_INT, 0) : Downcall.failure(capture);
+        } catch (Throwable t) {
+            throw Downcall.rethrow(t);
+        }
+    }
+
+    /** Sets an option of the level {@link #SOL_SOCKET} to {@code value}. */
+    public static int setOption(int fd, int name, MemorySegment value) {
+        try {
+            MemorySegment capture = Downcall.capture();
+            int result = (int) SETSOCKOPT.invokeExact(capture, fd, SOL_SOCKET, name, value, (int) value.byteSize());
+            return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
             throw Downcall.rethrow(t);
         }

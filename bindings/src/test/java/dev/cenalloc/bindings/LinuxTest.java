@@ -97,6 +97,24 @@ class LinuxTest {
         assertEquals(-Errno.EBADF, Linux.dup(fd));
     }
 
+    /** Of this process, which may take its own. */
+    @Test
+    void aDescriptorOfAProcessIsDuplicatedCloseOnExec() throws Exception {
+        int pidfd = Linux.pidfdOpen((int) ProcessHandle.current().pid());
+        assertTrue(pidfd >= 0, () -> "errno " + -pidfd);
+        int fd = memfd(10);
+        int copy = Linux.pidfdGetFd(pidfd, fd);
+        assertTrue(copy >= 0 && copy != fd, () -> "errno " + -copy);
+        assertEquals(Files.readSymbolicLink(link(fd)), Files.readSymbolicLink(link(copy)));
+        assertEquals(Linux.O_CLOEXEC, flagsOf(copy) & Linux.O_CLOEXEC);
+        assertEquals(Linux.O_CLOEXEC, flagsOf(pidfd) & Linux.O_CLOEXEC);
+        close(copy);
+        close(fd);
+        assertEquals(-Errno.EBADF, Linux.pidfdGetFd(pidfd, fd));
+        close(pidfd);
+        assertEquals(-Errno.EINVAL, Linux.pidfdOpen(-1));
+    }
+
     @Test
     void mmapShowsTheFileAndMunmapRemovesIt() throws Exception {
         int fd = memfd(8192);

@@ -75,6 +75,12 @@ public interface Kernel {
     /** Duplicates a descriptor. */
     int dup(int fd);
 
+    /** Opens a descriptor for a process. */
+    int pidfdOpen(int pid);
+
+    /** Duplicates a descriptor of the process of {@link #pidfdOpen}. */
+    int pidfdGetFd(int pidfd, int fd);
+
     /** Creates a Unix stream socket; returns a descriptor. {@code flags}: 0, or SOCK_NONBLOCK. */
     int socket(int flags);
 
@@ -101,6 +107,9 @@ public interface Kernel {
 
     /** Reads an option of a socket; returns its size. */
     int socketOption(int fd, int name, MemorySegment value);
+
+    /** Sets an option of a socket. */
+    int setSocketOption(int fd, int name, MemorySegment value);
 
     /**
      * Sends a {@code struct msghdr}; returns the number of bytes. Raises no signal. Allocates no objects. May block.

@@ -158,6 +158,16 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int pidfdOpen(int pid) {
+        return Linux.pidfdOpen(pid);
+    }
+
+    @Override
+    public int pidfdGetFd(int pidfd, int fd) {
+        return Linux.pidfdGetFd(pidfd, fd);
+    }
+
+    @Override
     public int socket(int flags) {
         return Sockets.socket(flags);
     }
@@ -190,6 +200,11 @@ public final class LinuxKernel implements Kernel {
     @Override
     public int shutdown(int fd) {
         return Sockets.shutdown(fd);
+    }
+
+    @Override
+    public int setSocketOption(int fd, int name, MemorySegment value) {
+        return Sockets.setOption(fd, name, value);
     }
 
     @Override

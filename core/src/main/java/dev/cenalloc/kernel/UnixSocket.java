@@ -41,6 +41,9 @@ public final class UnixSocket {
 
     private int receivedCount;
 
+    /** How long recvmsg waits at most; 0: as long as it takes. Of the thread that receives. */
+    private long limitMillis;
+
     /** A {@code struct msghdr} of one part, with room for descriptors. */
     private static final class Message {
         private final Arena arena = Arena.ofAuto();
@@ -92,7 +95,9 @@ public final class UnixSocket {
      * @throws IllegalStateException if this or one of the descriptors is closed; nothing was sent
      */
     public int send(MemorySegment bytes, long from, long size, List<Descriptor> passed, long timeoutNanos) {
-        StackRoom.require();
+        if (!passed.isEmpty()) {
+            StackRoom.require();
+        }
         int acquired = 0;
         try {
             for (int i = 0; i < passed.size(); i++) {
@@ -108,18 +113,20 @@ public final class UnixSocket {
     }
 
     private int send(long address, long size, int count, long timeoutNanos) {
-        long deadline = System.nanoTime() + timeoutNanos;
         int fd = descriptor.acquire();
         boolean usable = false;
         try {
             long sent = 0;
+            long left = timeoutNanos;
             while (sent < size) {
                 outgoing.set(address + sent, size - sent, sent == 0 ? describe(count) : 0);
                 long result = kernel.send(fd, outgoing.header, Sockets.MSG_DONTWAIT);
                 if (result >= 0) {
                     sent += result;
                 } else if (result == -Errno.EAGAIN) {
-                    int ready = await(fd, outgoing.pollfd, Linux.POLLOUT, deadline - System.nanoTime());
+                    long start = System.nanoTime();
+                    int ready = await(fd, outgoing.pollfd, Linux.POLLOUT, left);
+                    left -= System.nanoTime() - start;
                     if (ready <= 0) {
                         usable = sent == 0;
                         return ready < 0 ? ready : sent == 0 ? -Errno.EAGAIN : -Errno.ETIMEDOUT;
@@ -173,22 +180,42 @@ public final class UnixSocket {
      * @throws IllegalStateException if this is closed
      */
     public long receive(MemorySegment into, long from, long timeoutNanos) {
-        long deadline = System.nanoTime() + timeoutNanos;
         int fd = descriptor.acquire();
         try {
+            if (timeoutNanos <= 0) {
+                long result = receive(fd, into, from, Sockets.MSG_DONTWAIT);
+                return result == -Errno.EINTR ? -Errno.EAGAIN : result;
+            }
+            long start = System.nanoTime();
+            // One system call in place of two, poll and recvmsg.
+            int flags = limit(fd, timeoutNanos) ? 0 : Sockets.MSG_DONTWAIT;
             while (true) {
-                int ready = await(fd, incoming.pollfd, Linux.POLLIN, deadline - System.nanoTime());
-                if (ready <= 0) {
-                    return ready < 0 ? ready : -Errno.EAGAIN;
-                }
-                long result = receiveNow(fd, into, from);
+                long result = receive(fd, into, from, flags);
                 if (result != -Errno.EAGAIN && result != -Errno.EINTR) {
                     return result;
                 }
+                // After a signal, and from a socket that does not block, which another program may have made.
+                int ready = await(fd, incoming.pollfd, Linux.POLLIN, timeoutNanos - (System.nanoTime() - start));
+                if (ready <= 0) {
+                    return ready < 0 ? ready : -Errno.EAGAIN;
+                }
+                flags = Sockets.MSG_DONTWAIT;
             }
         } finally {
             descriptor.release();
         }
+    }
+
+    /** Has recvmsg wait so long at most, unless it does so already; false if that cannot be had. */
+    private boolean limit(int fd, long timeoutNanos) {
+        long millis = Math.ceilDiv(timeoutNanos, 1_000_000L);
+        if (millis != limitMillis) {
+            MemorySegment time = incoming.control.asSlice(0, Sockets.TIMEVAL_SIZE); // of no use before recvmsg
+            time.set(ValueLayout.JAVA_LONG, 0, millis / 1_000);
+            time.set(ValueLayout.JAVA_LONG, Long.BYTES, millis % 1_000 * 1_000);
+            limitMillis = kernel.setSocketOption(fd, Sockets.SO_RCVTIMEO, time) < 0 ? 0 : millis;
+        }
+        return limitMillis == millis;
     }
 
     /**
@@ -199,15 +226,15 @@ public final class UnixSocket {
     public long receiveNow(MemorySegment into, long from) {
         int fd = descriptor.acquire();
         try {
-            return receiveNow(fd, into, from);
+            return receive(fd, into, from, Sockets.MSG_DONTWAIT);
         } finally {
             descriptor.release();
         }
     }
 
-    private long receiveNow(int fd, MemorySegment into, long from) {
+    private long receive(int fd, MemorySegment into, long from, int flags) {
         incoming.set(into.address() + from, into.byteSize() - from, CONTROL_SIZE);
-        long result = kernel.receive(fd, incoming.header, Sockets.MSG_DONTWAIT);
+        long result = kernel.receive(fd, incoming.header, flags);
         return result >= 0 && !keep() ? -Errno.EPROTO : result;
     }
 

@@ -2,14 +2,23 @@ package dev.cenalloc.share;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.StackRoom;
+import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
+import dev.cenalloc.text.Printable;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +60,15 @@ public final class Connection implements AutoCloseable {
             do {
                 result = kernel.connect(fd, address.toNative(arena));
             } while (result == -Errno.EINTR);
+            if (result == -Errno.ECONNREFUSED) {
+                throw new CenallocException(
+                        -result,
+                        "connect",
+                        address.path(),
+                        -1,
+                        "nobody listens at " + Printable.of(address.toString()),
+                        "start the process that listens there");
+            }
             check(result, "connect", address);
             connected = true;
             return own(cenalloc, kernel, fd);
@@ -130,6 +148,117 @@ public final class Connection implements AutoCloseable {
         int[] credentials = socket.peer();
         check(credentials[0] < 0 && credentials.length == 1 ? credentials[0] : 0, "getsockopt", null);
         return new Peer(credentials[0], credentials[1], credentials[2]);
+    }
+
+    /**
+     * Sends bytes of a protocol of the program's own, with buffers beside the first of them. Not on a connection of a
+     * {@link Sender} or {@link Receiver}. The buffers stay open during the call, whatever other threads do; afterwards
+     * they may be closed, since the peer has descriptors of its own. Blocks while the peer does not read.
+     *
+     * @param message at least a byte
+     * @param buffers at most 16
+     * @param timeout the longest time to wait for a peer that does not read; zero does not wait
+     * @return whether it was sent; false after the timeout, when nothing was
+     * @throws IllegalArgumentException if the message is empty, or there are too many buffers
+     * @throws IllegalStateException if this or a buffer is closed
+     * @throws DisconnectedException EPIPE: the peer is gone
+     * @throws CenallocException as {@link Sender#send}
+     */
+    public synchronized boolean send(byte[] message, List<DmaBuf> buffers, Duration timeout) throws CenallocException {
+        Objects.requireNonNull(buffers, "buffers");
+        if (Objects.requireNonNull(message, "message").length == 0 || buffers.size() > UnixSocket.MOST_DESCRIPTORS) {
+            throw new IllegalArgumentException("message must have a byte and buffers at most "
+                    + UnixSocket.MOST_DESCRIPTORS + "; they are " + message.length + " and " + buffers.size());
+        }
+        long nanos = Times.nanos(timeout);
+        checkOpen();
+        try (Arena arena = Arena.ofConfined()) {
+            int result = socket.send(
+                    arena.allocateFrom(ValueLayout.JAVA_BYTE, message),
+                    0,
+                    message.length,
+                    buffers.stream().map(Seam::descriptor).toList(),
+                    nanos);
+            if (result == -Errno.EAGAIN) {
+                return false;
+            }
+            checkSent(result);
+            return true;
+        }
+    }
+
+    /**
+     * Receives bytes of a protocol of the program's own, and the buffers that come with them. A stream has no limits of
+     * messages: fewer bytes may come than were sent at once. Each descriptor is checked to be a dma-buf. Blocks, and
+     * pins the carrier of a virtual thread.
+     *
+     * @param into room for the bytes, at least one
+     * @param buffers gets the buffers that came, which the caller closes
+     * @param timeout the longest time to wait, in steps of a millisecond; zero does not wait
+     * @return how many bytes came; 0 after the timeout
+     * @throws IllegalArgumentException if there is no room
+     * @throws IllegalStateException if closed, also during the wait
+     * @throws DisconnectedException EPIPE: the peer is gone
+     * @throws ProtocolException EPROTO: it passed more descriptors at once than 16, or one that is no dma-buf: all of
+     *     this call are closed
+     * @throws CenallocException with the errno of recvmsg or poll; EMFILE
+     */
+    public int receive(byte[] into, Collection<SharedBuffer> buffers, Duration timeout) throws CenallocException {
+        Objects.requireNonNull(buffers, "buffers");
+        if (Objects.requireNonNull(into, "into").length == 0) {
+            throw new IllegalArgumentException("into must have room for a byte");
+        }
+        long nanos = Times.nanos(timeout);
+        checkOpen();
+        var taken = new ArrayList<SharedBuffer>();
+        boolean well = false;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(into.length);
+            int count = (int) receive(bytes, nanos);
+            while (socket.available() > 0) {
+                taken.add(adopted());
+            }
+            MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, 0, into, 0, count);
+            buffers.addAll(taken);
+            well = true;
+            return count;
+        } finally {
+            if (!well) {
+                socket.discard();
+                taken.forEach(SharedBuffer::close);
+            }
+        }
+    }
+
+    private long receive(MemorySegment bytes, long nanos) throws CenallocException {
+        long result = socket.receive(bytes, 0, nanos);
+        if (result > 0 || result == -Errno.EAGAIN) {
+            return Math.max(0, result);
+        }
+        checkOpen(); // else this end was closed
+        if (result == 0 || result == -Errno.ECONNRESET || result == -Errno.EPIPE) {
+            throw new DisconnectedException(result == 0 ? Errno.EPIPE : (int) -result, "recvmsg");
+        }
+        throw result == -Errno.EPROTO
+                ? ProtocolException.ofLostDescriptors()
+                : CenallocException.ofCall((int) -result, "recvmsg", null, -1);
+    }
+
+    private SharedBuffer adopted() throws CenallocException {
+        StackRoom.require();
+        try {
+            return cenalloc.adopt(socket.take());
+        } catch (CenallocException e) {
+            throw e.errno() == Errno.ENOTTY
+                    ? new ProtocolException("the peer passed a descriptor that is no dma-buf")
+                    : e;
+        }
+    }
+
+    private void checkOpen() {
+        if (!socket.isOpen()) {
+            throw new IllegalStateException("the connection is closed");
+        }
     }
 
     /** Throws what a result of {@link UnixSocket#send} says. */

@@ -75,11 +75,7 @@ final class Inbox {
     boolean next() throws CenallocException {
         while (steps < MOST_STEPS || deadline - System.nanoTime() > 0) {
             steps = Math.min(steps + 1, MOST_STEPS);
-            if (consumed > 0) {
-                MemorySegment.copy(buffer, consumed, buffer, 0, filled - consumed);
-                filled -= consumed;
-                consumed = 0;
-            }
+            dropConsumed();
             if (isWhole()) {
                 consumed = Wire.HEADER + payloadSize();
                 if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
@@ -91,6 +87,35 @@ final class Inbox {
             }
         }
         return false;
+    }
+
+    /**
+     * As {@link #next}, of what has come.
+     *
+     * @param receive whether to receive what is there first, by one system call
+     */
+    boolean nextNow(boolean receive) throws CenallocException {
+        dropConsumed();
+        if (receive && !fill(0)) {
+            return false;
+        }
+        while (isWhole()) {
+            consumed = Wire.HEADER + payloadSize();
+            if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
+                return true;
+            }
+            skip();
+            dropConsumed();
+        }
+        return false;
+    }
+
+    private void dropConsumed() {
+        if (consumed > 0) {
+            MemorySegment.copy(buffer, consumed, buffer, 0, filled - consumed);
+            filled -= consumed;
+            consumed = 0;
+        }
     }
 
     /** For a peer of a later version. */
@@ -136,9 +161,7 @@ final class Inbox {
             case Errno.EAGAIN -> false;
             case 0 -> throw new DisconnectedException(Errno.EPIPE, "recvmsg");
             case Errno.ECONNRESET, Errno.EPIPE -> throw new DisconnectedException((int) -result, "recvmsg");
-            case Errno.EPROTO ->
-                throw new ProtocolException("descriptors were lost: the peer sent more than "
-                        + UnixSocket.MOST_DESCRIPTORS + " at once, or this process has as many files open as it may");
+            case Errno.EPROTO -> throw ProtocolException.ofLostDescriptors();
             default -> throw CenallocException.ofCall((int) -result, "recvmsg", null, -1);
         };
     }

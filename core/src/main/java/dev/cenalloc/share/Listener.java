@@ -19,6 +19,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** A socket to which other processes connect. The caller closes it. Safe for any number of threads. */
@@ -34,13 +36,18 @@ public final class Listener implements AutoCloseable {
     private final Kernel kernel;
     private final Descriptor descriptor;
     private final Address address;
+    /** Which processes may connect; null: all. */
+    private final @Nullable Predicate<Peer> policy;
+    /** How many were refused. */
+    private final AtomicLong refused = new AtomicLong();
     /** The file of this socket, by which it is told from one that came after it. */
     private final @Nullable Object file;
 
-    private Listener(Cenalloc cenalloc, Kernel kernel, int fd, Address address) {
+    private Listener(Cenalloc cenalloc, Kernel kernel, int fd, Address address, @Nullable Predicate<Peer> policy) {
         this.cenalloc = cenalloc;
         this.kernel = kernel;
         this.address = address;
+        this.policy = policy;
         this.descriptor = new Descriptor(kernel, fd);
         this.file = key(address.path());
     }
@@ -58,6 +65,26 @@ public final class Listener implements AutoCloseable {
      *     EMFILE
      */
     public static Listener open(Cenalloc cenalloc, Address address) throws CenallocException {
+        return listen(cenalloc, address, null);
+    }
+
+    /**
+     * As {@link #open(Cenalloc, Address)}, for some processes only: a connection of another is closed before anything
+     * is sent or read. An abstract address has no permissions of a file: there, this is the only check.
+     *
+     * @param cenalloc as there
+     * @param address as there
+     * @param policy whether a process may connect, such as {@code peer -> peer.uid() == mine}; called by the thread
+     *     that accepts
+     * @return the listener, which the caller closes
+     * @throws CenallocException as there
+     */
+    public static Listener open(Cenalloc cenalloc, Address address, Predicate<Peer> policy) throws CenallocException {
+        return listen(cenalloc, address, Objects.requireNonNull(policy, "policy"));
+    }
+
+    private static Listener listen(Cenalloc cenalloc, Address address, @Nullable Predicate<Peer> policy)
+            throws CenallocException {
         Objects.requireNonNull(address, "address");
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
         // Of two threads that see one connection, one would wait for another without end.
@@ -74,7 +101,7 @@ public final class Listener implements AutoCloseable {
             Connection.check(result, "bind", address);
             bound = true;
             Connection.check(kernel.listen(fd, BACKLOG), "listen", address);
-            var listener = new Listener(cenalloc, kernel, fd, address);
+            var listener = new Listener(cenalloc, kernel, fd, address, policy);
             listens = true;
             return listener;
         } catch (CenallocException e) {
@@ -137,6 +164,17 @@ public final class Listener implements AutoCloseable {
         }
     }
 
+    Kernel kernel() {
+        return kernel;
+    }
+
+    /** The descriptor for poll; valid while the caller keeps this open. */
+    int fd() {
+        int fd = descriptor.acquire();
+        descriptor.release();
+        return fd;
+    }
+
     /** {@return where it listens} */
     public Address address() {
         return address;
@@ -161,13 +199,16 @@ public final class Listener implements AutoCloseable {
                 int ready = kernel.poll(poll, 1, Times.millis(deadline - System.nanoTime()));
                 int result = ready > 0 ? kernel.accept(fd) : ready;
                 if (ready > 0 && result >= 0) {
-                    return Connection.own(cenalloc, kernel, result);
+                    Connection accepted = checked(Connection.own(cenalloc, kernel, result));
+                    if (accepted != null) {
+                        return accepted;
+                    }
                 }
                 if (!descriptor.isOpen()) {
                     throw new IllegalStateException("the listener is closed");
                 }
                 // EAGAIN: another thread has accepted it.
-                if (result != -Errno.EAGAIN && result != -Errno.ECONNABORTED && result != -Errno.EINTR) {
+                if (result < 0 && result != -Errno.EAGAIN && result != -Errno.ECONNABORTED && result != -Errno.EINTR) {
                     Connection.check(result, ready > 0 ? "accept4" : "poll", address);
                 }
                 if (deadline - System.nanoTime() <= 0) {
@@ -177,6 +218,25 @@ public final class Listener implements AutoCloseable {
         } finally {
             descriptor.release();
         }
+    }
+
+    /** A connection that the policy allows; else it is closed. */
+    private @Nullable Connection checked(Connection connection) throws CenallocException {
+        boolean allowed = policy == null;
+        try {
+            allowed = allowed || policy.test(connection.peer());
+            return allowed ? connection : null;
+        } finally {
+            if (!allowed) {
+                refused.incrementAndGet();
+                connection.close();
+            }
+        }
+    }
+
+    /** {@return how many connections the policy refused} */
+    public long refused() {
+        return refused.get();
     }
 
     /** Stops listening and deletes the socket's file. Connections that were accepted stay. Idempotent. */

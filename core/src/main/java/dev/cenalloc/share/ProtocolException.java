@@ -2,6 +2,7 @@ package dev.cenalloc.share;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.UnixSocket;
 
 /** What the peer sent is not what the protocol allows (EPROTO). The connection has been ended. */
 public final class ProtocolException extends CenallocException {
@@ -19,5 +20,10 @@ public final class ProtocolException extends CenallocException {
      */
     public ProtocolException(String what, String remedy) {
         super(Errno.EPROTO, "receive", null, -1, what, remedy);
+    }
+
+    static ProtocolException ofLostDescriptors() {
+        return new ProtocolException("descriptors were lost: the peer sent more than " + UnixSocket.MOST_DESCRIPTORS
+                + " at once, or this process has as many files open as it may");
     }
 }

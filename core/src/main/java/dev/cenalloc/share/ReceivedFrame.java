@@ -2,8 +2,12 @@ package dev.cenalloc.share;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
+import dev.cenalloc.MappedAccess;
+import dev.cenalloc.Pool;
+import dev.cenalloc.PoolBuffer;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.plan.Direction;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +18,8 @@ import org.jspecify.annotations.Nullable;
 public final class ReceivedFrame implements AutoCloseable {
     private final Receiver receiver;
     private final int id;
-    private final List<SharedBuffer> buffers;
+    private final Pool pool;
+    private final PoolBuffer memory;
     private final Wire.Description description;
     /** Signalled if the sender gave none. */
     private final Fence acquire;
@@ -25,20 +30,44 @@ public final class ReceivedFrame implements AutoCloseable {
     private long timestampNanos;
     private boolean damaged;
 
-    ReceivedFrame(Receiver receiver, int id, List<SharedBuffer> buffers, Wire.Description description, Fence acquire) {
+    /** Of a pool of its memory alone, which the receiver closes. */
+    ReceivedFrame(Receiver receiver, int id, Pool pool, Wire.Description description, Fence acquire) {
         this.receiver = receiver;
         this.id = id;
-        this.buffers = buffers;
+        this.pool = pool;
+        this.memory = pool.buffers().getFirst();
         this.description = description;
         this.acquire = acquire;
     }
 
     /**
      * {@return the buffers: one, or one for each plane of the image} They stay the same until the sender removes the
-     * frame or the receiver is closed: map them once, attach devices once. Closed by the receiver.
+     * frame or the receiver is closed: attach devices once. Closed by the receiver.
      */
     public List<SharedBuffer> buffers() {
-        return buffers;
+        return memory.sharedBuffers();
+    }
+
+    Pool pool() {
+        return pool;
+    }
+
+    boolean isAccessed() {
+        return memory.isAccessed();
+    }
+
+    /**
+     * Begins an access of the CPU: {@code try (var pixels = frame.access(READ)) { … }}. The first access of a frame maps
+     * its buffers; the mapping is kept until the sender removes the frame. Later ones make two system calls for each
+     * buffer and allocate nothing. Await {@link #acquire} before.
+     *
+     * @param direction what the CPU will do
+     * @return the access, closed by the caller; the same object for each access of a direction, one at a time
+     * @throws IllegalStateException if the frame was given back, or an access of this direction is open
+     * @throws CenallocException as {@link dev.cenalloc.DmaBuf#map} and {@link dev.cenalloc.DmaBuf#access}
+     */
+    public MappedAccess access(Direction direction) throws CenallocException {
+        return memory.access(direction);
     }
 
     /** {@return the layout of the image in each buffer; empty if they hold bytes} */
@@ -86,8 +115,8 @@ public final class ReceivedFrame implements AutoCloseable {
     }
 
     /**
-     * {@return whether the sender has removed it, or the receiver is closed} Then it does not come again: what maps its
-     * buffers can be closed. The memory of those that are mapped stays until then.
+     * {@return whether the sender has removed it, or the receiver is closed} Then it does not come again: what the
+     * program has mapped itself can be closed. The memory of that stays until then.
      */
     public boolean isRemoved() {
         return removed;
@@ -106,10 +135,15 @@ public final class ReceivedFrame implements AutoCloseable {
         sequence = number;
         timestampNanos = time;
         damaged = (flags & Wire.DAMAGED) != 0;
-        lent = true;
+        lent(true);
     }
 
     void lent(boolean now) {
+        if (now) {
+            memory.tryLend("the program");
+        } else {
+            memory.giveUp();
+        }
         lent = now;
     }
 
@@ -117,7 +151,8 @@ public final class ReceivedFrame implements AutoCloseable {
      * Gives the frame back: the work on it has ended. One system call; allocates no objects. Waits up to a second for a
      * sender that does not read, and for calls of other threads that give back.
      *
-     * @throws IllegalStateException if it was given back before, or its receiver is closed
+     * @throws IllegalStateException if it was given back before, or an access of the CPU is open, or its receiver is
+     *     closed
      * @throws DisconnectedException EPIPE: the sender is gone
      * @throws CenallocException with the errno of sendmsg; EAGAIN if the sender does not read: the frame is still lent;
      *     ETIMEDOUT if it stopped reading in the middle of the message, so that the connection has been ended
@@ -133,7 +168,8 @@ public final class ReceivedFrame implements AutoCloseable {
      * @param release the end of the work; the sender waits for it before it writes. Null if it has ended. The caller
      *     closes it, at once if it likes
      * @throws IllegalArgumentException if it is {@link #acquire} of this frame
-     * @throws IllegalStateException if it was given back before, or its receiver or the fence is closed
+     * @throws IllegalStateException if it was given back before, or an access of the CPU is open, or its receiver or
+     *     the fence is closed
      * @throws CenallocException as {@link #close()}
      */
     public void close(@Nullable Fence release) throws CenallocException {

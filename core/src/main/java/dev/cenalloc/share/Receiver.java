@@ -3,6 +3,7 @@ package dev.cenalloc.share;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
+import dev.cenalloc.Pool;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.Descriptor;
@@ -26,24 +27,16 @@ import org.jspecify.annotations.Nullable;
  * it. Devices can be attached to it as to any buffer. Safe for any number of threads.
  *
  * {@snippet :
- * var mappings = new HashMap<ReceivedFrame, Mapping>(); // a frame is the same object each time
  * try (var receiver = new Receiver(Connection.connect(cenalloc, Address.of(Path.of("/run/frames"))))) {
- *     try {
- *         while (running) {
- *             try (ReceivedFrame frame = receiver.next(Duration.ofSeconds(1))) {
- *                 if (frame == null || !frame.acquire().await(Duration.ofSeconds(1))) {
- *                     continue; // the sender is late
- *                 }
- *                 Mapping mapping = mappings.get(frame);
- *                 if (mapping == null) {
- *                     mapping = frame.buffers().getFirst().map(Direction.READ);
- *                     mappings.put(frame, mapping);
- *                 }
- *                 show(mapping.segment());
+ *     while (running) {
+ *         try (ReceivedFrame frame = receiver.next(Duration.ofSeconds(1))) {
+ *             if (frame == null || !frame.acquire().await(Duration.ofSeconds(1))) {
+ *                 continue; // the sender is late
+ *             }
+ *             try (var pixels = frame.access(Direction.READ)) {
+ *                 show(pixels.segment(), pixels.layout());
  *             }
  *         }
- *     } finally {
- *         mappings.values().forEach(Mapping::close); // before the receiver closes the buffers
  *     }
  * }
  * }
@@ -57,7 +50,7 @@ public final class Receiver implements AutoCloseable {
     /** By their numbers; null where there is none. Guarded by {@link #receiving}. */
     private final @Nullable ReceivedFrame[] frames = new ReceivedFrame[Wire.MOST_FRAMES];
     /** What the sender has removed while it was mapped here. Guarded by {@link #receiving}. */
-    private final List<SharedBuffer> leftOver = new ArrayList<>();
+    private final List<Pool> leftOver = new ArrayList<>();
 
     private final Object receiving = new Object();
     private final Object sending = new Object();
@@ -151,17 +144,22 @@ public final class Receiver implements AutoCloseable {
         }
         Wire.Description description = Wire.read(inbox.payload(), inbox.descriptors());
         var buffers = new ArrayList<SharedBuffer>();
+        Pool pool = null;
         Fence fence = null;
         boolean added = false;
         try {
             for (int i = 0; i < description.sizes().size(); i++) {
                 buffers.add(adopt(description, i));
             }
+            pool = Pool.of("frame", description.layouts(), List.of(buffers));
             fence = Seam.fence(Fence.class, kernel, Descriptor.NONE);
-            frames[id] = new ReceivedFrame(this, id, List.copyOf(buffers), description, fence);
+            frames[id] = new ReceivedFrame(this, id, pool, description, fence);
             added = true;
         } finally {
             if (!added) {
+                if (pool != null) {
+                    pool.close();
+                }
                 buffers.forEach(SharedBuffer::close);
                 if (fence != null) {
                     fence.close();
@@ -202,17 +200,15 @@ public final class Receiver implements AutoCloseable {
     private void end(ReceivedFrame frame) {
         frame.removed();
         frame.acquire().close();
-        for (SharedBuffer buffer : frame.buffers()) {
-            if (!closes(buffer) && !leftOver.contains(buffer)) {
-                leftOver.add(buffer);
-            }
+        if (!closes(frame.pool()) && !leftOver.contains(frame.pool())) {
+            leftOver.add(frame.pool());
         }
         frames[frame.id()] = null;
     }
 
-    private static boolean closes(SharedBuffer buffer) {
+    private static boolean closes(Pool buffers) {
         try {
-            buffer.close();
+            buffers.close();
             return true;
         } catch (IllegalStateException e) {
             return false; // a mapping or a CPU access is open
@@ -257,6 +253,9 @@ public final class Receiver implements AutoCloseable {
         synchronized (sending) {
             if (!frame.isLent()) {
                 throw new IllegalStateException("frame " + frame.id() + " was given back already");
+            }
+            if (frame.isAccessed()) {
+                throw new IllegalStateException("a CPU access to frame " + frame.id() + " is open: close it first");
             }
             checkOpen();
             Descriptor descriptor = Fences.pending(fence);

@@ -233,13 +233,28 @@ public final class Sender implements AutoCloseable {
      * @throws CenallocException with the errno of recvmsg or poll
      */
     public @Nullable SentFrame returned(Duration timeout) throws CenallocException {
-        long nanos = Times.nanos(timeout);
+        return returned(true, Times.nanos(timeout), false);
+    }
+
+    /** As {@link #returned(Duration)}, without a wait; of what has come, if this is not to receive. */
+    @Nullable
+    SentFrame returnedNow(boolean receive) throws CenallocException {
+        return returned(receive, 0, true);
+    }
+
+    private @Nullable SentFrame returned(boolean receive, long nanos, boolean once) throws CenallocException {
         synchronized (receiving) {
             checkOpen();
             boolean well = false;
             try {
-                inbox.begin(nanos);
-                SentFrame back = inbox.next() ? release() : null;
+                boolean came;
+                if (once) {
+                    came = inbox.nextNow(receive);
+                } else {
+                    inbox.begin(nanos);
+                    came = inbox.next();
+                }
+                SentFrame back = came ? release() : null;
                 well = true;
                 return back;
             } catch (DisconnectedException e) {
@@ -253,6 +268,13 @@ public final class Sender implements AutoCloseable {
                 }
             }
         }
+    }
+
+    /** The descriptor for poll; valid while the caller keeps this open. */
+    int fd() {
+        int fd = socket.descriptor().acquire();
+        socket.descriptor().release();
+        return fd;
     }
 
     private SentFrame release() throws CenallocException {

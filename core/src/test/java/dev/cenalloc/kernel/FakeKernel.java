@@ -852,6 +852,20 @@ public final class FakeKernel implements Kernel {
         return result < 0 ? result : file == null ? -Errno.EBADF : add(file);
     }
 
+    /** Of this process, whatever the number. */
+    @Override
+    public synchronized int pidfdOpen(int pid) {
+        int result = enter("pidfd_open");
+        return result < 0 ? result : pid <= 0 ? -Errno.EINVAL : add(new File(Kind.MEMFD, "", inodes++, 0));
+    }
+
+    @Override
+    public synchronized int pidfdGetFd(int pidfd, int fd) {
+        int result = enter("pidfd_getfd");
+        File file = files.get(fd);
+        return result < 0 ? result : !files.containsKey(pidfd) || file == null ? -Errno.EBADF : add(file);
+    }
+
     private File socketFile() {
         return new File(Kind.SOCKET, "", inodes++, 0);
     }
@@ -953,6 +967,13 @@ public final class FakeKernel implements Kernel {
 
     /** Both ends are of this process, and of root. */
     @Override
+    public synchronized int setSocketOption(int fd, int name, MemorySegment value) {
+        int result = enter("setsockopt");
+        File file = files.get(fd);
+        return result < 0 ? result : file == null ? -Errno.EBADF : file.kind != Kind.SOCKET ? -Errno.ENOTSOCK : 0;
+    }
+
+    @Override
     public synchronized int socketOption(int fd, int name, MemorySegment value) {
         int result = enter("getsockopt");
         File file = files.get(fd);
@@ -1052,6 +1073,9 @@ public final class FakeKernel implements Kernel {
         MemorySegment control = control(message);
         message.set(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE, 0);
         message.set(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS, 0);
+        if (file.end.incoming.isEmpty() && (flags & Sockets.MSG_DONTWAIT) == 0) {
+            whileWaiting.run();
+        }
         if (file.end.incoming.isEmpty()) {
             return Objects.requireNonNull(file.end.peer).gone || file.end.gone ? 0 : -Errno.EAGAIN;
         }

@@ -303,7 +303,8 @@ class UnixSocketTest {
     private static Kernel withPolls(CountDownLatch polls) {
         return (Kernel) Proxy.newProxyInstance(
                 Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, (_, method, arguments) -> {
-                    if (method.getName().equals("poll")) {
+                    boolean blocks = method.getName().equals("receive") && arguments[2].equals(0);
+                    if (blocks || method.getName().equals("poll")) {
                         polls.countDown();
                     }
                     return method.invoke(LinuxKernel.instance(), arguments);
@@ -374,15 +375,37 @@ class UnixSocketTest {
         }
     }
 
+    /** It is set once, for calls with the same limit; if it cannot be set, poll waits. */
+    @Test
+    void theTimeLimitOfASocketIsSetOnce() {
+        var kernel = new FakeKernel();
+        try (var pair = new Pair(kernel)) {
+            kernel.calls.clear();
+            kernel.whileWaiting = () -> assertEquals(0, pair.one.send(pair.bytes("x"), 0, 1, List.of(), 0));
+            for (int i = 0; i < 3; i++) {
+                assertEquals(1, pair.other.receive(pair.buffer, 0, SECOND));
+            }
+            assertEquals(
+                    List.of("setsockopt", "recvmsg", "sendmsg", "recvmsg", "sendmsg", "recvmsg", "sendmsg"), kernel.calls);
+            kernel.calls.clear();
+            kernel.failCall(0, Errno.EINVAL);
+            assertEquals(1, pair.other.receive(pair.buffer, 0, 2 * SECOND));
+            assertEquals(List.of("setsockopt", "recvmsg", "poll", "sendmsg", "recvmsg"), kernel.calls);
+        }
+    }
+
     @Test
     void eachErrorOfTheKernelComesOut() {
         var errors = new ArrayList<Integer>();
-        for (String call : List.of("poll", "recvmsg")) {
+        for (boolean waits : new boolean[] {false, true}) {
             var kernel = new FakeKernel();
             try (var pair = new Pair(kernel)) {
-                assertEquals(0, pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file), 0));
-                kernel.failCall(call.equals("poll") ? 0 : 1, Errno.EMFILE);
-                errors.add((int) pair.other.receive(pair.buffer, 0, 0));
+                // The time limit, an attempt that finds nothing, and a wait, which a socket that does not block needs.
+                kernel.failCall(waits ? 2 : 0, Errno.EMFILE);
+                errors.add((int) pair.other.receive(pair.buffer, 0, waits ? SECOND : 0));
+                assertEquals(
+                        waits ? List.of("setsockopt", "recvmsg", "poll") : List.of("recvmsg"),
+                        kernel.calls.subList(kernel.calls.size() - (waits ? 3 : 1), kernel.calls.size()));
             }
         }
         var kernel = new FakeKernel();

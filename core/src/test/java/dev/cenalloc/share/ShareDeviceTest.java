@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.management.ThreadMXBean;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.Pool;
 import dev.cenalloc.PoolBuffer;
@@ -219,6 +220,43 @@ class ShareDeviceTest {
                 assertThrows(DisconnectedException.class, () -> receiver.next(LIMIT));
             }
             assertEquals(0, process.waitFor());
+        }
+    }
+
+    /** A child is told the number of its parent's descriptor, or a parent the number of its child's. */
+    @Test
+    void aProcessTakesABufferOutOfAnother() throws Exception {
+        Process child = start(System.getProperty("cenalloc.peer.c"), "hold");
+        try (var output = child.inputReader()) {
+            int fd = Integer.parseInt(output.readLine());
+            try (DmaBuf buffer = DmaBuf.ofProcess(child.pid(), fd);
+                    var mapping = buffer.map(Direction.READ)) {
+                assertEquals("system", buffer.exporter());
+                assertEquals(42, mapping.segment().get(ValueLayout.JAVA_BYTE, 0));
+            }
+            var none = assertThrows(CenallocException.class, () -> DmaBuf.ofProcess(child.pid(), 1000));
+            assertEquals(Errno.EBADF, none.errno());
+            var other = assertThrows(CenallocException.class, () -> DmaBuf.ofProcess(child.pid(), 0));
+            assertEquals(Errno.ENOTTY, other.errno());
+            child.getOutputStream().close();
+        }
+        assertEquals(0, child.waitFor());
+        var gone = assertThrows(CenallocException.class, () -> DmaBuf.ofProcess(child.pid(), 3));
+        assertEquals(Errno.ESRCH, gone.errno());
+        try (var cenalloc = Cenalloc.open();
+                SharedBuffer buffer = cenalloc.create(PICTURE)) {
+            try (var mapping = buffer.map(Direction.WRITE)) {
+                mapping.segment().set(ValueLayout.JAVA_BYTE, 0, (byte) 99);
+            }
+            Process taker = start(
+                    System.getProperty("cenalloc.peer.c"),
+                    "take",
+                    String.valueOf(ProcessHandle.current().pid()),
+                    String.valueOf(buffer.dmaBuf().fd()));
+            try (var output = taker.inputReader()) {
+                assertEquals("99", output.readLine());
+            }
+            assertEquals(0, taker.waitFor());
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.cenalloc.share;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -11,12 +12,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Fence;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
@@ -31,6 +34,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
@@ -171,7 +175,7 @@ class ShareTest {
             send(frame, 10);
             receive().close();
             sender.returned(NOW);
-            assertEquals(List.of("sendmsg", "poll", "recvmsg", "sendmsg", "poll", "recvmsg"), kernel.calls);
+            assertEquals(List.of("sendmsg", "recvmsg", "sendmsg", "recvmsg"), kernel.calls);
         }
     }
 
@@ -466,6 +470,103 @@ class ShareTest {
         }
         var none = assertThrows(CenallocException.class, () -> Connection.connect(cenalloc, address));
         assertEquals(Errno.ECONNREFUSED, none.errno());
+    }
+
+    @Test
+    void aPolicySaysWhichProcessesMayConnect() throws Exception {
+        var address = Address.ofAbstract("policy");
+        var asked = new ArrayList<Peer>();
+        int before = kernel.openFiles();
+        try (var listener = Listener.open(cenalloc, address, peer -> {
+                    asked.add(peer);
+                    return asked.size() > 2;
+                });
+                var first = Connection.connect(cenalloc, address);
+                var second = Connection.connect(cenalloc, address)) {
+            assertNull(listener.accept(NOW));
+            assertNull(listener.accept(NOW));
+            assertEquals(2, listener.refused());
+            for (Connection refused : List.of(first, second)) {
+                var to = new Receiver(refused);
+                assertThrows(DisconnectedException.class, () -> to.next(NOW));
+            }
+            try (var third = Connection.connect(cenalloc, address);
+                    var accepted = Objects.requireNonNull(listener.accept(NOW))) {
+                assertEquals(third.peer(), accepted.peer());
+                assertEquals(List.of(third.peer(), third.peer(), third.peer()), asked);
+            }
+            var fails = Listener.open(cenalloc, Address.ofAbstract("fails"), _ -> {
+                throw new IllegalStateException("the policy fails");
+            });
+            try (fails;
+                    var _ = Connection.connect(cenalloc, fails.address())) {
+                assertThrows(IllegalStateException.class, () -> fails.accept(NOW));
+                assertEquals(1, fails.refused());
+            }
+        }
+        assertEquals(before, kernel.openFiles());
+    }
+
+    // ---- protocols of the program's own ----
+
+    @Test
+    void buffersCrossBesideOtherBytes() throws Exception {
+        var address = Address.ofAbstract("own");
+        try (var listener = Listener.open(cenalloc, address);
+                var to = Connection.connect(cenalloc, address);
+                var from = Objects.requireNonNull(listener.accept(NOW));
+                SharedBuffer one = cenalloc.create(4096);
+                SharedBuffer other = cenalloc.create(8192)) {
+            var buffers = new ArrayList<SharedBuffer>();
+            var bytes = new byte[100];
+            assertEquals(0, from.receive(bytes, buffers, NOW));
+            assertTrue(to.send("hello".getBytes(US_ASCII), List.of(one.dmaBuf(), other.dmaBuf()), NOW));
+            assertEquals(5, from.receive(bytes, buffers, NOW));
+            assertEquals("hello", new String(bytes, 0, 5, US_ASCII));
+            assertEquals(
+                    List.of(one.dmaBuf().inode(), other.dmaBuf().inode()),
+                    List.of(
+                            buffers.get(0).dmaBuf().inode(),
+                            buffers.get(1).dmaBuf().inode()));
+            assertTrue(to.send(new byte[200], List.of(), NOW));
+            assertEquals(100, from.receive(bytes, buffers, NOW));
+            assertEquals(100, from.receive(bytes, buffers, NOW));
+            assertEquals(2, buffers.size());
+            buffers.forEach(SharedBuffer::close);
+            assertThrows(IllegalArgumentException.class, () -> to.send(new byte[0], List.of(), NOW));
+            assertThrows(IllegalArgumentException.class, () -> from.receive(new byte[0], buffers, NOW));
+            assertThrows(
+                    IllegalArgumentException.class, () -> to.send(bytes, Collections.nCopies(17, one.dmaBuf()), NOW));
+            other.close();
+            assertThrows(IllegalStateException.class, () -> to.send(bytes, List.of(other.dmaBuf()), NOW));
+            to.close();
+            assertThrows(IllegalStateException.class, () -> to.send(bytes, List.of(), NOW));
+            assertThrows(DisconnectedException.class, () -> from.receive(bytes, buffers, NOW));
+        }
+    }
+
+    @Test
+    void whatIsNoBufferDoesNotCross() throws Exception {
+        var address = Address.ofAbstract("own");
+        try (var listener = Listener.open(cenalloc, address);
+                var from = Connection.connect(cenalloc, address);
+                var to = Objects.requireNonNull(listener.accept(NOW));
+                SharedBuffer buffer = cenalloc.create(4096)) {
+            DmaBuf memory = buffer.dmaBuf();
+            int before = kernel.openFiles();
+            var none = new Descriptor(kernel, kernel.memfdCreate("none", 0));
+            try (Arena arena = Arena.ofConfined()) {
+                var passed = List.of(Seam.descriptor(memory), none, none);
+                assertEquals(0, to.socket().send(arena.allocate(1), 0, 1, passed, 0));
+            } finally {
+                none.close();
+            }
+            var buffers = new ArrayList<SharedBuffer>();
+            var e = assertThrows(ProtocolException.class, () -> from.receive(new byte[1], buffers, NOW));
+            assertTrue(e.toString().contains("no dma-buf"), e::toString);
+            assertEquals(List.of(), buffers);
+            assertEquals(before, kernel.openFiles());
+        }
     }
 
     @Test

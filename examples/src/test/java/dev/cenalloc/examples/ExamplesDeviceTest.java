@@ -3,13 +3,27 @@ package dev.cenalloc.examples;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.share.Connection;
+import dev.cenalloc.share.DisconnectedException;
+import dev.cenalloc.share.ReceivedFrame;
+import dev.cenalloc.share.Receiver;
 import java.awt.image.BufferedImage;
+import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import java.util.zip.CRC32;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
@@ -22,20 +36,30 @@ import org.junit.jupiter.api.io.TempDir;
         disabledReason =
                 "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
 class ExamplesDeviceTest {
+    /** For processes that run in any directory. */
+    private static final String CLASSES = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+            .map(entry -> Path.of(entry).toAbsolutePath().toString())
+            .collect(Collectors.joining(File.pathSeparator));
+
     @TempDir
     @SuppressWarnings("NullAway.Init")
     private Path directory;
 
-    /** What an example printed to standard output. Nothing may come on standard error. */
-    private String run(String example, String... arguments) throws Exception {
+    private static List<String> command(String example, String... arguments) {
         var command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:TieredStopAtLevel=1",
                 "--enable-native-access=ALL-UNNAMED",
                 "-cp",
-                System.getProperty("java.class.path"),
+                CLASSES,
                 "dev.cenalloc.examples." + example));
         command.addAll(List.of(arguments));
+        return command;
+    }
+
+    /** What an example printed to standard output. Nothing may come on standard error. */
+    private String run(String example, String... arguments) throws Exception {
+        List<String> command = command(example, arguments);
         Path out = directory.resolve("out");
         Path err = directory.resolve("err");
         Process process = new ProcessBuilder(command)
@@ -107,6 +131,72 @@ class ExamplesDeviceTest {
         String out = run("Convert", "--seconds", "3");
         assertContains(out, "vivid platform:vivid-000", "vim2m platform:vim2m", "vkms", "Chosen: system.");
         assertFrames(out);
+    }
+
+    /** Three processes and this one, of which one is killed and comes back; all see the same images. */
+    @Test
+    void share() throws Exception {
+        String before = Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total");
+        Path out = directory.resolve("share");
+        Process share = new ProcessBuilder(command("Share", "--seconds", "20"))
+                .directory(directory.toFile())
+                .redirectOutput(out.toFile())
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        var sums = new HashMap<Long, String>();
+        try (var cenalloc = Cenalloc.open();
+                var receiver = new Receiver(connect(cenalloc))) {
+            boolean killed = false;
+            Path again = directory.resolve("again");
+            while (true) {
+                try (ReceivedFrame frame = receiver.next(Duration.ofSeconds(60))) {
+                    var sum = new CRC32();
+                    try (var pixels = Objects.requireNonNull(frame).access(Direction.READ)) {
+                        sum.update(pixels.segment().asByteBuffer());
+                    }
+                    sums.put(frame.sequence(), String.format("%08x", sum.getValue()));
+                }
+                if (sums.size() == 8 && !killed) {
+                    killed = true;
+                    assertEquals(2, share.children().count());
+                    share.children()
+                            .filter(child -> child.info().commandLine().orElse("").contains("ShareSum"))
+                            .forEach(ProcessHandle::destroyForcibly);
+                    new ProcessBuilder(command("ShareSum"))
+                            .redirectOutput(again.toFile())
+                            .start();
+                }
+            }
+        } catch (DisconnectedException e) {
+            assertTrue(sums.size() > 20, () -> sums.size() + " frames");
+        }
+        assertTrue(share.waitFor(60, TimeUnit.SECONDS));
+        assertEquals(0, share.exitValue());
+        String text = Files.readString(out) + Files.readString(directory.resolve("again"));
+        assertContains(text, " frames of vivid", "the last of them in share.png", "the camera's process has gone");
+        var lines = Pattern.compile("frame (\\d+): (\\w{8})").matcher(text);
+        int equal = 0;
+        while (lines.find()) {
+            String other = sums.get(Long.parseLong(lines.group(1)));
+            if (other != null) {
+                assertEquals(other, lines.group(2), lines.group());
+                equal++;
+            }
+        }
+        assertTrue(equal > 3, equal + " frames seen by two: " + text);
+        assertEquals(640, ImageIO.read(directory.resolve("share.png").toFile()).getWidth());
+        assertEquals(before, Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total"));
+    }
+
+    private static Connection connect(Cenalloc cenalloc) throws Exception {
+        for (int i = 0; ; i++) {
+            try {
+                return Connection.connect(cenalloc, Share.ADDRESS);
+            } catch (CenallocException e) {
+                assertTrue(i < 600, e::toString);
+                Thread.sleep(100);
+            }
+        }
     }
 
     private static void assertFrames(String out) {
