@@ -178,6 +178,8 @@ public final class Demand {
                 // Bytes have no lines.
                 image == null ? 1 : merged.raw(Field.LINE_ALIGNMENT),
                 image == null ? 0 : merged.raw(Field.EXTRA_LINES),
+                image == null ? 0 : merged.raw(Field.LEFT_MARGIN),
+                image == null ? 0 : merged.raw(Field.TOP_MARGIN),
                 merged.flag(Field.EQUAL_PITCHES),
                 merged.flag(Field.PROPORTIONAL_PITCHES),
                 merged.flag(Field.GAPLESS));
