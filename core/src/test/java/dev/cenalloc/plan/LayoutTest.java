@@ -221,6 +221,18 @@ class LayoutTest {
             assertTrue(cenalloc.plan(new Image(PixelFormat.NV12, 640, 480), devices)
                     .isSatisfiable());
             assertTrue(cenalloc.plan(460_800, devices).isSatisfiable(), "bytes have no planes");
+            // Of the same devices, another conflict is told as such.
+            Constraints both = NONE.equalPitches().and(NONE.proportionalPitches());
+            assertEquals(
+                    "no one pitch for all planes of YUV420, which follows from that of the first, suits every device",
+                    Demand.ofImage(image).contradiction(both).orElseThrow());
+            for (PixelFormat format : List.of(PixelFormat.NV12, PixelFormat.YUV420)) {
+                assertEquals(
+                        "no pitch, or no offset of a plane, suits every device",
+                        Demand.ofImage(new Image(format, 640, 480))
+                                .contradiction(both.and(NONE.maxPitch(600)))
+                                .orElseThrow());
+            }
         }
     }
 

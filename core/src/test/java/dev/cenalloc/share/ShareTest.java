@@ -87,7 +87,8 @@ class ShareTest {
     @Test
     void anImageArrivesWithAllThatIsSaidOfIt() throws Exception {
         try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
-            Constraints wanted = Constraints.NONE.pitchAlignment(256).leftMargin(16).topMargin(8);
+            Constraints wanted =
+                    Constraints.NONE.pitchAlignment(256).leftMargin(16).topMargin(8);
             buffer.attach(Device.of("display", wanted, "test"));
             SentFrame frame = sender.add(List.of(buffer), "left eye", "{\"pitchAlignment\": 256}");
             assertTrue(send(frame, 7));
