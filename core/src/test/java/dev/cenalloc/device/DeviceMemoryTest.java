@@ -451,10 +451,10 @@ class DeviceMemoryTest {
         }
     }
 
-    /** The memory that is told beside that of a heap; empty if none is. */
     /** Of what was negotiated last by {@link #better}. */
     private String explanation = "";
 
+    /** The memory that is told beside that of a heap; empty if none is. */
     private String better() throws CenallocException {
         try (var cenalloc = kernel.open();
                 var source = Camera.open(cenalloc, VIDEO);

@@ -172,7 +172,7 @@ abstract sealed class Participant implements AutoCloseable {
                 holding.add(queue);
                 var frame = new ArrayList<DmaBuf>();
                 for (Layout one : layouts) {
-                    frame.add(one == layout ? buffer : filler());
+                    frame.add(one.buffer() == layout.buffer() ? buffer : filler());
                 }
                 queue.use(Collections.nCopies(BUFFERS, frame));
                 for (int i = 0; i < BUFFERS; i++) {

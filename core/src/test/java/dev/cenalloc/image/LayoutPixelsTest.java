@@ -53,13 +53,13 @@ class LayoutPixelsTest {
     @EnumSource(PixelFormat.class)
     void anImageIsAPartOfTheMemory(PixelFormat format) {
         var image = new Image(format, 37, 13);
-        int wide = format.widthMultiple();
-        int high = format.heightMultiple();
+        long wide = format.widthMultiple();
+        long high = format.heightMultiple();
         for (int buffer = 0; buffer < format.buffers(); buffer++) {
             var rules = new LayoutRules(1, 0, Long.MAX_VALUE, 1, 1, 0, 5, 3, false, true, true);
             Layout part = Layout.of(image, buffer, rules).orElseThrow();
-            assertEquals(Math.ceilDiv(5, wide) * wide, part.leftMargin());
-            assertEquals(Math.ceilDiv(3, high) * high, part.topMargin());
+            assertEquals(Math.ceilDiv(5L, wide) * wide, part.leftMargin());
+            assertEquals(Math.ceilDiv(3L, high) * high, part.topMargin());
             assertTrue(part.isGapless());
             Layout whole = part.whole().orElseThrow();
             assertEquals(0, whole.planes().getFirst().offset());

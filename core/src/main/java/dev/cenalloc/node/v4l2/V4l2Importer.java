@@ -172,7 +172,7 @@ public final class V4l2Importer implements Importer {
         if (queues.isEmpty()) {
             int lines = VideoFormat.lines(whole);
             boolean isPadded = lines > whole.image().height();
-            boolean isPart = whole != layout;
+            boolean isPart = !whole.equals(layout);
             throw new CenallocException(
                     Errno.EINVAL,
                     "answer to VIDIOC_TRY_FMT",
