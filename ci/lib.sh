@@ -8,7 +8,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 CACHE=${CENALLOC_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cenalloc}
 HOST_ARCH=$(uname -m)
 JAVA_VERSION=25
-LINUX_SOURCE=linux-source-6.12
+# Of the test kernel: that of Debian's package linux-source-X.Y.
+LINUX_VERSION=6.12
 
 say() { printf '== %s\n' "$*" >&2; }
 fail() {

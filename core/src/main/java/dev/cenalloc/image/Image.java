@@ -7,8 +7,8 @@ import java.util.Objects;
  * The description of an image, independent of memory: pixel format, width, height and modifier. Immutable.
  *
  * <p>The size is the visible one, of what is to be seen. A device may hold more columns and lines in memory, the coded
- * size, such as 1920x1088 for 1920x1080. The {@link Layout} has them: as part of its pitches, and as {@linkplain
- * Layout#storedLines stored lines}.
+ * size, such as 1920x1088 for 1920x1080. The {@link Layout} has them: as part of its pitches, as {@linkplain
+ * Layout#storedLines stored lines}, and before the image as {@linkplain Layout#topMargin margins}.
  *
  * <p>Source: the terms are those of {@code Documentation/userspace-api/dma-buf-alloc-exchange.rst}.
  *

@@ -27,6 +27,9 @@ import java.util.stream.Collectors;
  *       #isGapless}. With {@link LayoutRules#gapless}, the pitch grows until there is none.
  *   <li>The number of stored lines is a multiple of {@link LayoutRules#lineAlignment}: each plane has room for them,
  *       and the next begins after them.
+ *   <li>Before the image lie at least {@link LayoutRules#topMargin} lines and, in each line, {@link
+ *       LayoutRules#leftMargin} columns of memory, in whole blocks of samples. The offset of a plane is that of the
+ *       image's first pixel. Left margin and pitch grow until that is aligned.
  *   <li>The size includes the padding of the last line, since hardware may touch it, and {@link
  *       LayoutRules#extraLines}.
  * </ul>
@@ -44,9 +47,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     /**
      * The place of one plane. A value.
      *
-     * @param offset of the first byte in the buffer, in bytes, at least 0
+     * @param offset of the first byte of the image in the buffer, in bytes, at least 0
      * @param pitch bytes from one line to the next, at least 1
-     * @param lines the number of lines, at least 1
+     * @param lines the number of lines from there on, at least 1
      */
     public record Plane(long offset, long pitch, long lines) {
         /**
@@ -71,7 +74,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             return pitch * lines;
         }
 
-        /** {@return the offset of the byte after the plane} */
+        /** {@return the offset at which a further line would begin} */
         public long end() {
             return offset + size();
         }
@@ -83,7 +86,8 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * Checks that the planes lie in the memory, one after the other. A layout from another source may have any
+     * Checks that the planes lie in the memory, one after the other; columns before the image are missing after its last
+     * line. A layout from another source may have any
      * modifier; the modifier then decides the number of planes.
      *
      * @throws IllegalArgumentException if the planes overlap or do not fit into the size, if the image has no such
@@ -102,12 +106,13 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
                     image + " has " + expected + " planes in buffer " + buffer + ", not " + planes.size());
         }
         long end = 0;
-        for (Plane plane : planes) {
-            if (plane.offset < end || plane.end() > size) {
+        for (int i = 0; i < planes.size(); i++) {
+            long next = planes.get(i).end() - marginBytes(image, buffer, planes, i);
+            if (planes.get(i).offset < end || next > size) {
                 throw new IllegalArgumentException(
                         "planes must lie one after the other within " + size + " bytes, and these do not: " + planes);
             }
-            end = plane.end();
+            end = next;
         }
     }
 
@@ -145,16 +150,17 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         }
         return planes(image, buffer, rules).flatMap(planes -> {
             Plane last = planes.getLast();
+            long end = last.end() - marginBytes(image, buffer, planes, planes.size() - 1);
             long extra = rules.extraLines() == 0 ? 0 : Arithmetic.product(last.pitch, rules.extraLines());
-            return extra < 0 || extra > Long.MAX_VALUE - last.end()
+            return extra < 0 || extra > Long.MAX_VALUE - end
                     ? Optional.empty()
-                    : Optional.of(new Layout(image, buffer, planes, last.end() + extra));
+                    : Optional.of(new Layout(image, buffer, planes, end + extra));
         });
     }
 
     /**
-     * {@return the number of lines of the image that the planes have room for, at least its height} The image is the
-     * first of them; what the others hold is undefined, and nothing shows it. The lines of a plane with fewer samples
+     * {@return the number of lines of the image that the planes have room for, at least its height} Without {@link
+     * #topMargin}. The image is the first of them; what the others hold is undefined, and nothing shows it. The lines of a plane with fewer samples
      * stand for several each.
      */
     public long storedLines() {
@@ -162,10 +168,58 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         return image.modifier() == Image.LINEAR ? first.lines * sampling(0).vertical() : first.lines;
     }
 
+    /** {@return the offset of the byte after the last line of the last plane, which is as long as the pitch} */
+    public long end() {
+        return planes.getLast().end() - marginBytes(image, buffer, planes, planes.size() - 1);
+    }
+
     /** {@return the number of whole lines of the last plane that fit behind it} */
     public long extraLines() {
-        Plane last = planes.getLast();
-        return (size - last.end()) / last.pitch;
+        return (size - end()) / planes.getLast().pitch;
+    }
+
+    /**
+     * {@return the number of columns of memory before the image in each line} Lines are counted from byte 0; a buffer
+     * with other data before the image has a margin too, if that data fills whole pixels. 0 if the image is not linear.
+     */
+    public long leftMargin() {
+        return blocksBefore(image, buffer, planes) * image.format().widthMultiple();
+    }
+
+    /**
+     * {@return the number of lines of memory before the first line of the image} Counted as for {@link #leftMargin}. A
+     * line of a plane with fewer samples stands for several.
+     */
+    public long topMargin() {
+        Plane first = planes.getFirst();
+        return image.modifier() == Image.LINEAR
+                ? first.offset / first.pitch * sampling(0).vertical()
+                : 0;
+    }
+
+    /** Blocks as wide as those of the format, before the image in each line. */
+    private static long blocksBefore(Image image, int buffer, List<Plane> planes) {
+        if (image.modifier() != Image.LINEAR) {
+            return 0;
+        }
+        List<Sampling> samplings = image.format().planes(buffer);
+        Plane first = planes.getFirst();
+        long before = first.offset % first.pitch;
+        long block = column(image.format(), samplings.getFirst());
+        boolean fits = before % block == 0;
+        for (int i = 0; fits && i < planes.size(); i++) {
+            Sampling sampling = samplings.get(i);
+            fits = before / block * column(image.format(), sampling) <= planes.get(i).pitch - rowBytes(image, sampling);
+        }
+        return fits ? before / block : 0;
+    }
+
+    /** Bytes before the image in each line of a plane. */
+    private static long marginBytes(Image image, int buffer, List<Plane> planes, int plane) {
+        long blocks = blocksBefore(image, buffer, planes);
+        return blocks == 0
+                ? 0
+                : blocks * column(image.format(), image.format().planes(buffer).get(plane));
     }
 
     /**
@@ -205,17 +259,25 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         PixelFormat format = image.format();
         List<Sampling> samplings = format.planes(buffer);
         // Whole columns and rows are stored. A column is as wide as the widest block of any plane.
-        long columns = Math.ceilDiv(image.width(), format.widthMultiple());
-        long stored =
-                Arithmetic.roundUp(image.height(), Arithmetic.lcm(format.heightMultiple(), rules.lineAlignment()));
-        if (stored < 0) {
+        long left = left(format, samplings, rules);
+        long columns = left + Math.ceilDiv(image.width(), format.widthMultiple());
+        long top = Arithmetic.roundUp(rules.topMargin(), format.heightMultiple());
+        long stored = top < 0 || top > Long.MAX_VALUE - image.height()
+                ? Arithmetic.NO_RESULT
+                : Arithmetic.roundUp(
+                        top + image.height(), Arithmetic.lcm(format.heightMultiple(), rules.lineAlignment()));
+        if (left < 0 || columns < 0 || stored < 0) {
             return Optional.empty();
         }
         long[] units = units(format, samplings);
         long common = 0;
         long count = 1;
         for (int i = 0; i < units.length; i++) {
-            long least = Math.max(columns * column(format, samplings.get(i)), rules.minPitch());
+            long bytes = Arithmetic.product(columns, column(format, samplings.get(i)));
+            if (bytes < 0) {
+                return Optional.empty();
+            }
+            long least = Math.max(bytes, rules.minPitch());
             common = Arithmetic.gcd(units[i], common);
             count = Math.max(count, Math.ceilDiv(least, units[i]));
         }
@@ -232,6 +294,10 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
                 step = Arithmetic.lcm(step, factor(factor(rules.offsetAlignment(), widest), lines));
             }
         }
+        // Any number of lines before the image keeps each plane aligned.
+        for (int i = 0; top > 0 && i < units.length; i++) {
+            step = Arithmetic.lcm(step, factor(rules.offsetAlignment(), rules.equalPitches() ? widest : units[i]));
+        }
         count = Arithmetic.roundUp(count, step);
         var planes = new ArrayList<Plane>(units.length);
         long end = 0;
@@ -240,13 +306,32 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
             long pitch = Arithmetic.product(count, rules.equalPitches() ? widest : units[i]);
             long lines = stored / samplings.get(i).vertical();
             long size = Arithmetic.product(pitch, lines);
-            if (offset < 0 || size < 0 || pitch > rules.maxPitch() || size > Long.MAX_VALUE - offset) {
+            long columnsBefore = left * column(format, samplings.get(i));
+            // Columns before the image count twice: a further line would begin behind the last byte.
+            if (offset < 0
+                    || size < 0
+                    || pitch > rules.maxPitch()
+                    || size > Long.MAX_VALUE - offset
+                    || columnsBefore > Long.MAX_VALUE - offset - size) {
                 return Optional.empty();
             }
-            planes.add(new Plane(offset, pitch, lines));
+            long above = top / samplings.get(i).vertical();
+            planes.add(new Plane(offset + above * pitch + columnsBefore, pitch, lines - above));
             end = offset + size;
         }
         return Optional.of(planes);
+    }
+
+    /** Blocks of columns before the image: the least number with which the planes are aligned. */
+    private static long left(PixelFormat format, List<Sampling> samplings, LayoutRules rules) {
+        if (rules.leftMargin() == 0) {
+            return 0;
+        }
+        long step = 1;
+        for (Sampling sampling : samplings) {
+            step = Arithmetic.lcm(step, factor(rules.offsetAlignment(), column(format, sampling)));
+        }
+        return Arithmetic.roundUp(Math.ceilDiv(rules.leftMargin(), format.widthMultiple()), step);
     }
 
     /** The smallest number by which a number is multiplied to become a multiple of another. */
@@ -305,7 +390,10 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
      * @throws IndexOutOfBoundsException if there is no such plane
      */
     public long rowBytes(int plane) {
-        Sampling sampling = sampling(plane);
+        return rowBytes(image, sampling(plane));
+    }
+
+    private static long rowBytes(Image image, Sampling sampling) {
         return (long) Math.ceilDiv(image.width(), sampling.width()) * sampling.bytes();
     }
 
@@ -372,18 +460,50 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
 
     /**
      * {@return whether the first plane begins at byte 0 and each further plane follows the one before it immediately}
-     * V4L2 describes an image in one buffer by the pitch of the first plane alone, so it cannot describe gaps. DRM
+     * All planes with the same {@linkplain #topMargin margins}: those are part of the planes. V4L2 describes an image in one buffer by the pitch of the first plane alone, so it cannot describe gaps. DRM
      * takes an offset for each plane.
      */
     public boolean isGapless() {
+        long top = topMargin();
         long end = 0;
-        for (Plane plane : planes) {
-            if (plane.offset != end) {
+        for (int i = 0; i < planes.size(); i++) {
+            Plane plane = planes.get(i);
+            int vertical = top == 0 ? 1 : sampling(i).vertical();
+            long before = marginBytes(image, buffer, planes, i);
+            // No product overflows: the plane lies behind.
+            if (top % vertical != 0
+                    || top / vertical > plane.offset / plane.pitch
+                    || plane.offset - top / vertical * plane.pitch != end + before) {
                 return false;
             }
-            end = plane.end();
+            end = plane.end() - before;
         }
         return true;
+    }
+
+    /**
+     * {@return this memory as an image without margins: that from byte 0 on, of which this is the part at the bottom
+     * right} V4L2 and DRM have words for such parts: selection and source rectangle. Empty if the layout is not {@link
+     * #isGapless}, or the image would have 2^31 columns or lines.
+     */
+    public Optional<Layout> whole() {
+        long left = leftMargin();
+        long top = topMargin();
+        if (!isGapless() || left > Integer.MAX_VALUE - image.width() || top > Integer.MAX_VALUE - image.height()) {
+            return Optional.empty();
+        }
+        if (left == 0 && top == 0) {
+            return Optional.of(this);
+        }
+        var all = new ArrayList<Plane>();
+        for (int i = 0; i < planes.size(); i++) {
+            Plane plane = planes.get(i);
+            long above = top / sampling(i).vertical();
+            long before = above * plane.pitch + marginBytes(image, buffer, planes, i);
+            all.add(new Plane(plane.offset - before, plane.pitch, plane.lines + above));
+        }
+        var larger = new Image(image.format(), (int) left + image.width(), (int) top + image.height());
+        return Optional.of(new Layout(larger, buffer, all, size));
     }
 
     /**
@@ -433,9 +553,10 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         for (int i = 0; i < planes.size(); i++) {
             Plane source = planes.get(i);
             Plane sink = target.planes.get(i);
-            long bytes = Math.min(source.pitch, sink.pitch);
-            // Either may have lines below the image.
-            long lines = Math.min(source.lines, sink.lines);
+            // Of another modifier all that both have; else the image, without what lies around it.
+            boolean isLinear = image.modifier() == Image.LINEAR;
+            long bytes = isLinear ? rowBytes(i) : Math.min(source.pitch, sink.pitch);
+            long lines = isLinear ? rows(i) : Math.min(source.lines, sink.lines);
             for (long line = 0; line < lines; line++) {
                 MemorySegment.copy(
                         from, source.offset + line * source.pitch, to, sink.offset + line * sink.pitch, bytes);

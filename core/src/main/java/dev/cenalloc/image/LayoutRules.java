@@ -9,6 +9,8 @@ package dev.cenalloc.image;
  * @param offsetAlignment each plane begins at a multiple of this, in bytes, at least 1
  * @param lineAlignment the number of stored lines of the image is a multiple of this, at least 1
  * @param extraLines lines of memory behind the last plane, at its pitch, at least 0
+ * @param leftMargin columns of memory before the image in each line, at least 0
+ * @param topMargin lines of memory before the first line of the image, at least 0
  * @param equalPitches whether all planes in a buffer have one pitch, that of the widest
  * @param proportionalPitches whether the pitch of the first plane in a buffer tells those of the others
  * @param gapless whether the first plane begins at byte 0, and each further plane where the one before it ends
@@ -20,6 +22,8 @@ public record LayoutRules(
         long offsetAlignment,
         long lineAlignment,
         long extraLines,
+        long leftMargin,
+        long topMargin,
         boolean equalPitches,
         boolean proportionalPitches,
         boolean gapless) {
@@ -29,7 +33,7 @@ public record LayoutRules(
     /**
      * Checks the numbers.
      *
-     * @throws IllegalArgumentException if an alignment is below 1, or a pitch is negative
+     * @throws IllegalArgumentException if an alignment is below 1, or another number is negative
      */
     public LayoutRules {
         if (pitchAlignment < 1
@@ -37,9 +41,12 @@ public record LayoutRules(
                 || lineAlignment < 1
                 || minPitch < 0
                 || maxPitch < 0
-                || extraLines < 0) {
-            throw new IllegalArgumentException("alignments are at least 1, pitches and lines at least 0, not"
-                    + " lineAlignment " + lineAlignment + ", extraLines " + extraLines + ", pitchAlignment "
+                || extraLines < 0
+                || leftMargin < 0
+                || topMargin < 0) {
+            throw new IllegalArgumentException("alignments are at least 1, pitches, lines and margins at least 0, not"
+                    + " lineAlignment " + lineAlignment + ", extraLines " + extraLines + ", leftMargin " + leftMargin
+                    + ", topMargin " + topMargin + ", pitchAlignment "
                     + pitchAlignment + ", minPitch " + minPitch + ", maxPitch " + maxPitch + ", offsetAlignment "
                     + offsetAlignment);
         }
@@ -55,6 +62,6 @@ public record LayoutRules(
      * @throws IllegalArgumentException as above
      */
     public LayoutRules(long pitchAlignment, long minPitch, long maxPitch, long offsetAlignment) {
-        this(pitchAlignment, minPitch, maxPitch, offsetAlignment, 1, 0, false, false, false);
+        this(pitchAlignment, minPitch, maxPitch, offsetAlignment, 1, 0, 0, 0, false, false, false);
     }
 }

@@ -11,6 +11,7 @@ import dev.cenalloc.node.drm.Framebuffer;
 import dev.cenalloc.node.drm.KmsObject;
 import dev.cenalloc.node.drm.Placement;
 import dev.cenalloc.node.drm.Scanout;
+import dev.cenalloc.node.drm.Source;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 import java.util.ArrayList;
@@ -30,6 +31,10 @@ final class Layer {
     /** Of the ring before, one of which may be on the screen. */
     private List<Framebuffer> outdated = List.of();
 
+    /** What the framebuffers are made of. */
+    private @Nullable Source source;
+
+    /** Of the image, wherever it lies in its framebuffer. */
     private @Nullable Placement placement;
     /** Shows a frame at its place. */
     private @Nullable Flip flip;
@@ -106,18 +111,20 @@ final class Layer {
      */
     void use(Ring next, List<Layout> layouts, Placement place) throws CenallocException {
         var made = new ArrayList<Framebuffer>();
+        Source shown = Source.of(layouts);
         boolean complete = false;
         try {
             for (int i = 0; i < next.size(); i++) {
-                made.add(Framebuffer.of(screen.card(), next.buffers(i), layouts));
+                made.add(Framebuffer.of(screen.card(), next.buffers(i), shown.layouts()));
             }
-            Flip prepared = flip(builder(made.getFirst().id(), place));
+            Flip prepared = flip(builder(made.getFirst().id(), place.in(shown)));
             // What may be on the screen is removed when something else is: to remove it blanks the screen.
             var old = new ArrayList<>(outdated);
             old.addAll(framebuffers);
             outdated = List.copyOf(old);
             ring = next;
             framebuffers = List.copyOf(made);
+            source = shown;
             placement = place;
             flip = prepared;
             complete = true;
@@ -130,18 +137,18 @@ final class Layer {
 
     /** Gives the frames another place from the next on. */
     void place(Placement place) throws CenallocException {
-        flip = flip(builder(framebuffers.getFirst().id(), place));
+        flip = flip(requestAt(place));
         placement = place;
     }
 
     /** Shows a frame of the ring at its place. */
     AtomicRequest.Builder request(int index) throws CenallocException {
-        return builder(framebuffers.get(index).id(), placement());
+        return builder(framebuffers.get(index).id(), placement().in(Objects.requireNonNull(source)));
     }
 
     /** As {@link #request}, of the first frame at another place. */
     AtomicRequest.Builder requestAt(Placement place) throws CenallocException {
-        return builder(framebuffers.getFirst().id(), place);
+        return builder(framebuffers.getFirst().id(), place.in(Objects.requireNonNull(source)));
     }
 
     private AtomicRequest.Builder builder(int framebuffer, Placement place) throws CenallocException {

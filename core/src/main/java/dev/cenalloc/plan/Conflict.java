@@ -27,6 +27,8 @@ public final class Conflict {
             Field.PITCH_ALIGNMENT,
             Field.LINE_ALIGNMENT,
             Field.EXTRA_LINES,
+            Field.LEFT_MARGIN,
+            Field.TOP_MARGIN,
             Field.MIN_PITCH,
             Field.MAX_PITCH,
             Field.EQUAL_PITCHES,

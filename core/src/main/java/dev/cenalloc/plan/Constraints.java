@@ -221,6 +221,25 @@ public final class Constraints {
     }
 
     /**
+     * {@return a copy with memory before the image in each line} As of a device that has a frame around its images, such
+     * as a decoder. The margin grows to whole blocks of samples.
+     *
+     * @param columns at least 1
+     */
+    public Constraints leftMargin(long columns) {
+        return with(Field.LEFT_MARGIN, columns);
+    }
+
+    /**
+     * {@return a copy with memory before the first line of the image} As {@link #leftMargin}.
+     *
+     * @param lines at least 1
+     */
+    public Constraints topMargin(long lines) {
+        return with(Field.TOP_MARGIN, lines);
+    }
+
+    /**
      * {@return a copy with a smallest pitch of every plane}
      *
      * @param bytes the smallest pitch, at least 1

@@ -169,7 +169,18 @@ public final class Demand {
                         .filter(layout -> Suitability.objection(merged, layout).isEmpty());
     }
 
+    /** Whether it is only that one pitch for all planes does not follow from that of the first. */
+    private boolean pitchesConflict(Image what, Constraints merged) {
+        return merged.flag(Field.EQUAL_PITCHES)
+                && merged.flag(Field.PROPORTIONAL_PITCHES)
+                && Layout.of(what, buffer, rules(merged, false)).isPresent();
+    }
+
     private LayoutRules rules(Constraints merged) {
+        return rules(merged, merged.flag(Field.PROPORTIONAL_PITCHES));
+    }
+
+    private LayoutRules rules(Constraints merged, boolean proportional) {
         return new LayoutRules(
                 merged.raw(Field.PITCH_ALIGNMENT),
                 merged.raw(Field.MIN_PITCH),
@@ -178,8 +189,10 @@ public final class Demand {
                 // Bytes have no lines.
                 image == null ? 1 : merged.raw(Field.LINE_ALIGNMENT),
                 image == null ? 0 : merged.raw(Field.EXTRA_LINES),
+                image == null ? 0 : merged.raw(Field.LEFT_MARGIN),
+                image == null ? 0 : merged.raw(Field.TOP_MARGIN),
                 merged.flag(Field.EQUAL_PITCHES),
-                merged.flag(Field.PROPORTIONAL_PITCHES),
+                proportional,
                 merged.flag(Field.GAPLESS));
     }
 
@@ -204,7 +217,7 @@ public final class Demand {
                     : Optional.of(
                             image == null
                                     ? "no pitch suits every device"
-                                    : merged.flag(Field.EQUAL_PITCHES) && merged.flag(Field.PROPORTIONAL_PITCHES)
+                                    : pitchesConflict(image, merged)
                                             ? "no one pitch for all planes of " + image.format()
                                                     + ", which follows from that of the first, suits every device"
                                             : "no pitch, or no offset of a plane, suits every device");

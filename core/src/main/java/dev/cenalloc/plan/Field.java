@@ -34,6 +34,10 @@ public enum Field {
     LINE_ALIGNMENT("lineAlignment", Rule.LCM),
     /** Lines of memory behind the last line of the image, which the device touches. */
     EXTRA_LINES("extraLines", Rule.MAX),
+    /** Columns of memory before the image in each line, at least this many. */
+    LEFT_MARGIN("leftMargin", Rule.MAX),
+    /** Lines of memory before the first line of the image, at least this many. */
+    TOP_MARGIN("topMargin", Rule.MAX),
     /** The smallest pitch of any plane in bytes. */
     MIN_PITCH("minPitch", Rule.MAX),
     /** The largest pitch of any plane in bytes. */
@@ -143,6 +147,8 @@ public enum Field {
                     PITCH_ALIGNMENT,
                     LINE_ALIGNMENT,
                     EXTRA_LINES,
+                    LEFT_MARGIN,
+                    TOP_MARGIN,
                     MIN_PITCH,
                     MAX_PITCH,
                     EQUAL_PITCHES,

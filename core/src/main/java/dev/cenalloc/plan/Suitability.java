@@ -102,11 +102,19 @@ final class Suitability {
         if (merged.flag(Field.GAPLESS) && !layout.isGapless()) {
             return Optional.of("it has a gap before a plane");
         }
-        if (layout.storedLines() % merged.raw(Field.LINE_ALIGNMENT) != 0) {
+        // Counted from the image or from the first line in memory: a layout from elsewhere does not tell.
+        if (layout.storedLines() % merged.raw(Field.LINE_ALIGNMENT) != 0
+                && (layout.topMargin() + layout.storedLines()) % merged.raw(Field.LINE_ALIGNMENT) != 0) {
             return Optional.of("it has " + layout.storedLines() + " lines");
         }
         if (layout.extraLines() < merged.raw(Field.EXTRA_LINES)) {
             return Optional.of("it has no memory for " + merged.raw(Field.EXTRA_LINES) + " lines behind the last");
+        }
+        if (layout.leftMargin() < merged.raw(Field.LEFT_MARGIN)) {
+            return Optional.of("it has " + layout.leftMargin() + " columns before the image");
+        }
+        if (layout.topMargin() < merged.raw(Field.TOP_MARGIN)) {
+            return Optional.of("it has " + layout.topMargin() + " lines before the image");
         }
         return Optional.empty();
     }

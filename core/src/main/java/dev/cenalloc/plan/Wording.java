@@ -43,6 +43,8 @@ final class Wording {
                 long lines = constraints.raw(field);
                 yield "memory for " + lines + (lines == 1 ? " more line" : " more lines");
             }
+            case LEFT_MARGIN -> before(constraints.raw(field), "column");
+            case TOP_MARGIN -> before(constraints.raw(field), "line");
             case MIN_PITCH -> "a pitch of at least " + constraints.raw(field) + " bytes";
             case MAX_PITCH -> "a pitch of at most " + constraints.raw(field) + " bytes";
             case EQUAL_PITCHES -> "one pitch for all planes";
@@ -66,6 +68,10 @@ final class Wording {
                         .map(how -> how == Usage.CPU_HEAVY ? "much used by the CPU" : "hardly used by the CPU")
                         .collect(Collectors.joining(", "));
         };
+    }
+
+    private static String before(long count, String what) {
+        return count + " " + what + (count == 1 ? "" : "s") + " before the image";
     }
 
     private static String sorted(Set<String> names) {

@@ -9,8 +9,8 @@ import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -27,8 +27,14 @@ record BetterMemory(DeviceMemory memory, List<Plan> plans, String reason) {
      * Looks for such memory. Only memory that may be better is tried, so the usual choice costs no trial.
      *
      * @param chosen the plan of each buffer of the image, with heaps
+     * @param refusals takes why memory that was tried cannot be used, in words
      */
-    static Optional<BetterMemory> of(Negotiation negotiation, List<Port> ports, Image image, List<Plan> chosen) {
+    static Optional<BetterMemory> of(
+            Negotiation negotiation,
+            List<Port> ports,
+            Image image,
+            List<Plan> chosen,
+            Map<DeviceMemory, String> refusals) {
         boolean isScarce =
                 chosen.stream().anyMatch(plan -> heap(plan).properties().scarce() == Trait.YES);
         for (Port port : ports) {
@@ -38,7 +44,7 @@ record BetterMemory(DeviceMemory memory, List<Plan> plans, String reason) {
             }
             var own = new ArrayList<Plan>();
             try {
-                if (negotiation.inMemoryOf(port, memory, image, own, new HashMap<>())
+                if (negotiation.inMemoryOf(port, memory, image, own, refusals)
                         && own.stream()
                                 .flatMap(plan -> plan.attached().stream())
                                 .noneMatch(device -> device.declared().isEmpty())) {
@@ -50,6 +56,7 @@ record BetterMemory(DeviceMemory memory, List<Plan> plans, String reason) {
             } catch (CenallocException e) {
                 // There is a heap: what is wrong with other memory is no reason to fail.
                 // A format that was left changed is set again before it is used.
+                refusals.put(memory, String.valueOf(e.getMessage()));
             }
         }
         return Optional.empty();

@@ -174,10 +174,16 @@ final class Negotiation {
     }
 
     private Agreement inHeap(Candidate candidate, List<Plan> plans, String why) {
+        var refusals = new LinkedHashMap<DeviceMemory, String>();
         BetterMemory better =
-                BetterMemory.of(this, ports, candidate.image(), plans).orElse(null);
+                BetterMemory.of(this, ports, candidate.image(), plans, refusals).orElse(null);
         if (better == null) {
-            return new Agreement(candidate.image(), candidate.rate(), plans, null, null, ignoresAlpha(candidate), why);
+            String refused = refusals.entrySet().stream()
+                    .map(refusal -> "\n  "
+                            + Printable.of("not " + refusal.getKey().name() + " in its place: " + refusal.getValue()))
+                    .collect(Collectors.joining());
+            return new Agreement(
+                    candidate.image(), candidate.rate(), plans, null, null, ignoresAlpha(candidate), why + refused);
         }
         return new Agreement(
                 candidate.image(),

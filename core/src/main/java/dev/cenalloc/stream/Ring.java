@@ -117,7 +117,7 @@ public final class Ring implements AutoCloseable {
             for (PoolBuffer frame : pool.buffers()) {
                 for (int j = 0; j < frame.buffers().size(); j++) {
                     long size = frame.buffers().get(j).size();
-                    long needed = agreement.layouts().get(j).planes().getLast().end();
+                    long needed = agreement.layouts().get(j).end();
                     if (size < needed) {
                         throw new IllegalArgumentException("buffer " + j + " of frame " + frame.index() + " has " + size
                                 + " bytes, and " + agreement.image() + " needs " + needed);

@@ -19,22 +19,29 @@ import java.util.Objects;
 final class QueueMemory implements DeviceMemory {
     private final VideoDevice device;
     private final FrameQueue frames;
+    private final String name;
 
-    QueueMemory(VideoDevice device, FrameQueue frames) {
+    /**
+     * The memory of a queue.
+     *
+     * @param side tells it from the memory of the device's other queue; empty if there is none
+     */
+    QueueMemory(VideoDevice device, FrameQueue frames, String side) {
+        this.name = "memory of " + device.name() + side;
         this.device = device;
         this.frames = frames;
     }
 
     @Override
     public String name() {
-        return "memory of " + device.name();
+        return name;
     }
 
     @Override
     public Offer offer(Layout layout, int count) throws CenallocException {
         Objects.requireNonNull(layout, "layout");
         FrameQueue.checkCount(count);
-        return device.offer(name(), frames, layout, count);
+        return device.offer(name, frames, layout, count);
     }
 
     /** Configures the queue for the agreement, if need be, and has it lend its memory. */
@@ -79,6 +86,6 @@ final class QueueMemory implements DeviceMemory {
 
     @Override
     public String toString() {
-        return name();
+        return name;
     }
 }

@@ -38,14 +38,18 @@ final class VideoDevice implements AutoCloseable {
     private VideoDevice(Cenalloc cenalloc, VideoNode video) {
         this.cenalloc = cenalloc;
         this.video = video;
-        // A converter's two sides are tried apart, since they may take different images and memory.
-        boolean hasSides = video.kind() == Kind.CONVERTER;
-        this.given = trial(hasSides ? " (output)" : "");
-        this.taken = trial(hasSides ? " (input)" : "");
+        this.given = trial(false);
+        this.taken = trial(true);
     }
 
-    private Trial trial(String side) {
-        return new Trial(cenalloc, video.node().path(), video.number(), video.name(), side);
+    /** A converter's two sides are tried apart, since they may take different images and memory. */
+    private Trial trial(boolean output) {
+        return new Trial(cenalloc, video.node().path(), video.number(), video.name(), side(output));
+    }
+
+    /** What tells a converter's sides apart; empty for other devices. The queue that takes images is the input. */
+    private String side(boolean output) {
+        return video.kind() != Kind.CONVERTER ? "" : output ? " (input)" : " (output)";
     }
 
     static VideoDevice open(Cenalloc cenalloc, Path node, Kind wanted) throws CenallocException {
@@ -104,7 +108,7 @@ final class VideoDevice implements AutoCloseable {
     Port port(FrameQueue queue) throws CenallocException {
         boolean output = queue.isOutput();
         return port(output, (output ? taken : given).terms(() -> importer(output)))
-                .withMemory(new QueueMemory(this, queue));
+                .withMemory(new QueueMemory(this, queue, side(output)));
     }
 
     /** The port of a queue, in memory of its own. */

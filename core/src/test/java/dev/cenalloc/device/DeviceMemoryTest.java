@@ -276,7 +276,7 @@ class DeviceMemoryTest {
     @Test
     void aMachineWithoutHeapsConvertsInTheMemoryOfCameraAndConverter() throws Exception {
         try (var cenalloc = kernel.open()) {
-            showConverted(cenalloc, "memory of fake platform:fake", "memory of fake platform:scaler");
+            showConverted(cenalloc, "memory of fake platform:fake", "memory of fake platform:scaler (output)");
         }
     }
 
@@ -284,7 +284,8 @@ class DeviceMemoryTest {
     void aCameraThatExportsNothingFillsTheConvertersMemory() throws Exception {
         camera.errors.put(v4l2_h.VIDIOC_EXPBUF(), Errno.ENOTTY);
         try (var cenalloc = kernel.open()) {
-            showConverted(cenalloc, "memory of fake platform:scaler", "memory of fake platform:scaler");
+            showConverted(
+                    cenalloc, "memory of fake platform:scaler (input)", "memory of fake platform:scaler (output)");
         }
     }
 
@@ -312,7 +313,8 @@ class DeviceMemoryTest {
                 Agreement agreement = Agreement.negotiate(
                         cenalloc, REQUEST, List.of(source.port(), scaler.input(), scaler.output(), display.port()));
                 assertEquals(
-                        exports ? "memory of fake platform:fake" : "memory of fake platform:scaler", memory(agreement));
+                        exports ? "memory of fake platform:fake" : "memory of fake platform:scaler (input)",
+                        memory(agreement));
                 try (Ring from = Ring.allocate(cenalloc, agreement, 3);
                         Ring to = Ring.allocate(cenalloc, agreement, 3)) {
                     source.configure(agreement);
@@ -445,18 +447,21 @@ class DeviceMemoryTest {
         for (int errno : new int[] {Errno.EINVAL, Errno.ENOMEM, Errno.EMFILE, Errno.ENODEV, Errno.EACCES}) {
             camera.errors.put(v4l2_h.VIDIOC_EXPBUF(), errno);
             assertEquals("", better());
+            assertTrue(explanation.contains("\n  not memory of fake platform:fake in its place: "), explanation);
         }
     }
+
+    /** Of what was negotiated last by {@link #better}. */
+    private String explanation = "";
 
     /** The memory that is told beside that of a heap; empty if none is. */
     private String better() throws CenallocException {
         try (var cenalloc = kernel.open();
                 var source = Camera.open(cenalloc, VIDEO);
                 var display = Display.open(cenalloc, CARD)) {
-            return Agreement.negotiate(cenalloc, REQUEST, List.of(source.port(), display.port()))
-                    .alternative()
-                    .map(DeviceMemoryTest::memory)
-                    .orElse("");
+            Agreement agreement = Agreement.negotiate(cenalloc, REQUEST, List.of(source.port(), display.port()));
+            explanation = agreement.explain();
+            return agreement.alternative().map(DeviceMemoryTest::memory).orElse("");
         }
     }
 

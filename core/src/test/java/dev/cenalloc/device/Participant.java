@@ -18,6 +18,7 @@ import dev.cenalloc.node.v4l2.V4l2Offer;
 import dev.cenalloc.node.v4l2.VideoNode;
 import dev.cenalloc.node.v4l2.VideoQueue;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
@@ -128,6 +129,7 @@ abstract sealed class Participant implements AutoCloseable {
         private final VideoNode video;
         private final List<VideoQueue> holding = new ArrayList<>();
         private final int inputBefore;
+        private @Nullable DmaBuf filler;
 
         OfV4l2(Cenalloc cenalloc, MachineProfile machine, DeviceInfo info) throws CenallocException {
             super(machine, info);
@@ -163,11 +165,16 @@ abstract sealed class Participant implements AutoCloseable {
                     continue;
                 }
                 VideoQueue queue = video.queue(output);
-                if (queue.configure(List.of(layout)).isPresent()) {
+                List<Layout> layouts = withOthers(layout);
+                if (queue.configure(layouts).isPresent()) {
                     return false;
                 }
                 holding.add(queue);
-                queue.use(Collections.nCopies(BUFFERS, List.of(buffer)));
+                var frame = new ArrayList<DmaBuf>();
+                for (Layout one : layouts) {
+                    frame.add(one.buffer() == layout.buffer() ? buffer : filler());
+                }
+                queue.use(Collections.nCopies(BUFFERS, frame));
                 for (int i = 0; i < BUFFERS; i++) {
                     if (queue.queue(i) < 0) {
                         return false;
@@ -178,6 +185,36 @@ abstract sealed class Participant implements AutoCloseable {
                 }
             }
             return !holding.isEmpty();
+        }
+
+        /** A layout among those of the other buffers of the image, as the driver wants them. */
+        private List<Layout> withOthers(Layout layout) throws CenallocException {
+            var all = new ArrayList<Layout>();
+            for (int i = 0; i < layout.image().format().buffers(); i++) {
+                Demand other = Demand.ofImage(layout.image(), i);
+                all.add(
+                        i == layout.buffer()
+                                ? layout
+                                : other.layout(wants(other.layout(Constraints.NONE)
+                                                        .orElseThrow())
+                                                .orElseThrow())
+                                        .orElseThrow());
+            }
+            return all;
+        }
+
+        /** Memory for the other buffers of an image, which every driver here takes that has such images. */
+        private DmaBuf filler() throws CenallocException {
+            DmaBuf known = filler;
+            if (known == null) {
+                Heap system = cenalloc.heaps().stream()
+                        .filter(heap -> heap.name().equals("system"))
+                        .findFirst()
+                        .orElseThrow();
+                known = cenalloc.allocate(system, Memory.LARGE);
+                filler = known;
+            }
+            return known;
         }
 
         private boolean has(Layout layout, boolean output) throws CenallocException {
@@ -218,6 +255,9 @@ abstract sealed class Participant implements AutoCloseable {
                 }
             } finally {
                 video.close();
+                if (filler != null) {
+                    filler.close();
+                }
             }
         }
     }

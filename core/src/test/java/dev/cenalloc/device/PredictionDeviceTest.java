@@ -43,7 +43,7 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
         disabledReason = "takes over all cameras, so it runs only where -Dcenalloc.devices=required says that it may")
 class PredictionDeviceTest {
     private static final List<PixelFormat> FORMATS =
-            List.of(PixelFormat.XR24, PixelFormat.RG16, PixelFormat.YUYV, PixelFormat.NV12);
+            List.of(PixelFormat.XR24, PixelFormat.RG16, PixelFormat.YUYV, PixelFormat.NV12, PixelFormat.NV12M);
 
     /** Width and height; one odd. */
     private static final int[][] SIZES = {{640, 480}, {1280, 720}, {641, 481}};
@@ -117,7 +117,9 @@ class PredictionDeviceTest {
         long start = System.nanoTime();
         for (PixelFormat format : FORMATS) {
             for (int[] size : SIZES) {
-                predict(new Image(format, size[0], size[1]));
+                for (int buffer = 0; buffer < format.buffers(); buffer++) {
+                    predict(Demand.ofImage(new Image(format, size[0], size[1]), buffer));
+                }
             }
         }
         counts.forEach((what, count) -> System.out.println(what + ": " + count));
@@ -189,8 +191,7 @@ class PredictionDeviceTest {
         }
     }
 
-    private void predict(Image image) throws Exception {
-        Demand demand = Demand.ofImage(image);
+    private void predict(Demand demand) throws Exception {
         Layout least = demand.layout(Constraints.NONE).orElseThrow();
         var able = new ArrayList<Wish>();
         for (Participant device : devices) {
@@ -206,7 +207,7 @@ class PredictionDeviceTest {
         }
         int all = devices.size() * (devices.size() - 1) / 2;
         counts.merge("no such image at one of them", all - able.size() * (able.size() - 1) / 2, Integer::sum);
-        System.out.printf("%s: %d devices, %d layouts%n", image, able.size(), pairs.size());
+        System.out.printf("%s: %d devices, %d layouts%n", demand, able.size(), pairs.size());
         for (var entry : pairs.entrySet()) {
             compare(entry.getKey(), entry.getValue());
         }

@@ -48,6 +48,77 @@ class LayoutPixelsTest {
         }
     }
 
+    /** The same memory, seen as a larger image, has the pixels of the image at its bottom right. */
+    @ParameterizedTest
+    @EnumSource(PixelFormat.class)
+    void anImageIsAPartOfTheMemory(PixelFormat format) {
+        var image = new Image(format, 37, 13);
+        long wide = format.widthMultiple();
+        long high = format.heightMultiple();
+        for (int buffer = 0; buffer < format.buffers(); buffer++) {
+            var rules = new LayoutRules(1, 0, Long.MAX_VALUE, 1, 1, 0, 5, 3, false, true, true);
+            Layout part = Layout.of(image, buffer, rules).orElseThrow();
+            assertEquals(Math.ceilDiv(5L, wide) * wide, part.leftMargin());
+            assertEquals(Math.ceilDiv(3L, high) * high, part.topMargin());
+            assertTrue(part.isGapless());
+            Layout whole = part.whole().orElseThrow();
+            assertEquals(0, whole.planes().getFirst().offset());
+            assertTrue(whole.isGapless());
+            assertEquals(whole, whole.whole().orElseThrow());
+            assertEquals(37 + part.leftMargin(), whole.image().width());
+            assertEquals(part.end(), whole.end());
+            assertEquals(part.size(), whole.size());
+            assertEquals(part.hasProportionalPitches(), whole.hasProportionalPitches());
+            Layout tight = Layout.of(image, buffer, LayoutRules.NONE).orElseThrow();
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment memory = arena.allocate(part.size());
+                for (long i = 0; i < memory.byteSize(); i++) {
+                    memory.set(ValueLayout.JAVA_BYTE, i, (byte) (i * 7 + i / 64));
+                }
+                for (int plane = 0; plane < part.planes().size(); plane++) {
+                    var sampling = format.planes(buffer).get(plane);
+                    for (int row = 0; row < part.rows(plane); row++) {
+                        MemorySegment line = part.row(memory, plane, row);
+                        MemorySegment all =
+                                whole.row(memory, plane, row + (int) part.topMargin() / sampling.vertical());
+                        long before = part.leftMargin() / sampling.width() * sampling.bytes();
+                        assertEquals(-1, line.mismatch(all.asSlice(before, line.byteSize())));
+                    }
+                }
+                MemorySegment copy = arena.allocate(tight.size());
+                part.copy(memory, tight, copy);
+                assertEquals(part.packed(memory), tight.packed(copy));
+                MemorySegment back = arena.allocate(part.size()).fill((byte) 0xEE);
+                tight.copy(copy, part, back);
+                assertEquals(part.packed(memory), part.packed(back));
+                if (part.planes().getFirst().offset() > 0) {
+                    assertEquals((byte) 0xEE, back.get(ValueLayout.JAVA_BYTE, 0), "before the image");
+                }
+            }
+        }
+    }
+
+    /** What a peer says: columns before the image are none if another plane has no room for them. */
+    @Test
+    void planesOfWhichOneHasNoRoomForColumnsBeforeTheImageAreNoPartsOfOne() {
+        var image = new Image(PixelFormat.NV12, 4, 2);
+        var first = new Layout.Plane(4, 8, 2);
+        var layout = new Layout(image, 0, List.of(first, new Layout.Plane(20, 4, 1)), 24);
+        assertEquals(0, layout.leftMargin());
+        assertTrue(layout.whole().isEmpty());
+        assertEquals(24, layout.end());
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new Layout(image, 0, List.of(first, new Layout.Plane(20, 4, 1)), 23));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new Layout(image, 0, List.of(first, new Layout.Plane(12, 8, 1)), 24));
+        // More lines or columns than an image has are no margin that a device could be told.
+        var far = new Layout(new Image(PixelFormat.R8, 1, 1), 0, List.of(new Layout.Plane(1L << 40, 1, 1)), 1L << 41);
+        assertTrue(far.isGapless());
+        assertTrue(far.whole().isEmpty());
+    }
+
     @Test
     void linesEndWhereTheImageEnds() {
         Layout layout =

@@ -45,6 +45,8 @@ class ConstraintsJsonTest {
             .pitchAlignment(48)
             .lineAlignment(16)
             .extraLines(2)
+            .leftMargin(32)
+            .topMargin(16)
             .minPitch(100)
             .maxPitch(10_000)
             .equalPitches()
@@ -68,7 +70,7 @@ class ConstraintsJsonTest {
             {"version":1,"require":{"heaps":["default_cma_region","system"],"contiguous":true,"maxSegments":16,\
             "maxSegmentSize":1048576,"segmentBoundary":4294967296,\
             "highestAddress":{"pci":4294967295,"soc":9223372036854775806},"baseAlignment":65536,"offsetAlignment":256,\
-            "pitchAlignment":48,"lineAlignment":16,"extraLines":2,"minPitch":100,"maxPitch":10000,\
+            "pitchAlignment":48,"lineAlignment":16,"extraLines":2,"leftMargin":32,"topMargin":16,"minPitch":100,"maxPitch":10000,\
             "equalPitches":true,"proportionalPitches":true,"gapless":true,"minSize":5000,"maxSize":16777216,\
             "acceptsProtected":true,"cpuRead":true,"cpuWrite":true,"acceptsDecrypted":true,"pages":true},\
             "advise":{"buffers":4,"coherent":true,"near":["numa0","numa1"],"usage":["CPU_HEAVY","DEVICE_ONLY"],\

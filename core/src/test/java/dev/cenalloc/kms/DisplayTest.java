@@ -17,10 +17,12 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.drm.drm_h;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.FakeCard;
+import dev.cenalloc.node.drm.Source;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
@@ -160,6 +162,66 @@ class DisplayTest extends DisplayFixture {
                     IllegalArgumentException.class,
                     () -> display.place(new Area(0, 0, 640, 480), new Area(0, 0, 640, 480)));
         }
+    }
+
+    /** What lies before the image is in the framebuffer, and not shown. */
+    @Test
+    void memoryBeforeTheImageIsNotShown() throws Exception {
+        card.fourccs = List.of(PixelFormat.NV12.drmFourcc().orElseThrow());
+        display.close();
+        display = Display.open(cenalloc, NODE);
+        var decoder = Port.of(
+                Device.of(
+                        "decoder", Constraints.NONE.leftMargin(32).topMargin(8).gapless(), "test"),
+                List.of(new ImageRange(PixelFormat.NV12, ImageRange.Sizes.of(640, 472))));
+        Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(decoder, display.port()));
+        assertEquals(32, agreement.layouts().getFirst().leftMargin());
+        try (Ring ring = Ring.allocate(cenalloc, agreement, 2)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            assertEquals(480, card.lastLines);
+            assertEquals(672, card.lastColumns);
+            assertEquals(List.of(0L, 672L * 480), card.lastOffsets);
+            display.show(frames.get(0).lendAgain());
+            display.awaitShown(SECOND);
+            assertEquals(32L << 16, card.plane(false, "SRC_X"));
+            assertEquals(8L << 16, card.plane(false, "SRC_Y"));
+            assertEquals(640L << 16, card.plane(false, "SRC_W"));
+            assertEquals(472L << 16, card.plane(false, "SRC_H"));
+            // A part of the image is counted from its first pixel.
+            display.place(new Area(64, 32, 320, 240), new Area(0, 0, 320, 240));
+            display.show(frames.get(1).lendAgain());
+            display.awaitShown(SECOND);
+            assertEquals(96L << 16, card.plane(false, "SRC_X"));
+            assertEquals(40L << 16, card.plane(false, "SRC_Y"));
+        }
+    }
+
+    /** Planes that are no parts of one image from byte 0 on are told by their offsets. */
+    @Test
+    void planesWithAGapBetweenThemAreShownFromTheirOffsets() throws Exception {
+        card.fourccs = List.of(PixelFormat.NV12.drmFourcc().orElseThrow());
+        display.close();
+        display = Display.open(cenalloc, NODE);
+        var other = Port.of(
+                Device.of(
+                        "other",
+                        Constraints.NONE.topMargin(2).offsetAlignment(4096).pitchAlignment(4096),
+                        "test"),
+                List.of(new ImageRange(PixelFormat.NV12, ImageRange.Sizes.of(640, 471))));
+        Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(other, display.port()));
+        Layout moved = agreement.layouts().getFirst();
+        var apart = new Layout(
+                moved.image(),
+                0,
+                List.of(
+                        moved.planes().getFirst(),
+                        new Layout.Plane(moved.planes().getLast().offset() + 4096, 4096, 236)),
+                moved.size() + 4096);
+        assertTrue(moved.isGapless());
+        assertFalse(apart.isGapless());
+        assertEquals(List.of(apart), Source.of(List.of(apart)).layouts());
+        assertEquals(2, Source.of(List.of(moved)).y());
     }
 
     @Test

@@ -209,6 +209,8 @@ class ConstraintFieldsTest {
                 .pitchAlignment(64)
                 .lineAlignment(16)
                 .extraLines(1)
+                .leftMargin(8)
+                .topMargin(1)
                 .equalPitches()
                 .proportionalPitches()
                 .gapless()

@@ -221,6 +221,18 @@ class LayoutTest {
             assertTrue(cenalloc.plan(new Image(PixelFormat.NV12, 640, 480), devices)
                     .isSatisfiable());
             assertTrue(cenalloc.plan(460_800, devices).isSatisfiable(), "bytes have no planes");
+            // Of the same devices, another conflict is told as such.
+            Constraints both = NONE.equalPitches().and(NONE.proportionalPitches());
+            assertEquals(
+                    "no one pitch for all planes of YUV420, which follows from that of the first, suits every device",
+                    Demand.ofImage(image).contradiction(both).orElseThrow());
+            for (PixelFormat format : List.of(PixelFormat.NV12, PixelFormat.YUV420)) {
+                assertEquals(
+                        "no pitch, or no offset of a plane, suits every device",
+                        Demand.ofImage(new Image(format, 640, 480))
+                                .contradiction(both.and(NONE.maxPitch(600)))
+                                .orElseThrow());
+            }
         }
     }
 
@@ -265,8 +277,16 @@ class LayoutTest {
         assertEquals(
                 "it has a gap before a plane",
                 Suitability.objection(NONE.gapless(), later).orElseThrow());
-        // A plane that begins later is a gap, of a single plane, too.
-        var single = new Layout(new Image(PixelFormat.R8, 4, 4), 0, List.of(new Plane(4096, 4, 4)), 4112);
+        // A plane that begins later is a gap, of a single plane, too; unless whole lines and pixels lie before it.
+        var single = new Layout(new Image(PixelFormat.R8, 4, 4), 0, List.of(new Plane(4098, 4, 4)), 4114);
+        var below = new Layout(new Image(PixelFormat.R8, 4, 4), 0, List.of(new Plane(4096, 4, 4)), 4112);
+        assertEquals(Optional.empty(), Suitability.objection(NONE.gapless().topMargin(1024), below));
+        assertEquals(
+                "it has 1024 lines before the image",
+                Suitability.objection(NONE.topMargin(1025), below).orElseThrow());
+        assertEquals(
+                "it has 0 columns before the image",
+                Suitability.objection(NONE.leftMargin(1), below).orElseThrow());
         assertTrue(Suitability.objection(NONE.gapless(), single).isPresent());
         assertTrue(single.hasProportionalPitches());
         var tiled = new Image(PixelFormat.NV12, 4, 4, 1L << 56);
@@ -408,17 +428,25 @@ class LayoutTest {
             PixelFormat format = FORMATS[random.nextInt(FORMATS.length)];
             var image = new Image(format, random.nextInt(1, 3000), random.nextInt(1, 2000));
             var devices = new ArrayList<Device>();
+            // Below a margin the pitch is a multiple of every alignment: of few, so that there is one.
+            boolean margins = random.nextInt(4) == 0;
             for (int n = random.nextInt(1, 5); n > 0; n--) {
                 Constraints said = NONE;
                 for (Field field : List.of(
                         Field.PITCH_ALIGNMENT,
                         Field.OFFSET_ALIGNMENT,
                         Field.MIN_PITCH,
+                        Field.LEFT_MARGIN,
+                        Field.TOP_MARGIN,
                         Field.MIN_SIZE,
                         Field.BASE_ALIGNMENT)) {
                     if (random.nextInt(3) == 0) {
                         boolean any = field == Field.PITCH_ALIGNMENT || field == Field.MIN_PITCH;
-                        said = said.with(field, any ? random.nextInt(1, 2000) : 1L << random.nextInt(16));
+                        if (margins || (field != Field.LEFT_MARGIN && field != Field.TOP_MARGIN)) {
+                            int most = margins ? 200 : 2000;
+                            said = said.with(
+                                    field, any ? random.nextInt(1, most) : 1L << random.nextInt(margins ? 9 : 16));
+                        }
                     }
                 }
                 devices.add(Device.of("device" + n, said, "test"));
@@ -446,7 +474,10 @@ class LayoutTest {
                                     : one.image.format().planes().subList(one.buffer, one.buffer + 1))
                             .get(p);
                     assertTrue(plane.offset() >= end, one::toString);
-                    end = plane.end();
+                    long columns = layout.leftMargin() / sampling.width();
+                    long lines = layout.topMargin() / sampling.vertical();
+                    end = plane.end() - columns * sampling.bytes();
+                    assertTrue(plane.offset() >= lines * plane.pitch() + columns * sampling.bytes(), one::toString);
                     assertTrue(plane.pitch() / sampling.bytes() * sampling.width() >= one.image.width(), one::toString);
                     assertTrue(plane.lines() * sampling.vertical() >= one.image.height(), one::toString);
                     for (Device device : one.devices) {
@@ -457,6 +488,7 @@ class LayoutTest {
                         assertEquals(Optional.empty(), Suitability.objection(said, layout), one::toString);
                     }
                 }
+                assertEquals(end, layout.end());
                 assertTrue(layout.size() >= end, one::toString);
             }
         }
@@ -473,9 +505,8 @@ class LayoutTest {
                         .layout()
                         .orElseThrow();
                 for (int n = 1; n <= one.devices.size(); n++) {
-                    Layout after = cenalloc.plan(Demand.ofImage(one.image, one.buffer), one.devices.subList(0, n))
-                            .layout()
-                            .orElseThrow();
+                    Plan plan = cenalloc.plan(Demand.ofImage(one.image, one.buffer), one.devices.subList(0, n));
+                    Layout after = plan.layout().orElseThrow(() -> new AssertionError(plan.toString()));
                     assertTrue(after.size() >= before.size(), one::toString);
                     for (int p = 0; p < after.planes().size(); p++) {
                         assertTrue(

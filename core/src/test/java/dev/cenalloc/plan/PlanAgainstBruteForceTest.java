@@ -133,14 +133,18 @@ class PlanAgainstBruteForceTest {
             return claims.stream().anyMatch(claim -> claim.field == field);
         }
 
-        /** The longest pitch, that of the first plane. Without gaps, a multiple with which all planes are aligned. */
+        /**
+         * The longest pitch, that of the first plane. Without gaps, and below lines that are not of the image, a
+         * multiple with which all planes are aligned.
+         */
         private BigInteger pitch(Collection<Claim> claims) {
             BigInteger pitch = ratioPitch(claims);
-            if (!isSaid(claims, Field.GAPLESS)
-                    || image == null
-                    || image.format().planes().size() == 1) {
+            if (image == null) {
                 return pitch;
             }
+            boolean one = image.format().planes().size() == 1;
+            boolean follows = !one && isSaid(claims, Field.GAPLESS);
+            boolean isBelow = top(claims).signum() > 0;
             BigInteger alignment = numbers(claims, Field.OFFSET_ALIGNMENT).reduce(BigInteger.ONE, BigInteger::max);
             boolean halved = image.format() == PixelFormat.YUV420;
             BigInteger least = roundUp(
@@ -148,12 +152,14 @@ class PlanAgainstBruteForceTest {
                     Stream.concat(
                             numbers(claims, Field.PITCH_ALIGNMENT)
                                     .map(multiple -> halved ? multiple.shiftLeft(1) : multiple),
-                            Stream.of(BigInteger.TWO)));
+                            Stream.of(one ? BigInteger.ONE : BigInteger.TWO)));
             // By how much a pitch grows until the bytes of the planes before the last are aligned: powers of two.
             BigInteger lines = lines(claims);
             BigInteger step = least;
-            while (!isAligned(step.multiply(lines), alignment)
-                    || (halved && !isAligned(step.shiftRight(1).multiply(lines.shiftRight(1)), alignment))) {
+            BigInteger narrow = halved && !isSaid(claims, Field.EQUAL_PITCHES) ? BigInteger.TWO : BigInteger.ONE;
+            while ((follows && !isAligned(step.multiply(lines), alignment))
+                    || (follows && halved && !isAligned(step.shiftRight(1).multiply(lines.shiftRight(1)), alignment))
+                    || (isBelow && !isAligned(step.divide(narrow), alignment))) {
                 step = step.shiftLeft(1);
             }
             return pitch.add(step).subtract(BigInteger.ONE).divide(step).multiply(step);
@@ -167,9 +173,30 @@ class PlanAgainstBruteForceTest {
             Image of = Objects.requireNonNull(image);
             boolean halved = of.format() == PixelFormat.NV12 || of.format() == PixelFormat.YUV420;
             return roundUp(
-                    BigInteger.valueOf(of.height()),
+                    BigInteger.valueOf(of.height()).add(top(claims)),
                     Stream.concat(
                             numbers(claims, Field.LINE_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 2 : 1))));
+        }
+
+        /** Lines before the image. */
+        private BigInteger top(Collection<Claim> claims) {
+            boolean one = Objects.requireNonNull(image).format().planes().size() == 1;
+            return roundUp(max(numbers(claims, Field.TOP_MARGIN), 0), Stream.of(BigInteger.valueOf(one ? 1 : 2)));
+        }
+
+        /** Bytes before the image in each line of the first plane: each plane has whole bytes there, and is aligned. */
+        private BigInteger left(Collection<Claim> claims) {
+            if (image == null) {
+                return BigInteger.ZERO;
+            }
+            BigInteger columns = max(numbers(claims, Field.LEFT_MARGIN), 0);
+            return switch (image.format()) {
+                case XR24 -> aligned(columns.shiftLeft(2), claims);
+                case YUYV -> aligned(roundUp(columns.shiftLeft(1), Stream.of(BigInteger.valueOf(4))), claims);
+                case NV12 -> aligned(roundUp(columns, Stream.of(BigInteger.TWO)), claims);
+                case YUV420 -> aligned(ceilDiv(columns, BigInteger.TWO), claims).shiftLeft(1);
+                default -> throw new AssertionError();
+            };
         }
 
         /** With several planes, each is half of it or it. */
@@ -177,7 +204,8 @@ class PlanAgainstBruteForceTest {
             long half = image == null || image.format().planes().size() == 1 ? 1 : 2;
             boolean halved = image != null && image.format() == PixelFormat.YUV420;
             BigInteger least = max(numbers(claims, Field.MIN_PITCH), 1);
-            least = least.max(BigInteger.valueOf(lineBytes(halved ? 2 : 1)));
+            least = least.max(BigInteger.valueOf(lineBytes(halved ? 2 : 1))
+                    .add(left(claims).shiftRight(halved ? 1 : 0)));
             Stream<BigInteger> multiples = Stream.concat(
                     numbers(claims, Field.PITCH_ALIGNMENT), Stream.of(BigInteger.valueOf(halved ? 1 : half)));
             BigInteger pitch = roundUp(least, multiples);
@@ -278,7 +306,7 @@ class PlanAgainstBruteForceTest {
                             || !isSaid(claims, Field.PROPORTIONAL_PITCHES);
                 // They count above, or for the layout within the memory.
                 case MIN_SIZE, MIN_PITCH, PITCH_ALIGNMENT, BASE_ALIGNMENT, MAX_SEGMENT_SIZE, SEGMENT_BOUNDARY -> true;
-                case OFFSET_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, GAPLESS -> true;
+                case OFFSET_ALIGNMENT, LINE_ALIGNMENT, EXTRA_LINES, LEFT_MARGIN, TOP_MARGIN, GAPLESS -> true;
                 case BUFFERS, COHERENT, NEAR, USAGE -> true;
             };
         }

@@ -44,6 +44,8 @@ class SuitabilityTest {
             .offsetAlignment(64)
             .lineAlignment(16)
             .extraLines(2)
+            .leftMargin(32)
+            .topMargin(16)
             .minPitch(64)
             .maxPitch(65_536)
             .equalPitches()

@@ -91,7 +91,9 @@ class ShareTest {
     @Test
     void anImageArrivesWithAllThatIsSaidOfIt() throws Exception {
         try (SharedBuffer buffer = cenalloc.create(PICTURE)) {
-            buffer.attach(Device.of("display", Constraints.NONE.pitchAlignment(256), "test"));
+            Constraints wanted =
+                    Constraints.NONE.pitchAlignment(256).leftMargin(16).topMargin(8);
+            buffer.attach(Device.of("display", wanted, "test"));
             SentFrame frame = sender.add(List.of(buffer), "left eye", "{\"pitchAlignment\": 256}");
             assertTrue(send(frame, 7));
             assertTrue(frame.isAway());
@@ -104,7 +106,9 @@ class ShareTest {
                 assertTrue(received.acquire().isSignalled());
                 Layout layout = buffer.layout().orElseThrow();
                 assertEquals(256, layout.planes().getFirst().pitch());
+                assertEquals(8, layout.topMargin());
                 assertEquals(List.of(layout), received.layouts());
+                assertEquals(16, received.layouts().getFirst().leftMargin());
                 SharedBuffer same = received.buffers().getFirst();
                 assertEquals(layout, same.layout().orElseThrow());
                 assertEquals(buffer.dmaBuf().inode(), same.dmaBuf().inode());

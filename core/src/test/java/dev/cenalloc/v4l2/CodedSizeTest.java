@@ -264,9 +264,8 @@ class CodedSizeTest {
     }
 
     @Test
-    void aPartElsewhereIsMovedOrRefused() throws Exception {
+    void aPartElsewhereIsMoved() throws Exception {
         camera.part = new int[] {0, 8, 1920, 1080};
-        assertContains("it fills 1920x1080 at 0,8 of NV12 1920x1088, and not NV12 1920x1080 at 0,0", refusal());
         camera.partIsFree = true;
         try (Cenalloc cenalloc = world.open();
                 Camera source = Camera.open(cenalloc, VideoWorld.CAMERA)) {

@@ -34,6 +34,9 @@ public final class DrmImporter implements Importer {
     private @Nullable List<Scanout> scanouts;
 
     private @Nullable Layout layout;
+    /** Of that layout. */
+    private @Nullable Source source;
+
     /** Where the images could be seen; null if nowhere. */
     private @Nullable Scanout scanout;
 
@@ -140,6 +143,8 @@ public final class DrmImporter implements Importer {
                                             Collectors.joining(", "),
                                             others -> others.isEmpty() ? "" : "; unknown here: " + others)));
         }
+        Source whole = Source.of(List.of(wanted));
+        source = whole;
         layout = wanted;
         scanout =
                 scanouts().stream().filter(one -> one.shows(image)).findFirst().orElse(null);
@@ -160,7 +165,7 @@ public final class DrmImporter implements Importer {
                     "take a linear image");
         }
         if (image.format().buffers() > 1 && hasCode(image) && card.setsModes()) {
-            FramebufferTrial.requirePlanesApart(card, wanted);
+            FramebufferTrial.requirePlanesApart(card, whole.layouts().getFirst());
         }
         return wanted.size();
     }
@@ -187,7 +192,9 @@ public final class DrmImporter implements Importer {
 
     @Override
     public Optional<Refusal> offer(List<DmaBuf> buffers) throws CenallocException {
-        Layout wanted = Objects.requireNonNull(layout);
+        Image image = Objects.requireNonNull(layout).image();
+        Source shown = Objects.requireNonNull(source);
+        Layout wanted = shown.layouts().getFirst();
         List<Layout> layouts = FramebufferTrial.withOthers(wanted);
         DeviceNode node = card.node();
         // Of the planes of one framebuffer: those offered by turns, and memory of the driver's own for the others.
@@ -195,7 +202,7 @@ public final class DrmImporter implements Importer {
         var imported = new ArrayList<Integer>();
         var framebuffers = new ArrayList<Framebuffer>();
         try (Arena arena = Arena.ofConfined()) {
-            boolean makes = hasCode(wanted.image()) && addOthers(arena, layouts, wanted.buffer(), planes);
+            boolean makes = hasCode(image) && addOthers(arena, layouts, wanted.buffer(), planes);
             for (DmaBuf buffer : buffers) {
                 int handle = Framebuffer.tryImport(node, arena, buffer);
                 Optional<Refusal> refusal = node.refusal(handle, Framebuffer.IMPORT);
@@ -224,7 +231,7 @@ public final class DrmImporter implements Importer {
                     continue; // the memory is taken, and the image will be with another pitch
                 }
                 framebuffers.add(new Framebuffer(node, id));
-                refusal = shown(wanted.image(), id);
+                refusal = shown(image, shown, id);
                 if (refusal.isPresent()) {
                     return refusal;
                 }
@@ -262,7 +269,7 @@ public final class DrmImporter implements Importer {
     }
 
     /** The display's refusal to show a framebuffer; empty if it would, or cannot be asked. */
-    private Optional<Refusal> shown(Image image, int framebuffer) throws CenallocException {
+    private Optional<Refusal> shown(Image image, Source source, int framebuffer) throws CenallocException {
         if (scanout == null) {
             return Optional.empty();
         }
@@ -281,7 +288,7 @@ public final class DrmImporter implements Importer {
                         .set(known.crtc, "ACTIVE", 1)
                         .set(known.connector, "CRTC_ID", scanout.crtc())
                         .set(known.plane, "FB_ID", framebuffer);
-                Placement.centred(image, mode).set(change, known.plane, scanout.crtc());
+                Placement.centred(image, mode).in(source).set(change, known.plane, scanout.crtc());
                 result =
                         change.build().tryCommit(card.node(), AtomicRequest.TEST_ONLY | AtomicRequest.ALLOW_MODESET, 0);
             } finally {

@@ -35,6 +35,12 @@ public record Placement(
                 image.height());
     }
 
+    /** The same, of images that begin elsewhere in their framebuffer. */
+    public Placement in(Source source) {
+        return new Placement(
+                x, y, width, height, source.x() + sourceX, source.y() + sourceY, sourceWidth, sourceHeight);
+    }
+
     /** Adds all properties but FB_ID to a request. */
     public AtomicRequest.Builder set(AtomicRequest.Builder change, KmsObject plane, int crtc) throws CenallocException {
         return change.set(plane, "CRTC_ID", crtc)

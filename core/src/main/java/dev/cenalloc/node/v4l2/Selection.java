@@ -6,7 +6,10 @@ import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_rect;
 import dev.cenalloc.bindings.v4l2.v4l2_selection;
 import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.DeviceNode;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
@@ -82,19 +85,47 @@ record Selection(int left, int top, int width, int height) {
     }
 
     /**
-     * Has the device fill or read exactly an image, from the first pixel in memory on.
+     * Where an image lies, in pixels from the first byte of its buffers.
      *
-     * @param format of the queue, in which there is room for the image
-     * @return what it does instead, in words; empty if it does that, or if the image is all of the format and the
-     *     driver does not tell
+     * @param layout one that is a part of a {@linkplain Layout#whole whole}
      */
-    static Optional<String> objection(DeviceNode node, BufferType type, VideoFormat format, Image image)
-            throws CenallocException {
+    static Selection of(Layout layout) {
+        return new Selection(
+                Math.toIntExact(layout.leftMargin()),
+                Math.toIntExact(layout.topMargin()),
+                layout.image().width(),
+                layout.image().height());
+    }
+
+    /**
+     * What a device does instead of filling or reading exactly an image, where it lies in memory, in words; empty if it
+     * does that, or if the image is all of the format and the driver does not tell.
+     *
+     * @param told as {@link #settled}
+     * @param format of the queue, in which there is room for the image
+     */
+    static Optional<String> objection(Optional<Selection> told, BufferType type, VideoFormat format, Layout layout) {
+        Image image = layout.image();
+        if (told.isEmpty()) {
+            return format.has(image) && of(layout).isAtOrigin() ? Optional.empty() : Optional.of(untold(format, image));
+        }
+        return told.get().equals(of(layout))
+                ? Optional.empty()
+                : Optional.of(told.get().instead(type, format, layout));
+    }
+
+    /**
+     * Has the device fill or read exactly an image, where it lies in memory, if it can: the part then. Empty if the
+     * driver does not tell.
+     *
+     * @param layout one that is a part of a {@linkplain Layout#whole whole}
+     */
+    static Optional<Selection> settled(DeviceNode node, BufferType type, Layout layout) throws CenallocException {
         Optional<Selection> told = of(node, type);
         if (told.isEmpty()) {
-            return format.has(image) ? Optional.empty() : Optional.of(untold(format, image));
+            return told;
         }
-        var wanted = new Selection(0, 0, image.width(), image.height());
+        Selection wanted = of(layout);
         Selection part = told.get();
         if (!part.equals(wanted)) {
             int result = wanted.trySet(node, type);
@@ -105,11 +136,53 @@ record Selection(int left, int top, int width, int height) {
                 part = of(node, type).orElse(part);
             }
         }
-        if (part.equals(wanted)) {
+        return Optional.of(part);
+    }
+
+    /** What is to be said of a driver that keeps to this part, and not to that of a layout. */
+    private String instead(BufferType type, VideoFormat format, Layout layout) {
+        Selection wanted = of(layout);
+        return "it " + (type.isOutput() ? "reads " : "fills ") + this + " of " + format
+                + (isInside(format)
+                        ? isBetween(layout) ? ", which is in the middle of a sample" : ""
+                        : ", which is not inside")
+                + ", and not " + layout.image() + " at "
+                + wanted.left + "," + wanted.top;
+    }
+
+    /**
+     * The margins with which an image lies where this part is, if only that is other than in a layout.
+     *
+     * @return empty if another size is filled or read, or if no layout of the image has these margins
+     */
+    Optional<Constraints> margins(VideoFormat format, Layout layout) {
+        Selection wanted = of(layout);
+        if (width != wanted.width
+                || height != wanted.height
+                || !isInside(format)
+                || left < wanted.left
+                || top < wanted.top) {
             return Optional.empty();
         }
-        return Optional.of("it " + (type.isOutput() ? "reads " : "fills ") + part + " of " + format
-                + (part.isInside(format) ? "" : ", which is not inside") + ", and not " + image + " at 0,0");
+        Constraints margins = Constraints.NONE;
+        margins = left == 0 ? margins : margins.leftMargin(left);
+        margins = top == 0 ? margins : margins.topMargin(top);
+        // Rounded up to whole blocks of samples, they are others.
+        return Optional.of(margins)
+                .filter(found -> Demand.ofImage(layout.image(), layout.buffer())
+                        .layout(found)
+                        .filter(moved -> of(moved).equals(this))
+                        .isPresent());
+    }
+
+    /** Whether an image there would begin in the middle of samples of several pixels. */
+    private boolean isBetween(Layout layout) {
+        return layout.image().format().planes().stream()
+                .anyMatch(plane -> left % plane.width() != 0 || top % plane.vertical() != 0);
+    }
+
+    private boolean isAtOrigin() {
+        return left == 0 && top == 0;
     }
 
     /** What is to be said of a driver that has more columns or lines than an image, and does not tell which are its. */

@@ -142,7 +142,8 @@ public final class V4l2Importer implements Importer {
     public long prepare(Layout layout) throws CenallocException {
         Image image = layout.image();
         video.require(image.format(), "VIDIOC_TRY_FMT");
-        if (!layout.isGapless()) {
+        Layout whole = layout.whole().orElse(null);
+        if (whole == null) {
             throw CenallocException.ofRefusal(
                     Errno.EINVAL,
                     "probe",
@@ -165,18 +166,19 @@ public final class V4l2Importer implements Importer {
         var instead = new ArrayList<String>();
         var objections = new ArrayList<String>();
         for (BufferType type : types) {
-            Optional<VideoFormat> prepared = prepare(type, layout, instead, objections);
+            Optional<VideoFormat> prepared = prepare(type, layout, whole, instead, objections);
             prepared.ifPresent(format -> queues.add(new Queue(type, format)));
         }
         if (queues.isEmpty()) {
-            int lines = VideoFormat.lines(layout);
-            boolean isPadded = lines > image.height();
+            int lines = VideoFormat.lines(whole);
+            boolean isPadded = lines > whole.image().height();
+            boolean isPart = !whole.equals(layout);
             throw new CenallocException(
                     Errno.EINVAL,
                     "answer to VIDIOC_TRY_FMT",
                     file.path(),
                     -1,
-                    name() + " has no images of " + image
+                    name() + " has no images of " + image + (isPart ? " as a part of " + whole.image() : "")
                             + (isPadded ? " with room for " + lines + " lines before the next plane" : "")
                             + (objections.isEmpty() ? "" : ": " + String.join("; ", objections)),
                     isPadded
@@ -193,13 +195,15 @@ public final class V4l2Importer implements Importer {
     /**
      * Prepares a queue for a layout.
      *
+     * @param all the layout of all that is in memory, which is what V4L2 calls the format
      * @param instead takes what it has instead, if it has no such images
      * @param objections takes why it is not enough to have more lines or columns, if that is so
      */
-    private Optional<VideoFormat> prepare(BufferType type, Layout layout, List<String> instead, List<String> objections)
+    private Optional<VideoFormat> prepare(
+            BufferType type, Layout layout, Layout all, List<String> instead, List<String> objections)
             throws CenallocException {
-        Image image = layout.image();
-        int lines = VideoFormat.lines(layout);
+        Image image = all.image();
+        int lines = VideoFormat.lines(all);
         VideoFormat old = VideoFormat.current(file, type);
         // Changes nothing yet, so a device that has no such images is left alone.
         VideoFormat queue = layouts.answer(
@@ -215,11 +219,11 @@ public final class V4l2Importer implements Importer {
         }
         Image whole = queue.whole(image.format());
         layouts.checkRoom(queue, whole, layout.buffer());
-        Constraints own = layouts.rules(type, layout);
+        Constraints own = layouts.rules(type, all);
         boolean isKept = queue.pitch(layout.buffer())
                         == layout.planes().getFirst().pitch()
-                && (layout.planes().size() == 1 || queue.height() == lines || queue.height() == layout.storedLines());
-        Layout laidOut = isKept ? layout : layouts.laidOut(image, layout.buffer(), own);
+                && (layout.planes().size() == 1 || queue.height() == lines || queue.height() == all.storedLines());
+        Layout laidOut = isKept ? all : layouts.laidOut(image, layout.buffer(), own);
         long room = queue.size(layout.buffer());
         boolean isOther = !old.isSameAs(queue);
         if (isOther) {
@@ -235,13 +239,15 @@ public final class V4l2Importer implements Importer {
             }
             layouts.checkRoom(queue, whole, layout.buffer());
         }
-        Optional<String> objection = Selection.objection(file, type, queue, image);
-        if (objection.isPresent()) {
+        Optional<Selection> settled = Selection.settled(file, type, layout);
+        Optional<Constraints> margins = settled.flatMap(now -> now.margins(queue, layout));
+        Optional<String> objection = Selection.objection(settled, type, queue, layout);
+        if (objection.isPresent() && margins.isEmpty()) {
             objections.add(objection.get());
             return Optional.empty();
         }
-        needs = needs.and(own);
-        if (room > laidOut.planes().getLast().end()) {
+        needs = needs.and(own).and(margins.orElse(Constraints.NONE));
+        if (room > laidOut.end()) {
             needs = needs.and(Constraints.NONE.minSize(room));
         }
         return Optional.of(queue);

@@ -179,16 +179,18 @@ final class VideoFormat {
     /**
      * The height to ask for. V4L2 derives from it where the second plane in a buffer begins, so that lines between the
      * planes count; lines behind a single plane do not matter.
+     *
+     * @param whole without margins
      */
-    static int lines(Layout layout) {
-        Image image = layout.image();
-        return layout.planes().size() == 1
-                        || layout.storedLines()
-                                == Layout.of(image, layout.buffer(), LayoutRules.NONE)
+    static int lines(Layout whole) {
+        Image image = whole.image();
+        return whole.planes().size() == 1
+                        || whole.storedLines()
+                                == Layout.of(image, whole.buffer(), LayoutRules.NONE)
                                         .orElseThrow()
                                         .storedLines()
                 ? image.height()
-                : (int) Math.min(layout.storedLines(), Integer.MAX_VALUE);
+                : (int) Math.min(whole.storedLines(), Integer.MAX_VALUE);
     }
 
     boolean isSameAs(VideoFormat other) {

@@ -98,14 +98,19 @@ public final class VideoQueue {
      */
     public Optional<String> configure(List<Layout> agreed) throws CenallocException {
         Image image = agreed.getFirst().image();
+        Layout first = agreed.getFirst();
         if (image.modifier() != Image.LINEAR
-                || !agreed.stream().allMatch(layout -> layout.isGapless() && layout.hasProportionalPitches())) {
+                || !agreed.stream()
+                        .allMatch(layout -> layout.whole().isPresent()
+                                && layout.hasProportionalPitches()
+                                && layout.leftMargin() == first.leftMargin()
+                                && layout.topMargin() == first.topMargin())) {
             throw CenallocException.ofRefusal(
                     Errno.EINVAL,
                     "configure",
                     node.path(),
                     -1,
-                    "V4L2 cannot be told of modifiers, of gaps between planes, or of the pitch of each plane: "
+                    "V4L2 cannot be told of modifiers, of gaps between planes, or of pitch or margins of each plane: "
                             + agreed,
                     "negotiate with the ports of this device, and stream what was agreed on");
         }
@@ -120,10 +125,12 @@ public final class VideoQueue {
 
     /** Sets the format; the state changes only if the driver keeps to it. */
     private Optional<String> set(Image image, List<Layout> agreed) throws CenallocException {
+        List<Layout> whole =
+                agreed.stream().map(layout -> layout.whole().orElseThrow()).toList();
         var asked = VideoFormat.request(
                 type,
-                image,
-                agreed.stream().mapToInt(VideoFormat::lines).max().orElseThrow(),
+                whole.getFirst().image(),
+                whole.stream().mapToInt(VideoFormat::lines).max().orElseThrow(),
                 agreed.stream()
                         .mapToLong(layout -> layout.planes().getFirst().pitch())
                         .toArray());
@@ -140,9 +147,10 @@ public final class VideoQueue {
         if (result < 0) {
             throw node.failure(-result, "VIDIOC_S_FMT");
         }
-        Optional<String> changed = changed(asked, image, agreed);
+        Optional<String> changed = changed(asked, whole);
         if (changed.isEmpty()) {
-            changed = Selection.objection(node, type, asked, image);
+            changed = Selection.objection(
+                    Selection.settled(node, type, agreed.getFirst()), type, asked, agreed.getFirst());
         }
         if (changed.isEmpty()) {
             format = asked;
@@ -152,7 +160,8 @@ public final class VideoQueue {
         return changed;
     }
 
-    private static Optional<String> changed(VideoFormat now, Image image, List<Layout> agreed) {
+    private static Optional<String> changed(VideoFormat now, List<Layout> agreed) {
+        Image image = agreed.getFirst().image();
         if (!now.holds(image) || now.buffers() != agreed.size()) {
             return Optional.of("it has " + now + " in " + now.buffers() + " buffers, and " + image + " in "
                     + agreed.size() + " was agreed on");
@@ -295,11 +304,12 @@ public final class VideoQueue {
      * own queue, and the other queue of a converter may depend on that one.
      */
     private void keepFormat() throws CenallocException {
-        Image image = layouts.getFirst().image();
-        if (changed(VideoFormat.current(node, type), image, layouts).isEmpty()) {
+        List<Layout> whole =
+                layouts.stream().map(layout -> layout.whole().orElseThrow()).toList();
+        if (changed(VideoFormat.current(node, type), whole).isEmpty()) {
             return;
         }
-        Optional<String> changed = set(image, layouts);
+        Optional<String> changed = set(layouts.getFirst().image(), layouts);
         if (changed.isPresent()) {
             throw new CenallocException(
                     Errno.EINVAL,

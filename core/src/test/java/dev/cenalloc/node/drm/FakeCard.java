@@ -102,6 +102,10 @@ public final class FakeCard implements FakeKernel.Device {
     public int lastFormat;
     /** Lines of the framebuffer that was made last. */
     public int lastLines;
+    /** Columns, and where the planes begin, of the framebuffer that was made last. */
+    public int lastColumns;
+
+    public List<Long> lastOffsets = List.of();
     /** Whether it takes a second plane only right behind the lines of the first. */
     public boolean takesNoGaps;
     /** The object of each plane of the framebuffer that was made last. */
@@ -317,6 +321,12 @@ public final class FakeCard implements FakeKernel.Device {
             }
             lastFormat = drm_mode_fb_cmd2.pixel_format(argument);
             lastLines = drm_mode_fb_cmd2.height(argument);
+            lastColumns = drm_mode_fb_cmd2.width(argument);
+            lastOffsets = IntStream.range(
+                            0,
+                            PixelFormat.ofDrm(lastFormat).orElseThrow().planes().size())
+                    .mapToObj(i -> Integer.toUnsignedLong(drm_mode_fb_cmd2.offsets(argument, i)))
+                    .toList();
             framebuffers.put(++numbers, drm_mode_fb_cmd2.handles(argument, 0));
             drm_mode_fb_cmd2.fb_id(argument, numbers);
             return 0;
