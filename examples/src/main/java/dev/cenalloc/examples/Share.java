@@ -36,13 +36,13 @@ final class Share {
                 camera.configure(agreement);
                 camera.use(ring);
                 broadcast.awaitReceivers(2, Duration.ofMinutes(1));
+                System.out.println(ring + " from " + camera.name() + " to " + broadcast.receivers() + " receivers");
                 camera.start();
                 int frames = 0;
                 for (long end = System.nanoTime() + nanos; System.nanoTime() < end; frames++) {
                     broadcast.send(camera.next(SECOND)); // the camera gets it back when all receivers have
                 }
-                System.out.println(frames + " frames of " + camera.name() + " to " + broadcast.receivers()
-                        + " receivers; missed: " + broadcast.missed());
+                System.out.println(frames + " frames; " + broadcast.missed() + " missed by a receiver");
                 broadcast.close();
                 sum.waitFor();
                 pictures.waitFor();

@@ -13,7 +13,7 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import javax.imageio.ImageIO;
 
-/** Receives the frames of {@link Share}, and writes the newest as a PNG, until that ends: {@code --out FILE.png}. */
+/** Receives the frames of {@link Share}, and writes one a second as a PNG, until that ends: {@code --out FILE.png}. */
 final class SharePictures {
     private SharePictures() {}
 
@@ -25,8 +25,8 @@ final class SharePictures {
                 var receiver = new Receiver(Connection.connect(cenalloc, Share.ADDRESS))) {
             while (true) {
                 try (ReceivedFrame frame = receiver.next(Duration.ofSeconds(1))) {
-                    if (frame == null || !frame.acquire().await(Duration.ofSeconds(1))) {
-                        continue; // the camera is late
+                    if (frame == null || frame.sequence() % 30 != 0 || !frame.acquire().await(Duration.ofSeconds(1))) {
+                        continue;
                     }
                     try (var pixels = frame.access(Direction.READ)) {
                         ImageIO.write(Pictures.of(pixels.segment(), pixels.layout()), "png", written);

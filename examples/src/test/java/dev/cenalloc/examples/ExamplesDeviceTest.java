@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
-import dev.cenalloc.CenallocException;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.share.Connection;
 import dev.cenalloc.share.DisconnectedException;
@@ -145,7 +144,7 @@ class ExamplesDeviceTest {
                 .start();
         var sums = new HashMap<Long, String>();
         try (var cenalloc = Cenalloc.open();
-                var receiver = new Receiver(connect(cenalloc))) {
+                var receiver = new Receiver(connect(cenalloc, out))) {
             boolean killed = false;
             Path again = directory.resolve("again");
             while (true) {
@@ -156,7 +155,7 @@ class ExamplesDeviceTest {
                     }
                     sums.put(frame.sequence(), String.format("%08x", sum.getValue()));
                 }
-                if (sums.size() == 8 && !killed) {
+                if (sums.size() == 5 && !killed) {
                     killed = true;
                     assertEquals(2, share.children().count());
                     share.children()
@@ -168,12 +167,12 @@ class ExamplesDeviceTest {
                 }
             }
         } catch (DisconnectedException e) {
-            assertTrue(sums.size() > 20, () -> sums.size() + " frames");
+            assertTrue(sums.size() > 10, () -> sums.size() + " frames");
         }
         assertTrue(share.waitFor(60, TimeUnit.SECONDS));
         assertEquals(0, share.exitValue());
         String text = Files.readString(out) + Files.readString(directory.resolve("again"));
-        assertContains(text, " frames of vivid", "the last of them in share.png", "the camera's process has gone");
+        assertContains(text, "from vivid", " missed by a receiver", "the last of them in share.png", "the camera's process has gone");
         var lines = Pattern.compile("frame (\\d+): (\\w{8})").matcher(text);
         int equal = 0;
         while (lines.find()) {
@@ -188,15 +187,13 @@ class ExamplesDeviceTest {
         assertEquals(before, Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total"));
     }
 
-    private static Connection connect(Cenalloc cenalloc) throws Exception {
-        for (int i = 0; ; i++) {
-            try {
-                return Connection.connect(cenalloc, Share.ADDRESS);
-            } catch (CenallocException e) {
-                assertTrue(i < 600, e::toString);
-                Thread.sleep(100);
-            }
+    /** When the two others are there. */
+    private static Connection connect(Cenalloc cenalloc, Path out) throws Exception {
+        for (int i = 0; !Files.readString(out).contains("to 2 receivers"); i++) {
+            assertTrue(i < 1_200, () -> "no receivers after two minutes");
+            Thread.sleep(100);
         }
+        return Connection.connect(cenalloc, Share.ADDRESS);
     }
 
     private static void assertFrames(String out) {
