@@ -199,7 +199,8 @@ class NullArgumentsTest {
         put(address, listener, opened(Connection.connect(cenalloc, address)), new Peer(1, 0, 0));
         Objects.requireNonNull(listener.accept(SECOND)).close();
         put(opened(Broadcast.open(
-                Listener.open(cenalloc, Address.ofAbstract("all")), value(Camera.class, Camera.class).ring())));
+                Listener.open(cenalloc, Address.ofAbstract("all")),
+                value(Camera.class, Camera.class).ring())));
         Sender sender = opened(new Sender(Connection.connect(cenalloc, address)));
         Receiver receiver = opened(new Receiver(Objects.requireNonNull(listener.accept(SECOND))));
         SentFrame sent = sender.add(List.of(value(SharedBuffer.class, SharedBuffer.class)), "", "");

@@ -31,6 +31,7 @@ public final class Sockets {
     public static final int SO_RCVTIMEO = 20;
     /** The size of {@code struct timeval}: seconds and microseconds, of 64 bits each. */
     public static final long TIMEVAL_SIZE = 16;
+
     public static final int SCM_RIGHTS = 1;
     public static final int MSG_CTRUNC = 0x8;
     public static final int MSG_DONTWAIT = 0x40;

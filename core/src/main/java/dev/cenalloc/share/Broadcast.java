@@ -91,7 +91,9 @@ public final class Broadcast implements AutoCloseable {
 
     /** A frame that receivers have, or none. */
     private static final class Loan {
-        @Nullable Frame frame;
+        @Nullable
+        Frame frame;
+
         long loan;
         /** Bits of the receivers' numbers. */
         int holders;

@@ -386,7 +386,8 @@ class UnixSocketTest {
                 assertEquals(1, pair.other.receive(pair.buffer, 0, SECOND));
             }
             assertEquals(
-                    List.of("setsockopt", "recvmsg", "sendmsg", "recvmsg", "sendmsg", "recvmsg", "sendmsg"), kernel.calls);
+                    List.of("setsockopt", "recvmsg", "sendmsg", "recvmsg", "sendmsg", "recvmsg", "sendmsg"),
+                    kernel.calls);
             kernel.calls.clear();
             kernel.failCall(0, Errno.EINVAL);
             assertEquals(1, pair.other.receive(pair.buffer, 0, 2 * SECOND));

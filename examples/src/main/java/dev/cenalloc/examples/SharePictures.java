@@ -25,7 +25,9 @@ final class SharePictures {
                 var receiver = new Receiver(Connection.connect(cenalloc, Share.ADDRESS))) {
             while (true) {
                 try (ReceivedFrame frame = receiver.next(Duration.ofSeconds(1))) {
-                    if (frame == null || frame.sequence() % 30 != 0 || !frame.acquire().await(Duration.ofSeconds(1))) {
+                    if (frame == null
+                            || frame.sequence() % 30 != 0
+                            || !frame.acquire().await(Duration.ofSeconds(1))) {
                         continue;
                     }
                     try (var pixels = frame.access(Direction.READ)) {

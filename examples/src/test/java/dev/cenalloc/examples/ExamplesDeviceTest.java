@@ -36,7 +36,8 @@ import org.junit.jupiter.api.io.TempDir;
                 "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
 class ExamplesDeviceTest {
     /** For processes that run in any directory. */
-    private static final String CLASSES = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+    private static final String CLASSES = Stream.of(
+                    System.getProperty("java.class.path").split(File.pathSeparator))
             .map(entry -> Path.of(entry).toAbsolutePath().toString())
             .collect(Collectors.joining(File.pathSeparator));
 
@@ -135,7 +136,8 @@ class ExamplesDeviceTest {
     /** Three processes and this one, of which one is killed and comes back; all see the same images. */
     @Test
     void share() throws Exception {
-        String before = Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total");
+        String before =
+                Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total");
         Path out = directory.resolve("share");
         Process share = new ProcessBuilder(command("Share", "--seconds", "20"))
                 .directory(directory.toFile())
@@ -159,7 +161,8 @@ class ExamplesDeviceTest {
                     killed = true;
                     assertEquals(2, share.children().count());
                     share.children()
-                            .filter(child -> child.info().commandLine().orElse("").contains("ShareSum"))
+                            .filter(child ->
+                                    child.info().commandLine().orElse("").contains("ShareSum"))
                             .forEach(ProcessHandle::destroyForcibly);
                     new ProcessBuilder(command("ShareSum"))
                             .redirectOutput(again.toFile())
@@ -172,7 +175,12 @@ class ExamplesDeviceTest {
         assertTrue(share.waitFor(60, TimeUnit.SECONDS));
         assertEquals(0, share.exitValue());
         String text = Files.readString(out) + Files.readString(directory.resolve("again"));
-        assertContains(text, "from vivid", " missed by a receiver", "the last of them in share.png", "the camera's process has gone");
+        assertContains(
+                text,
+                "from vivid",
+                " missed by a receiver",
+                "the last of them in share.png",
+                "the camera's process has gone");
         var lines = Pattern.compile("frame (\\d+): (\\w{8})").matcher(text);
         int equal = 0;
         while (lines.find()) {
@@ -184,7 +192,9 @@ class ExamplesDeviceTest {
         }
         assertTrue(equal > 3, equal + " frames seen by two: " + text);
         assertEquals(640, ImageIO.read(directory.resolve("share.png").toFile()).getWidth());
-        assertEquals(before, Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total"));
+        assertEquals(
+                before,
+                Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total"));
     }
 
     /** When the two others are there. */
