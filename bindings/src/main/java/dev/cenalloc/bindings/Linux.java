@@ -105,8 +105,9 @@ public final class Linux {
     private static final FunctionDescriptor READ_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
     private static final MethodHandle READ = Downcall.handle("read", READ_TYPE);
     private static final MethodHandle READ_FAST = Downcall.fastHandle("read", READ_TYPE);
-    private static final MethodHandle FSTAT =
-            Downcall.handle("fstat", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS));
+    private static final FunctionDescriptor FSTAT_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS);
+    private static final MethodHandle FSTAT = Downcall.handle("fstat", FSTAT_TYPE);
+    private static final MethodHandle FSTAT_FAST = Downcall.fastHandle("fstat", FSTAT_TYPE);
     private static final MethodHandle LSEEK =
             Downcall.handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MEMFD_CREATE =
@@ -296,12 +297,19 @@ public final class Linux {
         }
     }
 
-    /** Fills {@code stat}, {@link #STAT_SIZE} bytes; read it at {@link #STAT_INO} and {@link #STAT_FILE_SIZE}. */
+    /**
+     * Fills {@code stat}, {@link #STAT_SIZE} bytes; read it at {@link #STAT_DEV}, {@link #STAT_INO} and {@link
+     * #STAT_FILE_SIZE}. Allocates no objects unless it fails.
+     */
     public static int fstat(int fd, MemorySegment stat) {
         if (stat.byteSize() < STAT_SIZE) {
             throw new IndexOutOfBoundsException("struct stat needs " + STAT_SIZE + " bytes");
         }
         try {
+            int first = (int) FSTAT_FAST.invokeExact(fd, stat);
+            if (first >= 0) {
+                return first;
+            }
             MemorySegment capture = Downcall.capture();
             int result = (int) FSTAT.invokeExact(capture, fd, stat);
             return result >= 0 ? result : Downcall.failure(capture);

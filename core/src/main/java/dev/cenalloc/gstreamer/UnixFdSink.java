@@ -58,6 +58,7 @@ import org.jspecify.annotations.Nullable;
  * that meta only after its first element has used it, and then misreads the first frame. {@link #layout} makes such a
  * meta needless.
  */
+@SuppressWarnings("ReferenceEquality") // a frame is one object, handed out again and again
 public final class UnixFdSink implements AutoCloseable {
     /** How many pipelines at a time; more are turned away. */
     static final int MOST_CLIENTS = 32;
@@ -69,6 +70,7 @@ public final class UnixFdSink implements AutoCloseable {
     private final Kernel kernel;
     private final Listener listener;
     private final Descriptor listening;
+    private final Agreement agreement;
     private final List<Layout> layouts;
     private final MemorySegment caps;
     private final Outgoing outgoing;
@@ -114,6 +116,7 @@ public final class UnixFdSink implements AutoCloseable {
         this.kernel = Seam.kernel(cenalloc);
         this.listener = listener;
         this.listening = Seam.listener(listener);
+        this.agreement = agreement;
         this.layouts = agreement.layouts();
         this.outgoing = new Outgoing(layouts);
         FrameRate rate = agreement.rate();
@@ -265,7 +268,7 @@ public final class UnixFdSink implements AutoCloseable {
         if (finished) {
             throw new IllegalStateException("the sink was finished");
         }
-        if (frame.layouts() != layouts && !isSame(frame.layouts())) {
+        if (frame.ring().agreement() != agreement && !isSame(frame.layouts())) {
             throw new IllegalArgumentException(
                     "the frame is laid out as " + frame.layouts() + ", and the sink was opened for " + layouts);
         }

@@ -57,7 +57,7 @@ public interface Kernel {
     /** Adds {@code F_SEAL_*} seals to an anonymous file. */
     int addSeals(int fd, int seals);
 
-    /** Fills a {@code struct stat} of {@link Linux#STAT_SIZE} bytes. */
+    /** Fills a {@code struct stat} of {@link Linux#STAT_SIZE} bytes. Allocates no objects unless it fails. */
     int fstat(int fd, MemorySegment stat);
 
     /** Maps the descriptor from its start, shared; returns the address. */

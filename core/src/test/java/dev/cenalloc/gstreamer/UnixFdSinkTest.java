@@ -21,7 +21,6 @@ import dev.cenalloc.share.Address;
 import dev.cenalloc.share.Connection;
 import dev.cenalloc.share.DisconnectedException;
 import dev.cenalloc.stream.Agreement;
-import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -33,7 +32,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -49,54 +47,6 @@ class UnixFdSinkTest {
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 24);
     private final Cenalloc cenalloc = kernel.open();
     private final List<AutoCloseable> open = new ArrayList<>();
-
-    /** A frame of a stream of the test's own. */
-    private static final class Picture extends Frame {
-        private final long number;
-        int returns;
-        long timestamp = 5_000_000_000L;
-        boolean damaged;
-
-        @Nullable
-        CenallocException failure;
-
-        Picture(Ring ring, int index) {
-            super(ring, index);
-            number = index;
-        }
-
-        Picture lendAgain() {
-            lend();
-            return this;
-        }
-
-        void end() {
-            revoke();
-        }
-
-        @Override
-        public long sequence() {
-            return number;
-        }
-
-        @Override
-        public long timestampNanos() {
-            return timestamp;
-        }
-
-        @Override
-        public boolean isDamaged() {
-            return damaged;
-        }
-
-        @Override
-        protected void giveBack() throws CenallocException {
-            returns++;
-            if (failure != null) {
-                throw failure;
-            }
-        }
-    }
 
     private <T extends AutoCloseable> T opened(T object) {
         open.add(object);
@@ -123,12 +73,7 @@ class UnixFdSinkTest {
     }
 
     private List<Picture> pictures(Agreement images, int count) throws CenallocException {
-        Ring ring = opened(Ring.allocate(cenalloc, images, count));
-        var pictures = new ArrayList<Picture>();
-        for (int i = 0; i < count; i++) {
-            pictures.add(new Picture(ring, i));
-        }
-        return pictures;
+        return Picture.of(opened(Ring.allocate(cenalloc, images, count)));
     }
 
     private UnixFdSource source() throws CenallocException {
@@ -624,10 +569,7 @@ class UnixFdSinkTest {
             for (int n = 0; n < 30; n++) {
                 Agreement images = plain();
                 try (Ring ring = Ring.allocate(cenalloc, images, 4)) {
-                    var pictures = new ArrayList<Picture>();
-                    for (int i = 0; i < 4; i++) {
-                        pictures.add(new Picture(ring, i));
-                    }
+                    List<Picture> pictures = Picture.of(ring);
                     Address address = Address.ofAbstract("failing");
                     try (var sink = UnixFdSink.open(cenalloc, address, images);
                             var source = UnixFdSource.of(cenalloc, Connection.connect(cenalloc, address))) {
