@@ -26,6 +26,7 @@ public final class UnixFdFrame extends Frame {
         this.source = source;
         this.identities = identities;
         this.places = places;
+        hold("the pipeline");
     }
 
     /** Whether it is not lent, and a new buffer is in its memory. */

@@ -69,6 +69,9 @@ public final class UnixFdSink implements AutoCloseable {
 
     private final Kernel kernel;
     private final Listener listener;
+    /** Has the frames that are away, by the word of their ring. */
+    private final String holder;
+
     private final Descriptor listening;
     private final Agreement agreement;
     private final List<Layout> layouts;
@@ -115,6 +118,7 @@ public final class UnixFdSink implements AutoCloseable {
     private UnixFdSink(Cenalloc cenalloc, Listener listener, String text, Agreement agreement) {
         this.kernel = Seam.kernel(cenalloc);
         this.listener = listener;
+        this.holder = "pipelines at " + listener.address();
         this.listening = Seam.listener(listener);
         this.agreement = agreement;
         this.layouts = agreement.layouts();
@@ -348,6 +352,7 @@ public final class UnixFdSink implements AutoCloseable {
     }
 
     private void lend(Loan loan, Frame frame, long id) {
+        frame.handTo(holder);
         loan.frame = frame;
         loan.loan = frame.loans();
         loan.id = id;

@@ -78,7 +78,7 @@ public final class UnixFdSource implements AutoCloseable {
     private final MemorySegment release = Arena.ofAuto().allocate(Wire.HEADER + Wire.RELEASE_PAYLOAD, Long.BYTES);
     /** Those that are known; the one that came last is the last. */
     private final List<UnixFdFrame> frames = new ArrayList<>();
-    /** Of frames that are not known any more, and that the program has mapped. */
+    /** Of frames that are not known any more: those that were just given back, and those that the program has mapped. */
     private final List<Ring> leftOver = new ArrayList<>();
 
     private @Nullable Caps caps;
@@ -141,6 +141,7 @@ public final class UnixFdSource implements AutoCloseable {
     public @Nullable UnixFdFrame next(Duration timeout) throws CenallocException {
         long deadline = System.nanoTime() + Times.nanos(timeout);
         checkOpen();
+        closeLeftOver();
         if (lent() >= MOST_FRAMES) {
             throw new IllegalStateException(MOST_FRAMES + " frames are lent: give some back first");
         }
@@ -271,7 +272,6 @@ public final class UnixFdSource implements AutoCloseable {
     /** Adopts the memory. If it is that of a frame that is lent, it has two. */
     private UnixFdFrame add(Caps now, Image image) throws CenallocException {
         Places.Found found = Places.find(now, image, arrived, files);
-        leftOver.removeIf(UnixFdSource::closes);
         if (leftOver.size() >= MOST_FRAMES) {
             throw new IllegalStateException(leftOver.size()
                     + " frames that came are still mapped, and do not come again: close their mappings");
@@ -333,6 +333,12 @@ public final class UnixFdSource implements AutoCloseable {
         }
     }
 
+    private void closeLeftOver() {
+        if (!leftOver.isEmpty()) { // else the function would be an object a frame
+            leftOver.removeIf(UnixFdSource::closes);
+        }
+    }
+
     private static boolean closes(Ring ring) {
         try {
             ring.close();
@@ -352,7 +358,8 @@ public final class UnixFdSource implements AutoCloseable {
             if (!back && socket.isOpen()) {
                 frame.keep();
             } else if (frame.isOutdated()) {
-                forget(frames.indexOf(frame));
+                frames.remove(frame);
+                leftOver.add(frame.ring()); // it is still being given back
             }
         }
     }
@@ -415,7 +422,7 @@ public final class UnixFdSource implements AutoCloseable {
             frames.get(i).end();
             forget(i);
         }
-        leftOver.removeIf(UnixFdSource::closes);
+        closeLeftOver();
         if (!leftOver.isEmpty()) {
             throw new IllegalStateException("frames are mapped or in CPU access: " + leftOver.size());
         }

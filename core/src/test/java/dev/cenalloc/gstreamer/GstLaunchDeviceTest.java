@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.management.ThreadMXBean;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.MappedAccess;
 import dev.cenalloc.Traces;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
@@ -23,7 +24,6 @@ import dev.cenalloc.plan.Direction;
 import dev.cenalloc.share.Address;
 import dev.cenalloc.share.DisconnectedException;
 import dev.cenalloc.stream.Agreement;
-import dev.cenalloc.stream.FrameAccess;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.v4l2.Camera;
 import java.io.ByteArrayOutputStream;
@@ -272,7 +272,7 @@ class GstLaunchDeviceTest {
                 for (int i = 0; i < 20; i++) {
                     UnixFdFrame frame = source.next(LIMIT);
                     if (frame != null) {
-                        FrameAccess access = frame.access(Direction.READ);
+                        MappedAccess access = frame.access(Direction.READ);
                         access.close();
                         frame.close();
                     }

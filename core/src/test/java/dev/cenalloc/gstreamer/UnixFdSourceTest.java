@@ -322,7 +322,8 @@ class UnixFdSourceTest {
             assertEquals(PixelFormat.NV12, lent.layout().image().format());
         }
         lent.close();
-        assertEquals(0, kernel.openMappings(), "and what was, when it comes back");
+        assertNull(source.next(NOW));
+        assertEquals(0, kernel.openMappings(), "and what was, when it has come back");
         assertEquals(List.of(2L, 3L, 1L), peer.released());
         // The same caps once more change nothing.
         peer.send(ScriptedPeer.caps("video/x-raw, format=(string)BGRx, width=(int)32, height=(int)16"));
