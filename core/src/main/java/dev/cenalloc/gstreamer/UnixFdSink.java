@@ -209,8 +209,8 @@ public final class UnixFdSink implements AutoCloseable {
     }
 
     /**
-     * Says how long after its {@linkplain Frame#timestampNanos timestamp} a frame is to be shown: as long as it takes to
-     * come to a screen. At first the time from frame to frame. A pipeline drops what comes too late.
+     * Says how long after its {@linkplain Frame#timestampNanos timestamp} a frame is to be shown: as long as it takes
+     * to come to a screen. At first the time from frame to frame. A pipeline drops what comes too late.
      *
      * @param time added to the timestamps
      */
