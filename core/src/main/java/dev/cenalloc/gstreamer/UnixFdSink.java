@@ -199,8 +199,8 @@ public final class UnixFdSink implements AutoCloseable {
     }
 
     /**
-     * Says how long a pipeline may keep its frames, and give none back, while no more can be sent to any: then it is
-     * disconnected. At first 2 seconds.
+     * Says how long a pipeline may keep its frames, and give none back, while another gets none since no more can be
+     * sent: then it is disconnected. At first 2 seconds.
      *
      * @param time zero disconnects at once
      */
@@ -209,8 +209,8 @@ public final class UnixFdSink implements AutoCloseable {
     }
 
     /**
-     * Says how long after its {@linkplain Frame#timestampNanos timestamp} a frame is to be shown: as long as it takes to
-     * come to a screen. At first the time from frame to frame. A pipeline drops what comes too late.
+     * Says how long after its {@linkplain Frame#timestampNanos timestamp} a frame is to be shown: as long as it takes
+     * to come to a screen. At first the time from frame to frame. A pipeline drops what comes too late.
      *
      * @param time added to the timestamps
      */
@@ -236,11 +236,12 @@ public final class UnixFdSink implements AutoCloseable {
         try {
             serve(0);
             int most = mostAway > 0 ? mostAway : Math.max(1, frame.ring().size() - 2);
-            if (away >= most) {
+            int share = Math.max(1, most / Math.max(1, clientCount));
+            if (away >= most && isWanted(share)) {
                 dropStuck();
             }
             if (away < most && clientCount > 0) {
-                sent = sendToAll(frame, loan, Math.max(1, most / clientCount));
+                sent = sendToAll(frame, loan, share);
             } else {
                 missAll();
             }
@@ -498,6 +499,16 @@ public final class UnixFdSink implements AutoCloseable {
         }
     }
 
+    /** Whether a pipeline has less than its share. */
+    private boolean isWanted(int share) {
+        for (Client client : clients) {
+            if (client != null && client.away < share) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Of those that hold frames, ends the connections of those that gave none back for long. */
     private void dropStuck() {
         long now = System.nanoTime();
@@ -508,7 +519,7 @@ public final class UnixFdSink implements AutoCloseable {
                         client,
                         "it has had " + client.away + " frames for "
                                 + TimeUnit.NANOSECONDS.toMillis(now - client.progressNanos)
-                                + " ms, and no more can be sent");
+                                + " ms, and others get none");
             }
         }
     }

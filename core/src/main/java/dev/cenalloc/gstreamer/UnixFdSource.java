@@ -50,9 +50,10 @@ import org.jspecify.annotations.Nullable;
  * }
  *
  * <p>Give frames back soon: a pipeline that runs out of buffers copies to plain memory, which cannot be taken here, or
- * waits. A frame is the only one of a {@link Ring} of its own; what shows it or converts it uses that ring before. In
- * steady state a frame with one memory takes five system calls (poll, recvmsg, fstat, close, sendmsg) and no Java
- * objects: a dma-buf comes with a new descriptor each time, is known by its inode, and stays mapped.
+ * waits. Each frame is the only one of a ring of its own, all of one {@linkplain Ring#agreement agreement} until the
+ * images change: a display that uses the ring of the first shows the others too. In steady state a frame with one
+ * memory takes five system calls (poll, recvmsg, fstat, close, sendmsg) and no Java objects: a dma-buf comes with a new
+ * descriptor each time, is known by its inode, and stays mapped.
  */
 public final class UnixFdSource implements AutoCloseable {
     /**
@@ -78,7 +79,7 @@ public final class UnixFdSource implements AutoCloseable {
     private final MemorySegment release = Arena.ofAuto().allocate(Wire.HEADER + Wire.RELEASE_PAYLOAD, Long.BYTES);
     /** Those that are known; the one that came last is the last. */
     private final List<UnixFdFrame> frames = new ArrayList<>();
-    /** Of frames that are not known any more: those that were just given back, and those that the program has mapped. */
+    /** Of frames that are not known any more: those just given back, and those that the program has mapped. */
     private final List<Ring> leftOver = new ArrayList<>();
 
     private @Nullable Caps caps;

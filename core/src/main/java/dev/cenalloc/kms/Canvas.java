@@ -94,6 +94,10 @@ public final class Canvas implements AutoCloseable {
             keepLent();
             boolean done = false;
             try {
+                if (display.primary().ring() != ring) {
+                    throw new IllegalArgumentException(
+                            this + " is of a canvas that is not in use any more: another was opened");
+                }
                 display.show(this);
                 done = true;
             } finally {

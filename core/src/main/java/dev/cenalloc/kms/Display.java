@@ -370,8 +370,10 @@ public final class Display implements AutoCloseable {
      * on the screen from the next refresh on, {@link #awaitShown} tells when. So frames are shown at most at the
      * display's rate. Three system calls a frame beside those that give a frame back; allocates nothing.
      *
-     * @param frame lent by the stream that fills the ring in use; the CPU must not access it any more
-     * @throws IllegalArgumentException if it is a frame of another ring
+     * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: of that, a
+     *     framebuffer is made when the frame is shown first, and kept until {@link #use} or {@link #close}. The CPU
+     *     must not access it any more
+     * @throws IllegalArgumentException if it is a frame of a ring of another agreement
      * @throws IllegalStateException if no ring is in use, or the frame is not lent, or the display has it already
      * @throws NoMasterException EACCES, EPERM: another program controls the display
      * @throws DisplayRefusalException EINVAL, ERANGE, ENOSPC: the display cannot show it

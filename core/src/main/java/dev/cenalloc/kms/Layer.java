@@ -2,6 +2,7 @@ package dev.cenalloc.kms;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
+import dev.cenalloc.PoolBuffer;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Descriptor;
@@ -15,19 +16,27 @@ import dev.cenalloc.node.drm.Source;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** The frames of one plane: on the screen, and about to be. Closed by its {@link Display}. For one thread at a time. */
 @SuppressWarnings("ReferenceEquality") // a frame is one object, handed out again and again
 final class Layer {
+    /** More come only from a stream that makes new memory for each frame. */
+    private static final int MOST_OTHERS = 64;
+
     private final Screen screen;
     private final KmsObject plane;
 
     private @Nullable Ring ring;
     /** Of the frames of the ring. */
     private List<Framebuffer> framebuffers = List.of();
+    /** Of frames of other rings of the same agreement: a pipeline's frames have a ring each. By their memory. */
+    private final Map<PoolBuffer, Framebuffer> others = new HashMap<>();
+
     /** Of the ring before, one of which may be on the screen. */
     private List<Framebuffer> outdated = List.of();
 
@@ -121,6 +130,8 @@ final class Layer {
             // What may be on the screen is removed when something else is: to remove it blanks the screen.
             var old = new ArrayList<>(outdated);
             old.addAll(framebuffers);
+            old.addAll(others.values());
+            others.clear();
             outdated = List.copyOf(old);
             ring = next;
             framebuffers = List.copyOf(made);
@@ -141,9 +152,16 @@ final class Layer {
         placement = place;
     }
 
-    /** Shows a frame of the ring at its place. */
-    AtomicRequest.Builder request(int index) throws CenallocException {
-        return builder(framebuffers.get(index).id(), placement().in(Objects.requireNonNull(source)));
+    /** Shows a frame at its place, after {@link #check}. */
+    AtomicRequest.Builder request(Frame frame) throws CenallocException {
+        return builder(framebuffer(frame), placement().in(Objects.requireNonNull(source)));
+    }
+
+    private int framebuffer(Frame frame) {
+        return (frame.ring() == ring
+                        ? framebuffers.get(frame.index())
+                        : Objects.requireNonNull(others.get(frame.memory())))
+                .id();
     }
 
     /** As {@link #request}, of the first frame at another place. */
@@ -169,16 +187,19 @@ final class Layer {
     }
 
     /**
-     * Checks that a frame can be handed to the display.
+     * Checks that a frame can be handed to the display, and makes a framebuffer if it is the first of its ring.
      *
-     * @throws IllegalArgumentException if it is of another ring, or the ring got it after it was taken into use
+     * @throws IllegalArgumentException if it is of another ring of another agreement, or the ring got it after it was
+     *     taken into use
      * @throws IllegalStateException if it was given back, or the display has it
+     * @throws CenallocException if the driver makes no framebuffer of it
      */
-    void check(Frame frame) {
-        if (frame.ring() != ring()) {
+    void check(Frame frame) throws CenallocException {
+        boolean isOther = frame.ring() != ring();
+        if (isOther && frame.ring().agreement() != ring().agreement()) {
             throw new IllegalArgumentException(frame + " is of another ring than the one in use, " + ring);
         }
-        if (frame.index() >= framebuffers.size()) {
+        if (!isOther && frame.index() >= framebuffers.size()) {
             throw new IllegalArgumentException(frame + " is newer than use(ring): call that again");
         }
         if (has(frame)) {
@@ -187,6 +208,30 @@ final class Layer {
         if (!frame.isLent()) {
             throw new IllegalStateException(frame + " was given back, or its stream has ended");
         }
+        if (isOther && !others.containsKey(frame.memory())) {
+            if (others.size() >= MOST_OTHERS) {
+                forgetOthers();
+            }
+            others.put(frame.memory(), Framebuffer.of(screen.card(), frame.buffers(), Objects.requireNonNull(source).layouts()));
+        }
+    }
+
+    /** Removes the framebuffers of other rings, but for those that are on the screen, or about to be. */
+    private void forgetOthers() {
+        var shown = new ArrayList<PoolBuffer>();
+        if (onScreen != null) {
+            shown.add(onScreen.memory());
+        }
+        if (pending != null) {
+            shown.add(pending.memory());
+        }
+        others.entrySet().removeIf(one -> {
+            if (shown.contains(one.getKey())) {
+                return false;
+            }
+            one.getValue().close();
+            return true;
+        });
     }
 
     /** Sets the mode, and shows a frame; of a ring before nothing is needed any more. */
@@ -239,7 +284,7 @@ final class Layer {
     }
 
     void commit(Flip how, Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
-        how.request.set(how.framebuffer, framebuffers.get(frame.index()).id());
+        how.request.set(how.framebuffer, framebuffer(frame));
         how.request.set(how.outFence, out == null ? 0 : screen.outFencePointer());
         Descriptor taken = out == null ? null : seize(out);
         boolean done = false;
@@ -307,6 +352,7 @@ final class Layer {
     void close() throws CenallocException {
         outdated.forEach(Framebuffer::close);
         framebuffers.forEach(Framebuffer::close);
+        others.values().forEach(Framebuffer::close);
         Frame first = pending;
         Frame second = onScreen;
         pending = null;

@@ -98,8 +98,8 @@ public final class Overlay implements AutoCloseable {
      * Shows a frame above those of the display, which must show one. As {@link Display#show(Frame)}; of the display and
      * its overlays, one shows a frame at each refresh.
      *
-     * @param frame lent by the stream that fills the ring in use
-     * @throws IllegalArgumentException if it is a frame of another ring
+     * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement
+     * @throws IllegalArgumentException if it is a frame of a ring of another agreement
      * @throws IllegalStateException as {@link Display#show(Frame)}, or if the display shows nothing
      * @throws CenallocException as {@link Display#show(Frame)}
      */

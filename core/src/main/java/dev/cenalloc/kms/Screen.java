@@ -131,7 +131,7 @@ final class Screen {
                 saved = whatIsOnTheScreen(layer);
             }
             blob = card.createBlob(mode.info());
-            Layer.Flip flip = layer.flip(modeset(blob, layer.request(frame.index())));
+            Layer.Flip flip = layer.flip(modeset(blob, layer.request(frame)));
             flip.request().set(flip.outFence(), out ? outFencePointer() : 0);
             // First the way back: the program may be ended at any moment.
             before = saved;
@@ -244,7 +244,7 @@ final class Screen {
         int blob = 0;
         try {
             blob = card.createBlob(mode.info());
-            int result = modeset(blob, layer.request(0))
+            int result = modeset(blob, layer.requestAt(layer.placement()))
                     .build()
                     .tryCommit(node, AtomicRequest.TEST_ONLY | AtomicRequest.ALLOW_MODESET, 0);
             if (result == -Errno.EACCES || result == -Errno.EPERM || result == -Errno.ENODEV) {

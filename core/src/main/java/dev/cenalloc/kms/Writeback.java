@@ -289,7 +289,7 @@ public final class Writeback {
         awaitPause();
         Layer.Flip prepared = flip;
         if (prepared == null || preparedFor != layer.placement()) {
-            AtomicRequest.Builder request = layer.request(frame.index())
+            AtomicRequest.Builder request = layer.request(frame)
                     .set(connector, "WRITEBACK_FB_ID", framebuffer.id())
                     .set(connector, "WRITEBACK_OUT_FENCE_PTR", pointer.address());
             prepared = layer.flip(request);

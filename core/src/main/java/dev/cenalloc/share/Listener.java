@@ -222,9 +222,10 @@ public final class Listener implements AutoCloseable {
 
     /** A connection that the policy allows; else it is closed. */
     private @Nullable Connection checked(Connection connection) throws CenallocException {
-        boolean allowed = policy == null;
+        Predicate<Peer> asked = policy;
+        boolean allowed = false;
         try {
-            allowed = allowed || policy.test(connection.peer());
+            allowed = asked == null || asked.test(connection.peer());
             return allowed ? connection : null;
         } finally {
             if (!allowed) {

@@ -18,6 +18,8 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.LayoutRules;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.kms.Display;
+import dev.cenalloc.node.drm.Card;
 import dev.cenalloc.node.v4l2.VideoNode;
 import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.plan.Direction;
@@ -259,6 +261,41 @@ class GstLaunchDeviceTest {
                 next(other).close();
             }
         }
+    }
+
+    /** Without a copy from the camera of one process to the screen of another. */
+    @Test
+    void aDisplayShowsTheFramesOfAPipeline() throws Exception {
+        launch(v4l2src() + " ! video/x-raw,format=BGRx,width=640,height=480,framerate=10/1 ! unixfdsink"
+                + " socket-path=SOCKET");
+        try (UnixFdSource source = connect();
+                Display display = Display.open(cenalloc, vkms())) {
+            Agreement images = null;
+            for (int i = 0; i < 12; i++) {
+                UnixFdFrame frame = next(source);
+                if (frame.ring().agreement() != images) {
+                    assertEquals(0, i, "one agreement for all frames");
+                    display.use(frame.ring());
+                    images = frame.ring().agreement();
+                }
+                display.show(frame);
+            }
+            display.awaitShown(LIMIT);
+            assertEquals(12, display.flips());
+        }
+    }
+
+    private static Path vkms() throws IOException {
+        try (var nodes = Files.newDirectoryStream(Path.of("/dev/dri"), "card*")) {
+            for (Path one : nodes) {
+                try (var card = Card.open(LinuxKernel.instance(), one)) {
+                    if (card.driver().equals("vkms")) {
+                        return one;
+                    }
+                }
+            }
+        }
+        throw new AssertionError("there is no VKMS among /dev/dri/card*");
     }
 
     @Test

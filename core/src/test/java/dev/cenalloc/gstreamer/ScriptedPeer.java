@@ -90,7 +90,8 @@ final class ScriptedPeer {
 
     static byte[] video(Meta meta) {
         int planes = meta.offsets.size();
-        ByteBuffer payload = buffer(36 + 16 * planes)
+        ByteBuffer payload = ByteBuffer.allocate(36 + 16 * planes)
+                .order(ByteOrder.LITTLE_ENDIAN)
                 .putInt(0)
                 .putInt(meta.format)
                 .putInt(meta.width)
@@ -106,7 +107,8 @@ final class ScriptedPeer {
         int size = 56
                 + 16 * memories.size()
                 + metas.stream().mapToInt(one -> one.length).sum();
-        ByteBuffer payload = buffer(size)
+        ByteBuffer payload = ByteBuffer.allocate(size)
+                .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(id)
                 .putLong(pts)
                 .putLong(-1)

@@ -60,7 +60,7 @@ class StridesTest {
                 yield new Strides(List.of(0L, stride * h2), List.of(stride, stride), stride * h2 * 3 / 2);
             }
             case NV15 -> {
-                long stride = ((w * 5L >> 2) + 4) / 5 * 5;
+                long stride = (((w * 5L) >> 2) + 4) / 5 * 5;
                 yield new Strides(List.of(0L, stride * h2), List.of(stride, stride), stride * h2 * 3 / 2);
             }
             case YUY2, UYVY, RGB16, GRAY16 -> single(up(2L * w, 4), h);

@@ -277,8 +277,9 @@ class UnixFdSinkTest {
         }
     }
 
+    /** Alone it may keep its share for ever. */
     @Test
-    void onePipelineThatKeepsAllIsDisconnected() throws Exception {
+    void onePipelineThatKeepsAllIsDisconnectedWhenAnotherGetsNone() throws Exception {
         var pictures = pictures(plain(), 4);
         var sink = opened(UnixFdSink.open(cenalloc, ADDRESS, plain()));
         UnixFdSource stuck = source();
@@ -288,9 +289,13 @@ class UnixFdSinkTest {
         assertEquals(0, sink.send(pictures.get(2).lendAgain()), "it has all that it may have");
         assertEquals(1, pictures.get(2).returns, "which comes back at once");
         assertEquals(1, sink.pipelines());
-        sink.setPatience(NOW);
+        UnixFdSource hungry = source();
         assertEquals(0, sink.send(pictures.get(2).lendAgain()));
-        assertEquals(0, sink.pipelines());
+        assertEquals(2, sink.pipelines());
+        sink.setPatience(NOW);
+        assertEquals(1, sink.send(pictures.get(2).lendAgain()));
+        assertEquals(1, sink.pipelines());
+        Objects.requireNonNull(hungry.next(NOW)).close();
         assertEquals(1, pictures.get(0).returns);
         assertEquals(1, pictures.get(1).returns);
         UnixFdFrame frame = Objects.requireNonNull(stuck.next(NOW));
@@ -298,7 +303,7 @@ class UnixFdSinkTest {
         Objects.requireNonNull(stuck.next(NOW)).close();
         assertThrows(DisconnectedException.class, () -> stuck.next(NOW));
         UnixFdSource again = source();
-        assertEquals(1, sink.send(pictures.get(0).lendAgain()));
+        assertEquals(2, sink.send(pictures.get(0).lendAgain()));
         Objects.requireNonNull(again.next(NOW)).close();
     }
 

@@ -104,7 +104,7 @@ class UnixFdSourceTest {
                         frame.layout().planes());
                 assertEquals(1007, frame.timestampNanos());
                 assertEquals(33_333_333, frame.durationNanos());
-                assertEquals(2 * round, frame.sequence());
+                assertEquals(2L * round, frame.sequence());
                 assertNotEquals(
                         frame.buffers().getFirst().inode(),
                         other.buffers().getFirst().inode());
@@ -261,7 +261,7 @@ class UnixFdSourceTest {
         }
         peer.send(ScriptedPeer.frame(6, 1, 0, 1, List.of(new Memory(0, 8192, 0)), List.of()), memory.getFirst());
         var e = assertThrows(UnusableFrameException.class, () -> source.next(NOW));
-        assertTrue(e.getMessage().contains("no GstVideoMeta"), e::getMessage);
+        assertTrue(e.reason().contains("no GstVideoMeta"), e::reason);
         assertEquals(List.of(5L, 6L), peer.released());
     }
 
@@ -285,7 +285,7 @@ class UnixFdSourceTest {
         send(5, 0);
         var e = assertThrows(UnusableFrameException.class, () -> source.next(NOW));
         assertEquals(Errno.EINVAL, e.errno());
-        assertTrue(e.getMessage().contains("video/x-h264"), e::getMessage);
+        assertTrue(e.reason().contains("video/x-h264"), e::reason);
         assertTrue(source.image().isEmpty());
         peer.send(ScriptedPeer.caps(NV12));
         send(6, 0);
@@ -463,7 +463,7 @@ class UnixFdSourceTest {
                     }
                 } catch (CenallocException e) {
                     // The kind of a descriptor is read from a file of /proc.
-                    assertTrue(e.errno() == errno || e.getMessage().contains(Errno.name(errno)), e::toString);
+                    assertTrue(e.errno() == errno || e.reason().contains(Errno.name(errno)), e::toString);
                     failures++;
                 } catch (IllegalStateException e) {
                     failures++; // the frame in try-with-resources, after its connection has ended

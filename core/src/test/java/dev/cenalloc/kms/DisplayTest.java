@@ -71,6 +71,43 @@ class DisplayTest extends DisplayFixture {
         assertTrue(card.showsConsole());
     }
 
+    /** The frames of a pipeline, for example, have a ring each. */
+    @Test
+    void framesOfOtherRingsOfTheAgreementGoRoundToo() throws Exception {
+        try (Ring first = ring(1);
+                Ring second = Ring.allocate(cenalloc, first.agreement(), 1);
+                Ring third = Ring.allocate(cenalloc, first.agreement(), 1);
+                Ring foreign = ring(1)) {
+            var frames = List.of(
+                    TestFrame.of(first).getFirst(),
+                    TestFrame.of(second).getFirst(),
+                    TestFrame.of(third).getFirst());
+            display.use(first);
+            int before = card.framebuffers();
+            for (int i = 0; i < 9; i++) {
+                display.show(frames.get(i % 3).lendAgain());
+                assertEquals(before + Math.min(i, 2), card.framebuffers(), "one each");
+                assertEquals(i == 0 ? 1 : i, display.flips());
+            }
+            assertEquals(
+                    List.of(3, 2, 2),
+                    frames.stream().map(frame -> frame.returns).toList());
+            var stranger = TestFrame.of(foreign).getFirst();
+            refused(IllegalArgumentException.class, () -> display.show(stranger.lendAgain()));
+            // Frames that always are of new rings do not pile up.
+            for (int i = 0; i < 200; i++) {
+                try (Ring ring = Ring.allocate(cenalloc, first.agreement(), 1)) {
+                    display.show(TestFrame.of(ring).getFirst().lendAgain());
+                }
+                assertTrue(card.framebuffers() < 80);
+            }
+            display.awaitShown(SECOND);
+            display.use(foreign);
+            display.show(stranger);
+            assertEquals(1, card.framebuffers());
+        }
+    }
+
     /** A frame that the program filled is free when it has left the screen. */
     @Test
     void framesThatTheRingLendsComeBackToIt() throws Exception {

@@ -182,6 +182,11 @@ public final class FakeCard implements FakeKernel.Device {
         this.screen = new FakeScreen(this, kernel);
     }
 
+    /** How many framebuffers there are. */
+    public int framebuffers() {
+        return framebuffers.size();
+    }
+
     /** What programs have made and not removed. */
     public String state() {
         return objects + " " + framebuffers + (blobs.isEmpty() ? "" : " blobs " + blobs) + (isMaster ? " master" : "");
