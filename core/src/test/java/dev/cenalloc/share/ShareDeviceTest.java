@@ -20,6 +20,13 @@ import dev.cenalloc.Traces;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.stream.RingFrame;
+import dev.cenalloc.stream.Ring;
+import dev.cenalloc.stream.Port;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
@@ -338,6 +345,57 @@ class ShareDeviceTest {
             }
             assertEquals(0, least);
             assertEquals(0, wrong);
+        }
+    }
+
+    /** One stream, and programs in C that take its frames, of which one is killed again and again. */
+    @Test
+    void receiversThatDieAndComeBackDisturbNobody() throws Exception {
+        try (var cenalloc = Cenalloc.open()) {
+            Port port = Port.of(Device.cpu(Direction.WRITE), List.of(new ImageRange(PixelFormat.NV12, Sizes.of(64, 48))));
+            Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port));
+            int size = 64 * 48 * 3 / 2;
+            try (Ring ring = Ring.allocate(cenalloc, agreement, 8);
+                    var broadcast = Broadcast.open(Listener.open(cenalloc, address()), ring)) {
+                Process lasting = peer("receive");
+                assertTrue(broadcast.awaitReceivers(1, LIMIT));
+                int number = 0;
+                for (int death = 0; death < 20; death++) {
+                    Process mortal = peer("receive");
+                    assertTrue(broadcast.awaitReceivers(2, LIMIT));
+                    for (int i = 0; i < 5; i++) {
+                        while (broadcast.away() > 3) {
+                            broadcast.collect(LIMIT);
+                        }
+                        RingFrame frame = ring.lend("painter", LIMIT);
+                        frame.stamp(number, 0);
+                        try (var pixels = frame.access(Direction.WRITE)) {
+                            pixels.segment().asSlice(0, size).fill((byte) (number % 100));
+                        }
+                        assertTrue(broadcast.send(frame) > 0);
+                        number++;
+                    }
+                    mortal.destroyForcibly().waitFor();
+                    while (broadcast.receivers() > 1) {
+                        broadcast.collect(Duration.ofMillis(10));
+                    }
+                }
+                while (broadcast.away() > 0) {
+                    broadcast.collect(LIMIT);
+                }
+                assertEquals(0, broadcast.missed());
+                assertEquals(8, ring.pool().free());
+                broadcast.close();
+                try (var output = lasting.inputReader()) {
+                    List<String> sums =
+                            output.lines().filter(line -> line.startsWith("number ")).toList();
+                    assertEquals(100, sums.size());
+                    for (int i = 0; i < 100; i++) {
+                        assertEquals("number " + i + " sum " + (long) i * size, sums.get(i));
+                    }
+                }
+                assertEquals(0, lasting.waitFor());
+            }
         }
     }
 

@@ -11,6 +11,7 @@ import dev.cenalloc.stream.Ring;
 import dev.cenalloc.v4l2.Camera;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -29,12 +30,14 @@ final class Share {
                 var camera = Camera.open(cenalloc, Devices.camera(cenalloc))) {
             var request = ImageRequest.ANY.size(640, 480).rate(30);
             var agreement = Agreement.negotiate(cenalloc, request, List.of(camera.port()));
+            var others = new ArrayList<Process>();
             try (var ring = Ring.allocate(cenalloc, agreement, 8);
                     var broadcast = Broadcast.open(Listener.open(cenalloc, ADDRESS), ring)) {
-                var sum = start("ShareSum");
-                var pictures = start("SharePictures");
+                others.add(start("ShareSum"));
+                others.add(start("SharePictures"));
                 camera.configure(agreement);
                 camera.use(ring);
+                broadcast.setPatience(Duration.ofMinutes(1)); // a receiver may be slow
                 broadcast.awaitReceivers(2, Duration.ofMinutes(1));
                 System.out.println(ring + " from " + camera.name() + " to " + broadcast.receivers() + " receivers");
                 camera.start();
@@ -43,9 +46,9 @@ final class Share {
                     broadcast.send(camera.next(SECOND)); // the camera gets it back when all receivers have
                 }
                 System.out.println(frames + " frames; " + broadcast.missed() + " missed by a receiver");
-                broadcast.close();
-                sum.waitFor();
-                pictures.waitFor();
+            }
+            for (Process other : others) {
+                other.waitFor();
             }
         }
     }
