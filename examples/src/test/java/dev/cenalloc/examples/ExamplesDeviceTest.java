@@ -37,7 +37,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ExamplesDeviceTest {
     /** For processes that run in any directory. */
     private static final String CLASSES = Stream.of(
-                    System.getProperty("java.class.path").split(File.pathSeparator))
+                    System.getProperty("java.class.path").split(File.pathSeparator, -1))
             .map(entry -> Path.of(entry).toAbsolutePath().toString())
             .collect(Collectors.joining(File.pathSeparator));
 
