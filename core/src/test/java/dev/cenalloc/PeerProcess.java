@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -21,11 +22,11 @@ import java.util.concurrent.TimeUnit;
  */
 public final class PeerProcess implements AutoCloseable {
     /** Long enough for any program on an emulated processor. */
-    public static final Duration LIMIT = Duration.ofSeconds(120);
+    public static final Duration LIMIT = Duration.ofMinutes(2);
 
     private final String name;
     private final Process process;
-    private final Thread reader;
+    private final CompletableFuture<Void> reader;
 
     /** Guarded by itself, which is notified of each line and of the end. */
     private final List<String> output = new ArrayList<>();
@@ -36,7 +37,8 @@ public final class PeerProcess implements AutoCloseable {
     private PeerProcess(String name, Process process) {
         this.name = name;
         this.process = process;
-        this.reader = Thread.ofPlatform().daemon().name("output of " + name).start(this::read);
+        this.reader = CompletableFuture.runAsync(
+                this::read, Thread.ofPlatform().daemon().name("output of " + name)::start);
     }
 
     /**
@@ -48,7 +50,7 @@ public final class PeerProcess implements AutoCloseable {
     }
 
     private static boolean isHere(String program) {
-        for (String directory : System.getenv().getOrDefault("PATH", "").split(File.pathSeparator)) {
+        for (String directory : System.getenv().getOrDefault("PATH", "").split(File.pathSeparator, -1)) {
             if (Files.isExecutable(Path.of(directory, program))) {
                 return true;
             }
@@ -121,7 +123,7 @@ public final class PeerProcess implements AutoCloseable {
     }
 
     /** Waits for its end, which must be that of a program without failures, after the lines that were read. */
-    public void endsWell() throws InterruptedException {
+    public void endsWell() {
         assertEquals(0, status(), this::toString);
         synchronized (output) {
             assertEquals(List.of(), output.subList(next, output.size()), this::toString);
@@ -129,19 +131,19 @@ public final class PeerProcess implements AutoCloseable {
     }
 
     /** Waits for its end. A program that was killed has 128 and the number of the signal. */
-    public int status() throws InterruptedException {
+    public int status() {
         reader.join();
-        return process.waitFor();
+        return process.onExit().join().exitValue();
     }
 
     /** Ends it at once. What it printed before can still be read. */
-    public void kill() throws InterruptedException {
+    public void kill() {
         process.descendants().forEach(ProcessHandle::destroyForcibly);
-        process.destroyForcibly().waitFor();
+        process.destroyForcibly().onExit().join();
     }
 
     @Override
-    public void close() throws InterruptedException, IOException {
+    public void close() throws IOException {
         kill();
         reader.join();
         process.getOutputStream().close();

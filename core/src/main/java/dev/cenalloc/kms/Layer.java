@@ -212,7 +212,12 @@ final class Layer {
             if (others.size() >= MOST_OTHERS) {
                 forgetOthers();
             }
-            others.put(frame.memory(), Framebuffer.of(screen.card(), frame.buffers(), Objects.requireNonNull(source).layouts()));
+            others.put(
+                    frame.memory(),
+                    Framebuffer.of(
+                            screen.card(),
+                            frame.buffers(),
+                            Objects.requireNonNull(source).layouts()));
         }
     }
 

@@ -514,6 +514,7 @@ class ShareTest {
     // ---- protocols of the program's own ----
 
     @Test
+    @SuppressWarnings("try") // of those that are closed early, the second close is part of the test
     void buffersCrossBesideOtherBytes() throws Exception {
         var address = Address.ofAbstract("own");
         try (var listener = Listener.open(cenalloc, address);
