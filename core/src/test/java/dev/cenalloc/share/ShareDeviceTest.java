@@ -19,18 +19,18 @@ import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Traces;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
-import dev.cenalloc.image.PixelFormat;
-import dev.cenalloc.stream.RingFrame;
-import dev.cenalloc.stream.Ring;
-import dev.cenalloc.stream.Port;
-import dev.cenalloc.stream.Agreement;
-import dev.cenalloc.image.ImageRequest;
-import dev.cenalloc.image.ImageRange.Sizes;
 import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.ImageRange.Sizes;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Port;
+import dev.cenalloc.stream.Ring;
+import dev.cenalloc.stream.RingFrame;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.net.StandardProtocolFamily;
@@ -352,7 +352,8 @@ class ShareDeviceTest {
     @Test
     void receiversThatDieAndComeBackDisturbNobody() throws Exception {
         try (var cenalloc = Cenalloc.open()) {
-            Port port = Port.of(Device.cpu(Direction.WRITE), List.of(new ImageRange(PixelFormat.NV12, Sizes.of(64, 48))));
+            Port port =
+                    Port.of(Device.cpu(Direction.WRITE), List.of(new ImageRange(PixelFormat.NV12, Sizes.of(64, 48))));
             Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port));
             int size = 64 * 48 * 3 / 2;
             try (Ring ring = Ring.allocate(cenalloc, agreement, 8);
@@ -387,8 +388,9 @@ class ShareDeviceTest {
                 assertEquals(8, ring.pool().free());
                 broadcast.close();
                 try (var output = lasting.inputReader()) {
-                    List<String> sums =
-                            output.lines().filter(line -> line.startsWith("number ")).toList();
+                    List<String> sums = output.lines()
+                            .filter(line -> line.startsWith("number "))
+                            .toList();
                     assertEquals(100, sums.size());
                     for (int i = 0; i < 100; i++) {
                         assertEquals("number " + i + " sum " + (long) i * size, sums.get(i));

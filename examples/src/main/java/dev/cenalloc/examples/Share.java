@@ -55,10 +55,9 @@ final class Share {
 
     private static Process start(String example) throws Exception {
         var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        var classes = System.getProperty("java.class.path");
+        var path = System.getProperty("java.class.path");
         var name = "dev.cenalloc.examples." + example;
-        return new ProcessBuilder(java, "--enable-native-access=ALL-UNNAMED", "-cp", classes, name)
-                .inheritIO()
-                .start();
+        var builder = new ProcessBuilder(java, "--enable-native-access=ALL-UNNAMED", "-cp", path, name);
+        return builder.inheritIO().start();
     }
 }

@@ -128,9 +128,11 @@ class ExamplesDeviceTest {
     @Test
     void share() throws Exception {
         String out = run("Share", "--seconds", "15");
-        assertContains(out, "8 frames of", "from vivid", "to 2 receivers", " frames; ", "the camera's process has gone");
+        assertContains(
+                out, "8 frames of", "from vivid", "to 2 receivers", " frames; ", "the camera's process has gone");
         assertTrue(Pattern.compile("frame \\d+: \\w{8}").matcher(out).find(), out);
-        var pictures = Pattern.compile("(\\d+) pictures, the last of them in share.png").matcher(out);
+        var pictures = Pattern.compile("(\\d+) pictures, the last of them in share.png")
+                .matcher(out);
         assertTrue(pictures.find() && Integer.parseInt(pictures.group(1)) > 0, out);
         assertEquals(640, ImageIO.read(directory.resolve("share.png").toFile()).getWidth());
     }
