@@ -56,7 +56,7 @@ import org.junit.jupiter.params.provider.CsvSource;
         matches = "required",
         disabledReason = "needs vivid and gst-launch-1.0: runs only where -Dcenalloc.devices=required says they are")
 class GstLaunchDeviceTest {
-    private static final Duration LIMIT = Duration.ofSeconds(25);
+    private static final Duration LIMIT = Duration.ofMinutes(1);
     private static final Image CAMERA = new Image(PixelFormat.XR24, 320, 180);
 
     @TempDir

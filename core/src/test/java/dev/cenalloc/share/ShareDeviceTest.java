@@ -356,9 +356,10 @@ class ShareDeviceTest {
                     Port.of(Device.cpu(Direction.WRITE), List.of(new ImageRange(PixelFormat.NV12, Sizes.of(64, 48))));
             Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port));
             int size = 64 * 48 * 3 / 2;
+            Process lasting;
             try (Ring ring = Ring.allocate(cenalloc, agreement, 8);
                     var broadcast = Broadcast.open(Listener.open(cenalloc, address()), ring)) {
-                Process lasting = peer("receive");
+                lasting = peer("receive");
                 assertTrue(broadcast.awaitReceivers(1, LIMIT));
                 int number = 0;
                 for (int death = 0; death < 20; death++) {
@@ -386,18 +387,17 @@ class ShareDeviceTest {
                 }
                 assertEquals(0, broadcast.missed());
                 assertEquals(8, ring.pool().free());
-                broadcast.close();
-                try (var output = lasting.inputReader()) {
-                    List<String> sums = output.lines()
-                            .filter(line -> line.startsWith("number "))
-                            .toList();
-                    assertEquals(100, sums.size());
-                    for (int i = 0; i < 100; i++) {
-                        assertEquals("number " + i + " sum " + (long) i * size, sums.get(i));
-                    }
-                }
-                assertEquals(0, lasting.waitFor());
             }
+            try (var output = lasting.inputReader()) {
+                List<String> sums = output.lines()
+                        .filter(line -> line.startsWith("number "))
+                        .toList();
+                assertEquals(100, sums.size());
+                for (int i = 0; i < 100; i++) {
+                    assertEquals("number " + i + " sum " + (long) i * size, sums.get(i));
+                }
+            }
+            assertEquals(0, lasting.waitFor());
         }
     }
 
