@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ static void refuse(const char *why)
 static int connected(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval limit = {120, 0};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int listens = *path == '+';
 
@@ -66,7 +68,8 @@ static int connected(const char *path)
     } else if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         die("connect");
     }
-    if (fd < 0)
+    // Nothing here waits for ever, as nothing does in Java.
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
         die("socket");
     return fd;
 }
