@@ -1,13 +1,16 @@
 package dev.cenalloc.examples;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.awt.image.BufferedImage;
 import java.io.File;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
@@ -65,6 +68,11 @@ class ExamplesDeviceTest {
         assertEquals("", Files.readString(err), example);
         assertEquals(0, process.exitValue(), example);
         return Files.readString(out);
+    }
+
+    /** How many the kernel has, of whatever process. */
+    private static String dmaBufs() throws IOException {
+        return Files.readString(Path.of("/sys/kernel/debug/dma_buf/bufinfo")).replaceAll("(?s).*\\nTotal", "Total");
     }
 
     private static void assertContains(String out, String... words) {
@@ -135,6 +143,65 @@ class ExamplesDeviceTest {
                 .matcher(out);
         assertTrue(pictures.find() && Integer.parseInt(pictures.group(1)) > 0, out);
         assertEquals(640, ImageIO.read(directory.resolve("share.png").toFile()).getWidth());
+    }
+
+    /** What went to the pipeline behind it is what came from the one before it, and the mark. */
+    @Test
+    void mark() throws Exception {
+        String buffers = dmaBufs();
+        var processes = new ArrayList<Process>();
+        try {
+            processes.add(
+                    pipeline("libcamerasrc ! video/x-raw,format=NV12,width=640,height=480,framerate=30/1 ! identity"
+                            + " eos-after=21 ! tee name=t ! filesink location=DIRECTORY/before buffer-mode=unbuffered"
+                            + " sync=false async=false t. ! unixfdsink socket-path=DIRECTORY/camera"
+                            + " wait-for-connection=true"));
+            await(directory.resolve("camera"));
+            processes.add(new ProcessBuilder(command("Mark", "--sockets", directory.toString()))
+                    .inheritIO()
+                    .start());
+            await(directory.resolve("marked"));
+            processes.add(pipeline("unixfdsrc socket-path=DIRECTORY/marked ! filesink location=DIRECTORY/after"
+                    + " buffer-mode=unbuffered"));
+            for (Process process : processes) {
+                assertTrue(process.waitFor(60, TimeUnit.SECONDS), process::toString);
+                assertEquals(0, process.exitValue(), process::toString);
+            }
+        } finally {
+            processes.forEach(Process::destroyForcibly);
+        }
+        byte[] expected = Files.readAllBytes(directory.resolve("before"));
+        int frameBytes = 640 * 480 * 3 / 2;
+        assertTrue(expected.length >= 20 * frameBytes, () -> expected.length + " bytes");
+        for (int start = 0; start < expected.length; start += frameBytes) {
+            for (int row = 120; row < 240; row++) {
+                int line = start + row * 640;
+                Arrays.fill(expected, line + 160, line + 320, (byte) 235);
+            }
+        }
+        assertArrayEquals(expected, Files.readAllBytes(directory.resolve("after")));
+        assertEquals(buffers, dmaBufs());
+    }
+
+    private Process pipeline(String elements) throws Exception {
+        var command = new ArrayList<>(List.of("gst-launch-1.0", "-q"));
+        command.addAll(
+                List.of(elements.replace("DIRECTORY", directory.toString()).split(" ")));
+        return new ProcessBuilder(command).inheritIO().start();
+    }
+
+    /** Until a process listens. */
+    private static void await(Path socket) throws Exception {
+        for (int i = 0; !isListening(socket); i++) {
+            assertTrue(i < 600, () -> "nobody listens at " + socket + " after a minute");
+            Thread.sleep(100);
+        }
+    }
+
+    private static boolean isListening(Path socket) throws IOException {
+        String accepts = " 00010000 "; // __SO_ACCEPTCON
+        return Files.readAllLines(Path.of("/proc/net/unix")).stream()
+                .anyMatch(line -> line.endsWith(" " + socket) && line.contains(accepts));
     }
 
     private static void assertFrames(String out) {
