@@ -16,11 +16,12 @@ import java.util.List;
 
 /**
  * Captures, and lends each frame to two other processes, {@link ShareSum} and {@link SharePictures}, which it starts:
- * {@code --seconds N}. They may die and come back, and more of them may connect.
+ * {@code --seconds N}. More may connect, and any may die and come back.
  */
 final class Share {
     static final Address ADDRESS = Address.ofAbstract("cenalloc-share");
-    private static final Duration SECOND = Duration.ofSeconds(1);
+    private static final Duration MINUTE = Duration.ofMinutes(1);
+    private static final String NATIVE = "--enable-native-access=ALL-UNNAMED";
 
     private Share() {}
 
@@ -28,8 +29,7 @@ final class Share {
         long nanos = Arguments.nanos(arguments);
         try (var cenalloc = Cenalloc.open();
                 var camera = Camera.open(cenalloc, Devices.camera(cenalloc))) {
-            var request = ImageRequest.ANY.size(640, 480).rate(30);
-            var agreement = Agreement.negotiate(cenalloc, request, List.of(camera.port()));
+            var agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY.size(640, 480), List.of(camera.port()));
             var others = new ArrayList<Process>();
             try (var ring = Ring.allocate(cenalloc, agreement, 8);
                     var broadcast = Broadcast.open(Listener.open(cenalloc, ADDRESS), ring)) {
@@ -37,27 +37,23 @@ final class Share {
                 others.add(start("SharePictures"));
                 camera.configure(agreement);
                 camera.use(ring);
-                broadcast.setPatience(Duration.ofMinutes(1)); // a receiver may be slow
-                broadcast.awaitReceivers(2, Duration.ofMinutes(1));
+                broadcast.setPatience(MINUTE); // a receiver may be slow
+                broadcast.awaitReceivers(2, MINUTE);
                 System.out.println(ring + " from " + camera.name() + " to " + broadcast.receivers() + " receivers");
                 camera.start();
-                int frames = 0;
-                for (long end = System.nanoTime() + nanos; System.nanoTime() < end; frames++) {
-                    broadcast.send(camera.next(SECOND)); // the camera gets it back when all receivers have
+                for (long end = System.nanoTime() + nanos; System.nanoTime() < end; ) {
+                    broadcast.send(camera.next(MINUTE)); // the camera gets it back when all receivers have
                 }
-                System.out.println(frames + " frames; " + broadcast.missed() + " missed by a receiver");
+                System.out.println(broadcast.missed() + " frames were missed by a receiver");
             }
-            for (Process other : others) {
-                other.waitFor();
-            }
+            others.forEach(other -> other.onExit().join());
         }
     }
 
     private static Process start(String example) throws Exception {
         var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        var path = System.getProperty("java.class.path");
-        var name = "dev.cenalloc.examples." + example;
-        var builder = new ProcessBuilder(java, "--enable-native-access=ALL-UNNAMED", "-cp", path, name);
+        var builder = new ProcessBuilder(java, NATIVE, "dev.cenalloc.examples." + example);
+        builder.environment().put("CLASSPATH", System.getProperty("java.class.path"));
         return builder.inheritIO().start();
     }
 }

@@ -137,7 +137,7 @@ class ExamplesDeviceTest {
     void share() throws Exception {
         String out = run("Share", "--seconds", "15");
         assertContains(
-                out, "8 frames of", "from vivid", "to 2 receivers", " frames; ", "the camera's process has gone");
+                out, "8 frames of", "from vivid", "to 2 receivers", " were missed by", "the camera's process has gone");
         assertTrue(Pattern.compile("frame \\d+: \\w{8}").matcher(out).find(), out);
         var pictures = Pattern.compile("(\\d+) pictures, the last of them in share.png")
                 .matcher(out);
