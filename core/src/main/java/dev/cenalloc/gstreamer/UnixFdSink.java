@@ -186,7 +186,9 @@ public final class UnixFdSink implements AutoCloseable {
     }
 
     /**
-     * Says how many frames all pipelines together may have. At first all of the ring but two, or one.
+     * Says how many frames all pipelines together may have. At first all of the ring but two, or one. Frames of a {@link
+     * UnixFdSource} have a ring each: pass them on with as many as the pipeline that makes them can spare, two at least,
+     * since many sinks keep the last one.
      *
      * @param frames from 1 to 64; 0 for all of the ring but two
      * @throws IllegalArgumentException if it is out of its range

@@ -6,6 +6,7 @@ import dev.cenalloc.DmaBuf;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Sockets;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
@@ -27,6 +28,11 @@ import org.jspecify.annotations.Nullable;
  * closes it; else the caller closes it. Safe for any number of threads.
  */
 public final class Connection implements AutoCloseable {
+    /** Bytes of native memory that are kept for messages, at least, and at most for those that are received. */
+    private static final int LEAST_ROOM = 4096;
+
+    private static final int MOST_AT_ONCE = 1 << 16;
+
     static {
         Seam.setSockets(connection -> ((Connection) connection).socket);
     }
@@ -34,6 +40,15 @@ public final class Connection implements AutoCloseable {
     private final Cenalloc cenalloc;
     private final Kernel kernel;
     private final UnixSocket socket;
+
+    /** For {@link #send}, guarded by this. */
+    private final List<Descriptor> passed = new ArrayList<>(UnixSocket.MOST_DESCRIPTORS);
+
+    private @Nullable MemorySegment outgoing;
+
+    private final Object receiving = new Object();
+    /** For {@link #receive}, guarded by {@link #receiving}. */
+    private @Nullable MemorySegment incoming;
 
     private Connection(Cenalloc cenalloc, Kernel kernel, int fd) {
         this.cenalloc = cenalloc;
@@ -172,19 +187,25 @@ public final class Connection implements AutoCloseable {
         }
         long nanos = Times.nanos(timeout);
         checkOpen();
-        try (Arena arena = Arena.ofConfined()) {
-            int result = socket.send(
-                    arena.allocateFrom(ValueLayout.JAVA_BYTE, message),
-                    0,
-                    message.length,
-                    buffers.stream().map(Seam::descriptor).toList(),
-                    nanos);
-            if (result == -Errno.EAGAIN) {
-                return false;
-            }
-            checkSent(result);
-            return true;
+        outgoing = roomFor(message.length, outgoing);
+        MemorySegment.copy(message, 0, outgoing, ValueLayout.JAVA_BYTE, 0, message.length);
+        passed.clear();
+        for (int i = 0; i < buffers.size(); i++) {
+            passed.add(Seam.descriptor(buffers.get(i)));
         }
+        int result = socket.send(outgoing, 0, message.length, passed, nanos);
+        if (result == -Errno.EAGAIN) {
+            return false;
+        }
+        checkSent(result);
+        return true;
+    }
+
+    /** Native memory for bytes, kept from call to call. */
+    private static MemorySegment roomFor(int bytes, @Nullable MemorySegment before) {
+        return before != null && before.byteSize() >= bytes
+                ? before
+                : Arena.ofAuto().allocate(Math.max(bytes, LEAST_ROOM));
     }
 
     /**
@@ -210,18 +231,28 @@ public final class Connection implements AutoCloseable {
         }
         long nanos = Times.nanos(timeout);
         checkOpen();
+        synchronized (receiving) {
+            incoming = roomFor(Math.min(into.length, MOST_AT_ONCE), incoming);
+            // At its end, so that no more come than there is room for.
+            long from = incoming.byteSize() - Math.min(into.length, incoming.byteSize());
+            int count = (int) receive(incoming, from, nanos);
+            if (socket.available() > 0) {
+                takeAll(buffers);
+            }
+            MemorySegment.copy(incoming, ValueLayout.JAVA_BYTE, from, into, 0, count);
+            return count;
+        }
+    }
+
+    private void takeAll(Collection<SharedBuffer> buffers) throws CenallocException {
         var taken = new ArrayList<SharedBuffer>();
         boolean well = false;
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment bytes = arena.allocate(into.length);
-            int count = (int) receive(bytes, nanos);
+        try {
             while (socket.available() > 0) {
                 taken.add(adopted());
             }
-            MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, 0, into, 0, count);
             buffers.addAll(taken);
             well = true;
-            return count;
         } finally {
             if (!well) {
                 socket.discard();
@@ -230,8 +261,8 @@ public final class Connection implements AutoCloseable {
         }
     }
 
-    private long receive(MemorySegment bytes, long nanos) throws CenallocException {
-        long result = socket.receive(bytes, 0, nanos);
+    private long receive(MemorySegment bytes, long from, long nanos) throws CenallocException {
+        long result = socket.receive(bytes, from, nanos);
         if (result > 0 || result == -Errno.EAGAIN) {
             return Math.max(0, result);
         }
