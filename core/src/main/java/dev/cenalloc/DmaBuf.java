@@ -88,6 +88,7 @@ public final class DmaBuf implements AutoCloseable {
      * @param pid the process
      * @param fd the number of the descriptor in that process, which must not close it meanwhile
      * @return a buffer that the caller closes
+     * @throws IllegalArgumentException if the process is not a positive int, or the descriptor is negative
      * @throws NoPermissionException EPERM: this process may not trace the other one
      * @throws CenallocException ESRCH: there is no such process; EBADF: it has no such descriptor; ENOTTY: that is not
      *     a dma-buf; EMFILE; ENOSYS: the kernel is older than 5.6

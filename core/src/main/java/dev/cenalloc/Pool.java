@@ -40,6 +40,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A buffer is lent to a holder that has a name, which is told when none is left. A holder may give a buffer back
  * while a device still works on it, with the {@link Fence} of that work: it is lent again when the work has ended.
  */
+@SuppressWarnings("ReferenceEquality") // a buffer is one object
 public final class Pool implements AutoCloseable {
     /** Buffers of a pool at most. */
     public static final int MOST = 64;
@@ -61,6 +62,9 @@ public final class Pool implements AutoCloseable {
 
     /** By number. Changed under the lock of the pool, read without. */
     private volatile PoolBuffer[] buffers = {};
+
+    /** Trimmed while the program had a mapping of its own. Guarded by this. */
+    private final List<PoolBuffer> leftOver = new ArrayList<>();
 
     private volatile boolean closed;
 
@@ -320,6 +324,10 @@ public final class Pool implements AutoCloseable {
 
     boolean tryLend(PoolBuffer buffer, String holder) {
         checkOpen();
+        PoolBuffer[] all = buffers;
+        if (buffer.index() >= all.length || all[buffer.index()] != buffer) {
+            throw new IllegalStateException(noun + " " + buffer.index() + " was trimmed");
+        }
         if (!take(free, 1L << buffer.index())) {
             return false;
         }
@@ -419,7 +427,8 @@ public final class Pool implements AutoCloseable {
      * Takes back what a holder has that has died, such as a thread that ended by an exception. A buffer to which the
      * CPU's access is open comes back when that is closed.
      *
-     * @param holder its name; it must not use them any more
+     * @param holder its name; it must not use them any more. Not that of a stream, or of a program that has frames of a
+     *     stream: their stream has them
      * @return how many buffers it had
      */
     public int takeBack(String holder) {
@@ -500,8 +509,9 @@ public final class Pool implements AutoCloseable {
      *
      * @param count how many at most
      * @return how many it released
-     * @throws IllegalArgumentException if the count is negative
-     * @throws IllegalStateException if the pool is closed, or a mapping of the program's own is open
+     * @throws IllegalArgumentException if the count is negative, or more than {@link #MOST}
+     * @throws IllegalStateException if the pool is closed; or a mapping of the program's own is open, then that buffer
+     *     is not lent any more, and its memory is released by {@link #close}
      */
     public synchronized int trim(int count) {
         checkOpen();
@@ -512,16 +522,16 @@ public final class Pool implements AutoCloseable {
             if (!take(free, 1L << last.index())) {
                 break;
             }
+            buffers = Arrays.copyOf(buffers, buffers.length - 1);
             boolean gone = false;
             try {
                 last.release();
                 gone = true;
             } finally {
                 if (!gone) {
-                    returned(last);
+                    leftOver.add(last); // a part of it is closed, so nobody can use it any more
                 }
             }
-            buffers = Arrays.copyOf(buffers, buffers.length - 1);
             released++;
         }
         return released;
@@ -552,7 +562,9 @@ public final class Pool implements AutoCloseable {
         free.set(0);
         wake();
         RuntimeException failure = null;
-        for (PoolBuffer buffer : buffers) {
+        var all = new ArrayList<>(leftOver);
+        all.addAll(List.of(buffers));
+        for (PoolBuffer buffer : all) {
             try {
                 buffer.release();
             } catch (RuntimeException e) {

@@ -280,8 +280,8 @@ public final class PoolBuffer implements AutoCloseable {
     }
 
     /** {@return whether an access of the CPU is open} */
-    public boolean isAccessed() {
-        return reading.isOpen() || writing.isOpen() || both.isOpen();
+    public synchronized boolean isAccessed() {
+        return accesses > 0;
     }
 
     /** Keeps the memory until {@link #endAccess}. */

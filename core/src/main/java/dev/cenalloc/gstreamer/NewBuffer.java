@@ -32,6 +32,9 @@ final class NewBuffer {
             throw Wire.lie("a new buffer has " + payloadSize + " bytes, fewer than " + Wire.BUFFER_FIXED);
         }
         memories = Byte.toUnsignedInt(message.get(Wire.BYTE, Wire.HEADER + Wire.MEMORIES));
+        if (memories > Wire.MOST_MEMORIES) {
+            throw Wire.lie("a new buffer has " + memories + " memories; at most " + Wire.MOST_MEMORIES + " are taken");
+        }
         long end = Wire.HEADER + payloadSize;
         long at = Wire.HEADER + Wire.BUFFER_FIXED + Wire.MEMORY * memories;
         if (at > end) {

@@ -289,12 +289,13 @@ public final class UnixFdSink implements AutoCloseable {
         }
     }
 
-    /** Sizes of the memory may differ. */
+    /** There may be more memory. */
     private boolean isSame(List<Layout> others) {
         for (int i = 0; i < layouts.size(); i++) {
             if (others.size() != layouts.size()
                     || !others.get(i).image().equals(layouts.get(i).image())
-                    || !others.get(i).planes().equals(layouts.get(i).planes())) {
+                    || !others.get(i).planes().equals(layouts.get(i).planes())
+                    || others.get(i).size() < layouts.get(i).size()) {
                 return false;
             }
         }
@@ -472,6 +473,8 @@ public final class UnixFdSink implements AutoCloseable {
             frame.close();
         } catch (CenallocException e) {
             failure = failure == null ? e : failure;
+        } catch (IllegalStateException e) {
+            Log.warn("{} cannot be given back: {}", frame, e.getMessage()); // it is the program's own fault
         }
     }
 

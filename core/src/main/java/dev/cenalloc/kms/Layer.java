@@ -256,7 +256,9 @@ final class Layer {
     private void taken(Frame frame) {
         pending = frame;
         pendingLoan = frame.loans();
-        frame.handTo(screen.card().name());
+        if (frame.memory().isLent()) { // else the program took it back, and the commit stands all the same
+            frame.handTo(screen.card().name());
+        }
     }
 
     /** Keeps others from a fence that gets a new number: after the commit nothing may fail. */

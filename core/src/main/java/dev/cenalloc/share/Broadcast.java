@@ -42,6 +42,13 @@ import org.jspecify.annotations.Nullable;
 public final class Broadcast implements AutoCloseable {
     /** How many receivers at a time; more are turned away. */
     static final int MOST_RECEIVERS = 32;
+    /** A program that connects again and again must not fill the log. */
+    private static final int MOST_WARNINGS = 100;
+
+    /** Of a receiver's device, after a frame came back. */
+    private static final Duration LONGEST_WORK = Duration.ofMillis(100);
+
+    private static final long ACCEPT_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
     /** How many connections one call accepts. */
     private static final int MOST_ACCEPTS = 8;
 
@@ -69,6 +76,9 @@ public final class Broadcast implements AutoCloseable {
     private long returned;
     private boolean closed;
     private boolean turnedAway;
+    private int warnings;
+    /** Until then no connection is accepted, since this process has too many files open. */
+    private long acceptNanos;
     /** What giving back a frame failed with, until it is thrown. */
     private @Nullable CenallocException failure;
 
@@ -115,10 +125,16 @@ public final class Broadcast implements AutoCloseable {
      * @param listener where they connect, with its policy; owned by the broadcast from now on
      * @param ring whose frames are sent; it stays the caller's
      * @return the broadcast, which the caller closes, before the ring
+     * @throws IllegalArgumentException if DRM has no code for the format, by which receivers are told; the listener
+     *     stays the caller's
      */
     public static Broadcast open(Listener listener, Ring ring) {
         Objects.requireNonNull(listener, "listener");
         Objects.requireNonNull(ring, "ring");
+        if (ring.agreement().image().format().drmFourcc().isEmpty()) {
+            throw new IllegalArgumentException(
+                    ring.agreement().image() + " cannot be described: DRM defines no code for its format");
+        }
         return new Broadcast(listener, ring, "receivers at " + listener.address());
     }
 
@@ -148,12 +164,14 @@ public final class Broadcast implements AutoCloseable {
     /**
      * Sends a frame to each receiver that has not its share already. Takes it over, also if it throws, unless that is
      * one of the first two below: it is given back to its stream when the last receiver has given it back, or at once
-     * if none took it. Takes what receivers gave back, and accepts new ones. Does not block.
+     * if none took it. Takes what receivers gave back, and accepts new ones. Waits only for the work of
+     * devices on frames that came back with a fence, up to 100 ms each.
      *
      * @param frame of the ring, lent; the CPU must not access it any more
      * @return to how many receivers it went
      * @throws IllegalArgumentException if it is of another ring
-     * @throws IllegalStateException if it was given back, or receivers have it already, or this is closed
+     * @throws IllegalStateException if it was given back, or receivers have it already, or an access of the CPU is
+     *     open, or this is closed
      * @throws CenallocException with the errno of poll, or that of the stream to which a frame went back
      */
     public int send(Frame frame) throws CenallocException {
@@ -192,6 +210,9 @@ public final class Broadcast implements AutoCloseable {
         }
         if (loan.frame == frame && loan.loan == frame.loans()) {
             throw new IllegalStateException(frame + " was sent already");
+        }
+        if (frame.memory().isAccessed()) {
+            throw new IllegalStateException("a CPU access to " + frame + " is open: close it first");
         }
         if (loan.frame != null) {
             // Its stream began anew: who has the old image reads the new one.
@@ -243,15 +264,20 @@ public final class Broadcast implements AutoCloseable {
 
     private static boolean send(Client client, Frame frame) throws CenallocException {
         SentFrame known = client.frames[frame.index()];
+        if (known != null && known.buffers() != frame.memory().sharedBuffers() && !known.isAway()) {
+            client.sender.remove(known); // the ring was trimmed, and has grown
+            known = null;
+        }
         if (known == null) {
-            known = client.sender.add(frame.memory().sharedBuffers(), "", "");
+            known = client.sender.add(frame.memory().sharedBuffers(), frame.layouts(), "", "");
             client.frames[frame.index()] = known;
         }
         if (known.isAway()) {
             return false; // of a stream that began anew
         }
         known.damaged(frame.isDamaged());
-        return client.sender.send(known, frame.sequence(), frame.timestampNanos(), null, Duration.ZERO);
+        long nanos = frame.timestampNanos();
+        return client.sender.send(known, frame.sequence(), nanos == 0 ? -1 : nanos, null, Duration.ZERO);
     }
 
     // ---- what receivers say ----
@@ -259,14 +285,15 @@ public final class Broadcast implements AutoCloseable {
     /** Waits for something from the receivers, takes what is there, and accepts new ones. */
     private void serve(long timeoutNanos) throws CenallocException {
         int count = 0;
-        setPolled(count++, listener.fd());
+        setPolled(count++, acceptNanos - System.nanoTime() > 0 ? -1 : listener.fd());
         for (Client client : clients) {
             if (client != null) {
                 polledClients[count - 1] = client;
                 setPolled(count++, client.sender.fd());
             }
         }
-        int result = kernel.poll(polled, count, Times.millis(timeoutNanos));
+        long limit = acceptNanos - System.nanoTime() > 0 ? Math.min(timeoutNanos, ACCEPT_PAUSE_NANOS) : timeoutNanos;
+        int result = kernel.poll(polled, count, Times.millis(limit));
         if (result == -Errno.EINTR) {
             return;
         }
@@ -326,8 +353,17 @@ public final class Broadcast implements AutoCloseable {
     }
 
     /** A receiver whose device works still on what it gave back may hold up the others for a moment, not for long. */
-    private void awaitEnd(SentFrame back) throws CenallocException {
-        if (!back.released().await(Duration.ofNanos(Math.min(patienceNanos, Times.SHORT)))) {
+    private static void awaitEnd(SentFrame back) throws CenallocException {
+        boolean ended;
+        try {
+            ended = back.released().await(LONGEST_WORK);
+        } catch (CenallocException e) {
+            if (!e.call().equals("fence")) {
+                throw e;
+            }
+            ended = true; // the receiver's work failed, which is no concern of the stream
+        }
+        if (!ended) {
             throw CenallocException.ofRefusal(
                     Errno.ETIMEDOUT, "returned", null, -1, "the work on a frame that came back does not end", "");
         }
@@ -361,6 +397,8 @@ public final class Broadcast implements AutoCloseable {
             frame.close();
         } catch (CenallocException e) {
             failure = failure == null ? e : failure;
+        } catch (IllegalStateException e) {
+            Log.warn("{} cannot be given back: {}", frame, e.getMessage()); // it is the program's own fault
         }
     }
 
@@ -377,7 +415,7 @@ public final class Broadcast implements AutoCloseable {
         if (clients[client.index] != client) {
             return;
         }
-        if (why != null) {
+        if (why != null && warnings++ < MOST_WARNINGS) {
             Log.warn("a receiver is disconnected from {}: {}", listener.address(), why);
         }
         clients[client.index] = null;
@@ -421,6 +459,7 @@ public final class Broadcast implements AutoCloseable {
                 connection = listener.accept(Duration.ZERO);
             } catch (CenallocException e) {
                 warnOnce(e.reason());
+                acceptNanos = System.nanoTime() + ACCEPT_PAUSE_NANOS;
                 return;
             }
             if (connection == null) {

@@ -141,6 +141,10 @@ final class Inbox {
             return false;
         }
         // They come with the first byte.
+        if (filled == Wire.HEADER + payloadSize() && socket.available() > descriptors()) {
+            throw new ProtocolException(
+                    "a message announces " + descriptors() + " descriptors, and " + socket.available() + " came");
+        }
         if (socket.available() < descriptors()) {
             throw new ProtocolException(
                     "a message has " + descriptors() + " descriptors, and " + socket.available() + " came");

@@ -82,9 +82,14 @@ public final class Sender implements AutoCloseable {
      * @throws CenallocException as {@link SharedBuffer#dmaBuf}
      */
     public SentFrame add(List<SharedBuffer> buffers, String name, String record) throws CenallocException {
-        List<SharedBuffer> all = List.copyOf(Objects.requireNonNull(buffers, "buffers"));
+        Objects.requireNonNull(buffers, "buffers");
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(record, "record");
+        return add(List.copyOf(buffers), List.of(), name, record);
+    }
+
+    /** As {@link #add}; if layouts are given, they count, and not what the buffers know of theirs. */
+    SentFrame add(List<SharedBuffer> all, List<Layout> known, String name, String record) throws CenallocException {
         if (all.isEmpty() || all.size() > Wire.MOST_MEMORIES) {
             throw new IllegalArgumentException(
                     "a frame has 1 to " + Wire.MOST_MEMORIES + " buffers, not " + all.size());
@@ -97,9 +102,10 @@ public final class Sender implements AutoCloseable {
         var sizes = new ArrayList<Long>();
         var layouts = new ArrayList<Layout>();
         var descriptors = new ArrayList<Descriptor>();
-        for (SharedBuffer buffer : all) {
+        for (int i = 0; i < all.size(); i++) {
+            SharedBuffer buffer = all.get(i);
             DmaBuf memory = buffer.dmaBuf();
-            Optional<Layout> layout = buffer.layout();
+            Optional<Layout> layout = known.isEmpty() ? buffer.layout() : Optional.of(known.get(i));
             layout.ifPresent(layouts::add);
             sizes.add(layout.map(Layout::size).orElse(buffer.requestedSize()));
             descriptors.add(Seam.descriptor(memory));

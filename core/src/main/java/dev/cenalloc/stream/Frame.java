@@ -25,6 +25,9 @@ public abstract class Frame implements AutoCloseable {
     /** Has it when it is not lent; null: then it is free. */
     private @Nullable String stream;
 
+    /** Whether the memory was free when this was lent, so that it is to be free again. */
+    private boolean took;
+
     private boolean lent;
     private long loans;
 
@@ -138,15 +141,19 @@ public abstract class Frame implements AutoCloseable {
     }
 
     /**
-     * Marks the frame as lent. For the stream.
+     * Marks the frame as lent. For the stream; or for one that passes on the frames of another stream as frames of its
+     * own, whose memory is lent already.
      *
-     * @throws IllegalStateException if the memory is not the stream's and not free
+     * @throws IllegalStateException if a device works on the memory, or the ring is closed
      */
     protected final void lend() {
         if (stream != null) {
             memory.handTo(PROGRAM);
-        } else if (!memory.tryLend(PROGRAM)) {
-            throw notFree();
+        } else {
+            took = memory.tryLend(PROGRAM);
+            if (!took && !memory.isLent()) {
+                throw notFree();
+            }
         }
         markLent();
     }
@@ -174,8 +181,11 @@ public abstract class Frame implements AutoCloseable {
      */
     protected final void revoke() {
         lent = false;
-        stream = null;
-        memory.giveUp();
+        if (stream != null || took) {
+            stream = null;
+            took = false;
+            memory.giveUp();
+        }
     }
 
     private void checkLent() {
@@ -200,17 +210,19 @@ public abstract class Frame implements AutoCloseable {
         try {
             giveBack();
         } finally {
-            if (!lent && memory.isLent()) {
+            if (!lent) {
                 returned();
             }
         }
     }
 
+    /** Memory that this did not take may be lent to another by now. */
     private void returned() {
-        if (stream == null) {
-            memory.close();
-        } else {
+        if (stream != null && memory.isLent()) {
             memory.handTo(stream);
+        } else if (took) {
+            took = false;
+            memory.giveUp();
         }
     }
 

@@ -177,7 +177,7 @@ public final class Ring implements AutoCloseable {
         PoolBuffer buffer = pool.lend(holder, timeout);
         RingFrame frame = null;
         try {
-            frame = frame(buffer.index());
+            frame = frame(buffer);
             frame.begin();
             return frame;
         } finally {
@@ -187,13 +187,14 @@ public final class Ring implements AutoCloseable {
         }
     }
 
-    private RingFrame frame(int index) {
+    private RingFrame frame(PoolBuffer buffer) {
+        int index = buffer.index();
         synchronized (lendable) {
             while (lendable.size() <= index) {
                 lendable.add(null);
             }
             RingFrame frame = lendable.get(index);
-            if (frame == null || !frame.isOf(pool.buffers().get(index))) {
+            if (frame == null || !frame.isOf(buffer)) {
                 frame = new RingFrame(this, index);
                 lendable.set(index, frame);
             }

@@ -67,16 +67,19 @@ public final class RingFrame extends Frame {
         end = work;
         try {
             close();
-        } finally {
-            end = null;
+        } catch (CenallocException | RuntimeException e) {
+            end = null; // it is still this caller's
+            throw e;
         }
     }
 
     @Override
     protected void giveBack() throws CenallocException {
+        Fence work = end;
+        end = null; // before it can be lent again
         boolean back = false;
         try {
-            memory().close(end);
+            memory().close(work);
             back = true;
         } finally {
             if (!back) {

@@ -203,8 +203,10 @@ public final class Converter implements AutoCloseable {
         }
         reading[index] = frame;
         loans[index] = frame.loans();
-        frame.handTo(device.name());
         inFlight++;
+        if (frame.memory().isLent()) {
+            frame.handTo(device.name());
+        }
     }
 
     /**

@@ -158,10 +158,10 @@ class DeviceMemoryDeviceTest {
             Agreement given = Agreement.negotiate(cenalloc, request, List.of(converter.output(), display.port()));
             System.out.println(taken.explain() + System.lineSeparator() + given.explain());
             assertEquals(
-                    "memory of " + (ofCamera ? camera.name() : converter.name()),
+                    "memory of " + (ofCamera ? camera.name() : converter.name() + " (input)"),
                     taken.memory().orElseThrow().name());
             assertEquals(
-                    "memory of " + converter.name(),
+                    "memory of " + converter.name() + " (output)",
                     given.memory().orElseThrow().name());
             camera.configure(taken);
             converter.configure(taken, given);
@@ -206,7 +206,7 @@ class DeviceMemoryDeviceTest {
                     ImageRequest.ANY.size(640, 480),
                     List.of(converter.input(), camera.port(), converter.output(), display.port()));
             assertEquals(
-                    "memory of " + converter.name(),
+                    "memory of " + converter.name() + " (input)",
                     agreement.memory().orElseThrow().name());
             try (Ring from = Ring.allocate(cenalloc, agreement, 4);
                     Ring to = Ring.allocate(cenalloc, agreement, 4)) {

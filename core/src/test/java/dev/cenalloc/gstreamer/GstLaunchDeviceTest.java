@@ -72,8 +72,10 @@ class GstLaunchDeviceTest {
     @BeforeEach
     void count() throws Exception {
         // What the JDK opens once for all.
-        assertEquals(
-                0, new ProcessBuilder("gst-launch-1.0", "--version").start().waitFor());
+        Process version = new ProcessBuilder("gst-launch-1.0", "--version").start();
+        pipelines.add(version);
+        assertEquals(0, version.waitFor());
+        closePipes();
         try (var buffer = cenalloc.create(1)) {
             buffer.dmaBuf();
         }
@@ -86,13 +88,20 @@ class GstLaunchDeviceTest {
     void nothingIsLeft() throws Exception {
         for (Process pipeline : pipelines) {
             pipeline.destroyForcibly().waitFor();
+        }
+        closePipes();
+        cenalloc.close();
+        assertEquals(files, Traces.openFiles());
+        assertEquals(0, Traces.mappedDmaBufs());
+    }
+
+    /** The JDK closes them at any time after the process has ended. */
+    private void closePipes() throws IOException {
+        for (Process pipeline : pipelines) {
             pipeline.getOutputStream().close();
             pipeline.getInputStream().close();
             pipeline.getErrorStream().close();
         }
-        cenalloc.close();
-        assertEquals(files, Traces.openFiles());
-        assertEquals(0, Traces.mappedDmaBufs());
     }
 
     private Address address() {

@@ -84,7 +84,7 @@ class HostilePipelineTest {
                 lie("do not end with NUL", 0, ScriptedPeer.message(Wire.CAPS, new byte[] {'v'})),
                 lie("sent a release", 0, ScriptedPeer.release(1)),
                 lie("fewer than 56", 0, ScriptedPeer.message(Wire.NEW_BUFFER, new byte[55])),
-                lie("too few for 255 memories", 1, withByte(good(), HEADER + 53, 255)),
+                lie("255 memories; at most 16", 1, withByte(good(), HEADER + 53, 255)),
                 lie("2 memories, and 1 descriptors", 1, frame(new Memory(0, SIZE, 0), new Memory(0, 0, 0))),
                 lie("1 memories, and 2 descriptors", 2, frame(new Memory(0, SIZE, 0))),
                 lie("1 memories, and 0 descriptors", 0, frame(new Memory(0, SIZE, 0))),
