@@ -474,7 +474,7 @@ public final class UnixFdSink implements AutoCloseable {
         } catch (CenallocException e) {
             failure = failure == null ? e : failure;
         } catch (IllegalStateException e) {
-            Log.warn("{} cannot be given back: {}", frame, e.getMessage()); // it is the program's own fault
+            Log.warn("{} cannot be given back: {}", frame, e.toString()); // it is the program's own fault
         }
     }
 
