@@ -7,6 +7,7 @@ import dev.cenalloc.share.DisconnectedException;
 import dev.cenalloc.share.ReceivedFrame;
 import dev.cenalloc.share.Receiver;
 import java.time.Duration;
+import java.util.HexFormat;
 import java.util.zip.CRC32;
 
 /** Receives the frames of {@link Share}, and prints a checksum of each, until that ends. No byte is copied. */
@@ -26,7 +27,8 @@ final class ShareSum {
                     try (var pixels = frame.access(Direction.READ)) {
                         sum.update(pixels.segment().asByteBuffer());
                     }
-                    System.out.printf("frame %d: %08x%n", frame.sequence(), sum.getValue());
+                    System.out.println(
+                            "frame " + frame.sequence() + ": " + HexFormat.of().toHexDigits(sum.getValue(), 8));
                 }
             }
         } catch (DisconnectedException e) {
