@@ -64,8 +64,9 @@ class LayersTest {
                             "image",
                             "kernel",
                             "bindings")),
-            entry("share", Set.of("stream", "", "plan", "image", "kernel", "text", "bindings", "bindings.dmabuf")),
-            entry("gstreamer", Set.of("share", "stream", "", "plan", "image", "kernel", "bindings")),
+            entry("lending", Set.of("stream", "", "kernel", "bindings")),
+            entry("share", Set.of("lending", "stream", "", "plan", "image", "kernel", "text", "bindings", "bindings.dmabuf")),
+            entry("gstreamer", Set.of("share", "lending", "stream", "", "plan", "image", "kernel", "bindings")),
             entry("json", Set.of("", "plan", "image", "kernel", "text")));
 
     /** What makes a system call, or leads to one. */

@@ -1,51 +1,73 @@
 package dev.cenalloc.gstreamer;
 
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.UnixSocket;
+import dev.cenalloc.lending.Member;
 import dev.cenalloc.share.Connection;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** A pipeline that takes frames of a sink: its connection, and how many frames it has. Closed by the sink. */
-final class Client {
+/** A pipeline that takes frames of a sink: its connection. Closed by the sink. */
+final class Client extends Member {
     /** Room for many releases at a time; a client has nothing longer to say. */
     private static final long MOST_PAYLOAD = 1024 - Wire.HEADER;
 
     private final Connection connection;
-    final UnixSocket socket;
+    private final UnixSocket socket;
     final Inbox inbox;
-    /** Its number at the sink. */
-    final int index;
-    /** How many frames it has. */
-    int away;
-    /** When it gave one back, or got the first while it had none. */
-    long progressNanos;
-    /** Whether frames are missing before the next that it gets. */
-    boolean isDiscontinuous = true;
 
-    Client(Connection connection, int index) {
+    private Client(Connection connection) {
         this.connection = connection;
         this.socket = Seam.socket(connection);
         this.inbox = new Inbox(socket, MOST_PAYLOAD);
-        this.index = index;
     }
 
-    /** The descriptor for poll; only this thread closes it. */
-    int fd() {
+    /** A pipeline that was told which frames come; null if it has gone already. Closes the connection if it fails. */
+    static @Nullable Client greeted(Connection connection, MemorySegment caps) {
+        boolean told = false;
+        try {
+            var client = new Client(connection);
+            told = client.tryTell(caps);
+            return told ? client : null;
+        } finally {
+            if (!told) {
+                connection.close();
+            }
+        }
+    }
+
+    /** {@return whether a whole message could be sent at once} */
+    boolean tryTell(MemorySegment message) {
+        return socket.send(message, 0, message.byteSize(), List.of(), 0) == 0;
+    }
+
+    /** {@return whether a message was sent; false if the pipeline does not read} */
+    boolean send(MemorySegment message, List<Descriptor> passed) throws CenallocException {
+        int result = socket.send(message, 0, message.byteSize(), passed, 0);
+        if (result < 0 && result != -Errno.EAGAIN) {
+            throw CenallocException.ofCall(-result, "sendmsg", null, -1);
+        }
+        return result == 0;
+    }
+
+    @Override
+    protected int fd() {
         int fd = socket.descriptor().acquire();
         socket.descriptor().release();
         return fd;
     }
 
-    /** Who it is, for the log. */
-    String name() {
-        try {
-            return "process " + connection.peer().pid();
-        } catch (CenallocException | IllegalStateException e) {
-            return "a client";
-        }
+    @Override
+    protected String name() {
+        return connection.toString();
     }
 
-    void close() {
+    @Override
+    protected void close() {
         connection.close();
         inbox.discard();
     }

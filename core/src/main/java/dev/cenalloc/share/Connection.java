@@ -332,4 +332,14 @@ public final class Connection implements AutoCloseable {
     public void close() {
         socket.close();
     }
+
+    /** {@return the process at the other end} One system call. */
+    @Override
+    public String toString() {
+        try {
+            return "process " + peer().pid();
+        } catch (CenallocException | IllegalStateException e) {
+            return "a process whose connection is closed";
+        }
+    }
 }

@@ -16,6 +16,7 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.LayoutRules;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.lending.Audience;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.share.Address;
 import dev.cenalloc.share.Connection;
@@ -542,8 +543,8 @@ class UnixFdSinkTest {
         for (int i = 0; i < 20; i++) {
             sink.collect(NOW);
         }
-        assertEquals(UnixFdSink.MOST_CLIENTS, sink.pipelines());
-        assertEquals(UnixFdSink.MOST_CLIENTS, sink.send(pictures.getFirst().lendAgain()));
+        assertEquals(Audience.MOST_MEMBERS, sink.pipelines());
+        assertEquals(Audience.MOST_MEMBERS, sink.send(pictures.getFirst().lendAgain()));
         idle.forEach(ScriptedPeer::close);
         sink.collect(NOW);
         assertEquals(0, sink.pipelines());

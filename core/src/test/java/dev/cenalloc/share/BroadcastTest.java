@@ -14,6 +14,7 @@ import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.lending.Audience;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Agreement;
@@ -205,7 +206,7 @@ class BroadcastTest {
             broadcast.awaitReceivers(Integer.MAX_VALUE, NOW);
         }
         assertEquals(1_000, idle.size());
-        assertEquals(Broadcast.MOST_RECEIVERS, broadcast.receivers());
+        assertEquals(Audience.MOST_MEMBERS, broadcast.receivers());
         for (int i = 0; i < 4; i++) {
             send();
         }
