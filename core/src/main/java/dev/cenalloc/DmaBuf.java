@@ -250,9 +250,7 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public int fd() {
-        int fd = held.descriptor.acquire();
-        held.descriptor.release();
-        return fd;
+        return held.descriptor.number();
     }
 
     /**

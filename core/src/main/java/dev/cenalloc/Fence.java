@@ -10,6 +10,7 @@ import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.Times;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -51,6 +52,9 @@ public final class Fence implements AutoCloseable {
     /** Space for the argument of any call on fences, one for each thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> ARGUMENT =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(sync_file_info.layout()));
+
+    /** What fails in place of a system call. */
+    private static final String WORK = "fence";
 
     /** In place of a descriptor: a fence that is signalled. */
     static final int SIGNALLED = -1;
@@ -168,9 +172,7 @@ public final class Fence implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public int fd() {
-        int fd = descriptor.acquire();
-        descriptor.release();
-        return fd;
+        return descriptor.number();
     }
 
     int acquire() {
@@ -226,6 +228,26 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
+     * Waits until the work has ended, well or not: nothing uses the memory any more. As {@link #await} otherwise, but for
+     * work that failed.
+     *
+     * @param timeout as there
+     * @return whether it has ended
+     * @throws IllegalStateException if closed
+     * @throws CenallocException as there
+     */
+    public boolean awaitEnd(Duration timeout) throws CenallocException {
+        try {
+            return await(timeout);
+        } catch (CenallocException e) {
+            if (e.call().equals(WORK)) {
+                return true;
+            }
+            throw e;
+        }
+    }
+
+    /**
      * {@return whether it is signalled} As {@link #await} without waiting.
      *
      * @throws IllegalStateException if closed
@@ -249,7 +271,7 @@ public final class Fence implements AutoCloseable {
         if (status < 0) {
             throw new CenallocException(
                     -status,
-                    "fence",
+                    WORK,
                     null,
                     -1,
                     "the work that the fence stands for has failed",
@@ -318,8 +340,7 @@ public final class Fence implements AutoCloseable {
         poll.set(ValueLayout.JAVA_INT, 0, fd);
         poll.set(ValueLayout.JAVA_SHORT, 4, events);
         while (true) {
-            // Rounded up: a remaining time must not become zero.
-            int millis = (int) Math.min(Integer.MAX_VALUE, Math.ceilDiv(left, 1_000_000L));
+            int millis = Times.millis(left);
             int ready = kernel.poll(poll, 1, millis);
             if (ready > 0) {
                 if ((poll.get(ValueLayout.JAVA_SHORT, 6) & events) == 0) {

@@ -3,16 +3,15 @@ package dev.cenalloc;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.Times;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
@@ -61,7 +60,7 @@ public final class Pool implements AutoCloseable {
     private final AtomicLong fenced = new AtomicLong();
 
     /** By number. Changed under the lock of the pool, read without. */
-    private volatile PoolBuffer[] buffers = {};
+    private volatile List<PoolBuffer> buffers = List.of();
 
     /** Trimmed while the program had a mapping of its own. Guarded by this. */
     private final List<PoolBuffer> leftOver = new ArrayList<>();
@@ -134,7 +133,7 @@ public final class Pool implements AutoCloseable {
         boolean complete = false;
         try {
             pool.grow(count);
-            pool.layouts = pool.buffers[0].shared.stream()
+            pool.layouts = pool.buffers.getFirst().sharedBuffers().stream()
                     .flatMap(part -> part.layout().stream())
                     .toList();
             complete = true;
@@ -242,7 +241,7 @@ public final class Pool implements AutoCloseable {
         long before = free.get();
         while (before != 0) {
             if (free.compareAndSet(before, before & (before - 1))) {
-                return buffers[Long.numberOfTrailingZeros(before)].begin(holder);
+                return buffers.get(Long.numberOfTrailingZeros(before)).begin(holder);
             }
             before = free.get();
         }
@@ -263,7 +262,7 @@ public final class Pool implements AutoCloseable {
             if (!take(fenced, bit)) {
                 continue; // another thread looks at it
             }
-            PoolBuffer buffer = buffers[Long.numberOfTrailingZeros(bit)];
+            PoolBuffer buffer = buffers.get(Long.numberOfTrailingZeros(bit));
             boolean ended = false;
             try {
                 ended = buffer.awaitEnd(wait);
@@ -280,7 +279,7 @@ public final class Pool implements AutoCloseable {
     }
 
     private PoolBuffer await(String holder, Duration timeout) throws CenallocException, InterruptedException {
-        long nanos = Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
+        long nanos = Times.nanos(timeout);
         long start = System.nanoTime();
         lock.lockInterruptibly();
         waiting.incrementAndGet();
@@ -324,8 +323,8 @@ public final class Pool implements AutoCloseable {
 
     boolean tryLend(PoolBuffer buffer, String holder) {
         checkOpen();
-        PoolBuffer[] all = buffers;
-        if (buffer.index() >= all.length || all[buffer.index()] != buffer) {
+        List<PoolBuffer> all = buffers;
+        if (buffer.index() >= all.size() || all.get(buffer.index()) != buffer) {
             throw new IllegalStateException(noun + " " + buffer.index() + " was trimmed");
         }
         if (!take(free, 1L << buffer.index())) {
@@ -380,7 +379,7 @@ public final class Pool implements AutoCloseable {
 
     /** {@return the buffers, lent or not, by number} They stay the pool's. */
     public List<PoolBuffer> buffers() {
-        return List.of(buffers);
+        return buffers;
     }
 
     /** {@return where an image lies in each part of a buffer; empty if they hold bytes} */
@@ -390,7 +389,7 @@ public final class Pool implements AutoCloseable {
 
     /** {@return how many buffers there are} */
     public int size() {
-        return buffers.length;
+        return buffers.size();
     }
 
     /** {@return how many buffers can be lent at once} */
@@ -486,8 +485,8 @@ public final class Pool implements AutoCloseable {
     }
 
     private DmaBuf allocate(SharedBuffer part, List<Device> devices, int number) throws CenallocException {
-        if (buffers.length > 0) {
-            return part.dmaBuf(buffers[0].shared.get(number));
+        if (!buffers.isEmpty()) {
+            return part.dmaBuf(buffers.getFirst().sharedBuffers().get(number));
         }
         for (Device device : devices) {
             part.attach(device);
@@ -496,11 +495,10 @@ public final class Pool implements AutoCloseable {
     }
 
     private void add(List<SharedBuffer> parts, List<DmaBuf> memory) {
-        int index = buffers.length;
-        var more = Arrays.copyOf(buffers, index + 1);
-        var buffer = new PoolBuffer(this, index, kernel, List.copyOf(parts), List.copyOf(memory));
-        more[index] = buffer;
-        buffers = more;
+        var buffer = new PoolBuffer(this, buffers.size(), kernel, List.copyOf(parts), List.copyOf(memory));
+        var more = new ArrayList<>(buffers);
+        more.add(buffer);
+        buffers = List.copyOf(more);
         returned(buffer);
     }
 
@@ -517,12 +515,12 @@ public final class Pool implements AutoCloseable {
         checkOpen();
         checkCount(count, 0);
         int released = 0;
-        while (released < count && buffers.length > 1) {
-            PoolBuffer last = buffers[buffers.length - 1];
+        while (released < count && buffers.size() > 1) {
+            PoolBuffer last = buffers.getLast();
             if (!take(free, 1L << last.index())) {
                 break;
             }
-            buffers = Arrays.copyOf(buffers, buffers.length - 1);
+            buffers = List.copyOf(buffers.subList(0, buffers.size() - 1));
             boolean gone = false;
             try {
                 last.release();
@@ -563,7 +561,7 @@ public final class Pool implements AutoCloseable {
         wake();
         RuntimeException failure = null;
         var all = new ArrayList<>(leftOver);
-        all.addAll(List.of(buffers));
+        all.addAll(buffers);
         for (PoolBuffer buffer : all) {
             try {
                 buffer.release();

@@ -32,7 +32,7 @@ public final class PoolBuffer implements AutoCloseable {
     private final Pool pool;
     private final Kernel kernel;
     private final int index;
-    final List<SharedBuffer> shared;
+    private final List<SharedBuffer> shared;
     private final List<DmaBuf> memory;
     /** The end of the work of the holder before; signalled if there is none. */
     private final Fence end;
@@ -163,8 +163,8 @@ public final class PoolBuffer implements AutoCloseable {
     }
 
     /**
-     * Gives it back before the work on it has ended: the pool does not lend it before. Up to four system calls (poll
-     * and fcntl, close of what was there before), if the work has not ended.
+     * Gives it back before the work on it has ended: the pool does not lend it before. Two system
+     * calls: poll, and fcntl; or SYNC_IOC_FILE_INFO if the work has ended.
      *
      * @param work the end of the work; null if it has ended. The caller closes it, at once if it likes
      * @throws IllegalStateException if it is not lent, or an access of the CPU is open, or the fence is closed
@@ -176,7 +176,7 @@ public final class PoolBuffer implements AutoCloseable {
         if (!isLent()) {
             throw notLent();
         }
-        if (work == null || awaitEnd(work, Duration.ZERO)) {
+        if (work == null || work.awaitEnd(Duration.ZERO)) {
             returned();
             return;
         }
@@ -194,21 +194,9 @@ public final class PoolBuffer implements AutoCloseable {
         pool.fenced(this);
     }
 
-    /** Whether the work has ended, well or not: the memory can be used again. */
-    private static boolean awaitEnd(Fence work, Duration timeout) throws CenallocException {
-        try {
-            return work.await(timeout);
-        } catch (CenallocException e) {
-            if (e.call().equals("fence")) {
-                return true; // the driver's work failed, which its program is told where it waits
-            }
-            throw e;
-        }
-    }
-
     /** Whether the work of the holder before has ended; then there is nothing to wait for any more. */
     boolean awaitEnd(Duration timeout) throws CenallocException {
-        if (!awaitEnd(end, timeout)) {
+        if (!end.awaitEnd(timeout)) {
             return false;
         }
         end.replace(Fence.SIGNALLED);
@@ -320,9 +308,7 @@ public final class PoolBuffer implements AutoCloseable {
      * @throws IllegalStateException if an access of the CPU is open, or a mapping of the program's own
      */
     synchronized void release() {
-        if (accesses > 0) {
-            throw new IllegalStateException("a CPU access to " + called() + " is open: close it first");
-        }
+        checkUnused();
         end.close();
         for (Mapping[] each : mappings) {
             for (Mapping mapping : each) {

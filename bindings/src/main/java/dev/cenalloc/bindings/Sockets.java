@@ -221,7 +221,8 @@ public final class Sockets {
 
     /**
      * Receives into a {@code struct msghdr}; returns the number of bytes, 0 at the end of the stream. Blocks, unless
-     * the flags have {@link #MSG_DONTWAIT}.
+     * the flags have {@link #MSG_DONTWAIT}. A wait that a signal or SO_RCVTIMEO ended fails with EAGAIN: the repeat of
+     * the failed call, which captures errno, does not wait again.
      */
     public static long recvmsg(int fd, MemorySegment message, int flags) {
         try {
@@ -230,7 +231,7 @@ public final class Sockets {
                 return first;
             }
             MemorySegment capture = Downcall.capture();
-            long result = (long) RECVMSG.invokeExact(capture, fd, message, flags | MSG_CMSG_CLOEXEC);
+            long result = (long) RECVMSG.invokeExact(capture, fd, message, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
             return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
             throw Downcall.rethrow(t);

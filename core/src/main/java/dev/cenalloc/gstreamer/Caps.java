@@ -18,7 +18,6 @@ import org.jspecify.annotations.Nullable;
  * @param format GStreamer's; null without an image, and of formats that it has no name for
  * @param rate null if they tell none
  * @param isInterlaced whether an image has two fields
- * @param isDrm whether the format is told by fourcc and modifier
  * @param objection why there is no image; empty if there is
  */
 record Caps(
@@ -27,7 +26,6 @@ record Caps(
         @Nullable VideoFormat format,
         @Nullable FrameRate rate,
         boolean isInterlaced,
-        boolean isDrm,
         String objection) {
     /** More would let sums overflow; no video has as many. */
     private static final int MOST_PIXELS = 1 << 16;
@@ -41,7 +39,7 @@ record Caps(
         try {
             return parse(text);
         } catch (IllegalArgumentException e) {
-            return new Caps(text, null, null, null, false, false, String.valueOf(e.getMessage()));
+            return new Caps(text, null, null, null, false, String.valueOf(e.getMessage()));
         }
     }
 
@@ -72,7 +70,7 @@ record Caps(
         }
         VideoFormat format = VideoFormat.named(name)
                 .orElseThrow(() -> new IllegalArgumentException("the format " + name + " is not known here"));
-        return new Caps(text, new Image(format.pixels(), width, height), format, rate, isInterlaced, false, "");
+        return new Caps(text, new Image(format.pixels(), width, height), format, rate, isInterlaced, "");
     }
 
     private static Caps drm(
@@ -95,7 +93,6 @@ record Caps(
                 VideoFormat.of(pixels).orElse(null),
                 rate,
                 isInterlaced,
-                true,
                 "");
     }
 

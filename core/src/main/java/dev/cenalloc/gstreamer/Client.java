@@ -49,16 +49,14 @@ final class Client extends Member {
     boolean send(MemorySegment message, List<Descriptor> passed) throws CenallocException {
         int result = socket.send(message, 0, message.byteSize(), passed, 0);
         if (result < 0 && result != -Errno.EAGAIN) {
-            throw CenallocException.ofCall(-result, "sendmsg", null, -1);
+            throw Wire.notSent(socket, result);
         }
         return result == 0;
     }
 
     @Override
     protected int fd() {
-        int fd = socket.descriptor().acquire();
-        socket.descriptor().release();
-        return fd;
+        return socket.descriptor().number();
     }
 
     @Override

@@ -136,15 +136,7 @@ final class Inbox {
      * @throws ProtocolException if it ended in the middle of a message, or descriptors were lost
      */
     boolean fill(long timeoutNanos) throws CenallocException {
-        return filled(socket.receive(buffer, filled, timeoutNanos));
-    }
-
-    /** As {@link #fill}, for a caller that has polled: one system call. */
-    boolean fillNow() throws CenallocException {
-        return filled(socket.receiveNow(buffer, filled));
-    }
-
-    private boolean filled(long result) throws CenallocException {
+        long result = socket.receive(buffer, filled, timeoutNanos);
         if (result > 0) {
             filled += result;
             while (known < socket.available()) {
@@ -156,7 +148,7 @@ final class Inbox {
             throw Wire.lie("the peer ended in the middle of a message");
         }
         return switch ((int) -result) {
-            case Errno.EAGAIN, Errno.EINTR -> false;
+            case Errno.EAGAIN -> false;
             case 0 -> throw new DisconnectedException(Errno.EPIPE, "recvmsg");
             case Errno.ECONNRESET, Errno.EPIPE -> throw new DisconnectedException((int) -result, "recvmsg");
             case Errno.EPROTO ->

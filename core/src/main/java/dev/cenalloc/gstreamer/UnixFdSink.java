@@ -74,9 +74,7 @@ public final class UnixFdSink implements AutoCloseable {
 
         @Override
         public int listening() {
-            int fd = listening.acquire();
-            listening.release();
-            return fd;
+            return listening.number();
         }
 
         @Override
@@ -106,7 +104,7 @@ public final class UnixFdSink implements AutoCloseable {
 
         @Override
         public void receive(Client pipeline) throws CenallocException {
-            pipeline.inbox.fillNow();
+            boolean _ = pipeline.inbox.fill(0);
             while (pipeline.inbox.advance()) {
                 take(pipeline);
             }

@@ -52,7 +52,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Give frames back soon: a pipeline that runs out of buffers copies to plain memory, which cannot be taken here, or
  * waits. Each frame is the only one of a ring of its own, all of one {@linkplain Ring#agreement agreement} until the
  * images change: a display that uses the ring of the first shows the others too. In steady state a frame with one
- * memory takes five system calls (poll, recvmsg, fstat, close, sendmsg) and no Java objects: a dma-buf comes with a new
+ * memory takes four system calls (recvmsg, fstat, close, sendmsg) and no Java objects: a dma-buf comes with a new
  * descriptor each time, is known by its inode, and stays mapped.
  */
 public final class UnixFdSource implements AutoCloseable {
@@ -77,7 +77,7 @@ public final class UnixFdSource implements AutoCloseable {
     private final NewBuffer arrived = new NewBuffer();
     private final Files files;
     private final MemorySegment release = Arena.ofAuto().allocate(Wire.HEADER + Wire.RELEASE_PAYLOAD, Long.BYTES);
-    /** Those that are known; the one that came last is the last. */
+    /** Frames whose memory is known, in the order in which they came last. */
     private final List<UnixFdFrame> frames = new ArrayList<>();
     /** Of frames that are not known any more: those just given back, and those that the program has mapped. */
     private final List<Ring> leftOver = new ArrayList<>();
@@ -131,7 +131,7 @@ public final class UnixFdSource implements AutoCloseable {
      *
      * @param timeout the longest time to wait, in steps of a millisecond; zero does not wait
      * @return a frame, which the caller gives back by closing it; null after the timeout
-     * @throws IllegalStateException if closed, or 32 frames are lent
+     * @throws IllegalStateException if closed, or 32 frames are lent, or 32 that do not come again are mapped
      * @throws UnusableFrameException ENOTTY, EINVAL: a buffer came that is no image in dma-bufs; it was given back.
      *     Change the pipeline, or wait for other frames
      * @throws EndOfStreamException EPIPE: the pipeline has sent its last frame
@@ -143,8 +143,9 @@ public final class UnixFdSource implements AutoCloseable {
         long deadline = System.nanoTime() + Times.nanos(timeout);
         checkOpen();
         closeLeftOver();
-        if (lent() >= MOST_FRAMES) {
-            throw new IllegalStateException(MOST_FRAMES + " frames are lent: give some back first");
+        if (lent() >= MOST_FRAMES || leftOver.size() >= MOST_FRAMES) {
+            throw new IllegalStateException(lent() + " frames are lent, and " + leftOver.size()
+                    + " that do not come again are still mapped: give some back, or close their mappings");
         }
         boolean well = false;
         try {
@@ -230,7 +231,6 @@ public final class UnixFdSource implements AutoCloseable {
         if (now == null) {
             throw Wire.lie("the peer sent a buffer before its caps");
         }
-        boolean usable = false;
         try {
             if (!arrived.isDmaBuf()) {
                 throw UnusableFrameException.ofMemory(arrived.type());
@@ -244,16 +244,10 @@ public final class UnixFdSource implements AutoCloseable {
             if (frame == null) {
                 frame = add(now, image);
             }
-            usable = true;
             return frame.lend(arrived, sequence++);
         } catch (UnusableFrameException e) {
             release(arrived.id());
-            usable = true;
             throw e;
-        } finally {
-            if (usable) {
-                files.closeAll();
-            }
         }
     }
 
@@ -273,10 +267,6 @@ public final class UnixFdSource implements AutoCloseable {
     /** Adopts the memory. If it is that of a frame that is lent, it has two. */
     private UnixFdFrame add(Caps now, Image image) throws CenallocException {
         Places.Found found = Places.find(now, image, arrived, files);
-        if (leftOver.size() >= MOST_FRAMES) {
-            throw new IllegalStateException(leftOver.size()
-                    + " frames that came are still mapped, and do not come again: close their mappings");
-        }
         for (int i = 0; i < frames.size() && frames.size() >= MOST_FRAMES; i++) {
             if (!frames.get(i).isLent()) {
                 forget(i);
@@ -365,7 +355,7 @@ public final class UnixFdSource implements AutoCloseable {
         }
     }
 
-    /** Tells the pipeline that a buffer is of no use here any more. If the pipeline is gone, it knows. */
+    /** Tells the pipeline that a buffer is of no use here any more. Does nothing if the pipeline is gone. */
     private void release(long id) throws CenallocException {
         if (!socket.isOpen()) {
             return;
@@ -373,7 +363,7 @@ public final class UnixFdSource implements AutoCloseable {
         release.set(Wire.LONG, Wire.HEADER, id);
         int result = socket.send(release, 0, release.byteSize(), List.of(), Times.SHORT);
         if (result != 0 && result != -Errno.EPIPE && result != -Errno.ECONNRESET) {
-            throw CenallocException.ofCall(-result, "sendmsg", null, -1);
+            throw Wire.notSent(socket, result);
         }
     }
 

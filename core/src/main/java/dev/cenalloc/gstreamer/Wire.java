@@ -1,5 +1,6 @@
 package dev.cenalloc.gstreamer;
 
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.kernel.UnixSocket;
 import dev.cenalloc.share.ProtocolException;
 import java.lang.foreign.ValueLayout;
@@ -63,5 +64,18 @@ final class Wire {
 
     static ProtocolException lie(String what) {
         return new ProtocolException(what, REMEDY);
+    }
+
+    /** What a result of {@link UnixSocket#send} means that is an error. */
+    static CenallocException notSent(UnixSocket socket, int result) {
+        return socket.isCut()
+                ? new CenallocException(
+                        -result,
+                        "sendmsg",
+                        null,
+                        -1,
+                        "the pipeline stopped reading in the middle of a message, so the connection has been ended",
+                        "connect again")
+                : CenallocException.ofCall(-result, "sendmsg", null, -1);
     }
 }

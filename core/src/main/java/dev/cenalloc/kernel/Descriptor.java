@@ -65,6 +65,13 @@ public final class Descriptor {
         closeWhenUnused();
     }
 
+    /** Returns the number; valid as long as the caller keeps this open. */
+    public int number() {
+        int number = acquire();
+        release();
+        return number;
+    }
+
     /** As {@link #acquire}, for a mapping or an access: refuses {@link #close} until the matching {@link #drop}. */
     public int hold() {
         return add(HOLD);
@@ -123,6 +130,21 @@ public final class Descriptor {
             }
         } while (!state.compareAndSet(before, before | CLOSED));
         closeWhenUnused();
+    }
+
+    /** As {@link #close}, of a socket: calls that block in it return, and find it closed. */
+    public void shutDown() {
+        StackRoom.require();
+        if (isOpen()) {
+            int number = acquire();
+            try {
+                close(); // a call that returns must find it closed
+                int _ = kernel.shutdown(number);
+            } finally {
+                release();
+            }
+        }
+        close();
     }
 
     /**

@@ -218,20 +218,6 @@ public final class UnixSocket {
         return limitMillis == millis;
     }
 
-    /**
-     * As {@link #receive}, without a wait: for a caller that polls.
-     *
-     * @return as {@link #receive}; EAGAIN if nothing is there; EINTR
-     */
-    public long receiveNow(MemorySegment into, long from) {
-        int fd = descriptor.acquire();
-        try {
-            return receive(fd, into, from, Sockets.MSG_DONTWAIT);
-        } finally {
-            descriptor.release();
-        }
-    }
-
     private long receive(int fd, MemorySegment into, long from, int flags) {
         incoming.set(into.address() + from, into.byteSize() - from, CONTROL_SIZE);
         long result = kernel.receive(fd, incoming.header, flags);
@@ -319,27 +305,20 @@ public final class UnixSocket {
     private int await(int fd, MemorySegment pollfd, short event, long nanos) {
         long deadline = System.nanoTime() + nanos;
         while (true) {
-            // Rounded up: a wait of less than a millisecond would turn into many that do not wait.
-            long millis = Math.ceilDiv(Math.max(0, deadline - System.nanoTime()), 1_000_000L);
             pollfd.set(ValueLayout.JAVA_INT, 0, fd);
             pollfd.set(ValueLayout.JAVA_SHORT, 4, event);
-            int result = kernel.poll(pollfd, 1, (int) Math.min(millis, Integer.MAX_VALUE));
+            int result = kernel.poll(pollfd, 1, Times.millis(deadline - System.nanoTime()));
             if (result != -Errno.EINTR || deadline - System.nanoTime() <= 0) {
                 return result == -Errno.EINTR ? 0 : result;
             }
         }
     }
 
-    /**
-     * {@return the peer's process, user and group, as the kernel noted them when the connection was made; or {@code
-     * -errno} as the first}
-     */
-    public int[] peer() {
+    /** Writes the {@code struct ucred} of the peer, as the kernel noted it at the connection; its size, or -errno. */
+    public int peer(MemorySegment credentials) {
         int fd = descriptor.acquire();
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment credentials = arena.allocate(Sockets.CREDENTIALS_SIZE, Integer.BYTES);
-            int result = kernel.socketOption(fd, Sockets.SO_PEERCRED, credentials);
-            return result < 0 ? new int[] {result} : credentials.toArray(ValueLayout.JAVA_INT);
+        try {
+            return kernel.socketOption(fd, Sockets.SO_PEERCRED, credentials);
         } finally {
             descriptor.release();
         }
@@ -347,18 +326,7 @@ public final class UnixSocket {
 
     /** Ends the connection and closes it; calls under way in other threads return. Descriptors not taken stay. */
     public synchronized void close() {
-        StackRoom.require();
-        if (descriptor.isOpen()) {
-            int fd = descriptor.acquire();
-            try {
-                // A call that returns must find it closed, to tell this from an end by the peer.
-                descriptor.close();
-                int _ = kernel.shutdown(fd);
-            } finally {
-                descriptor.release();
-            }
-        }
-        descriptor.close();
+        descriptor.shutDown();
     }
 
     /** Closes the descriptors that have come and were not taken. To be called by the thread that receives. */

@@ -55,10 +55,14 @@ public final class Canvas implements AutoCloseable {
             super(ring, index);
         }
 
-        void begin() {
-            lend();
+        /** Whether it was free, and is the caller's now. */
+        boolean begins() {
+            if (!tryLend()) {
+                return false;
+            }
             shown = false;
             sequence = drawn++;
+            return true;
         }
 
         void end() {
@@ -177,22 +181,22 @@ public final class Canvas implements AutoCloseable {
         Objects.requireNonNull(timeout, "timeout");
         display.checkOpen();
         checkOpen();
-        Drawn free = free();
+        Drawn free = taken();
         if (free == null && display.screen().isFlipping()) {
             display.awaitShown(timeout);
-            free = free();
+            free = taken();
         }
         if (free == null) {
             throw new IllegalStateException("all " + ring.size()
                     + " frames are drawn on or shown: close those that are drawn on, or open a canvas with more");
         }
-        free.begin();
         return free;
     }
 
-    private @Nullable Drawn free() {
+    /** A frame that was free, and is the caller's now. */
+    private @Nullable Drawn taken() {
         for (int i = 0; i < frames.size(); i++) {
-            if (!frames.get(i).memory().isLent()) {
+            if (frames.get(i).begins()) {
                 return frames.get(i);
             }
         }

@@ -16,7 +16,7 @@ import dev.cenalloc.node.drm.Source;
 import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -32,10 +32,11 @@ final class Layer {
     private final KmsObject plane;
 
     private @Nullable Ring ring;
-    /** Of the frames of the ring. */
-    private List<Framebuffer> framebuffers = List.of();
-    /** Of frames of other rings of the same agreement: a pipeline's frames have a ring each. By their memory. */
-    private final Map<PoolBuffer, Framebuffer> others = new HashMap<>();
+    /**
+     * By the memory of the frames: of those that the ring had, and of those that came later, also of other rings of the
+     * same agreement, as a pipeline's frames have a ring each.
+     */
+    private final Map<PoolBuffer, Framebuffer> framebuffers = new LinkedHashMap<>();
 
     /** Of the ring before, one of which may be on the screen. */
     private List<Framebuffer> outdated = List.of();
@@ -119,29 +120,28 @@ final class Layer {
      * @param layouts where the images lie, in a format of the plane
      */
     void use(Ring next, List<Layout> layouts, Placement place) throws CenallocException {
-        var made = new ArrayList<Framebuffer>();
+        var made = new LinkedHashMap<PoolBuffer, Framebuffer>();
         Source shown = Source.of(layouts);
         boolean complete = false;
         try {
-            for (int i = 0; i < next.size(); i++) {
-                made.add(Framebuffer.of(screen.card(), next.buffers(i), shown.layouts()));
+            for (PoolBuffer memory : next.pool().buffers()) {
+                made.put(memory, Framebuffer.of(screen.card(), memory.buffers(), shown.layouts()));
             }
-            Flip prepared = flip(builder(made.getFirst().id(), place.in(shown)));
+            Flip prepared = flip(builder(made.firstEntry().getValue().id(), place.in(shown)));
             // What may be on the screen is removed when something else is: to remove it blanks the screen.
             var old = new ArrayList<>(outdated);
-            old.addAll(framebuffers);
-            old.addAll(others.values());
-            others.clear();
+            old.addAll(framebuffers.values());
             outdated = List.copyOf(old);
             ring = next;
-            framebuffers = List.copyOf(made);
+            framebuffers.clear();
+            framebuffers.putAll(made);
             source = shown;
             placement = place;
             flip = prepared;
             complete = true;
         } finally {
             if (!complete) {
-                made.forEach(Framebuffer::close);
+                made.values().forEach(Framebuffer::close);
             }
         }
     }
@@ -158,15 +158,12 @@ final class Layer {
     }
 
     private int framebuffer(Frame frame) {
-        return (frame.ring() == ring
-                        ? framebuffers.get(frame.index())
-                        : Objects.requireNonNull(others.get(frame.memory())))
-                .id();
+        return Objects.requireNonNull(framebuffers.get(frame.memory())).id();
     }
 
-    /** As {@link #request}, of the first frame at another place. */
+    /** As {@link #request}, of any frame at another place. */
     AtomicRequest.Builder requestAt(Placement place) throws CenallocException {
-        return builder(framebuffers.getFirst().id(), place.in(Objects.requireNonNull(source)));
+        return builder(framebuffers.values().iterator().next().id(), place.in(Objects.requireNonNull(source)));
     }
 
     private AtomicRequest.Builder builder(int framebuffer, Placement place) throws CenallocException {
@@ -187,20 +184,15 @@ final class Layer {
     }
 
     /**
-     * Checks that a frame can be handed to the display, and makes a framebuffer if it is the first of its ring.
+     * Checks that a frame can be handed to the display, and makes a framebuffer if its memory is new.
      *
-     * @throws IllegalArgumentException if it is of another ring of another agreement, or the ring got it after it was
-     *     taken into use
+     * @throws IllegalArgumentException if it is of a ring of another agreement
      * @throws IllegalStateException if it was given back, or the display has it
      * @throws CenallocException if the driver makes no framebuffer of it
      */
     void check(Frame frame) throws CenallocException {
-        boolean isOther = frame.ring() != ring();
-        if (isOther && frame.ring().agreement() != ring().agreement()) {
+        if (frame.ring().agreement() != ring().agreement()) {
             throw new IllegalArgumentException(frame + " is of another ring than the one in use, " + ring);
-        }
-        if (!isOther && frame.index() >= framebuffers.size()) {
-            throw new IllegalArgumentException(frame + " is newer than use(ring): call that again");
         }
         if (has(frame)) {
             throw new IllegalStateException(frame + " was handed to the display already");
@@ -208,11 +200,11 @@ final class Layer {
         if (!frame.isLent()) {
             throw new IllegalStateException(frame + " was given back, or its stream has ended");
         }
-        if (isOther && !others.containsKey(frame.memory())) {
-            if (others.size() >= MOST_OTHERS) {
+        if (!framebuffers.containsKey(frame.memory())) {
+            if (framebuffers.size() >= ring().size() + MOST_OTHERS) {
                 forgetOthers();
             }
-            others.put(
+            framebuffers.put(
                     frame.memory(),
                     Framebuffer.of(
                             screen.card(),
@@ -221,17 +213,17 @@ final class Layer {
         }
     }
 
-    /** Removes the framebuffers of other rings, but for those that are on the screen, or about to be. */
+    /** Removes the framebuffers of frames that are not of the ring, nor on the screen, nor about to be. */
     private void forgetOthers() {
-        var shown = new ArrayList<PoolBuffer>();
+        var kept = new ArrayList<>(ring().pool().buffers());
         if (onScreen != null) {
-            shown.add(onScreen.memory());
+            kept.add(onScreen.memory());
         }
         if (pending != null) {
-            shown.add(pending.memory());
+            kept.add(pending.memory());
         }
-        others.entrySet().removeIf(one -> {
-            if (shown.contains(one.getKey())) {
+        framebuffers.entrySet().removeIf(one -> {
+            if (kept.contains(one.getKey())) {
                 return false;
             }
             one.getValue().close();
@@ -297,11 +289,11 @@ final class Layer {
         boolean done = false;
         try {
             screen.commit(this, how.request, how.inFence, in);
-            taken(frame);
             done = true;
         } finally {
             handBack(taken, done);
         }
+        taken(frame);
     }
 
     /** The pending frame is on the screen. */
@@ -339,7 +331,7 @@ final class Layer {
         }
     }
 
-    /** Whether an image is inside its frames. */
+    /** Shows an area of an image in an area of the screen. The first must be inside the image. */
     static Placement placement(Image image, Area source, Area target) {
         if (!source.isInside(image.width(), image.height())) {
             throw new IllegalArgumentException("the source " + source + " is not inside " + image);
@@ -358,8 +350,7 @@ final class Layer {
     /** Removes the framebuffers, and gives back the frames. What is on the screen goes. Idempotent. */
     void close() throws CenallocException {
         outdated.forEach(Framebuffer::close);
-        framebuffers.forEach(Framebuffer::close);
-        others.values().forEach(Framebuffer::close);
+        framebuffers.values().forEach(Framebuffer::close);
         Frame first = pending;
         Frame second = onScreen;
         pending = null;

@@ -129,16 +129,7 @@ public final class Broadcast implements AutoCloseable {
 
     /** A receiver whose device works still on what it gave back may hold up the others for a moment, not for long. */
     private static void awaitEnd(SentFrame back) throws CenallocException {
-        boolean ended;
-        try {
-            ended = back.released().await(LONGEST_WORK);
-        } catch (CenallocException e) {
-            if (!e.call().equals("fence")) {
-                throw e;
-            }
-            ended = true; // the receiver's work failed, which is no concern of the stream
-        }
-        if (!ended) {
+        if (!back.released().awaitEnd(LONGEST_WORK)) {
             throw CenallocException.ofRefusal(
                     Errno.ETIMEDOUT, "returned", null, -1, "its work on a frame that it gave back does not end", "");
         }

@@ -160,9 +160,14 @@ public final class Connection implements AutoCloseable {
      * @throws CenallocException with the errno of getsockopt
      */
     public Peer peer() throws CenallocException {
-        int[] credentials = socket.peer();
-        check(credentials[0] < 0 && credentials.length == 1 ? credentials[0] : 0, "getsockopt", null);
-        return new Peer(credentials[0], credentials[1], credentials[2]);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment all = arena.allocate(Sockets.CREDENTIALS_SIZE, Integer.BYTES);
+            check(socket.peer(all), "getsockopt", null);
+            return new Peer(
+                    all.get(ValueLayout.JAVA_INT, 0),
+                    all.get(ValueLayout.JAVA_INT, 4),
+                    all.get(ValueLayout.JAVA_INT, 8));
+        }
     }
 
     /**
@@ -267,12 +272,17 @@ public final class Connection implements AutoCloseable {
             return Math.max(0, result);
         }
         checkOpen(); // else this end was closed
-        if (result == 0 || result == -Errno.ECONNRESET || result == -Errno.EPIPE) {
-            throw new DisconnectedException(result == 0 ? Errno.EPIPE : (int) -result, "recvmsg");
-        }
-        throw result == -Errno.EPROTO
-                ? ProtocolException.ofLostDescriptors()
-                : CenallocException.ofCall((int) -result, "recvmsg", null, -1);
+        throw failed(result);
+    }
+
+    /** What a result of recvmsg means that is neither bytes nor EAGAIN. */
+    static CenallocException failed(long result) {
+        return switch ((int) -result) {
+            case 0 -> new DisconnectedException(Errno.EPIPE, "recvmsg");
+            case Errno.ECONNRESET, Errno.EPIPE -> new DisconnectedException((int) -result, "recvmsg");
+            case Errno.EPROTO -> ProtocolException.ofLostDescriptors();
+            default -> CenallocException.ofCall((int) -result, "recvmsg", null, -1);
+        };
     }
 
     private SharedBuffer adopted() throws CenallocException {
@@ -286,7 +296,7 @@ public final class Connection implements AutoCloseable {
         }
     }
 
-    private void checkOpen() {
+    void checkOpen() {
         if (!socket.isOpen()) {
             throw new IllegalStateException("the connection is closed");
         }

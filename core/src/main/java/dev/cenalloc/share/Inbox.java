@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
  */
 final class Inbox {
     /**
-     * How many messages and receipts may follow each other after the timeout: enough for the additions of all frames,
+     * How many returned messages and receipts may follow each other after the timeout: enough for the additions of all frames,
      * each in pieces. A peer that never stops would else keep the caller.
      */
     static final int MOST_STEPS = 1024;
@@ -75,16 +75,24 @@ final class Inbox {
     boolean next() throws CenallocException {
         while (steps < MOST_STEPS || deadline - System.nanoTime() > 0) {
             steps = Math.min(steps + 1, MOST_STEPS);
-            dropConsumed();
-            if (isWhole()) {
-                consumed = Wire.HEADER + payloadSize();
-                if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
-                    return true;
-                }
-                skip();
-            } else if (!fill(Math.max(0, deadline - System.nanoTime()))) {
+            if (found()) {
+                return true;
+            }
+            if (!fill(Math.max(0, deadline - System.nanoTime()))) {
                 return false;
             }
+        }
+        return false;
+    }
+
+    /** Whether a whole message of a known type is in what has come. */
+    private boolean found() throws ProtocolException {
+        for (dropConsumed(); isWhole(); dropConsumed()) {
+            consumed = Wire.HEADER + payloadSize();
+            if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
+                return true;
+            }
+            skip();
         }
         return false;
     }
@@ -96,18 +104,7 @@ final class Inbox {
      */
     boolean nextNow(boolean receive) throws CenallocException {
         dropConsumed();
-        if (receive && !fill(0)) {
-            return false;
-        }
-        while (isWhole()) {
-            consumed = Wire.HEADER + payloadSize();
-            if (type() >= Wire.BUFFERS && type() <= Wire.FORGET) {
-                return true;
-            }
-            skip();
-            dropConsumed();
-        }
-        return false;
+        return (!receive || fill(0)) && found();
     }
 
     private void dropConsumed() {
@@ -161,12 +158,9 @@ final class Inbox {
         if (result == 0 && filled > 0) {
             throw new ProtocolException("the peer ended in the middle of a message");
         }
-        return switch ((int) -result) {
-            case Errno.EAGAIN -> false;
-            case 0 -> throw new DisconnectedException(Errno.EPIPE, "recvmsg");
-            case Errno.ECONNRESET, Errno.EPIPE -> throw new DisconnectedException((int) -result, "recvmsg");
-            case Errno.EPROTO -> throw ProtocolException.ofLostDescriptors();
-            default -> throw CenallocException.ofCall((int) -result, "recvmsg", null, -1);
-        };
+        if (result == -Errno.EAGAIN) {
+            return false;
+        }
+        throw Connection.failed(result);
     }
 }

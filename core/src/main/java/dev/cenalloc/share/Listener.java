@@ -8,7 +8,6 @@ import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
-import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.kernel.Times;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -170,9 +169,7 @@ public final class Listener implements AutoCloseable {
 
     /** The descriptor for poll; valid while the caller keeps this open. */
     int fd() {
-        int fd = descriptor.acquire();
-        descriptor.release();
-        return fd;
+        return descriptor.number();
     }
 
     /** {@return where it listens} */
@@ -243,22 +240,13 @@ public final class Listener implements AutoCloseable {
     /** Stops listening and deletes the socket's file. Connections that were accepted stay. Idempotent. */
     @Override
     public synchronized void close() {
-        StackRoom.require();
         if (descriptor.isOpen()) {
             Path path = address.path();
             Object now = key(path);
             if (path != null && now != null && now.equals(file)) {
                 delete(path);
             }
-            int fd = descriptor.acquire();
-            try {
-                // A call that returns must find it closed.
-                descriptor.close();
-                int _ = kernel.shutdown(fd);
-            } finally {
-                descriptor.release();
-            }
         }
-        descriptor.close();
+        descriptor.shutDown();
     }
 }

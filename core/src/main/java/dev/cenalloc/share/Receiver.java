@@ -80,7 +80,8 @@ public final class Receiver implements AutoCloseable {
 
     /**
      * Waits for a frame. Blocks, and pins the carrier of a virtual thread; a call of another thread waits for it,
-     * beyond its own timeout. Two system calls; allocates no objects, unless the sender has added buffers. Every
+     * beyond its own timeout. One system call, and a second one if the timeout is another than
+     * before; allocates no objects, unless the sender has added buffers. Every
      * exception but the first two below ends the connection.
      *
      * @param timeout the longest time to wait, in steps of a millisecond; zero does not wait
@@ -95,7 +96,7 @@ public final class Receiver implements AutoCloseable {
     public @Nullable ReceivedFrame next(Duration timeout) throws CenallocException {
         long nanos = Times.nanos(timeout);
         synchronized (receiving) {
-            checkOpen();
+            connection.checkOpen();
             boolean well = false;
             try {
                 ReceivedFrame frame = null;
@@ -107,7 +108,7 @@ public final class Receiver implements AutoCloseable {
                 return frame;
             } catch (DisconnectedException e) {
                 well = true;
-                checkOpen(); // else this end was closed
+                connection.checkOpen(); // else this end was closed
                 throw e;
             } finally {
                 if (!well) {
@@ -257,7 +258,7 @@ public final class Receiver implements AutoCloseable {
             if (frame.isAccessed()) {
                 throw new IllegalStateException("a CPU access to frame " + frame.id() + " is open: close it first");
             }
-            checkOpen();
+            connection.checkOpen();
             Descriptor descriptor = Fences.pending(fence);
             Wire.header(release, 0, Wire.RELEASE, descriptor != null ? 1 : 0, Wire.RELEASE_PAYLOAD, frame.id());
             release.set(Wire.LONG, Wire.HEADER, descriptor != null ? Wire.HAS_FENCE : 0);
@@ -278,12 +279,6 @@ public final class Receiver implements AutoCloseable {
                     frame.lent(true);
                 }
             }
-        }
-    }
-
-    private void checkOpen() {
-        if (!socket.isOpen()) {
-            throw new IllegalStateException("the connection is closed");
         }
     }
 

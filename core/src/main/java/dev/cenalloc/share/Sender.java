@@ -112,7 +112,7 @@ public final class Sender implements AutoCloseable {
         }
         checkLayouts(layouts, all.size());
         synchronized (sending) {
-            checkOpen();
+            connection.checkOpen();
             for (int id = 0; id < frames.length(); id++) {
                 if (frames.get(id) == null) {
                     var description = new Wire.Description(sizes, layouts, name, record);
@@ -227,7 +227,8 @@ public final class Sender implements AutoCloseable {
 
     /**
      * Waits for a frame to come back. Blocks, and pins the carrier of a virtual thread; a call of another thread waits
-     * for it, beyond its own timeout. Two system calls; allocates no objects. Every exception but the first two below
+     * for it, beyond its own timeout. One system call, and a second one if the timeout is another than before;
+     * allocates no objects. Every exception but the first two below
      * ends the connection.
      *
      * @param timeout the longest time to wait, in steps of a millisecond; zero does not wait
@@ -250,7 +251,7 @@ public final class Sender implements AutoCloseable {
 
     private @Nullable SentFrame returned(boolean receive, long nanos, boolean once) throws CenallocException {
         synchronized (receiving) {
-            checkOpen();
+            connection.checkOpen();
             boolean well = false;
             try {
                 boolean came;
@@ -265,7 +266,7 @@ public final class Sender implements AutoCloseable {
                 return back;
             } catch (DisconnectedException e) {
                 well = true;
-                checkOpen(); // else this end was closed
+                connection.checkOpen(); // else this end was closed
                 throw e;
             } finally {
                 if (!well) {
@@ -278,9 +279,7 @@ public final class Sender implements AutoCloseable {
 
     /** The descriptor for poll; valid while the caller keeps this open. */
     int fd() {
-        int fd = socket.descriptor().acquire();
-        socket.descriptor().release();
-        return fd;
+        return socket.descriptor().number();
     }
 
     private SentFrame release() throws CenallocException {
@@ -343,15 +342,9 @@ public final class Sender implements AutoCloseable {
     }
 
     private void checkMine(SentFrame frame) {
-        checkOpen();
+        connection.checkOpen();
         if (frame.sender() != this || frames.get(frame.id()) != frame) {
             throw new IllegalArgumentException("frame must be one of this sender that was not removed: " + frame);
-        }
-    }
-
-    private void checkOpen() {
-        if (!socket.isOpen()) {
-            throw new IllegalStateException("the connection is closed");
         }
     }
 

@@ -149,13 +149,28 @@ public abstract class Frame implements AutoCloseable {
     protected final void lend() {
         if (stream != null) {
             memory.handTo(PROGRAM);
-        } else {
-            took = memory.tryLend(PROGRAM);
-            if (!took && !memory.isLent()) {
+            markLent();
+        } else if (!tryLend()) {
+            if (!memory.isLent()) {
                 throw notFree();
             }
+            markLent();
         }
+    }
+
+    /**
+     * Marks the frame as lent, if its memory is free. For a stream that does not {@link #hold} its frames.
+     *
+     * @return whether it is lent now
+     * @throws IllegalStateException if the ring is closed
+     */
+    protected final boolean tryLend() {
+        if (!memory.tryLend(PROGRAM)) {
+            return false;
+        }
+        took = true;
         markLent();
+        return true;
     }
 
     /** Of memory that is lent to the caller already. */
@@ -216,7 +231,7 @@ public abstract class Frame implements AutoCloseable {
         }
     }
 
-    /** Memory that this did not take may be lent to another by now. */
+    /** Another may have the memory by now, unless this took it. */
     private void returned() {
         if (stream != null && memory.isLent()) {
             memory.handTo(stream);

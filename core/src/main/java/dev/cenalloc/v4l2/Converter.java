@@ -187,7 +187,7 @@ public final class Converter implements AutoCloseable {
     public void put(Frame frame) throws CenallocException {
         Objects.requireNonNull(frame, "frame");
         input.requireStreaming();
-        if (frame.ring() != input.ring()) {
+        if (!input.uses(frame)) {
             throw new IllegalArgumentException("the frame is of another ring than the one that the input uses");
         }
         if (!frame.isLent()) {
@@ -204,7 +204,7 @@ public final class Converter implements AutoCloseable {
         reading[index] = frame;
         loans[index] = frame.loans();
         inFlight++;
-        if (frame.memory().isLent()) {
+        if (frame.memory().isLent()) { // else the program took it back, and the driver has it all the same
             frame.handTo(device.name());
         }
     }

@@ -13,6 +13,7 @@ import dev.cenalloc.node.v4l2.VideoNode.Kind;
 import dev.cenalloc.node.v4l2.VideoQueue;
 import dev.cenalloc.node.v4l2.VideoQueue.State;
 import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.Ring;
 import java.time.Duration;
 import java.util.List;
@@ -104,6 +105,13 @@ final class FrameQueue {
 
     int size() {
         return frames.length;
+    }
+
+    /** Whether the driver knows the memory of a frame. The ring may have been trimmed, and have grown. */
+    @SuppressWarnings("ReferenceEquality") // a buffer is one object
+    boolean uses(Frame frame) {
+        int index = frame.index();
+        return frame.ring() == ring() && index < frames.length && frames[index].memory() == frame.memory();
     }
 
     int lent() {
@@ -290,11 +298,9 @@ final class FrameQueue {
     void start(boolean full) throws CenallocException {
         prepareToStart();
         boolean started = false;
-        int held = 0;
         try {
             for (VideoFrame frame : frames) {
                 frame.begin(video.name());
-                held++;
             }
             for (int i = 0; full && i < frames.length; i++) {
                 queue(i);
@@ -304,8 +310,8 @@ final class FrameQueue {
         } finally {
             if (!started) {
                 int _ = queue.takeBack();
-                for (int i = 0; i < held; i++) {
-                    frames[i].end();
+                for (VideoFrame frame : frames) {
+                    frame.end();
                 }
             }
         }
@@ -328,10 +334,7 @@ final class FrameQueue {
     void requireReady() {
         requireStopped();
         requireConfigured();
-        if (ring().size() != frames.length) {
-            throw new IllegalStateException("the ring had " + frames.length + " frames when " + video.name()
-                    + " took it, and has " + ring().size() + " now: call use(ring) again");
-        }
+        Ring _ = ring();
     }
 
     private void prepareToStart() throws CenallocException {
@@ -356,9 +359,7 @@ final class FrameQueue {
     private int end() {
         int result = queue.stop();
         for (VideoFrame frame : frames) {
-            if (frame.isHeld()) {
-                frame.end();
-            }
+            frame.end();
         }
         lent = 0;
         return result;

@@ -13,7 +13,6 @@ final class VideoFrame extends Frame {
     private long sequence;
     private long timestampNanos;
     private boolean isDamaged;
-    private boolean held;
     /** Bytes before the image, in each buffer. */
     private final long[] headers;
 
@@ -38,11 +37,6 @@ final class VideoFrame extends Frame {
     /** Its stream begins, and has it until {@link #end}. */
     void begin(String stream) {
         hold(stream);
-        held = true;
-    }
-
-    boolean isHeld() {
-        return held;
     }
 
     /** Lends it to the caller. */
@@ -56,7 +50,6 @@ final class VideoFrame extends Frame {
 
     /** Its stream has ended. */
     void end() {
-        held = false;
         revoke();
     }
 

@@ -30,7 +30,6 @@ class CapsTest {
         assertEquals(VideoFormat.BGRX, caps.format());
         assertEquals(FrameRate.of(30), caps.rate());
         assertFalse(caps.isInterlaced());
-        assertFalse(caps.isDrm());
     }
 
     @ParameterizedTest
@@ -53,7 +52,6 @@ class CapsTest {
         Caps linear = Caps.of("video/x-raw(memory:DMABuf), format=(string)DMA_DRM, drm-format=(string)XR24,"
                 + " width=(int)640, height=(int)480");
         assertEquals(new Image(PixelFormat.XR24, 640, 480), linear.image());
-        assertTrue(linear.isDrm());
         Caps tiled = Caps.of("video/x-raw(memory:DMABuf), format=(string)DMA_DRM,"
                 + " drm-format=(string)NV12:0x0100000000000002, width=(int)640, height=(int)480");
         assertEquals(new Image(PixelFormat.NV12, 640, 480, 0x0100000000000002L), tiled.image());

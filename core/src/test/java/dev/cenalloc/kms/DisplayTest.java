@@ -136,11 +136,27 @@ class DisplayTest extends DisplayFixture {
             RingFrame second = ring.lend("painter", SECOND);
             RingFrame newer = ring.lend("painter", SECOND);
             assertEquals(3, newer.index());
-            refused(IllegalArgumentException.class, () -> display.show(newer));
+            display.show(newer); // the framebuffer is made now
+            display.awaitShown(SECOND);
+            assertEquals(1, ring.pool().free());
             first.close();
             second.close();
-            newer.close();
+            display.show(ring.lend("painter", SECOND));
+            display.awaitShown(SECOND);
             assertEquals(1, ring.pool().trim(1));
+            // Other memory has the old number, and a framebuffer of its own.
+            ring.pool().grow(1);
+            var unused = List.of(ring.lend("painter", SECOND), ring.lend("painter", SECOND));
+            RingFrame again = ring.lend("painter", SECOND);
+            assertEquals(newer.index(), again.index());
+            assertNotEquals(newer.memory(), again.memory());
+            int framebuffers = card.framebuffers();
+            display.show(again);
+            assertEquals(framebuffers + 1, card.framebuffers());
+            display.awaitShown(SECOND);
+            for (RingFrame each : unused) {
+                each.close();
+            }
         }
     }
 

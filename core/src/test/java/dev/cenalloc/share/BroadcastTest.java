@@ -124,6 +124,25 @@ class BroadcastTest {
         }
     }
 
+    /** Poll, and two calls for each receiver. */
+    @Test
+    void aFrameToTwoReceiversTakesFiveCalls() throws Exception {
+        try (Receiver one = receiver();
+                Receiver other = receiver()) {
+            assertTrue(broadcast.awaitReceivers(2, NOW));
+            for (int i = 0; i < 8; i++) {
+                RingFrame frame = frame();
+                kernel.calls.clear();
+                assertEquals(2, broadcast.send(frame));
+                if (i > 6) { // each frame was sent before, and comes back before the next
+                    assertEquals(List.of("poll", "recvmsg", "recvmsg", "sendmsg", "sendmsg"), kernel.calls);
+                }
+                next(one).close();
+                next(other).close();
+            }
+        }
+    }
+
     /** The others get every frame, and the producer always has two. */
     @Test
     void aSlowReceiverMissesFramesAlone() throws Exception {

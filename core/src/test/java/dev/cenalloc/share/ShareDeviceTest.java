@@ -348,16 +348,46 @@ class ShareDeviceTest {
         }
     }
 
+    @Test
+    void aBroadcastAllocatesNothing() throws Exception {
+        try (var cenalloc = Cenalloc.open();
+                Ring ring = ring(cenalloc);
+                var broadcast = Broadcast.open(Listener.open(cenalloc, address()), ring);
+                var one = new Receiver(Connection.connect(cenalloc, address()));
+                var other = new Receiver(Connection.connect(cenalloc, address()))) {
+            assertTrue(broadcast.awaitReceivers(2, LIMIT));
+            var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+            long least = Long.MAX_VALUE;
+            for (int round = 0; round < 12; round++) {
+                long used = 0;
+                for (int i = 0; i < 100; i++) {
+                    RingFrame frame = ring.lend("painter", LIMIT);
+                    long before = threads.getCurrentThreadAllocatedBytes();
+                    int receivers = broadcast.send(frame);
+                    used += threads.getCurrentThreadAllocatedBytes() - before;
+                    assertEquals(2, receivers);
+                    for (Receiver receiver : List.of(one, other)) {
+                        Objects.requireNonNull(receiver.next(LIMIT)).close();
+                    }
+                }
+                least = Math.min(least, used);
+            }
+            assertEquals(0, least);
+        }
+    }
+
+    private static Ring ring(Cenalloc cenalloc) throws Exception {
+        Port port = Port.of(Device.cpu(Direction.WRITE), List.of(new ImageRange(PixelFormat.NV12, Sizes.of(64, 48))));
+        return Ring.allocate(cenalloc, Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port)), 8);
+    }
+
     /** One stream, and programs in C that take its frames, of which one is killed again and again. */
     @Test
     void receiversThatDieAndComeBackDisturbNobody() throws Exception {
         try (var cenalloc = Cenalloc.open()) {
-            Port port =
-                    Port.of(Device.cpu(Direction.WRITE), List.of(new ImageRange(PixelFormat.NV12, Sizes.of(64, 48))));
-            Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port));
             int size = 64 * 48 * 3 / 2;
             Process lasting;
-            try (Ring ring = Ring.allocate(cenalloc, agreement, 8);
+            try (Ring ring = ring(cenalloc);
                     var broadcast = Broadcast.open(Listener.open(cenalloc, address()), ring)) {
                 lasting = peer("receive");
                 assertTrue(broadcast.awaitReceivers(1, LIMIT));
