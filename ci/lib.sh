@@ -40,6 +40,45 @@ maven_step() {
     sed -n 's/^\[INFO\] --- [^ ]*:\([^ :]*\) .*@ \([^ ]*\) ---$/ (\2, \1)/p' "$BUILD_LOG" | tail -n 1
 }
 
+# camera_node NAME: the node of a V4L2 device, such as video0. Numbers change from boot to boot.
+camera_node() {
+    local name
+    for name in /sys/class/video4linux/*/name; do
+        if [ "$(cat "$name")" = "$1" ]; then
+            basename "$(dirname "$name")"
+            return
+        fi
+    done
+    fail "no V4L2 device is named '$1' here: run this in the guest of ci/vm"
+}
+
+# A function of awk: the median of time[name, 1] to time[name, n[name]], which are sorted.
+# shellcheck disable=SC2034 # for ci/compare
+MEDIAN='function median(name) {
+    return n[name] % 2 ? time[name, (n[name] + 1) / 2] : (time[name, n[name] / 2] + time[name, n[name] / 2 + 1]) / 2
+}'
+
+# for_each_arch FUNCTION PREFIX ARCH...: starts FUNCTION ARCH for each, and writes what it prints to a log with the prefix. A
+# guest has one emulated processor, so they share this machine. Each is in a process group of its own, to be ended as
+# one. Their ids are in the array "jobs".
+for_each_arch() {
+    local function=$1 prefix=$2 arch
+    shift 2
+    set -m
+    jobs=()
+    trap end_jobs EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    for arch in "$@"; do
+        { "$function" "$arch" 2>&1 | tee "$ROOT/target/test/$prefix$arch.log" | sed -u "s/^/$arch: /"; } &
+        jobs+=("$!")
+    done
+}
+end_jobs() {
+    local job
+    for job in "${jobs[@]}"; do kill -TERM -- "-$job" 2>/dev/null || true; done
+}
+
 # is_built SCOPE: whether everything ("all", but for the cookbook), or only the "examples" or the "cookbook" and what
 # they use, is packaged, and no source has changed since: the time of the file is that of the build. A directory's time
 # tells of files that are gone.

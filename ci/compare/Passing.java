@@ -20,7 +20,7 @@ import org.newsclub.net.unix.AFUNIXSocket;
 import org.newsclub.net.unix.AFUNIXSocketAddress;
 import org.newsclub.net.unix.FileDescriptorCast;
 
-/** One end of a conversation with peer.c, run by ci/compare/passing: prints the CPU time of its thread a frame, in ns. */
+/** One end of a conversation with peer.c (ci/compare/passing): prints the CPU time of its thread a frame, in ns. */
 final class Passing {
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
@@ -45,7 +45,7 @@ final class Passing {
         }
     }
 
-    /** What the thread uses for one, beside the first ones, and until the compilers are quiet. */
+    /** Prints what the thread uses for one exchange, once it is warm and the compilers are quiet: ns and bytes. */
     private static void measure(int frames, int warmUp, Exchange exchange) throws Exception {
         var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         for (int i = 0; i < warmUp; i++) {

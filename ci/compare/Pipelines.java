@@ -16,7 +16,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 
-/** What stands for a GStreamer pipeline, run by ci/compare/unixfd until it is killed: "send SOCKET CAMERA" or "receive SOCKET". */
+/**
+ * Takes the place of a GStreamer pipeline, until ci/compare/unixfd kills it: "send SOCKET CAMERA" or "receive SOCKET".
+ */
 final class Pipelines {
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
@@ -41,8 +43,8 @@ final class Pipelines {
     }
 
     /**
-     * Takes some frames of this process itself, so that Java has loaded its classes when it connects. Else the first frame
-     * takes so long that v4l2src has no buffers any more: it then copies to plain memory, and unixfdsink ends.
+     * Passes some frames within this process before it connects, so that Java has loaded its classes. Else the first
+     * frame takes so long that v4l2src has no buffers any more: it then copies to plain memory, and unixfdsink ends.
      */
     private static void rehearse(Cenalloc cenalloc, Address address) throws Exception {
         var layout = UnixFdSink.layout(new Image(PixelFormat.XR24, 640, 480));

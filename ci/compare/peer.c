@@ -1,12 +1,11 @@
-// The other end of dev.cenalloc.share, written from its page alone.
-//   peer receive SOCKET          connects, takes frames, prints the sum of the bytes of each, gives them back
-//   peer send SOCKET FRAMES      connects, lends frames of two buffers of the system heap, as an NV12 image of 64x48
+// The other end of dev.cenalloc.share, written from its page alone. With + before SOCKET it listens, else it connects.
+//   peer receive SOCKET          takes frames, prints the sum of the bytes of each, gives them back
+//   peer send SOCKET FRAMES      lends frames of two buffers of the system heap, as an NV12 image of 64x48
 //   peer pass SOCKET FRAMES      as "send", as fast as it can; prints its CPU time for a frame, in ns
 //   peer return SOCKET           as "receive", without looking at the frames; prints its CPU time for a frame, in ns
 //   peer echo SOCKET             takes a descriptor with each message, closes it, and answers with a byte
-// They connect; with + before SOCKET, they listen.
-// and of dma-bufs that cross in another way
-//   peer hold                    allocates a buffer that begins with 42, prints its descriptor, and waits for its input to end
+// Two modes are for descriptors that another process takes:
+//   peer hold                    allocates a buffer that begins with 42, prints its descriptor, waits until its input ends
 //   peer take PID FD             takes a buffer out of a process by pidfd_getfd, and prints its first byte
 #define _GNU_SOURCE
 #include <errno.h>
@@ -335,8 +334,10 @@ static void take_back(int fd, int *away)
 {
     struct header *h = (void *)in.bytes;
 
-    if (!receive(fd))
-        die("the receiver is gone");
+    if (!receive(fd)) {
+        fprintf(stderr, "the receiver has gone without giving every frame back\n");
+        exit(1);
+    }
     if (h->type != RELEASE || h->id > 1 || !away[h->id])
         refuse("no release of a frame that is away");
     if (h->fds)

@@ -228,8 +228,8 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * Waits until the work has ended, well or not: nothing uses the memory any more. As {@link #await} otherwise, but for
-     * work that failed.
+     * Waits until the work has ended, well or not: nothing uses the memory any more. As {@link #await} otherwise, but
+     * for work that failed.
      *
      * @param timeout as there
      * @return whether it has ended

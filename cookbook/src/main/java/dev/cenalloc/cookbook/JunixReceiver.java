@@ -60,7 +60,9 @@ final class JunixReceiver implements AutoCloseable {
                 case Message.FRAME -> {
                     while (!passed.isEmpty()) {
                         try (var acquire = Fence.adopt(own(passed.remove()))) {
-                            acquire.await(Duration.ofSeconds(1));
+                            if (!acquire.await(Duration.ofSeconds(1))) {
+                                throw new IOException("the work on frame " + frame + " has not ended within a second");
+                            }
                         }
                     }
                     work.on(frames.getOrDefault(frame, List.of()), payload.getLong(0));

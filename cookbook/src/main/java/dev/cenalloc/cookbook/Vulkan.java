@@ -33,7 +33,8 @@ final class Vulkan implements AutoCloseable {
             var instance = new VkInstance(result.get(0), instanceInfo);
             undo.push(() -> VK10.vkDestroyInstance(instance, null));
 
-            // Of the first family: every driver has one that computes, and puts it first.
+            // Of the first family, which computes with Mesa. Another driver's are listed, with VK_QUEUE_COMPUTE_BIT, by
+            // vkGetPhysicalDeviceQueueFamilyProperties.
             var queues = VkDeviceQueueCreateInfo.calloc(1, stack)
                     .sType$Default()
                     .queueFamilyIndex(0)

@@ -110,7 +110,7 @@ final class Places {
 
     private ProtocolException leaves(int plane) {
         return Wire.lie("plane " + plane + " of " + image + ", at a pitch of " + pitches[plane]
-                + " bytes, is not inside" + " the memory of the buffer");
+                + " bytes, is not inside the memory of the buffer");
     }
 
     /** Finds the memory of a plane. */

@@ -186,15 +186,15 @@ public final class UnixFdSink implements AutoCloseable {
                 || image.format().buffers() != 1
                 || VideoFormat.of(image.format()).isEmpty()) {
             throw new IllegalArgumentException("GStreamer expects the planes of " + image
-                    + " nowhere: take a linear format that it has, in one" + " buffer");
+                    + " nowhere: take a linear format that it has, in one buffer");
         }
         return Strides.of(image.format(), image.width(), image.height(), false).layout(image);
     }
 
     /**
-     * Says how many frames all pipelines together may have. At first all of the ring but two, or one. Frames of a {@link
-     * UnixFdSource} have a ring each: pass them on with as many as the pipeline that makes them can spare, two at least,
-     * since many sinks keep the last one.
+     * Says how many frames all pipelines together may have. At first all of the ring but two, or one. Frames of a
+     * {@link UnixFdSource} have a ring each: pass them on with as many as the pipeline that makes them can spare, two
+     * at least, since many sinks keep the last one.
      *
      * @param frames from 1 to 64; 0 for all of the ring but two
      * @throws IllegalArgumentException if it is out of its range

@@ -58,7 +58,7 @@ final class Wire {
     static final int CORRUPTED = 1 << 8;
 
     private static final String REMEDY =
-            "compare the peer with the page of package dev.cenalloc.gstreamer, and connect" + " again";
+            "compare the peer with the page of package dev.cenalloc.gstreamer, and connect again";
 
     private Wire() {}
 

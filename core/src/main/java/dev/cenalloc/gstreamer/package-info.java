@@ -21,7 +21,7 @@
 /// |--:|---|---|
 /// | 0 | u64 | id, which may come again after its release |
 /// | 8, 16, 24 | u64 | pts, dts, of CLOCK_MONOTONIC, and duration, in nanoseconds; all ones: none |
-/// | 32, 40 | u64 | numbers that mean nothing here |
+/// | 32, 40 | u64 | `offset` and `offset_end` of the GstBuffer, which are ignored here |
 /// | 48 | u32 | GstBufferFlags |
 /// | 52 | u8 | 0: plain memory, 1: dma-bufs |
 /// | 53, 54 | u8, u16 | number of memories *m*, number of metas |
@@ -29,8 +29,7 @@
 /// | then | | metas: u32 size of all of it, u32 length of the name, name, NUL, u8 version, content |
 ///
 /// `GstVideoMeta`, version 0: u32 flags, format, width, height, number of planes *p* (1 to 4); *p* × u64 offsets,
-/// counted
-/// through all memories; *p* × i32 strides; paddings, which are ignored here. Without it, the planes lie as
+/// counted through all memories; *p* × i32 strides; paddings, which are ignored here. Without it, the planes lie as
 /// `gst_video_info_set_format` has them.
 ///
 /// ## Limits of this side

@@ -86,9 +86,8 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * Checks that the planes lie in the memory, one after the other; columns before the image are missing after its last
-     * line. A layout from another source may have any
-     * modifier; the modifier then decides the number of planes.
+     * Checks that the planes lie in the memory, one after the other. The last line ends at the last column of the
+     * plane. A layout from another source may have any modifier; the modifier then decides the number of planes.
      *
      * @throws IllegalArgumentException if the planes overlap or do not fit into the size, if the image has no such
      *     buffer, or if a linear image has another number of planes than its format
@@ -159,9 +158,9 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
     }
 
     /**
-     * {@return the number of lines of the image that the planes have room for, at least its height} Without {@link
-     * #topMargin}. The image is the first of them; what the others hold is undefined, and nothing shows it. The lines of a plane with fewer samples
-     * stand for several each.
+     * {@return the number of lines of the image that the planes have room for, at least its height} The lines of the
+     * {@link #topMargin} are not counted. The image is the first of these lines; what the others hold is undefined, and
+     * nothing shows it. A line of a plane with fewer samples stands for several.
      */
     public long storedLines() {
         Plane first = planes.getFirst();
@@ -460,8 +459,8 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
 
     /**
      * {@return whether the first plane begins at byte 0 and each further plane follows the one before it immediately}
-     * All planes with the same {@linkplain #topMargin margins}: those are part of the planes. V4L2 describes an image in one buffer by the pitch of the first plane alone, so it cannot describe gaps. DRM
-     * takes an offset for each plane.
+     * The {@linkplain #topMargin margins} are part of the planes. V4L2 describes an image in one buffer by the pitch of
+     * the first plane alone, so it cannot describe gaps. DRM takes an offset for each plane.
      */
     public boolean isGapless() {
         long top = topMargin();

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Gives the other packages of the library access to private state of others: the kernel of a context, the
  * descriptor of a buffer, the socket of a connection. Applications have no access, since this package is not exported.
- * The classes that have the state set the functions when they are initialised, before an object of them exists. Thread-safe.
+ * The classes that have the state set the functions when they are initialised, before an object of them exists.
+ * Thread-safe.
  */
 public final class Seam {
     private static volatile @Nullable Function<Object, Kernel> kernels;

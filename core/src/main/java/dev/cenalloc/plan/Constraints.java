@@ -221,8 +221,8 @@ public final class Constraints {
     }
 
     /**
-     * {@return a copy with memory before the image in each line} As of a device that has a frame around its images, such
-     * as a decoder. The margin grows to whole blocks of samples.
+     * {@return a copy with memory before the image in each line} As of a device that has a frame around its images,
+     * such as a decoder. The margin grows to whole blocks of samples.
      *
      * @param columns at least 1
      */

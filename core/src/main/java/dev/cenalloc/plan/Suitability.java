@@ -187,8 +187,7 @@ final class Suitability {
     /** Whether memory of a heap to which nothing is objected keeps a field for certain, or need not. */
     private static boolean isCertain(Field field, Constraints merged, Demand demand, Heap heap) {
         // In a buffer of bytes the caller places the planes, which is no matter of the memory. The heap was asked for
-        // as
-        // many bytes as the smallest size.
+        // as many bytes as the smallest size.
         return field.isOfLayout()
                 || field == Field.MIN_SIZE
                 || field.isAdvisory()

@@ -12,8 +12,8 @@ import java.lang.foreign.MemorySegment;
  */
 final class Inbox {
     /**
-     * How many returned messages and receipts may follow each other after the timeout: enough for the additions of all frames,
-     * each in pieces. A peer that never stops would else keep the caller.
+     * How many returned messages and receipts may follow each other after the timeout: enough for the additions of all
+     * frames, each in pieces. A peer that never stops would else keep the caller.
      */
     static final int MOST_STEPS = 1024;
 

@@ -57,9 +57,9 @@ public final class ReceivedFrame implements AutoCloseable {
     }
 
     /**
-     * Begins an access of the CPU: {@code try (var pixels = frame.access(READ)) { … }}. The first access of a frame maps
-     * its buffers; the mapping is kept until the sender removes the frame. Later ones make two system calls for each
-     * buffer and allocate nothing. Await {@link #acquire} before.
+     * Begins an access of the CPU: {@code try (var pixels = frame.access(READ)) { … }}. The first access of a frame
+     * maps its buffers; the mapping is kept until the sender removes the frame. Later ones make two system calls for
+     * each buffer and allocate nothing. Await {@link #acquire} before.
      *
      * @param direction what the CPU will do
      * @return the access, closed by the caller; the same object for each access of a direction, one at a time

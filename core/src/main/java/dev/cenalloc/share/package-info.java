@@ -7,7 +7,8 @@
 /// the header has. The descriptors of a message are passed by SCM_RIGHTS with its first byte, at most 16 in one
 /// `sendmsg`. Several messages may be sent in one `sendmsg`, then the descriptors of all of them come in their order.
 /// Bytes may come in pieces of any size: call `recvmsg` in a loop, each time with room for 16 descriptors and with
-/// MSG_CMSG_CLOEXEC; `read` loses them. Send with MSG_NOSIGNAL, or a peer that is gone ends the process. There is no
+/// MSG_CMSG_CLOEXEC; `read` loses the descriptors. Send with MSG_NOSIGNAL, or a peer that is gone ends the process.
+/// There is no
 /// handshake: the sender begins. Words that are 0 below are ignored by the receiver, and so are other bits of flags.
 ///
 /// | header | | |
@@ -50,7 +51,7 @@
 /// | 16 | u32 | 1: the descriptor is a sync file, to be waited for before the memory is read; 2: the image is damaged |
 /// | 20 | u32 | 0 |
 ///
-/// The CPU's accesses to the memory are put between `DMA_BUF_IOCTL_SYNC` with START and END, as everywhere.
+/// Put the CPU's accesses to the memory between `DMA_BUF_IOCTL_SYNC` with START and with END.
 ///
 /// **3, RELEASE**, from the receiver: gives a frame back, in any order.
 ///
@@ -66,8 +67,10 @@
 ///
 /// ## What a peer can do
 ///
-/// A peer can change memory that it has passed at any time, also what it has lent: copy what is checked before it is
-/// used. The kind of a descriptor that comes is found by system calls on it (fstat, SYNC_IOC_FILE_INFO): a peer that
-/// passes a file of a file system of its own (FUSE) can let these wait. Accept connections of users that are trusted
-/// not to block: {@link dev.cenalloc.share.Connection#peer} names them.
+/// Both ends can write to the memory at any time, also while a frame is lent: copy bytes first, then check and use the
+/// copy. The kind of a descriptor that comes is found by system calls on it (fstat, SYNC_IOC_FILE_INFO). If it is a
+/// file
+/// of the peer's own file system (FUSE), the peer can keep these calls waiting. So accept connections only of users
+/// that
+/// are trusted not to do that: {@link dev.cenalloc.share.Connection#peer} names the user.
 package dev.cenalloc.share;

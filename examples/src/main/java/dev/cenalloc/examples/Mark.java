@@ -13,7 +13,7 @@ import java.util.Objects;
 
 /**
  * Draws a mark into the frames of a GStreamer pipeline, and gives them to another one, in the same memory: {@code
- * --sockets DIRECTORY}. It needs GStreamer; both pipelines are started by hand, the first before this:
+ * --sockets DIRECTORY}. Start the first pipeline before this program, the second after it:
  * <pre>{@code
  * gst-launch-1.0 -e libcamerasrc ! video/x-raw,format=NV12 ! unixfdsink socket-path=/tmp/camera
  * gst-launch-1.0 unixfdsrc socket-path=/tmp/marked ! videoconvert ! autovideosink
@@ -28,16 +28,16 @@ final class Mark {
         var sockets = Path.of(Arguments.of(arguments, "--sockets", "/tmp"));
         try (var cenalloc = Cenalloc.open();
                 var source = UnixFdSource.open(cenalloc, Address.of(sockets.resolve("camera")))) {
-            var frame = Objects.requireNonNull(source.next(MINUTE), "a frame within a minute");
+            var frame = Objects.requireNonNull(source.next(MINUTE), "no frame came within a minute");
             var images = frame.ring().agreement();
             try (var sink = UnixFdSink.open(cenalloc, Address.of(sockets.resolve("marked")), images)) {
-                sink.setMostAway(2); // the camera needs the others
+                sink.setMostAway(2); // the camera needs its other buffers
                 sink.awaitPipeline(MINUTE);
                 try {
                     for (; frame != null; frame = source.next(MINUTE)) {
                         draw(frame);
                         if (sink.away() == 2) {
-                            sink.collect(MINUTE); // rather late than not at all
+                            sink.collect(MINUTE); // waits, so that no frame is left out
                         }
                         sink.send(frame); // the camera gets it back when the other pipeline has used it
                     }

@@ -13,7 +13,7 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import javax.imageio.ImageIO;
 
-/** Receives the frames of {@link Share}, and writes one a second as a PNG, until that ends: {@code --out FILE.png}. */
+/** Receives the frames of {@link Share} until it ends, and writes every 30th as a PNG: {@code --out FILE.png}. */
 final class SharePictures {
     private SharePictures() {}
 

@@ -10,7 +10,7 @@ import java.time.Duration;
 import java.util.HexFormat;
 import java.util.zip.CRC32;
 
-/** Receives the frames of {@link Share}, and prints a checksum of each, until that ends. No byte is copied. */
+/** Receives the frames of {@link Share} until it ends, and prints a checksum of each. No byte is copied. */
 final class ShareSum {
     private ShareSum() {}
 

@@ -9,8 +9,8 @@ import java.util.List;
  *
  * <p>If there is memory before the image, the framebuffer has all of that and the plane shows a part, as hardware does
  * everywhere. A framebuffer that begins in the middle of memory is what few drivers take at any byte, and what vkms
- * reads elsewhere: it adds the offset twice ({@code vkms_plane_atomic_update} of 6.12 and 7.2 takes the addresses of the
- * planes, and {@code packed_pixels_addr} adds their offsets).
+ * reads elsewhere: it adds the offset twice ({@code vkms_plane_atomic_update} of 6.12 and 7.2 takes the addresses of
+ * the planes, and {@code packed_pixels_addr} adds their offsets).
  *
  * @param layouts one for each buffer
  * @param x in pixels

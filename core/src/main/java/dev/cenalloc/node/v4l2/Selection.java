@@ -98,8 +98,8 @@ record Selection(int left, int top, int width, int height) {
     }
 
     /**
-     * What a device does instead of filling or reading exactly an image, where it lies in memory, in words; empty if it
-     * does that, or if the image is all of the format and the driver does not tell.
+     * Why a device does not fill or read exactly the image, in words. Empty if it does, or if the image is the whole
+     * format and the driver answers no question about a part.
      *
      * @param told as {@link #settled}
      * @param format of the queue, in which there is room for the image
@@ -151,7 +151,7 @@ record Selection(int left, int top, int width, int height) {
     }
 
     /**
-     * The margins with which an image lies where this part is, if only that is other than in a layout.
+     * The margins that put an image where this part is, if the layout differs from it in nothing else.
      *
      * @return empty if another size is filled or read, or if no layout of the image has these margins
      */
