@@ -6,8 +6,10 @@ import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.Times;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.text.Printable;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -398,24 +400,31 @@ public final class Pool implements AutoCloseable {
     }
 
     /**
-     * {@return which holder has which buffers, and for how long, and which are free, in words} The buffers change hands
-     * meanwhile, if other threads use them.
+     * {@return which holder has which buffers, and for how long at most, and which are free, in words} The buffers
+     * change hands meanwhile, if other threads use them.
      */
     public String holders() {
         long now = System.nanoTime();
-        var by = new LinkedHashMap<String, List<Integer>>();
+        var numbers = new LinkedHashMap<String, List<Integer>>();
+        var longest = new HashMap<String, Long>();
         for (PoolBuffer buffer : buffers) {
-            String loan = buffer.loan(now);
-            String who = loan != null ? loan : isIn(fenced, buffer) ? "work that has not ended" : "free";
-            by.computeIfAbsent(who, _ -> new ArrayList<>()).add(buffer.index());
+            String holder = buffer.holder().map(Printable::of).orElse(null);
+            String who = holder != null ? holder : isIn(fenced, buffer) ? "work that has not ended" : "free";
+            numbers.computeIfAbsent(who, _ -> new ArrayList<>()).add(buffer.index());
+            if (holder != null) {
+                longest.merge(who, buffer.lentNanos(now), Math::max);
+            }
         }
-        return by.entrySet().stream().map(this::held).collect(Collectors.joining("; "));
+        return numbers.entrySet().stream()
+                .map(entry -> held(entry.getValue(), entry.getKey(), longest.get(entry.getKey())))
+                .collect(Collectors.joining("; "));
     }
 
-    private String held(Map.Entry<String, List<Integer>> entry) {
-        List<Integer> numbers = entry.getValue();
-        return noun + (numbers.size() == 1 ? " " : "s ")
-                + numbers.stream().map(String::valueOf).collect(Collectors.joining(", ")) + ": " + entry.getKey();
+    private String held(List<Integer> numbers, String who, @Nullable Long nanos) {
+        boolean isOne = numbers.size() == 1;
+        return noun + (isOne ? " " : "s ")
+                + numbers.stream().map(String::valueOf).collect(Collectors.joining(", ")) + ": " + who
+                + (nanos == null ? "" : (isOne ? " for " : " for up to ") + nanos / 1_000_000 + " ms");
     }
 
     private static boolean isIn(AtomicLong bits, PoolBuffer buffer) {

@@ -110,11 +110,9 @@ public final class PoolBuffer implements AutoCloseable {
         return Optional.ofNullable(holder);
     }
 
-    /** The holder, and for how long it has had it; null if it is not lent. */
-    @Nullable
-    String loan(long now) {
-        String name = holder;
-        return name == null ? null : Printable.of(name) + " for " + Math.max(0, now - since) / 1_000_000 + " ms";
+    /** For how long it has been lent, if it is lent. */
+    long lentNanos(long now) {
+        return Math.max(0, now - since);
     }
 
     /** Of a buffer that was taken from those that are free. */
