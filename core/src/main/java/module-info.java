@@ -8,6 +8,8 @@ import org.jspecify.annotations.NullMarked;
 module dev.cenalloc {
     requires static transitive org.jspecify;
     requires org.apache.logging.log4j;
+    requires java.management;
+    requires jdk.jfr;
     requires dev.cenalloc.bindings;
     // Needed by programs that use dev.cenalloc.json alone.
     requires static com.fasterxml.jackson.core;

@@ -24,7 +24,7 @@ final class Allocation {
     private final List<Attempt> failed = new ArrayList<>();
     private final List<CenallocException> refusals = new ArrayList<>();
 
-    /** @param bufferName the buffer's name in the kernel's lists; empty for no name */
+    /** @param bufferName the buffer's name in the kernel's lists; empty if the program gave none */
     Allocation(Cenalloc cenalloc, String bufferName) {
         this.cenalloc = cenalloc;
         this.bufferName = bufferName;
@@ -78,7 +78,7 @@ final class Allocation {
 
     /** Allocates from one heap, and checks what is known only of existing memory. */
     private DmaBuf allocate(Plan plan, Heap heap) throws CenallocException {
-        DmaBuf dmaBuf = cenalloc.allocate(heap, plan.requestedSize());
+        DmaBuf dmaBuf = cenalloc.allocate(heap, plan.requestedSize(), bufferName);
         boolean suits = false;
         try {
             dmaBuf.ownedByBuffer();
@@ -87,9 +87,6 @@ final class Allocation {
             if (cpu && heap.properties().cpuMappable() != Trait.YES) {
                 dmaBuf.map(constraints.flag(Field.CPU_WRITE) ? Direction.WRITE : Direction.READ)
                         .close();
-            }
-            if (!bufferName.isEmpty()) {
-                dmaBuf.name(bufferName);
             }
             suits = true;
             return dmaBuf;

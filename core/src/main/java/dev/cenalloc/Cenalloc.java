@@ -5,6 +5,7 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
@@ -13,10 +14,14 @@ import dev.cenalloc.plan.Plan;
 import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +50,12 @@ public final class Cenalloc implements AutoCloseable {
     /** The buffers that are open and reachable. */
     private final Set<SharedBuffer> buffers =
             Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+
+    private final Object publishing = new Object();
+    /** Guarded by {@link #publishing}; null if it is not published. */
+    private @Nullable Published published;
+    /** Guarded by {@link #publishing}. */
+    private boolean closed;
 
     private Cenalloc(Kernel kernel, Heaps heaps) {
         this.kernel = kernel;
@@ -106,7 +117,12 @@ public final class Cenalloc implements AutoCloseable {
      *     registered heap returned less memory than requested; ENOTTY or EBADF if it returned no dma-buf
      */
     public DmaBuf allocate(Heap heap, long size) throws CenallocException {
-        return heaps.opened(Objects.requireNonNull(heap, "heap")).allocate(size);
+        return allocate(heap, size, "");
+    }
+
+    /** As {@link #allocate(Heap, long)}, with a name in the kernel's lists; empty if the program gave none. */
+    DmaBuf allocate(Heap heap, long size, String name) throws CenallocException {
+        return heaps.opened(Objects.requireNonNull(heap, "heap")).allocate(size, name);
     }
 
     /**
@@ -143,7 +159,7 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * {@return the open buffers of a heap, of those allocated through this context}
+     * {@return what this context has counted of the buffers of a heap}
      *
      * @param heap one of the {@link #heaps()}
      * @throws IllegalStateException if the heap is not one of its heaps
@@ -258,7 +274,19 @@ public final class Cenalloc implements AutoCloseable {
      *     #adopt(int)}
      */
     public SharedBuffer adopt(int fd, @Nullable Demand holds, @Nullable HeapProperties known) throws CenallocException {
-        DmaBuf dmaBuf = DmaBuf.adopt(kernel, fd, null);
+        try {
+            SharedBuffer buffer = adopted(fd, holds, known);
+            heaps.adopted().tried(true);
+            return buffer;
+        } catch (CenallocException e) {
+            heaps.adopted().tried(false);
+            throw e;
+        }
+    }
+
+    private SharedBuffer adopted(int fd, @Nullable Demand holds, @Nullable HeapProperties known)
+            throws CenallocException {
+        DmaBuf dmaBuf = DmaBuf.adopt(kernel, fd, heaps.adopted());
         boolean adopted = false;
         try {
             Demand demand = holds == null ? Demand.ofBytes(dmaBuf.size()) : holds;
@@ -329,26 +357,81 @@ public final class Cenalloc implements AutoCloseable {
         return Plan.of(Objects.requireNonNull(demand, "demand"), Objects.requireNonNull(devices, "devices"), heaps());
     }
 
+    // ---- what there is ----
+
     /**
-     * {@return the open buffers in lines: size, name, memory, references, devices with their constraints; then the
-     * totals} Reads {@code /proc}.
+     * {@return what this context has counted, of all buffers and of each heap} Makes no system call. The numbers of a
+     * heap are of one moment; those of two heaps are not, while other threads allocate.
      */
-    public String dump() {
+    public Statistics statistics() {
+        return heaps.statistics();
+    }
+
+    /**
+     * {@return the open buffers of this context: those with memory first, the oldest first; then those without} Reads
+     * {@code /proc}. Not of one moment, while other threads allocate and close.
+     */
+    public List<BufferInfo> buffers() {
         List<SharedBuffer> open;
         synchronized (buffers) {
             open = List.copyOf(buffers);
         }
-        var text = new StringBuilder();
-        long bytes = 0;
+        var infos = new ArrayList<BufferInfo>();
         for (SharedBuffer buffer : open) {
-            text.append(buffer.dump()).append('\n');
-            bytes += buffer.storageSize();
+            buffer.info().ifPresent(infos::add);
         }
-        return Printable.wrapped(text.append(open.size())
+        for (HeldBuffer held : heaps.buffers()) {
+            if (!held.shared) {
+                Demand demand = Demand.ofBytes(held.size);
+                infos.add(new BufferInfo(demand, held.name, Optional.of(held.info()), Constraints.NONE, List.of()));
+            }
+        }
+        infos.sort(Comparator.comparing(
+                info -> info.memory().map(BufferInfo.Memory::since).orElse(Instant.MAX)));
+        return List.copyOf(infos);
+    }
+
+    /**
+     * {@return the {@link #buffers} in lines: size, name, memory, references, devices with their constraints; then the
+     * totals} Reads {@code /proc}.
+     */
+    public String dump() {
+        List<BufferInfo> all = buffers();
+        var text = new StringBuilder();
+        all.forEach(info -> text.append(info).append('\n'));
+        long bytes = all.stream()
+                .flatMap(info -> info.memory().stream())
+                .mapToLong(BufferInfo.Memory::size)
+                .sum();
+        return Printable.wrapped(text.append(all.size())
                 .append(" buffers, ")
                 .append(bytes)
                 .append(" bytes of memory")
                 .toString());
+    }
+
+    /**
+     * Shows the {@link #statistics} to monitoring tools, as a {@link CenallocMXBean} of the platform's MBean server by
+     * the name {@code dev.cenalloc:type=Cenalloc,name=NAME}. {@link #close} takes it out again; until then it keeps this
+     * context reachable. The first use of JMX in a process loads some hundred classes of module java.management.
+     *
+     * @param name tells it from other contexts; one with other characters than letters, digits, {@code -_.} and spaces
+     *     is quoted, as {@code ObjectName.quote} does
+     * @throws IllegalArgumentException if the name is blank, or another context is published by it
+     * @throws IllegalStateException if closed, or published already
+     */
+    public void publish(String name) {
+        Objects.requireNonNull(name, "name");
+        if (name.isBlank()) {
+            throw new IllegalArgumentException("name must not be blank");
+        }
+        synchronized (publishing) {
+            if (closed || published != null) {
+                throw new IllegalStateException(
+                        closed ? "the Cenalloc is closed" : "the Cenalloc is published already");
+            }
+            published = Published.register(this, name);
+        }
     }
 
     void forget(SharedBuffer buffer) {
@@ -368,8 +451,8 @@ public final class Cenalloc implements AutoCloseable {
 
     /** What the kernel says of memory at this moment, and what of these heaps' memory is open here. */
     MemoryExhaustedException.Memory memory(List<Heap> tried) {
-        var own = new LinkedHashMap<Heap, HeapUsage>();
-        tried.forEach(heap -> own.put(heap, heaps.usage(heap.pool())));
+        var own = new LinkedHashMap<Heap, Long>();
+        tried.forEach(heap -> own.put(heap, heaps.bytes(heap.pool())));
         return new MemoryExhaustedException.Memory(
                 kernel.meminfo("MemTotal"), kernel.meminfo("CmaFree"), kernel.meminfo("CmaTotal"), own);
     }
@@ -380,12 +463,27 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Closes the heaps. Existing memory stays; no buffer gets memory any more. Idempotent.
+     * Closes the heaps, and takes out what was {@linkplain #publish published}. Existing memory stays; no buffer gets memory any more. Idempotent.
      *
      * @throws RuntimeException the exception of a registered heap's source, after all sources have been closed
      */
     @Override
     public void close() {
-        heaps.close();
+        try {
+            unpublish();
+        } finally {
+            heaps.close();
+        }
+    }
+
+    private void unpublish() {
+        synchronized (publishing) {
+            closed = true;
+            Published shown = published;
+            published = null;
+            if (shown != null) {
+                shown.close();
+            }
+        }
     }
 }

@@ -12,6 +12,8 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A bracket around reads and writes of the CPU. Closed by the caller that began it. Between {@link DmaBuf#access} and
@@ -26,14 +28,22 @@ public final class CpuAccess implements AutoCloseable {
     private static final Map<Direction, MemorySegment> END = arguments(dmabuf_h.DMA_BUF_SYNC_END());
 
     private final Kernel kernel;
+    private final HeldBuffer held;
     private final Descriptor descriptor;
     private final Direction direction;
-    private final AtomicInteger open = new AtomicInteger();
+    /** Null unless {@link DmaBuf#CHECK} was set. */
+    private final @Nullable AccessCheck check;
 
-    CpuAccess(Kernel kernel, Descriptor descriptor, Direction direction) {
+    private final AtomicInteger open = new AtomicInteger();
+    /** Those that are open and recorded. */
+    private final AtomicReference<Events.@Nullable CpuAccess> recorded = new AtomicReference<>();
+
+    CpuAccess(Kernel kernel, HeldBuffer held, Direction direction, @Nullable AccessCheck check) {
         this.kernel = kernel;
-        this.descriptor = descriptor;
+        this.held = held;
+        this.descriptor = held.descriptor;
         this.direction = direction;
+        this.check = check;
     }
 
     /** The argument of a DMA_BUF_IOCTL_SYNC. The kernel only reads it, so all buffers and threads share it. */
@@ -57,12 +67,19 @@ public final class CpuAccess implements AutoCloseable {
     }
 
     CpuAccess begin() throws CenallocException {
+        Events.CpuAccess event = Events.cpuAccess();
         int fd = descriptor.hold();
         boolean begun = false;
         try {
             start(fd);
+            if (check != null) {
+                check.began(direction);
+            }
             open.incrementAndGet();
             begun = true;
+            if (event != null) {
+                event.push(recorded);
+            }
             return this;
         } finally {
             if (!begun) {
@@ -87,13 +104,28 @@ public final class CpuAccess implements AutoCloseable {
             if (!end()) {
                 return;
             }
+            Events.CpuAccess event = recorded.get() == null ? null : Events.CpuAccess.pop(recorded);
             try {
-                end(fd);
+                endCheck();
             } finally {
-                descriptor.drop();
+                try {
+                    end(fd);
+                } finally {
+                    descriptor.drop();
+                }
+            }
+            if (event != null) {
+                event.commit(held, direction);
             }
         } finally {
             descriptor.release();
+        }
+    }
+
+    /** Before the caches are cleaned: what is written afterwards is outside. */
+    private void endCheck() {
+        if (check != null) {
+            check.ended(direction);
         }
     }
 

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +39,24 @@ public final class DmaBuf implements AutoCloseable {
      */
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
+    /**
+     * The name of a system property for development: if it is {@code true}, use of a mapping's memory by the CPU outside
+     * of an {@linkplain #access access}, or against its direction, throws. Without an open access, {@link
+     * Mapping#segment} throws {@link IllegalStateException}; with one, the segment is valid until no access to the
+     * buffer is open, after which Java throws {@link IllegalStateException}, "Already closed"; and it is read-only,
+     * unless an access that writes is open. A native call or a channel that still uses the memory when the last access
+     * ends makes that {@code close} throw {@link IllegalStateException}. Read when a buffer is allocated or adopted.
+     *
+     * <p>The segment must be taken inside each access, as it is from a {@link MappedAccess}; one that was kept from an
+     * access before is refused although its use would be right. What it does not find: reading in an access for WRITE;
+     * in accesses that overlap, what one of them permits; native code that kept an address; other processes. It costs an
+     * object and a few system calls' time for each access, since Java asks all threads before it closes a segment.
+     */
+    public static final String CHECK = "dev.cenalloc.checkAccess";
+
+    /** Of those that the program gave no name. */
+    private static final AtomicLong NUMBERS = new AtomicLong();
+
     static {
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
     }
@@ -45,23 +64,19 @@ public final class DmaBuf implements AutoCloseable {
     private final Kernel kernel;
     private final HeldBuffer held;
     private final Cleaner.Cleanable cleanable;
-    /** Whether a SharedBuffer owns it: then only that closes it. */
-    private volatile boolean shared;
-
-    private final long size;
-    private final long inode;
     /** Null until it was read; it never changes. */
     private volatile @Nullable String exporter;
 
     private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
+    /** Null unless {@link #CHECK} was set. */
+    private final @Nullable AccessCheck check;
 
-    private DmaBuf(Kernel kernel, Descriptor descriptor, long size, long inode) {
+    private DmaBuf(Kernel kernel, HeldBuffer held) {
         this.kernel = kernel;
-        this.size = size;
-        this.inode = inode;
-        this.held = new HeldBuffer(descriptor, size, Boolean.getBoolean(TRACE) ? Leaks.place() : null);
+        this.held = held;
+        this.check = Boolean.getBoolean(CHECK) ? new AccessCheck() : null;
         for (Direction direction : Direction.values()) {
-            accesses.put(direction, new CpuAccess(kernel, descriptor, direction));
+            accesses.put(direction, new CpuAccess(kernel, held, direction, check));
         }
         this.cleanable = Leaks.register(this, held);
     }
@@ -119,15 +134,29 @@ public final class DmaBuf implements AutoCloseable {
         return result;
     }
 
-    /** As {@link #adopt(int)}; the heap, if any, counts the buffer. */
-    static DmaBuf adopt(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
-        DmaBuf adopted = own(kernel, fd, heap);
+    /** As {@link #adopt(int)}. */
+    static DmaBuf adopt(Kernel kernel, int fd, @Nullable BufferCount count) throws CenallocException {
+        Events.Import event = Events.adopt();
+        DmaBuf adopted = checked(kernel, fd, count);
+        adopted.held.announced = true;
+        if (event != null) {
+            event.commit(adopted.held);
+        }
+        return adopted;
+    }
+
+    /** Owns a descriptor that may be no dma-buf; closes it then. */
+    static DmaBuf checked(Kernel kernel, int fd, @Nullable BufferCount count) throws CenallocException {
+        DmaBuf adopted = own(kernel, fd, count);
         boolean isDmaBuf = false;
         try {
             // A dma-buf ioctl cannot tell: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate (6.12).
-            String exporter = FdInfo.of(kernel, fd).exporter().orElse(null);
+            FdInfo info = FdInfo.of(kernel, fd);
+            String exporter = info.exporter().orElse(null);
             adopted.exporter = exporter;
             isDmaBuf = exporter != null;
+            adopted.held.source = exporter == null ? "" : exporter;
+            adopted.held.name = info.name().orElse("");
         } catch (IOException e) {
             throw FdInfo.unreadable(e);
         } finally {
@@ -147,13 +176,11 @@ public final class DmaBuf implements AutoCloseable {
         return adopted;
     }
 
-    /**
-     * Owns a descriptor that the kernel has just returned as a dma-buf; the heap, if any, counts it until it is closed.
-     */
-    static DmaBuf own(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
+    /** Owns a descriptor that the kernel has just returned as a dma-buf, and has it counted until it is closed. */
+    static DmaBuf own(Kernel kernel, int fd, @Nullable BufferCount count) throws CenallocException {
         // A number that is not open must not be closed: another thread may open it meanwhile.
         boolean ours = true;
-        Descriptor descriptor = null;
+        HeldBuffer held = null;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment stat = arena.allocate(Linux.STAT_SIZE, Long.BYTES);
             int result = kernel.fstat(fd, stat);
@@ -162,29 +189,28 @@ public final class DmaBuf implements AutoCloseable {
                 throw CenallocException.ofCall(-result, "fstat", null, -1);
             }
             long size = stat.get(ValueLayout.JAVA_LONG, Linux.STAT_FILE_SIZE);
-            Runnable ended = heap == null ? () -> {} : () -> heap.left(size);
-            descriptor = new Descriptor(kernel, fd, ended);
-            if (heap != null) {
-                heap.gave(size);
+            held = new HeldBuffer(kernel, fd, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO), count);
+            if (count != null) {
+                count.gave(held);
             }
-            var owned = new DmaBuf(kernel, descriptor, size, stat.get(ValueLayout.JAVA_LONG, Linux.STAT_INO));
+            var owned = new DmaBuf(kernel, held);
             ours = false;
             return owned;
         } finally {
             if (ours) {
-                Descriptor.close(kernel, fd, descriptor);
+                Descriptor.close(kernel, fd, held == null ? null : held.descriptor);
             }
         }
     }
 
     /** {@return the size in bytes, whole pages} */
     public long size() {
-        return size;
+        return held.size;
     }
 
     /** {@return the inode, which identifies the memory: it is equal for every descriptor of it, in any process} */
     public long inode() {
-        return inode;
+        return held.inode;
     }
 
     /**
@@ -225,6 +251,8 @@ public final class DmaBuf implements AutoCloseable {
     /**
      * Names the buffer in the kernel's lists ({@code /sys/kernel/debug/dma_buf/bufinfo}, fdinfo) and in the error for a
      * lost buffer. The kernel's name is cut to 31 bytes of UTF-8, at a character. A refusal of the kernel is ignored.
+     * A buffer that the program allocates and does not name is called {@code "cenalloc PID.NUMBER"}, after this process;
+     * one of a {@link Pool} {@code "buffer 0"}, with the pool's noun; an adopted one keeps its name.
      *
      * @param name any text without NUL
      * @throws IllegalStateException if closed
@@ -272,7 +300,10 @@ public final class DmaBuf implements AutoCloseable {
         if (copy < 0) {
             throw CenallocException.ofCall(-copy, "fcntl", null, -1);
         }
-        return own(kernel, copy, null);
+        DmaBuf duplicate = own(kernel, copy, null);
+        duplicate.held.name = held.name;
+        duplicate.held.source = held.source;
+        return duplicate;
     }
 
     /**
@@ -290,14 +321,18 @@ public final class DmaBuf implements AutoCloseable {
     public Mapping map(Direction direction) throws CenallocException {
         Objects.requireNonNull(direction, "direction");
         StackRoom.require();
+        Events.Map event = Events.map();
         // The pages hold the descriptor until they are unmapped: a buffer with a mapping refuses to close.
-        var pages = new MappedPages(kernel, held.descriptor, size, Arena.ofShared());
+        var pages = new MappedPages(kernel, held.descriptor, held.size, Arena.ofShared(), check);
         held.mappings.add(pages);
         boolean kept = false;
         try {
             MemorySegment segment = pages.map(direction);
-            var mapping = new Mapping(this, pages, direction == Direction.READ ? segment.asReadOnly() : segment);
+            var mapping = new Mapping(this, pages, direction == Direction.READ ? segment.asReadOnly() : segment, check);
             kept = true;
+            if (event != null) {
+                event.commit(held, direction);
+            }
             return mapping;
         } finally {
             if (!kept) {
@@ -352,7 +387,7 @@ public final class DmaBuf implements AutoCloseable {
         Objects.requireNonNull(timeout, "timeout");
         int fd = held.descriptor.acquire();
         try {
-            return Fence.await(kernel, fd, ready(access), timeout);
+            return Fence.await(kernel, fd, ready(access), timeout, held.inode);
         } finally {
             held.descriptor.release();
         }
@@ -448,15 +483,26 @@ public final class DmaBuf implements AutoCloseable {
      */
     @Override
     public void close() {
-        if (!shared) {
+        if (!held.shared) {
             release();
         }
     }
 
     /** Makes {@link #release} the only way to close it. */
     DmaBuf ownedByBuffer() {
-        shared = true;
+        held.shared = true;
         return this;
+    }
+
+    /** Says which heap it is from, and names it: as the program does, or else as this library. */
+    void from(String heap, String called) {
+        held.source = heap;
+        held.announced = true;
+        name(called.isEmpty() ? "cenalloc " + ProcessHandle.current().pid() + "." + NUMBERS.incrementAndGet() : called);
+    }
+
+    HeldBuffer held() {
+        return held;
     }
 
     void release() {
@@ -486,19 +532,8 @@ public final class DmaBuf implements AutoCloseable {
         return held.descriptor.isOpen();
     }
 
-    /** The kernel's count of references, in words; empty if it does not report it. */
-    String references() {
-        try {
-            return info().references()
-                    .map(count -> ", " + count + " references")
-                    .orElse("");
-        } catch (IOException | IllegalStateException e) {
-            return "";
-        }
-    }
-
     @Override
     public String toString() {
-        return "dma-buf " + inode + " of " + size + " bytes";
+        return "dma-buf " + held.inode + " of " + held.size + " bytes";
     }
 }

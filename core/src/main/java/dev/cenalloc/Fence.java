@@ -72,6 +72,7 @@ public final class Fence implements AutoCloseable {
             descriptor.abandon();
             // Only then: the first message loads a logging provider, which takes its time.
             if (lost) {
+                Events.lostFence();
                 Log.error("a Fence was never closed; it is released now");
             }
         }
@@ -217,7 +218,7 @@ public final class Fence implements AutoCloseable {
             if (fd == SIGNALLED) {
                 return true;
             }
-            if (!await(kernel, fd, Linux.POLLIN, timeout)) {
+            if (!await(kernel, fd, Linux.POLLIN, timeout, 0)) {
                 return false;
             }
             checkNotFailed(fd);
@@ -332,8 +333,17 @@ public final class Fence implements AutoCloseable {
         };
     }
 
-    /** Waits for one of the events; returns whether it came within the time. */
-    static boolean await(Kernel kernel, int fd, short events, Duration timeout) throws CenallocException {
+    /** Waits for one of the events, of a buffer or, for 0, a fence; returns whether it came within the time. */
+    static boolean await(Kernel kernel, int fd, short events, Duration timeout, long inode) throws CenallocException {
+        Events.FenceWait event = timeout.isPositive() ? Events.fenceWait() : null;
+        boolean signalled = await(kernel, fd, events, timeout);
+        if (event != null) {
+            event.commit(inode, timeout, signalled);
+        }
+        return signalled;
+    }
+
+    private static boolean await(Kernel kernel, int fd, short events, Duration timeout) throws CenallocException {
         long left = Math.max(0, TimeUnit.NANOSECONDS.convert(timeout));
         long end = System.nanoTime() + left;
         MemorySegment poll = argument();

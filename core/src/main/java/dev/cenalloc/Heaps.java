@@ -41,6 +41,11 @@ final class Heaps {
     /** The keys of {@link #open}, in their order. */
     private volatile List<Heap> heaps = List.of();
 
+    /** Of all buffers. */
+    private final BufferCount total = new BufferCount();
+    /** Of those with memory from elsewhere. */
+    private final BufferCount adopted = new BufferCount(total);
+
     private boolean closed;
 
     private Heaps(Kernel kernel, Path directory) {
@@ -145,7 +150,7 @@ final class Heaps {
                 .withNode(node, kernel.isReadable(node))
                 .withPageSize(kernel.pageSize())
                 .withRefusal(source::refusal);
-        return new OpenHeap(kernel, heap.withProperties(properties(heap, source)), source, true);
+        return new OpenHeap(kernel, heap.withProperties(properties(heap, source)), source, true, total);
     }
 
     /** What is known of a heap of the kernel: what was stated, or else what its pool's name implies. */
@@ -235,27 +240,41 @@ final class Heaps {
         return opened;
     }
 
-    /** The open buffers of all heaps of a pool. */
-    HeapUsage usage(String pool) {
-        int buffers = 0;
-        long bytes = 0;
-        for (OpenHeap heap : open.values()) {
-            if (heap.heap().pool().equals(pool)) {
-                HeapUsage one = heap.usage();
-                buffers += one.buffers();
-                bytes += one.bytes();
-            }
-        }
-        return new HeapUsage(buffers, bytes);
+    /** As {@link Cenalloc#statistics}. */
+    Statistics statistics() {
+        var each = new LinkedHashMap<Heap, HeapUsage>();
+        open.forEach((heap, opened) -> each.put(heap, opened.usage()));
+        return new Statistics(total.usage(), adopted.usage(), each);
+    }
+
+    BufferCount adopted() {
+        return adopted;
+    }
+
+    /** The open buffers, those that were adopted too, the oldest first. */
+    List<HeldBuffer> buffers() {
+        return total.open();
+    }
+
+    /** The bytes of the open buffers of all heaps of a pool. */
+    long bytes(String pool) {
+        return ofPool(pool).stream().mapToLong(HeapUsage::bytes).sum();
+    }
+
+    private List<HeapUsage> ofPool(String pool) {
+        return open.values().stream()
+                .filter(heap -> heap.heap().pool().equals(pool))
+                .map(OpenHeap::usage)
+                .toList();
     }
 
     /** As {@link Cenalloc#state}. */
     String state(Heap heap) {
         var words = new ArrayList<String>();
-        HeapUsage own = usage(heap.pool());
-        if (own.buffers() > 0) {
-            words.add("of which this Cenalloc has " + own.buffers() + (own.buffers() == 1 ? " buffer" : " buffers")
-                    + " with " + own.bytes() + " bytes open");
+        int buffers = ofPool(heap.pool()).stream().mapToInt(HeapUsage::buffers).sum();
+        if (buffers > 0) {
+            words.add("of which this Cenalloc has " + buffers + (buffers == 1 ? " buffer" : " buffers") + " with "
+                    + bytes(heap.pool()) + " bytes open");
         }
         OptionalLong free = kernel.meminfo("CmaFree");
         OptionalLong total = kernel.meminfo("CmaTotal");
@@ -280,7 +299,7 @@ final class Heaps {
         }
         refuseCircle(heap);
         var more = new LinkedHashMap<>(open);
-        more.put(heap, new OpenHeap(kernel, heap, source, false));
+        more.put(heap, new OpenHeap(kernel, heap, source, false, total));
         set(more);
         return heap;
     }

@@ -15,7 +15,10 @@ final class Leaks {
             "dev.cenalloc.node.drm",
             "dev.cenalloc.v4l2",
             "dev.cenalloc.kms",
-            "dev.cenalloc.device");
+            "dev.cenalloc.device",
+            "dev.cenalloc.lending",
+            "dev.cenalloc.share",
+            "dev.cenalloc.gstreamer");
 
     /** On a thread of ours: the JDK's own may not set the class loader that a logging provider wants to set. */
     private static final Cleaner CLEANER = Cleaner.create(task -> {

@@ -13,8 +13,8 @@ import java.util.List;
 public final class MappedAccess implements AutoCloseable {
     private final PoolBuffer buffer;
     private final Direction direction;
-    /** The memory of each part, once it was accessed. */
-    private final List<MemorySegment> segments = new ArrayList<>();
+    /** Of each part, once it was accessed. */
+    private final List<Mapping> mappings = new ArrayList<>();
     /** The bracket of each part; the same objects at each access. */
     private final List<CpuAccess> brackets = new ArrayList<>();
 
@@ -37,8 +37,8 @@ public final class MappedAccess implements AutoCloseable {
         int begun = 0;
         buffer.beginAccess();
         try {
-            while (segments.size() < parts.size()) {
-                segments.add(buffer.segment(segments.size(), direction));
+            while (mappings.size() < parts.size()) {
+                mappings.add(buffer.mapping(mappings.size(), direction));
             }
             while (begun < parts.size()) {
                 CpuAccess bracket = parts.get(begun).access(direction);
@@ -71,7 +71,7 @@ public final class MappedAccess implements AutoCloseable {
         if (!open) {
             throw new IllegalStateException("the access to " + buffer.called() + " is closed");
         }
-        return segments.get(part);
+        return mappings.get(part).segment();
     }
 
     /**
@@ -106,16 +106,18 @@ public final class MappedAccess implements AutoCloseable {
 
     /** Ends the first brackets, all of them, whatever fails on the way. */
     private void endBrackets(int count) throws CenallocException {
-        CenallocException failure = null;
+        Exception failure = null;
         for (int i = 0; i < count; i++) {
             try {
                 brackets.get(i).close();
-            } catch (CenallocException e) {
+            } catch (CenallocException | RuntimeException e) {
                 failure = failure == null ? e : failure;
             }
         }
-        if (failure != null) {
-            throw failure;
+        switch (failure) {
+            case CenallocException e -> throw e;
+            case RuntimeException e -> throw e;
+            case null, default -> {}
         }
     }
 

@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The mapped pages of a buffer, which hold its descriptor. Closed by their {@link Mapping}, and separate from it so
@@ -37,6 +38,8 @@ final class MappedPages {
     private final Descriptor descriptor;
     private final long size;
     private final Arena arena;
+    /** Null unless {@link DmaBuf#CHECK} was set. */
+    private final @Nullable AccessCheck check;
 
     /** Whether the descriptor is held. */
     private boolean holds;
@@ -48,11 +51,12 @@ final class MappedPages {
     private boolean shut;
 
     /** The arena is closed with the pages; only {@link #map} uses it. */
-    MappedPages(Kernel kernel, Descriptor descriptor, long size, Arena arena) {
+    MappedPages(Kernel kernel, Descriptor descriptor, long size, Arena arena, @Nullable AccessCheck check) {
         this.kernel = kernel;
         this.descriptor = descriptor;
         this.size = size;
         this.arena = arena;
+        this.check = check;
     }
 
     /** Maps the pages; to be called once. If it throws, {@link #close} releases what it has acquired. */
@@ -63,6 +67,11 @@ final class MappedPages {
         address = mapped(kernel, fd, size, direction);
         OPEN.incrementAndGet();
         return kernel.view(address, size, arena);
+    }
+
+    /** One more segment of the pages, which {@link AccessCheck} takes back before they are unmapped. */
+    MemorySegment view(Arena scope) {
+        return kernel.view(address, size, scope);
     }
 
     private void leaveRoom() throws CenallocException {
@@ -92,6 +101,9 @@ final class MappedPages {
         StackRoom.require();
         if (!shut) {
             shut();
+        }
+        if (check != null) {
+            check.unmapping(this);
         }
         if (address != 0) {
             kernel.munmap(address, size);

@@ -1,6 +1,7 @@
 package dev.cenalloc;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A buffer in the address space of this process. Closed by the caller that mapped it, before the buffer. Mapping costs
@@ -16,20 +17,25 @@ public final class Mapping implements AutoCloseable {
     private final DmaBuf buffer;
     private final MappedPages pages;
     private final MemorySegment segment;
+    /** Null unless {@link DmaBuf#CHECK} was set. */
+    private final @Nullable AccessCheck check;
 
-    Mapping(DmaBuf buffer, MappedPages pages, MemorySegment segment) {
+    Mapping(DmaBuf buffer, MappedPages pages, MemorySegment segment, @Nullable AccessCheck check) {
         this.buffer = buffer;
         this.pages = pages;
         this.segment = segment;
+        this.check = check;
     }
 
     /**
      * {@return the memory, of the buffer's size} It is read-only if it was mapped for reading. Access after
      * {@link #close} throws {@link IllegalStateException}, "Already closed". Keep the buffer reachable while the
      * segment is in use: the cleaner of a lost buffer closes its mappings.
+     *
+     * @throws IllegalStateException if {@link DmaBuf#CHECK} is set and no access of the CPU is open
      */
     public MemorySegment segment() {
-        return segment;
+        return check == null ? segment : check.segment(pages, segment);
     }
 
     /**

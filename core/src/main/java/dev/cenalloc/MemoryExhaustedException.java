@@ -38,9 +38,9 @@ public final class MemoryExhaustedException extends CenallocException {
      * @param total all memory of the machine
      * @param cmaFree the free part of the default contiguous pool
      * @param cmaTotal the default contiguous pool, used and free
-     * @param own of each heap that was tried, what this library has open of its pool
+     * @param own of each heap that was tried, the bytes of its pool that this library has open
      */
-    record Memory(OptionalLong total, OptionalLong cmaFree, OptionalLong cmaTotal, Map<Heap, HeapUsage> own) {
+    record Memory(OptionalLong total, OptionalLong cmaFree, OptionalLong cmaTotal, Map<Heap, Long> own) {
         /** All memory that a heap has. */
         private OptionalLong total(Heap heap) {
             if (heap.pool().equals(HeapProperties.DEFAULT_CMA)) {
@@ -51,10 +51,10 @@ public final class MemoryExhaustedException extends CenallocException {
         }
 
         /** The heap of whose memory this library itself holds most. */
-        private Optional<Map.Entry<Heap, HeapUsage>> mostlyOwn() {
+        private Optional<Map.Entry<Heap, Long>> mostlyOwn() {
             return own.entrySet().stream()
-                    .filter(entry -> entry.getValue().bytes() > 0
-                            && entry.getValue().bytes() >= total(entry.getKey()).orElse(Long.MAX_VALUE) / 2)
+                    .filter(entry -> entry.getValue() > 0
+                            && entry.getValue() >= total(entry.getKey()).orElse(Long.MAX_VALUE) / 2)
                     .findFirst();
         }
     }
@@ -118,9 +118,9 @@ public final class MemoryExhaustedException extends CenallocException {
         if (size > total) {
             return "ask for less: this machine has only " + total + " bytes of memory";
         }
-        Map.Entry<Heap, HeapUsage> own = memory.mostlyOwn().orElse(null);
+        Map.Entry<Heap, Long> own = memory.mostlyOwn().orElse(null);
         if (own != null) {
-            return "close buffers: this program itself has " + own.getValue().bytes() + " of "
+            return "close buffers: this program itself has " + own.getValue() + " of "
                     + memory.total(own.getKey()).orElseThrow() + " bytes of " + own.getKey()
                     + " open; Cenalloc.dump() lists them";
         }

@@ -18,15 +18,16 @@ final class OpenHeap {
     /** Whether the kernel returns its descriptors, so that they are known to be dma-bufs. */
     private final boolean ofTheKernel;
 
-    private int buffers;
-    private long bytes;
+    private final BufferCount count;
     /** The calls of the source that are under way. */
     private int calls;
 
     private boolean closed;
 
-    OpenHeap(Kernel kernel, Heap heap, HeapSource source, boolean ofTheKernel) {
+    /** @param total counts its buffers, too */
+    OpenHeap(Kernel kernel, Heap heap, HeapSource source, boolean ofTheKernel, BufferCount total) {
         this.kernel = kernel;
+        this.count = new BufferCount(total);
         this.heap = heap;
         this.source = source;
         this.ofTheKernel = ofTheKernel;
@@ -41,21 +42,47 @@ final class OpenHeap {
         heap = heap.withProperties(properties);
     }
 
-    /** As {@link Cenalloc#allocate(Heap, long)}. */
+    /** As {@link #allocate(long, String)}, without a name of the program. */
     DmaBuf allocate(long size) throws CenallocException {
+        return allocate(size, "");
+    }
+
+    /**
+     * As {@link Cenalloc#allocate(Heap, long)}.
+     *
+     * @param name in the kernel's lists; empty for one that the library makes
+     */
+    DmaBuf allocate(long size, String name) throws CenallocException {
         Demand.checkSize(size);
         StackRoom.require();
+        Events.Allocate event = Events.allocate();
+        DmaBuf buffer;
+        try {
+            buffer = given(size, name);
+        } catch (CenallocException e) {
+            count.tried(false);
+            throw e;
+        }
+        count.tried(true);
+        if (event != null) {
+            event.commit(buffer.held(), size);
+        }
+        return buffer;
+    }
+
+    private DmaBuf given(long size, String name) throws CenallocException {
         DmaBuf buffer = null;
         boolean complete = false;
         try {
             enter();
             try {
                 int fd = source.allocate(size);
-                buffer = ofTheKernel ? DmaBuf.own(kernel, fd, this) : adopt(fd, size);
+                buffer = ofTheKernel ? DmaBuf.own(kernel, fd, count) : adopt(fd, size);
             } finally {
                 leave();
             }
             checkGiven(buffer.size(), size);
+            buffer.from(heap.name(), name);
             complete = true;
             return buffer;
         } finally {
@@ -80,7 +107,7 @@ final class OpenHeap {
 
     private DmaBuf adopt(int fd, long size) throws CenallocException {
         try {
-            return DmaBuf.adopt(kernel, fd, this);
+            return DmaBuf.checked(kernel, fd, count);
         } catch (CenallocException e) {
             var named = new CenallocException(
                     e.errno(),
@@ -108,27 +135,15 @@ final class OpenHeap {
         }
     }
 
-    /** Counts a new buffer. */
-    synchronized void gave(long size) {
-        buffers++;
-        bytes += size;
-    }
-
-    /** Counts a buffer that is closed. */
-    synchronized void left(long size) {
-        buffers--;
-        bytes -= size;
-    }
-
-    synchronized HeapUsage usage() {
-        return new HeapUsage(buffers, bytes);
+    HeapUsage usage() {
+        return count.usage();
     }
 
     /** Closes the source; throws if a buffer of the heap is open, or an allocation is under way. */
     synchronized void closeIfUnused() {
-        if (buffers + calls > 0) {
-            throw new IllegalStateException(
-                    "heap " + heap + " is in use by " + (buffers + calls) + " buffers; close them first");
+        int used = count.usage().buffers() + calls;
+        if (used > 0) {
+            throw new IllegalStateException("heap " + heap + " is in use by " + used + " buffers; close them first");
         }
         close();
     }

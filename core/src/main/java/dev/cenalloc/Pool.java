@@ -281,6 +281,7 @@ public final class Pool implements AutoCloseable {
 
     private PoolBuffer await(String holder, Duration timeout) throws CenallocException, InterruptedException {
         long nanos = Times.nanos(timeout);
+        Events.PoolWait event = nanos > 0 ? Events.poolWait() : null;
         long start = System.nanoTime();
         lock.lockInterruptibly();
         waiting.incrementAndGet();
@@ -289,10 +290,12 @@ public final class Pool implements AutoCloseable {
                 // After the count was raised: a buffer that comes back from now on wakes this thread.
                 PoolBuffer buffer = tryLend(holder);
                 if (buffer != null) {
+                    record(event, holder, true);
                     return buffer;
                 }
                 long left = nanos - (System.nanoTime() - start);
                 if (left <= 0) {
+                    record(event, holder, false);
                     throw new PoolExhaustedException(
                             "no " + noun + " of " + size() + " came back within " + timeout + ": " + holders());
                 }
@@ -301,6 +304,7 @@ public final class Pool implements AutoCloseable {
                 } else {
                     buffer = awaitFence(holder, Duration.ofNanos(Math.min(left, TURN.toNanos())));
                     if (buffer != null) {
+                        record(event, holder, true);
                         return buffer;
                     }
                 }
@@ -308,6 +312,12 @@ public final class Pool implements AutoCloseable {
         } finally {
             waiting.decrementAndGet();
             lock.unlock();
+        }
+    }
+
+    private void record(Events.@Nullable PoolWait event, String holder, boolean lent) {
+        if (event != null) {
+            event.commit(this, holder, lent);
         }
     }
 

@@ -4,7 +4,6 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.text.Printable;
-import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.time.Duration;
@@ -289,15 +288,15 @@ public final class PoolBuffer implements AutoCloseable {
         }
     }
 
-    /** The memory of one part, mapped at the first call. */
-    synchronized MemorySegment segment(int part, Direction direction) throws CenallocException {
+    /** One part, mapped at the first call. */
+    synchronized Mapping mapping(int part, Direction direction) throws CenallocException {
         int kind = direction == Direction.READ ? 0 : 1;
         Mapping mapping = mappings[part][kind];
         if (mapping == null) {
             mapping = memory.get(part).map(direction);
             mappings[part][kind] = mapping;
         }
-        return mapping.segment();
+        return mapping;
     }
 
     /**

@@ -82,7 +82,7 @@ public final class SharedBuffer implements AutoCloseable {
 
     /**
      * Names the buffer, for {@link Cenalloc#dump} and, when it has memory, for the kernel's lists. As
-     * {@link DmaBuf#name(String)}.
+     * {@link DmaBuf#name(String)}, which says what it is called without a name.
      *
      * @param text any text without NUL
      */
@@ -508,12 +508,16 @@ public final class SharedBuffer implements AutoCloseable {
                             : "the memory cannot be moved while it is mapped or in CPU access",
                     handedOut ? "create another buffer and copy" : "close the mappings and accesses first");
         }
+        Events.Relocate event = Events.relocate();
         try (move) {
             Storage fresh = allocation().run(planForMoving(devices), enough).orElse(null);
             if (fresh != null) {
                 // The copy needed the CPU. The plan of the buffer lists the attached devices only.
                 move.to(old, fresh);
                 storage = fresh.withPlan(cenalloc.plan(demand, devices));
+                if (event != null) {
+                    event.commit(old.dmaBuf().held(), fresh.dmaBuf().held());
+                }
             }
         }
     }
@@ -541,29 +545,24 @@ public final class SharedBuffer implements AutoCloseable {
         }
     }
 
-    /** Size, name, memory and devices, in lines (RFC 1/4, as the kernel's bufinfo). */
-    synchronized String dump() {
-        Storage existing = storage;
-        String memory = existing == null
-                ? ", no memory yet"
-                : ": " + existing.dmaBuf() + " from heap " + existing.choice().heap()
-                        + existing.dmaBuf().references();
-        Object constraints = cenalloc.plan(demand, participants.devices()).constraints();
-        var text = new StringBuilder(demand + quotedName() + memory + ", constraints: " + constraints);
-        for (Attachment attachment : participants.attachments()) {
-            text.append("\n  ").append(attachment.device());
+    /** As {@link Cenalloc#buffers} lists it; empty if it is closed. */
+    synchronized Optional<BufferInfo> info() {
+        if (closed) {
+            return Optional.empty();
         }
-        return text.toString();
+        Optional<HeldBuffer> held =
+                Optional.ofNullable(storage).map(existing -> existing.dmaBuf().held());
+        List<Device> devices = participants.devices();
+        return Optional.of(new BufferInfo(
+                demand,
+                name.isEmpty() ? held.map(known -> known.name).orElse("") : name,
+                held.map(HeldBuffer::info),
+                cenalloc.plan(demand, devices).constraints(),
+                devices));
     }
 
     private String quotedName() {
         return name.isEmpty() ? "" : " \"" + Printable.of(name) + '"';
-    }
-
-    /** The bytes of its memory; 0 if it has none. */
-    long storageSize() {
-        Storage existing = storage;
-        return existing == null || closed ? 0 : existing.dmaBuf().size();
     }
 
     /** {@return the size or image, and the name} Makes no system call. */

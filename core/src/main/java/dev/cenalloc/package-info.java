@@ -62,6 +62,34 @@
  * With a {@code minPitch} of 1024 the plan has one candidate: the heap {@code reserved}, since the encoder needs
  * contiguous memory.
  *
+ * <h2>Watching a program</h2>
+ *
+ * <p>dma-bufs count neither as Java heap nor as resident memory of a process. {@link dev.cenalloc.Cenalloc#statistics}
+ * has their numbers, {@link dev.cenalloc.Cenalloc#publish} shows these to JMX, {@link dev.cenalloc.Cenalloc#buffers}
+ * and {@link dev.cenalloc.Cenalloc#dump} list each. A recording of the JDK's Flight Recorder has these events, in
+ * category {@code cenalloc}, without any setting:
+ *
+ * <table>
+ * <caption>Events</caption>
+ * <tr><th>{@code dev.cenalloc.}</th><th>what happened, and what it tells besides</th><th>from</th></tr>
+ * <tr><td>{@code Allocate}</td><td>a heap gave memory: buffer, size, heap</td><td></td></tr>
+ * <tr><td>{@code Import}</td><td>a dma-buf from elsewhere was adopted: exporter</td><td></td></tr>
+ * <tr><td>{@code Free}</td><td>a descriptor was closed: age</td><td></td></tr>
+ * <tr><td>{@code Map}</td><td>a buffer was mapped: direction</td><td></td></tr>
+ * <tr><td>{@code CpuAccess}</td><td>an access, from begin to close: direction, and how long it waited to
+ *     begin</td><td>10 ms</td></tr>
+ * <tr><td>{@code FenceWait}</td><td>a wait for a fence or buffer: whether it was signalled</td><td>10 ms</td></tr>
+ * <tr><td>{@code PoolWait}</td><td>a wait for a buffer of a pool: the holder, whether it got one</td><td>10
+ *     ms</td></tr>
+ * <tr><td>{@code Relocate}</td><td>memory moved: from and to which heap</td><td></td></tr>
+ * <tr><td>{@code Leak}</td><td>the cleaner released what was never closed: where it was allocated, if that was
+ *     traced</td><td></td></tr>
+ * </table>
+ *
+ * <p>What fails has no event. While nothing is recorded, a frame costs neither objects nor system calls for them; while
+ * all is recorded, a CPU access costs one object. The column on the right is the threshold, which a recording's settings
+ * change.
+ *
  * <h2>The rest</h2>
  *
  * <p>Package {@code image}: pixel formats, layouts, sizes and rates. {@code plan}: constraints, heaps and plans,

@@ -1,6 +1,7 @@
 package dev.cenalloc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.ThreadMXBean;
 import dev.cenalloc.bindings.Linux;
@@ -28,6 +29,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
+import jdk.jfr.Recording;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
@@ -132,6 +134,24 @@ class AllocationTest {
     @EnumSource(names = {"XR24", "NV12M"})
     @EnabledIfSystemProperty(named = "cenalloc.devices", matches = "required", disabledReason = HEAP_NEEDED)
     void theAccessOfTheCpuToFramesAllocatesNothing(PixelFormat format) throws Exception {
+        assertEquals(0, bytesForThreeAccessesOfTwoFrames(format));
+    }
+
+    /** With every event recorded, whatever it lasts: one object for each access of a buffer, of 72 bytes. */
+    @Test
+    @EnabledIfSystemProperty(named = "cenalloc.devices", matches = "required", disabledReason = HEAP_NEEDED)
+    void recordingCostsAnObjectForEachAccess() throws Exception {
+        try (var recording = new Recording()) {
+            for (String event : List.of("CpuAccess", "FenceWait", "PoolWait", "Map", "Allocate", "Free")) {
+                recording.enable("dev.cenalloc." + event).withoutThreshold().withoutStackTrace();
+            }
+            recording.start();
+            long bytes = bytesForThreeAccessesOfTwoFrames(PixelFormat.XR24) / (CALLS * 6);
+            assertTrue(bytes > 0 && bytes <= 96, () -> bytes + " bytes for an access");
+        }
+    }
+
+    private static long bytesForThreeAccessesOfTwoFrames(PixelFormat format) throws Exception {
         var image = new Image(format, 64, 64);
         Port port = Port.of(
                 Device.of("camera", Constraints.NONE, "test"),
@@ -140,7 +160,7 @@ class AllocationTest {
                 var ring = Ring.allocate(cenalloc, Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(port)), 2)) {
             var frames = List.of(new TestFrame(ring, 0), new TestFrame(ring, 1));
             int last = format.buffers() - 1;
-            assertAllocatesNothing(() -> {
+            long bytes = leastBytes(() -> {
                 boolean right = true;
                 for (int i = 0; i < 2; i++) {
                     TestFrame frame = frames.get(i).lent();
@@ -159,6 +179,7 @@ class AllocationTest {
                 return right;
             });
             frames.forEach(frame -> assertEquals(ROUNDS * CALLS, frame.returned));
+            return bytes;
         }
     }
 
@@ -183,6 +204,11 @@ class AllocationTest {
     private static final int CALLS = 500;
 
     private static void assertAllocatesNothing(Callable<Boolean> frame) throws Exception {
+        assertEquals(0, leastBytes(frame));
+    }
+
+    /** What all calls of a round allocate, in the round in which that is least. */
+    private static long leastBytes(Callable<Boolean> frame) throws Exception {
         var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         int wrong = 0;
         long least = Long.MAX_VALUE;
@@ -195,7 +221,7 @@ class AllocationTest {
             }
             least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
         }
-        assertEquals(0, least);
         assertEquals(0, wrong);
+        return least;
     }
 }

@@ -23,7 +23,7 @@ class DmaBufTest {
 
     private OpenHeap system() {
         Path path = Path.of("/dev/dma_heap/system");
-        return new OpenHeap(kernel, Heap.of("system"), new DmaHeapSource(kernel, path), true);
+        return new OpenHeap(kernel, Heap.of("system"), new DmaHeapSource(kernel, path), true, new BufferCount());
     }
 
     @Test

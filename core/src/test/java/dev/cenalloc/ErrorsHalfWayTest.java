@@ -263,7 +263,7 @@ class ErrorsHalfWayTest {
     }
 
     private static MappedPages pages(FakeKernel kernel, Descriptor descriptor, Arena arena) throws CenallocException {
-        var pages = new MappedPages(kernel, descriptor, 4096, arena);
+        var pages = new MappedPages(kernel, descriptor, 4096, arena, null);
         assertNotNull(pages.map(Direction.READ_WRITE));
         return pages;
     }
@@ -372,7 +372,7 @@ class ErrorsHalfWayTest {
     void aSourceThatCannotBeClosedCostsNoBuffer() throws Exception {
         FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
         var heap = new AtomicReference<@Nullable OpenHeap>();
-        var registered = new OpenHeap(kernel, Heap.of("sram"), new Closed(kernel, heap), false);
+        var registered = new OpenHeap(kernel, Heap.of("sram"), new Closed(kernel, heap), false, new BufferCount());
         heap.set(registered);
         assertThrows(AssertionError.class, () -> registered.allocate(1));
         assertEquals(0, registered.usage().buffers());

@@ -51,7 +51,7 @@ abstract class FenceContract {
     @BeforeEach
     void allocate() throws Exception {
         source = new DmaHeapSource(kernel(), SYSTEM);
-        heap = new OpenHeap(kernel(), Heap.of("system"), source, true);
+        heap = new OpenHeap(kernel(), Heap.of("system"), source, true, new BufferCount());
         heap.allocate(1).close(); // the node is open from now on
         files = openFiles();
         buffer = heap.allocate(4096);

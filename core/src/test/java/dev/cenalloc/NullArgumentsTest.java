@@ -67,6 +67,7 @@ import java.lang.reflect.Parameter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -129,7 +130,9 @@ class NullArgumentsTest {
         put(cenalloc, buffer, device, attachment, dmaBuf, choice, choice.plan(), choice.heap());
         put(opened(Fence.adopt(kernel, kernel.fence(new FakeKernel.Work()))), opened(dmaBuf.map(Direction.READ)));
         put(opened(dmaBuf.access(Direction.READ)), Expectation.NONE, Direction.READ, SECOND, Demand.ofBytes(100));
-        put(Constraints.NONE, HeapProperties.UNKNOWN, "text", cenalloc.usage(choice.heap()));
+        put(Constraints.NONE, HeapProperties.UNKNOWN, "text", cenalloc.usage(choice.heap()), cenalloc.statistics());
+        BufferInfo info = cenalloc.buffers().getFirst();
+        put(info, info.memory().orElseThrow(), Instant.EPOCH);
         Pool pool = opened(Pool.allocate(cenalloc, Demand.ofBytes(100), List.of(device), 1));
         put(pool, opened(pool.lend("test", SECOND)));
         put(Profile.empty("board"), CenallocException.of(Errno.EIO, "ioctl TEST", 1));
