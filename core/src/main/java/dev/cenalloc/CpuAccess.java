@@ -5,6 +5,7 @@ import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -67,6 +68,9 @@ public final class CpuAccess implements AutoCloseable {
     }
 
     CpuAccess begin() throws CenallocException {
+        // Without it, an overflow in the system call may overflow again where the hold is dropped: code that a compiler
+        // has not seen take that way is interpreted there, in larger frames.
+        StackRoom.require();
         Events.CpuAccess event = Events.cpuAccess();
         int fd = descriptor.hold();
         boolean begun = false;
