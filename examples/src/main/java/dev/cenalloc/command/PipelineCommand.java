@@ -17,9 +17,10 @@ import picocli.CommandLine.Option;
 /** Runs the {@link Pipeline} and tells how it went. */
 @Command(
         name = "pipeline",
-        description =
-                "Shows a camera on a display through dma-bufs, without a copy, and tells how that went. Runs until"
-                        + " Ctrl-C, which puts the display back, unless --frames or --seconds says how long.",
+        description = {
+            "Shows a camera on a display through dma-bufs, without a copy, and tells how that went.",
+            "Runs until Ctrl-C, which puts the display back, unless --frames or --seconds says how long."
+        },
         footer = {
             "  cenalloc pipeline",
             "  cenalloc pipeline --size 1280x720 --fps 30 --seconds 10 --explain",
@@ -198,7 +199,9 @@ final class PipelineCommand extends Subcommand {
         }
         pipeline.checker().awaitIdle();
         report(pipeline, answer, costs);
-        pipeline.document().forEach(answer::put);
+        if (answer.isJson()) {
+            pipeline.document().forEach(answer::put);
+        }
         if (screenshot != null) {
             write(pipeline, screenshot);
             answer.note((pipeline.readsBack() ? "picture: " : "picture, of what the camera wrote: ") + screenshot);
