@@ -100,6 +100,13 @@ class LauncherTest {
     }
 
     @Test
+    void aCollectorOfTheUsersTakesThePlaceOfOurs() throws Exception {
+        assertTrue(run(jdk("25", "gnu"), "heaps").out().contains("-XX:+UseSerialGC"));
+        List<String> out = run(jdk("25", "gnu"), "-J-XX:+UseZGC", "heaps").out();
+        assertTrue(out.contains("-XX:+UseZGC") && !out.contains("-XX:+UseSerialGC"), out::toString);
+    }
+
+    @Test
     void withoutArgumentsTheCommandIsCalledAllTheSame() throws Exception {
         List<String> out = run(jdk("26-ea", "gnu")).out();
         assertEquals(List.of("-jar", jar()), out.subList(out.size() - 2, out.size()));
