@@ -292,7 +292,7 @@ final class PipelineCommand extends Subcommand {
         var checker = pipeline.checker();
         String fault = "";
         if (pipeline.shown() < extent.fewestFrames()) {
-            fault = "fewer frames were shown than asked for";
+            fault = pipeline.shown() == 0 ? "no frame was shown" : "fewer frames were shown than asked for";
         } else if (pipeline.readsBack() && checker.frames() == 0 && !extent.isEndless()) {
             fault = "no frame could be compared";
         } else if (checker.different() > 0) {
