@@ -8,8 +8,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * This machine has no device of the requested kind, or none that the name fits (ENODEV). The message says for each
- * device that was looked at why it does not fit.
+ * This machine has no device of the requested kind, or none that the name fits (ENODEV). The message says why
+ * the devices of this machine do not fit; if a name was given, only those of that kind or name, if there are any.
  */
 public final class NoSuchDeviceException extends CenallocException {
     private static final long serialVersionUID = 1;
