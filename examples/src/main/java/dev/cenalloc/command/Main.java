@@ -32,6 +32,10 @@ import picocli.CommandLine.RunLast;
             ProbeCommand.class,
             PlanCommand.class,
             HeapsCommand.class,
+            DevicesCommand.class,
+            DoctorCommand.class,
+            BuffersCommand.class,
+            TopCommand.class,
             CompletionCommand.class,
             TrainCommand.class,
             HelpCommand.class

@@ -224,13 +224,15 @@ final class Table<T> {
     }
 
     /** Names come from processes and drivers: nothing in them moves the cursor or breaks the table. */
-    private static String printable(String text) {
+    static String printable(String text) {
         var printable = new StringBuilder();
         text.codePoints().forEach(character -> {
-            if (Character.isISOControl(character)) {
-                printable.append(String.format(Locale.ROOT, "\\x%02x", character));
-            } else {
-                printable.appendCodePoint(character);
+            switch (Character.getType(character)) {
+                case Character.CONTROL -> printable.append(String.format(Locale.ROOT, "\\x%02x", character));
+                // These reverse a line, or are not seen.
+                case Character.FORMAT, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SURROGATE ->
+                    printable.append(String.format(Locale.ROOT, "\\u%04x", character));
+                default -> printable.appendCodePoint(character);
             }
         });
         return printable.toString();

@@ -36,6 +36,16 @@ final class Terminal {
         return OptionalInt.of(within(parsed(System.getenv("COLUMNS")).orElseGet(() -> asked(device))));
     }
 
+    /** The lines that a descriptor's terminal has; empty if it is none, or if it does not tell. */
+    static OptionalInt rows(int descriptor) {
+        Path device = device(descriptor).orElse(null);
+        if (device == null) {
+            return OptionalInt.empty();
+        }
+        OptionalInt told = parsed(System.getenv("LINES"));
+        return told.isPresent() ? told : rowsOf(size(device));
+    }
+
     static int within(int columns) {
         return Math.clamp(columns, NARROWEST, WIDEST);
     }
@@ -70,18 +80,26 @@ final class Terminal {
                 : OptionalInt.empty();
     }
 
-    /** What stty, of coreutils, says of the terminal. */
     private static int asked(Path device) {
+        return columnsOf(size(device));
+    }
+
+    /** What stty, of coreutils, says of the terminal; empty if there is none. */
+    private static String size(Path device) {
         try {
             Process stty = new ProcessBuilder("stty", "-F", device.toString(), "size")
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
                     .start();
             try (var out = stty.getInputStream()) {
-                return columnsOf(new String(out.readNBytes(64), StandardCharsets.US_ASCII));
+                return new String(out.readNBytes(64), StandardCharsets.US_ASCII);
             }
         } catch (IOException e) {
-            return USUAL;
+            return "";
         }
+    }
+
+    static OptionalInt rowsOf(String size) {
+        return parsed(size.strip().split(" ", -1)[0]);
     }
 
     /** Of "ROWS COLUMNS"; a serial line says that it has 0. */
