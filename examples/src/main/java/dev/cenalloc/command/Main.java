@@ -1,14 +1,11 @@
 package dev.cenalloc.command;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.io.IOException;
-import java.io.OutputStreamWriter;
-import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.util.OptionalInt;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help;
 import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.ParameterException;
 
@@ -26,34 +23,67 @@ import picocli.CommandLine.ParameterException;
             HelpCommand.class
         })
 final class Main {
-    private Main() {}
+    /** Of picocli, which makes no narrower help. On a narrower terminal, its lines are wrapped once more. */
+    private static final int NARROWEST_HELP = 55;
+
+    private final Output out;
+    private final Output err;
+
+    private Main(Output out, Output err) {
+        this.out = out;
+        this.err = err;
+    }
 
     public static void main(String[] args) {
-        System.exit(run(writer(System.out, 1), writer(System.err, 2), args));
+        System.exit(run(Output.standard(), Output.errors(), args));
     }
 
-    /** Lines of a terminal are wrapped; those of a file or a pipe are not, so that a program finds them whole. */
-    private static PrintWriter writer(PrintStream stream, int descriptor) {
-        var whole = new OutputStreamWriter(stream, UTF_8);
-        OptionalInt columns = Terminal.columns(descriptor);
-        return new PrintWriter(columns.isPresent() ? new WrappedWriter(whole, columns.getAsInt()) : whole, true);
-    }
-
-    /** Status 0: done; 1: something was refused, lost or wrong, told on standard error; 2: the arguments were wrong. */
+    /** As {@link #run(Output, Output, String...)}, with lines of any length. */
     static int run(PrintWriter out, PrintWriter err, String... args) {
-        return new CommandLine(new Main())
-                .setOut(out)
-                .setErr(err)
+        return run(new Output(out, OptionalInt.empty()), new Output(err, OptionalInt.empty()), args);
+    }
+
+    /** Returns one of {@link Status}. */
+    static int run(Output out, Output err, String... args) {
+        var command = new CommandLine(new Main(out, err))
+                .setOut(out.lines())
+                .setErr(err.lines())
+                // Escape sequences would count as columns.
+                .setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF))
+                .setUsageHelpWidth(Math.max(NARROWEST_HELP, out.columns().orElse(Terminal.USUAL)))
                 .setCaseInsensitiveEnumValuesAllowed(true)
-                .setExecutionExceptionHandler((thrown, command, parsed) -> {
-                    if (thrown instanceof IOException || thrown instanceof IllegalArgumentException) {
-                        command.getErr().println("cenalloc: " + thrown.getMessage());
-                        return 1;
-                    }
-                    throw thrown;
-                })
-                .setParameterExceptionHandler((wrong, _) -> usage(wrong))
-                .execute(args);
+                .setExecutionExceptionHandler((thrown, _, _) -> failed(thrown, err))
+                .setParameterExceptionHandler((wrong, _) -> usage(wrong));
+        try {
+            int status = command.execute(args);
+            out.lines().flush();
+            return status;
+        } catch (OutputFailedException e) {
+            return failed(e, err);
+        }
+    }
+
+    Answer answer(boolean json) {
+        return new Answer(out, err, json);
+    }
+
+    private static int failed(OutputFailedException e, Output err) {
+        if (e.hasReaderLeft()) {
+            return Status.OUTPUT_CLOSED;
+        }
+        err.lines().println("cenalloc: " + e.getMessage());
+        return Status.FAILED;
+    }
+
+    private static int failed(Exception thrown, Output err) throws Exception {
+        return switch (thrown) {
+            case OutputFailedException e -> failed(e, err);
+            case IOException _, IllegalArgumentException _, CommandFailedException _ -> {
+                err.lines().println("cenalloc: " + Answer.message(thrown));
+                yield Status.FAILED;
+            }
+            default -> throw thrown;
+        };
     }
 
     /** What is wrong, and how the command is called; not the whole help, in which that would be lost. */
@@ -64,6 +94,6 @@ final class Main {
         err.println("cenalloc: " + String.valueOf(wrong.getMessage()).replaceFirst("^Error: ", ""));
         err.println("Usage: " + command.getHelp().abbreviatedSynopsis().strip());
         err.println("Try '" + name + " --help'.");
-        return command.getCommandSpec().exitCodeOnInvalidInput();
+        return Status.WRONG_ARGUMENTS;
     }
 }

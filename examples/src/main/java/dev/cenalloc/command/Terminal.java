@@ -16,7 +16,14 @@ final class Terminal {
     /** Longer lines are not read, however wide the terminal is. */
     static final int WIDEST = 200;
 
-    private static final int NARROWEST = 40;
+    /** Fewer have no room for words. */
+    static final int NARROWEST = 20;
+
+    /** The descriptor of standard output. */
+    static final int OUT = 1;
+
+    /** The descriptor of standard error. */
+    static final int ERR = 2;
 
     private Terminal() {}
 
@@ -33,10 +40,20 @@ final class Terminal {
         return Math.clamp(columns, NARROWEST, WIDEST);
     }
 
+    /** Whether a descriptor is a file or a device such as {@code /dev/full}: no terminal, pipe or socket. */
+    static boolean isFile(int descriptor) {
+        return target(descriptor)
+                .filter(target -> target.isAbsolute() && !isTerminal(target))
+                .isPresent();
+    }
+
     private static Optional<Path> device(int descriptor) {
+        return target(descriptor).filter(Terminal::isTerminal);
+    }
+
+    private static Optional<Path> target(int descriptor) {
         try {
-            Path target = Files.readSymbolicLink(Path.of("/proc/self/fd", Integer.toString(descriptor)));
-            return Optional.of(target).filter(Terminal::isTerminal);
+            return Optional.of(Files.readSymbolicLink(Path.of("/proc/self/fd", Integer.toString(descriptor))));
         } catch (IOException e) {
             return Optional.empty();
         }

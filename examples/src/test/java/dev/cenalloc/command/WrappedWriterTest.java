@@ -76,7 +76,7 @@ class WrappedWriterTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"211, 200", "80, 80", "1, 40"})
+    @CsvSource({"211, 200", "80, 80", "1, 20"})
     void noLineIsReadBeyond200Columns(int told, int columns) {
         assertEquals(columns, Terminal.within(told));
     }
