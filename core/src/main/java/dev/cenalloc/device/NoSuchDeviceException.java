@@ -8,8 +8,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * This machine has no device of the requested kind, or none that the name fits (ENODEV). The message says for each
- * device that was looked at why it does not fit.
+ * This machine has no device of the requested kind, or none that the name fits (ENODEV). The message says why
+ * the devices of that kind or name do not fit, or if there are none, the others.
  */
 public final class NoSuchDeviceException extends CenallocException {
     private static final long serialVersionUID = 1;

@@ -32,6 +32,8 @@ final class Search {
     private final List<DeviceInfo> seen = new ArrayList<>();
     /** Of each device that was seen, why it does not fit. */
     private final List<String> words = new ArrayList<>();
+    /** Those words that are of a device of the kind, of the name, or of a node that cannot be looked at. */
+    private final List<String> nearWords = new ArrayList<>();
 
     private @Nullable CenallocException denied;
     /** Whether a device of the kind was seen whose name is another. */
@@ -112,7 +114,11 @@ final class Search {
         }
         isMisnamed |= info.kind() == kind && !isNamed(info);
         seen.add(info);
-        words.add(info.name() + " (" + node + "), " + why.get());
+        String word = info.name() + " (" + node + "), " + why.get();
+        words.add(word);
+        if (info.kind() == kind || (which != null && isNamed(info)) || failure != null) {
+            nearWords.add(word);
+        }
         return false;
     }
 
@@ -145,8 +151,10 @@ final class Search {
 
     private NoSuchDeviceException none() {
         String sought = which == null ? "no " + kind + " can be used" : "no " + kind + " '" + which + "' can be used";
+        // Who asks for a camera learns of outputs and converters only where there is no camera.
+        List<String> near = nearWords.isEmpty() ? words : nearWords;
         String found =
-                words.isEmpty() ? "no " + (kind == Kind.DISPLAY ? "DRM" : "V4L2") + " node" : String.join("; ", words);
+                near.isEmpty() ? "no " + (kind == Kind.DISPLAY ? "DRM" : "V4L2") + " node" : String.join("; ", near);
         return none(null, sought + ". Found: " + found);
     }
 

@@ -179,15 +179,16 @@ class DevicesTest {
         assertEquals(6, e.seen().size());
         String message = Unwrapped.of(e.getMessage());
         assertTrue(
-                message.startsWith("no camera 'nosuch' can be used. Found: uvcvideo usb-2 (/dev/video0), it has no "),
+                message.startsWith(
+                        "no camera 'nosuch' can be used. Found: planes usb-1 (/dev/video9), a camera of another"
+                                + " name; "),
                 message);
-        assertTrue(message.contains("out platform:out (/dev/video1), an output; "), message);
-        assertTrue(message.contains("fake platform:fake (/dev/video2), a converter; "), message);
-        assertTrue(message.contains("planes usb-1 (/dev/video9), a camera of another name; "), message);
+        assertFalse(message.contains("an output") || message.contains("a converter"), message);
         assertTrue(message.contains(" (find camera: ENODEV). To do: give one of these names"), message);
         assertEquals(1, message.split("To do").length - 1, message);
         e = assertThrows(NoSuchDeviceException.class, () -> Devices.camera(cenalloc, "m2m"));
         assertTrue(e.getMessage().contains("m2m platform:m2m (/dev/video11), a converter"), e::toString);
+        assertTrue(e.getMessage().contains("a camera of another name"), e::toString);
     }
 
     @Test

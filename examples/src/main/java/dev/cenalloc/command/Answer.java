@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * What a command answers: text for people, line by line as it comes, or with {@code --json} one document for programs,
  * when all is known. Methods that end with "people only" do nothing for programs, and the other way round.
  *
- * <p>The document is an object with {@code version}, what the command put into it, {@code warnings} if there are any,
- * {@code errors} with what failed while the rest went on, and {@code error} if the command had to end early. An error
+ * <p>The document is an object with {@code version}, what the command put into it, if there are any {@code notes} and
+ * {@code warnings} in words, {@code errors} with what failed while the rest went on, and {@code error} if the command had to end early. An error
  * has {@code message}, and if they are known {@code errno} and its {@code name}, {@code call}, {@code path} and
  * {@code remedy}.
  */
@@ -30,6 +30,7 @@ final class Answer {
     private final boolean json;
 
     private final Map<String, Object> document = new LinkedHashMap<>();
+    private final List<String> notes = new ArrayList<>();
     private final List<String> warnings = new ArrayList<>();
     private final List<Map<String, ?>> errors = new ArrayList<>();
 
@@ -65,6 +66,12 @@ final class Answer {
         if (json && value != null) {
             document.put(key, value);
         }
+    }
+
+    /** Tells a fact in words, to people and to programs. */
+    void note(String text) {
+        say(text);
+        notes.add(text);
     }
 
     /** Tells rows: a table, or an array of this name. No rows make no table; say so before. */
@@ -112,16 +119,18 @@ final class Answer {
             var whole = new LinkedHashMap<String, Object>();
             whole.put("version", VERSION);
             whole.putAll(document);
-            if (!warnings.isEmpty()) {
-                whole.put("warnings", List.copyOf(warnings));
-            }
-            if (!errors.isEmpty()) {
-                whole.put("errors", List.copyOf(errors));
-            }
+            putAndClear(whole, "notes", notes);
+            putAndClear(whole, "warnings", warnings);
+            putAndClear(whole, "errors", errors);
             out.write(Json.object(whole));
             document.clear();
-            warnings.clear();
-            errors.clear();
+        }
+    }
+
+    private static void putAndClear(Map<String, Object> whole, String key, List<?> all) {
+        if (!all.isEmpty()) {
+            whole.put(key, List.copyOf(all));
+            all.clear();
         }
     }
 

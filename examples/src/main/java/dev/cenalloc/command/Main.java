@@ -8,23 +8,39 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.RunLast;
 
 /** The {@code cenalloc} command. */
 @Command(
         name = "cenalloc",
         description = "dma-bufs from the kernel's heaps, for devices that share them.",
         mixinStandardHelpOptions = true,
-        version = "cenalloc 0.1.0-SNAPSHOT",
+        versionProvider = Version.class,
+        exitCodeListHeading = "%nExit status of every command:%n",
+        exitCodeList = {
+            Status.DONE_HELP,
+            Status.FAILED_HELP,
+            Status.WRONG_ARGUMENTS_HELP,
+            Status.INTERRUPTED_HELP,
+            Status.OUTPUT_CLOSED_HELP
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {"  cenalloc heaps", "  cenalloc help pipeline", "  cenalloc pipeline --frames 120"},
         subcommands = {
             PipelineCommand.class,
             ProbeCommand.class,
             PlanCommand.class,
             HeapsCommand.class,
+            CompletionCommand.class,
+            TrainCommand.class,
             HelpCommand.class
         })
 final class Main {
     /** Of picocli, which makes no narrower help. On a narrower terminal, its lines are wrapped once more. */
     private static final int NARROWEST_HELP = 55;
+
+    private static final String LOG_CONFIGURATION = "log4j2.configurationFile";
 
     private final Output out;
     private final Output err;
@@ -35,6 +51,10 @@ final class Main {
     }
 
     public static void main(String[] args) {
+        // Without it, log4j prints on standard output, in the midst of an answer.
+        if (System.getProperty(LOG_CONFIGURATION) == null) {
+            System.setProperty(LOG_CONFIGURATION, "classpath:dev/cenalloc/command/log4j2.properties");
+        }
         System.exit(run(Output.standard(), Output.errors(), args));
     }
 
@@ -45,19 +65,32 @@ final class Main {
 
     /** Returns one of {@link Status}. */
     static int run(Output out, Output err, String... args) {
-        var command = new CommandLine(new Main(out, err))
+        try {
+            int status = commandLine(out, err).execute(args);
+            out.lines().flush();
+            return status;
+        } catch (OutputFailedException e) {
+            return failed(e, err);
+        }
+    }
+
+    static CommandLine commandLine(Output out, Output err) {
+        return new CommandLine(new Main(out, err))
                 .setOut(out.lines())
                 .setErr(err.lines())
                 // Escape sequences would count as columns.
                 .setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF))
                 .setUsageHelpWidth(Math.max(NARROWEST_HELP, out.columns().orElse(Terminal.USUAL)))
                 .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionStrategy(parsed -> executed(parsed, err))
                 .setExecutionExceptionHandler((thrown, _, _) -> failed(thrown, err))
                 .setParameterExceptionHandler((wrong, _) -> usage(wrong));
+    }
+
+    /** Printing help may fail, too, and picocli would print the stack. */
+    private static int executed(ParseResult parsed, Output err) {
         try {
-            int status = command.execute(args);
-            out.lines().flush();
-            return status;
+            return new RunLast().execute(parsed);
         } catch (OutputFailedException e) {
             return failed(e, err);
         }

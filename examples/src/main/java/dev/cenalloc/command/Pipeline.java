@@ -3,8 +3,11 @@ package dev.cenalloc.command;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
+import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.json.MachineProfile;
+import dev.cenalloc.json.PlanJson;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.kms.Display;
 import dev.cenalloc.kms.Writeback;
@@ -17,8 +20,11 @@ import dev.cenalloc.v4l2.Camera;
 import dev.cenalloc.v4l2.Converter;
 import dev.cenalloc.v4l2.DamagedStreamException;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -171,6 +177,7 @@ final class Pipeline implements AutoCloseable {
     private final AtomicLong dropped = new AtomicLong();
     private volatile boolean stopped;
     private volatile boolean checked = true;
+    private long begun;
     private double framesPerSecond;
 
     // The frame loop's own.
@@ -317,11 +324,36 @@ final class Pipeline implements AutoCloseable {
      * belongs on a platform thread.
      */
     void run(long count, long nanos) throws IOException {
+        try {
+            showFrames(count, nanos);
+        } catch (IllegalStateException e) {
+            if (!isProgramEnding()) {
+                throw e;
+            }
+            // After Ctrl-C the library gives the display back at once, whatever frame is under way.
+            stopped = true;
+        }
+        long time = display.lastFlipNanos() - begun;
+        framesPerSecond = time == 0 ? 0 : shown.get() * 1e9 / time;
+    }
+
+    private static boolean isProgramEnding() {
+        var hook = new Thread();
+        try {
+            Runtime.getRuntime().addShutdownHook(hook);
+            Runtime.getRuntime().removeShutdownHook(hook);
+            return false;
+        } catch (IllegalStateException e) {
+            return true;
+        }
+    }
+
+    private void showFrames(long count, long nanos) throws IOException {
         shown.set(0);
         dropped.set(0);
         long droppedBefore = camera.dropped();
         display.awaitShown(LIMIT);
-        long begin = display.lastFlipNanos();
+        begun = display.lastFlipNanos();
         long start = System.nanoTime();
         while (shown.get() < count && !stopped && System.nanoTime() - start < nanos) {
             Frame next = next();
@@ -344,8 +376,6 @@ final class Pipeline implements AutoCloseable {
             fences.awaitShown();
         }
         display.awaitShown(LIMIT);
-        long end = display.lastFlipNanos();
-        framesPerSecond = end == begin ? 0 : shown.get() * 1e9 / (end - begin);
     }
 
     private void giveBackHeld() throws CenallocException {
@@ -406,6 +436,44 @@ final class Pipeline implements AutoCloseable {
     String describe() {
         return camera.name() + (converter == null ? "" : " -> " + converter.name()) + " -> " + display.name() + ", "
                 + agreement.image() + " at " + camera.rate() + " frames a second, on " + display.mode();
+    }
+
+    /** The rate of the camera, as the devices agreed on it. */
+    FrameRate rate() {
+        return camera.rate();
+    }
+
+    /** All of it for programs, by key, once it has run. */
+    Map<String, Object> document() {
+        var document = new LinkedHashMap<String, Object>();
+        document.put("camera", device(camera.name(), camera.node()));
+        if (converter != null) {
+            document.put("converter", device(converter.name(), converter.node()));
+        }
+        document.put("display", device(display.name(), display.node()));
+        document.put("mode", display.mode());
+        Image image = agreement.image();
+        document.put("image", Map.of("format", image.format(), "width", image.width(), "height", image.height()));
+        document.put("rate", rate());
+        document.put("memory", ownMemory().orElse(choice().heap().name()));
+        document.put("choice", new Json.Document(PlanJson.write(choice())));
+        document.put("shown", shown());
+        document.put("dropped", dropped());
+        document.put("framesPerSecond", framesPerSecond());
+        if (readsBack()) {
+            document.put(
+                    "compared",
+                    Map.of(
+                            "frames", checker.frames(),
+                            "pixels", checker.pixelsPerFrame(),
+                            "different", checker.different(),
+                            "lost", checker.lost()));
+        }
+        return document;
+    }
+
+    private static Map<String, Object> device(String name, Path node) {
+        return Map.of("name", name, "node", node);
     }
 
     /** What is known of this machine's devices without asking them. */

@@ -1,36 +1,34 @@
 package dev.cenalloc.command;
 
+import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.plan.Device;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** Runs the {@link Pipeline} and tells how it went. */
 @Command(
         name = "pipeline",
-        mixinStandardHelpOptions = true,
-        description = "Shows a camera on a display through dma-bufs, without a copy.")
-final class PipelineCommand implements Callable<Integer> {
-    private static final int RESTORE_SECONDS = 5;
+        description =
+                "Shows a camera on a display through dma-bufs, without a copy, and tells how that went. Runs until"
+                        + " Ctrl-C, which puts the display back, unless --frames or --seconds says how long.",
+        footer = {
+            "  cenalloc pipeline",
+            "  cenalloc pipeline --size 1280x720 --fps 30 --seconds 10 --explain",
+            "  cenalloc pipeline --camera vivid --display vkms --frames 120 --screenshot shot.png",
+            "  cenalloc pipeline --camera uvcvideo --memory camera --frames 60 --json"
+        })
+final class PipelineCommand extends Subcommand {
+    /** Of the wished rate; less is said. */
+    private static final double NEARLY = 0.95;
 
     @Option(
             names = "--camera",
@@ -58,8 +56,8 @@ final class PipelineCommand implements Callable<Integer> {
         @Option(
                 names = "--frames",
                 paramLabel = "<frames>",
-                description = "How many frames to show and measure, at least 2. 120 by default.")
-        private long frames = 120;
+                description = "How many frames to show and measure, at least 2; by default, until Ctrl-C.")
+        private @Nullable Long frames;
 
         @Option(
                 names = "--seconds",
@@ -70,15 +68,19 @@ final class PipelineCommand implements Callable<Integer> {
         private @Nullable Integer seconds;
 
         boolean isEnough() {
-            return seconds == null ? frames >= 2 : seconds >= 1;
+            return (frames == null || frames >= 2) && (seconds == null || seconds >= 1);
+        }
+
+        boolean isEndless() {
+            return frames == null && seconds == null;
         }
 
         long mostFrames() {
-            return seconds == null ? frames : Long.MAX_VALUE;
+            return frames == null ? Long.MAX_VALUE : frames;
         }
 
         long fewestFrames() {
-            return seconds == null ? frames : 1;
+            return frames == null ? 1 : frames;
         }
 
         long nanos() {
@@ -89,7 +91,7 @@ final class PipelineCommand implements Callable<Integer> {
 
         @Override
         public String toString() {
-            return seconds == null ? "of " + frames : "in " + seconds + " seconds";
+            return frames != null ? "of " + frames : seconds != null ? "in " + seconds + " seconds" : "until Ctrl-C";
         }
     }
 
@@ -103,12 +105,13 @@ final class PipelineCommand implements Callable<Integer> {
             names = "--memory",
             paramLabel = "<memory>",
             description = "Which memory the frames are in. heaps: memory of the kernel's heap that suits all devices"
-                    + " best; this is the default. camera: memory that the camera's driver allocates and lends to the"
-                    + " other devices.")
+                    + " best. camera: memory that the camera's driver allocates and lends to the other devices.",
+            defaultValue = "heaps")
     private Pipeline.Memory memory = Pipeline.Memory.HEAPS;
 
     @Option(
             names = "--profile",
+            paramLabel = "<file>",
             description =
                     "What is known of the devices, as probe --profile wrote it. It goes before the shipped profiles"
                             + " of this machine, and its devices are not probed.")
@@ -137,90 +140,55 @@ final class PipelineCommand implements Callable<Integer> {
                     + " seconds before.")
     private boolean unmeasured;
 
-    @Option(names = "--screenshot", description = "Write what the display put out last to this PNG file.")
+    @Option(
+            names = "--screenshot",
+            paramLabel = "<file>",
+            description = "Write what the display put out last to this PNG file.")
     private @Nullable Path screenshot;
 
-    @Spec
-    private @Nullable CommandSpec spec;
-
     @Override
-    public Integer call() throws Exception {
-        var command = Objects.requireNonNull(spec).commandLine();
+    int run(Answer answer) throws Exception {
         if (!extent.isEnough()) {
-            throw new ParameterException(command, "--frames needs at least 2, and --seconds at least 1");
+            throw wrong("--frames needs at least 2, and --seconds at least 1");
         }
         if (memory == Pipeline.Memory.CAMERA && heap != null) {
-            throw new ParameterException(
-                    command, "--heap cannot be given with --memory camera: the camera's driver allocates then");
+            throw wrong("--heap cannot be given with --memory camera: the camera's driver allocates then");
         }
-        checkWritable(command);
+        checkWritable("--screenshot", screenshot);
         var request = new Pipeline.Request(
                 Optional.ofNullable(camera),
                 Optional.ofNullable(through),
                 Optional.ofNullable(display),
                 wanted.request(),
-                profile == null ? Optional.empty() : Optional.of(ProfileFile.read("--profile", profile)),
+                profile == null ? Optional.empty() : Optional.of(readProfile("--profile", profile)),
                 memory,
                 Optional.ofNullable(heap),
                 draw,
                 fences,
                 !unchecked);
-        var restored = new CountDownLatch(1);
+        answer.progress("asking the devices which images and which memory they have in common");
         try (Pipeline pipeline = Pipeline.open(request)) {
-            Thread onInterrupt = new Thread(() -> {
-                pipeline.stop();
-                try {
-                    boolean _ = restored.await(RESTORE_SECONDS, TimeUnit.SECONDS);
-                } catch (InterruptedException e) {
-                    Thread.currentThread().interrupt();
-                }
-            });
-            Runtime.getRuntime().addShutdownHook(onInterrupt);
-            try {
-                warn(pipeline.unknown(), command.getErr());
-                return run(pipeline, command.getOut());
-            } finally {
-                removeHook(onInterrupt);
-            }
-        } finally {
-            restored.countDown();
+            onInterrupt(pipeline::stop);
+            pipeline.unknown().forEach(device -> answer.warn(doubt(device)));
+            return run(pipeline, answer);
         }
     }
 
-    /** Before anything is measured. */
-    private void checkWritable(CommandLine command) {
-        if (screenshot != null) {
-            Path directory = screenshot.toAbsolutePath().getParent();
-            if (directory == null || !Files.isWritable(directory)) {
-                throw new ParameterException(command, "--screenshot: no file can be written in " + directory);
-            }
-        }
+    /** What is only guessed. */
+    static String doubt(Device device) {
+        return "it is not known what memory " + device.name() + " takes (" + device.detail()
+                + "); the memory of the frames is a guess for it, and it may refuse it";
     }
 
-    private static void removeHook(Thread hook) {
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            // The hook is what ends us.
-        }
-    }
-
-    /** Tells what is only guessed. */
-    static void warn(List<Device> unknown, PrintWriter err) {
-        for (Device device : unknown) {
-            err.println("cenalloc: warning: it is not known what memory " + device.name() + " takes (" + device.detail()
-                    + "); the memory of the frames is a guess for it, and it may refuse it");
-        }
-    }
-
-    private int run(Pipeline pipeline, PrintWriter out) throws IOException, InterruptedException {
-        out.println(pipeline.describe());
-        out.println(ProfileFile.tell(pipeline.profiles()));
+    private int run(Pipeline pipeline, Answer answer) throws IOException, InterruptedException {
+        answer.say(pipeline.describe());
+        answer.note(ProfileFile.tell(pipeline.profiles()));
         if (explain) {
-            out.println(pipeline.explain());
+            answer.say(pipeline.explain());
         }
-        out.flush();
         pipeline.start();
+        answer.progress(
+                (unmeasured ? "" : Measurement.WARM_UP + " frames to start; then ") + "showing frames " + extent);
         Optional<Measurement> costs;
         if (unmeasured) {
             pipeline.run(extent.mostFrames(), extent.nanos());
@@ -229,39 +197,37 @@ final class PipelineCommand implements Callable<Integer> {
             costs = Optional.of(Measurement.of(pipeline, extent.mostFrames(), extent.nanos()));
         }
         pipeline.checker().awaitIdle();
-        report(pipeline, out, costs);
+        report(pipeline, answer, costs);
+        pipeline.document().forEach(answer::put);
         if (screenshot != null) {
             write(pipeline, screenshot);
-            out.println(
-                    pipeline.readsBack()
-                            ? "picture: " + screenshot
-                            : "picture, of what the camera wrote: " + screenshot);
+            answer.note((pipeline.readsBack() ? "picture: " : "picture, of what the camera wrote: ") + screenshot);
         }
-        return verdict(pipeline, out);
+        return verdict(pipeline, answer);
     }
 
-    private void report(Pipeline pipeline, PrintWriter out, Optional<Measurement> costs) {
+    private void report(Pipeline pipeline, Answer answer, Optional<Measurement> costs) {
         var checker = pipeline.checker();
         var choice = pipeline.choice();
-        row(out, "heap", pipeline.ownMemory().orElse(choice.heap().name()));
+        row(answer, "heap", pipeline.ownMemory().orElse(choice.heap().name()));
         row(
-                out,
+                answer,
                 "why",
                 pipeline.ownMemory().isEmpty() ? choice.reason() : "no heap suits all devices; --explain tells why");
         row(
-                out,
+                answer,
                 "frames shown",
                 pipeline.shown() + " " + extent + (unmeasured ? "" : ", after " + Measurement.WARM_UP + " to start"));
-        row(out, "frames dropped", Long.toString(pipeline.dropped()));
-        row(out, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
-        costs.ifPresent(measured -> report(pipeline, out, measured));
+        row(answer, "frames dropped", Long.toString(pipeline.dropped()));
+        row(answer, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
+        costs.ifPresent(measured -> report(pipeline, answer, measured));
         row(
-                out,
+                answer,
                 "copies by us",
                 "0: the buffer that " + (through == null ? "the camera" : "the converter")
                         + " fills is the one that is scanned out");
         row(
-                out,
+                answer,
                 "display = camera",
                 unchecked
                         ? "not checked, as asked by --no-check"
@@ -272,33 +238,67 @@ final class PipelineCommand implements Callable<Integer> {
                                         + (checker.lost() > 0 ? ", " + checker.lost() + " captures lost" : ""));
     }
 
-    private static void report(Pipeline pipeline, PrintWriter out, Measurement costs) {
+    private static void report(Pipeline pipeline, Answer answer, Measurement costs) {
         row(
-                out,
+                answer,
                 "system calls a frame",
                 costs.systemCalls().isEmpty()
                         ? "not counted (needs root and tracefs)"
                         : costs + (costs.perFrame("futex") >= 0.01 ? "; futex: waiting for the comparison" : ""));
-        row(out, "Java bytes a frame", "%.1f".formatted((double) costs.javaBytes() / Math.max(1, pipeline.shown())));
+        double bytes = (double) costs.javaBytes() / Math.max(1, pipeline.shown());
+        row(answer, "Java bytes a frame", "%.1f".formatted(bytes));
+        if (!costs.systemCalls().isEmpty()) {
+            answer.put("systemCallsPerFrame", costs.systemCallsPerFrame());
+        }
+        answer.put("javaBytesPerFrame", bytes);
     }
 
-    private static void row(PrintWriter out, String name, String value) {
-        out.printf("  %-22s%s%n", name, value);
+    private static void row(Answer answer, String name, String value) {
+        answer.say("  %-22s%s".formatted(name, value));
     }
 
-    private int verdict(Pipeline pipeline, PrintWriter out) {
+    private int verdict(Pipeline pipeline, Answer answer) {
         var checker = pipeline.checker();
         String fault = "";
         if (pipeline.shown() < extent.fewestFrames()) {
             fault = "fewer frames were shown than asked for";
-        } else if (pipeline.readsBack() && checker.frames() == 0) {
+        } else if (pipeline.readsBack() && checker.frames() == 0 && !extent.isEndless()) {
             fault = "no frame could be compared";
         } else if (checker.different() > 0) {
             fault = "the display put out something else than the camera wrote";
         }
-        out.println(fault.isEmpty() ? "ok" : "FAILED: " + fault);
-        out.flush();
-        return fault.isEmpty() ? 0 : 1;
+        if (!fault.isEmpty()) {
+            answer.say("FAILED: " + fault);
+            answer.refused("pipeline", new CommandFailedException(fault, ""));
+            return Status.FAILED;
+        }
+        String unmet = wanted.request()
+                .rate()
+                .map(wish -> unmet(wish, pipeline.rate(), pipeline.framesPerSecond()))
+                .orElse("");
+        if (!unmet.isEmpty()) {
+            answer.warn(unmet);
+        }
+        answer.say(unmet.isEmpty() ? "ok" : "ok, but " + unmet);
+        return Status.DONE;
+    }
+
+    /**
+     * What is to be said if a wish for a rate was not met; empty if it was.
+     *
+     * @param agreed the rate of the devices
+     * @param shown frames a second on the display
+     */
+    static String unmet(FrameRate wish, FrameRate agreed, double shown) {
+        boolean tooSlow = shown < NEARLY * wish.frames() / wish.seconds();
+        if (agreed.equals(wish) && !tooSlow) {
+            return "";
+        }
+        return "%.2f frames a second were shown, and %s are asked for%s"
+                .formatted(
+                        shown,
+                        wish,
+                        agreed.equals(wish) ? "" : ": the nearest that the devices have in common is " + agreed);
     }
 
     private static void write(Pipeline pipeline, Path file) throws IOException {

@@ -10,6 +10,7 @@ import dev.cenalloc.json.Boards;
 import dev.cenalloc.json.DeviceProfile;
 import dev.cenalloc.json.DeviceProfile.Iommu;
 import dev.cenalloc.json.MachineProfile;
+import dev.cenalloc.json.PlanJson;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.json.Role;
 import dev.cenalloc.plan.Demand;
@@ -17,7 +18,6 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,29 +27,31 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** Plans memory for devices of a board, on any machine. */
 @Command(
         name = "plan",
-        mixinStandardHelpOptions = true,
-        description = "Tells which memory suits devices of a board, and why. Needs neither the board nor a device.")
-final class PlanCommand implements Callable<Integer> {
+        description = "Tells which memory suits devices of a board, and why. Needs neither the board nor a device.",
+        footer = {
+            "  cenalloc plan --board rk3588",
+            "  cenalloc plan --board rk3588 camera npu display --size 1920x1080 --format NV12",
+            "  cenalloc plan --board rpi5 --iommu camera display --json | jq '.plans[0].candidates'"
+        })
+final class PlanCommand extends Subcommand {
     /** The heaps of a mainline kernel. */
     private static final List<Heap> USUAL_HEAPS =
             List.of(Heap.of(HeapProperties.SYSTEM), Heap.of(HeapProperties.DEFAULT_CMA));
 
     @Parameters(
             paramLabel = "<device>",
+            showDefaultValue = Visibility.NEVER,
             description = "Devices: a role (camera, receiver, converter, codec, npu, gpu, display), a driver, or a name"
                     + " in the profile. Without any, those of the board are listed.")
     private List<String> words = List.of();
@@ -69,95 +71,82 @@ final class PlanCommand implements Callable<Integer> {
             names = "--size",
             paramLabel = "<size>",
             converter = ImageOptions.SizeConverter.class,
-            description = "WIDTHxHEIGHT in pixels; by default 1920x1080.")
+            description = "WIDTHxHEIGHT in pixels.",
+            defaultValue = "1920x1080")
     private ImageOptions.Size size = new ImageOptions.Size(1920, 1080);
 
-    @Option(names = "--format", paramLabel = "<format>", description = "The pixel format; by default ${DEFAULT-VALUE}.")
+    @Option(names = "--format", paramLabel = "<format>", description = "The pixel format.")
     private String format = PixelFormat.NV12.name();
 
-    @Spec
-    private @Nullable CommandSpec spec;
-
-    /** An argument that is none, told in one line. */
-    private static final class WrongArgumentException extends Exception {
-        private static final long serialVersionUID = 1;
-
-        WrongArgumentException(String message) {
-            super(message);
-        }
-    }
+    /** Of a board, or of this machine. */
+    private static final Table<DeviceProfile> DEVICES = Table.<DeviceProfile>empty()
+            .text("role", "ROLE", device -> device.role().map(Role::word))
+            .text("name", "DEVICE", DeviceProfile::name)
+            .text("drivers", "DRIVERS", DeviceProfile::drivers);
 
     /** A device of the plan, with what the profile says of it. */
     private record Participant(Device device, DeviceProfile description) {}
 
     @Override
-    public Integer call() throws Exception {
-        var command = Objects.requireNonNull(spec).commandLine();
-        try {
-            PixelFormat wanted = pixelFormat();
-            List<Profile> own = file == null ? List.of() : List.of(ProfileFile.read("--profile", file));
-            return board == null
-                    ? ofThisMachine(command.getOut(), wanted, own)
-                    : ofBoard(command.getOut(), wanted, own, named(board));
-        } catch (WrongArgumentException e) {
-            command.getErr().println("cenalloc: " + e.getMessage());
-            return 2;
-        }
+    int run(Answer answer) throws Exception {
+        PixelFormat wanted = pixelFormat();
+        List<Profile> own = file == null ? List.of() : List.of(readProfile("--profile", file));
+        return board == null ? ofThisMachine(answer, wanted, own) : ofBoard(answer, wanted, own, named(board));
     }
 
-    private PixelFormat pixelFormat() throws WrongArgumentException {
+    private PixelFormat pixelFormat() {
         List<String> names =
                 Arrays.stream(PixelFormat.values()).map(PixelFormat::name).toList();
         String name = format.toUpperCase(Locale.ROOT);
         if (!names.contains(name)) {
-            throw new WrongArgumentException(
-                    "no pixel format is called '" + format + "'; " + Nearest.of(format, names));
+            throw wrong("no pixel format is called '" + format + "'; " + Nearest.of(format, names));
         }
         return PixelFormat.valueOf(name);
     }
 
-    private static Profile named(String board) throws WrongArgumentException {
+    private Profile named(String name) {
         try {
-            return Boards.named(board);
+            return Boards.named(name);
         } catch (IllegalArgumentException e) {
-            throw new WrongArgumentException(String.valueOf(e.getMessage()));
+            throw wrong(String.valueOf(e.getMessage()));
         }
     }
 
-    private int ofBoard(PrintWriter out, PixelFormat wanted, List<Profile> own, Profile shipped)
-            throws WrongArgumentException {
+    private int ofBoard(Answer answer, PixelFormat wanted, List<Profile> own, Profile shipped) {
         var profiles = new ArrayList<>(own);
         profiles.add(shipped);
-        profiles.forEach(profile -> out.println("profile: " + titled(profile)));
+        profiles.forEach(profile -> answer.say("profile: " + titled(profile)));
+        answer.put("profiles", profiles.stream().map(Profile::name).toList());
         if (words.isEmpty()) {
-            return list(out, profiles);
+            return list(answer, profiles);
         }
         var participants = new ArrayList<Participant>();
         for (String word : words) {
-            DeviceProfile description = choose(out, word, profiles);
+            DeviceProfile description = choose(answer, word, profiles);
             participants.add(new Participant(description.device(iommu), description));
         }
-        return plan(out, wanted, participants, USUAL_HEAPS);
+        return plan(answer, wanted, participants, USUAL_HEAPS);
     }
 
-    private int ofThisMachine(PrintWriter out, PixelFormat wanted, List<Profile> own)
-            throws WrongArgumentException, CenallocException {
+    private int ofThisMachine(Answer answer, PixelFormat wanted, List<Profile> own) throws CenallocException {
         try (var cenalloc = Cenalloc.open()) {
             MachineProfile machine = Boards.ofMachine(cenalloc, own);
             if (iommu) {
-                throw new WrongArgumentException("--iommu needs --board: on this machine sysfs tells");
+                throw wrong("--iommu needs --board: on this machine sysfs tells");
             }
             if (machine.profiles().isEmpty()) {
-                throw new WrongArgumentException("no profile is known for this machine: give --board or --profile");
+                throw wrong("no profile is known for this machine: give --board or --profile");
             }
-            out.println(ProfileFile.tell(machine));
+            answer.say(ProfileFile.tell(machine));
+            answer.put(
+                    "profiles", machine.profiles().stream().map(Profile::name).toList());
             if (words.isEmpty()) {
-                return list(out, machine.profiles());
+                return list(answer, machine.profiles());
             }
             List<DeviceInfo> there = Devices.list(cenalloc);
             var participants = new ArrayList<Participant>();
             for (String word : words) {
-                DeviceProfile description = choose(out, word, machine.profiles());
+                DeviceProfile description = choose(answer, word, machine.profiles());
                 Device device = there.stream()
                         .filter(info ->
                                 machine.recognise(info.name(), info.driver()).contains(description))
@@ -166,7 +155,7 @@ final class PlanCommand implements Callable<Integer> {
                         .orElseGet(description::device);
                 participants.add(new Participant(device, description));
             }
-            return plan(out, wanted, participants, cenalloc.heaps());
+            return plan(answer, wanted, participants, cenalloc.heaps());
         }
     }
 
@@ -175,22 +164,20 @@ final class PlanCommand implements Callable<Integer> {
     }
 
     /** The description that a word means; of several, the first in the profile, which says so. */
-    private static DeviceProfile choose(PrintWriter out, String word, List<Profile> profiles)
-            throws WrongArgumentException {
+    private DeviceProfile choose(Answer answer, String word, List<Profile> profiles) {
         for (Profile profile : profiles) {
             List<DeviceProfile> found = profile.find(word);
             if (!found.isEmpty()) {
                 DeviceProfile first = found.getFirst();
                 String others = found.stream().skip(1).map(DeviceProfile::name).collect(Collectors.joining(", "));
                 if (!first.name().equals(word) || !others.isEmpty()) {
-                    out.println(word + ": " + first.name() + (others.isEmpty() ? "" : "; others: " + others));
+                    answer.say(word + ": " + first.name() + (others.isEmpty() ? "" : "; others: " + others));
                 }
                 return first;
             }
         }
         String names = profiles.stream().map(Profile::name).collect(Collectors.joining(" and "));
-        throw new WrongArgumentException(
-                names + " has no device, role or driver '" + word + "'; " + Nearest.of(word, known(profiles)));
+        throw wrong(names + " has no device, role or driver '" + word + "'; " + Nearest.of(word, known(profiles)));
     }
 
     private static Collection<String> known(List<Profile> profiles) {
@@ -205,66 +192,74 @@ final class PlanCommand implements Callable<Integer> {
         return words;
     }
 
-    private static int list(PrintWriter out, List<Profile> profiles) {
-        for (Profile profile : profiles) {
-            for (DeviceProfile device : profile.descriptions()) {
-                out.printf(
-                        "  %-10s %-16s %s%n",
-                        device.role().map(Role::word).orElse("-"), device.name(), String.join(", ", device.drivers()));
-            }
-        }
-        return 0;
+    private static int list(Answer answer, List<Profile> profiles) {
+        answer.table(
+                "devices",
+                DEVICES,
+                profiles.stream()
+                        .flatMap(profile -> profile.descriptions().stream())
+                        .toList());
+        return Status.DONE;
     }
 
-    private int plan(PrintWriter out, PixelFormat wanted, List<Participant> participants, List<Heap> heaps) {
+    private int plan(Answer answer, PixelFormat wanted, List<Participant> participants, List<Heap> heaps) {
         var image = new Image(wanted, size.width(), size.height());
         boolean fits = true;
         for (Participant one : participants) {
-            fits &= tell(out, image, one);
+            fits &= tell(answer, image, one);
         }
         List<Heap> all = withOwnMemory(heaps, participants);
         List<Device> devices = participants.stream().map(Participant::device).toList();
         boolean suits = true;
+        var documents = new ArrayList<Json.Document>();
         for (int buffer = 0; buffer < wanted.buffers(); buffer++) {
             Plan plan = Plan.of(Demand.ofImage(image, buffer), devices, all);
-            out.println(plan);
+            documents.add(new Json.Document(PlanJson.write(plan)));
+            answer.say(plan.toString());
             suits &= !plan.candidates().isEmpty();
-            plan.candidates().stream().findFirst().ifPresent(best -> tellWhy(out, plan, best));
+            plan.candidates().stream().findFirst().ifPresent(best -> tellWhy(answer, plan, best));
         }
-        out.flush();
-        return fits && suits ? 0 : 1;
+        answer.put("plans", documents);
+        if (!suits) {
+            answer.refused(image.toString(), new CommandFailedException("no memory suits all of these devices", ""));
+        }
+        return fits && suits ? Status.DONE : Status.FAILED;
     }
 
     /** The statements that rule other heaps out, each with its source. */
-    private static void tellWhy(PrintWriter out, Plan plan, Heap best) {
+    private static void tellWhy(Answer answer, Plan plan, Heap best) {
         List<String> statements = plan.rejected().stream()
                 .flatMap(rejection -> rejection.statements().stream())
                 .map(statement -> "  " + statement)
                 .distinct()
                 .toList();
-        out.println("Why " + best + ": " + (statements.isEmpty() ? plan.reason(best) : "other heaps are ruled out"));
-        statements.forEach(out::println);
+        answer.say("Why " + best + ": " + (statements.isEmpty() ? plan.reason(best) : "other heaps are ruled out"));
+        statements.forEach(answer::say);
     }
 
     /** What a plan of memory does not tell of a device; whether it has images of this size. */
-    private boolean tell(PrintWriter out, Image image, Participant one) {
+    private boolean tell(Answer answer, Image image, Participant one) {
         DeviceProfile description = one.description;
         boolean fits = description
                 .sizes()
                 .map(sizes -> sizes.contains(image.width(), image.height()))
                 .orElse(true);
         if (!fits) {
-            out.println(description.name() + " has no images of " + image.width() + "x" + image.height() + ", but "
-                    + description.sizes().orElseThrow());
+            answer.refused(
+                    description.name(),
+                    new CommandFailedException(
+                            "it has no images of " + image.width() + "x" + image.height() + ", but "
+                                    + description.sizes().orElseThrow(),
+                            ""));
         }
         if (description.iommu() == Iommu.SYSFS && board != null) {
-            out.println(description.name() + ": planned as " + (iommu ? "" : "not ")
+            answer.note(description.name() + ": planned as " + (iommu ? "" : "not ")
                     + "behind an IOMMU, which the kernel decides"
                     + (iommu ? "" : "; --iommu plans for a kernel that has one"));
         }
         description.facts().stream()
                 .filter(fact -> fact.says().isEmpty())
-                .forEach(fact -> out.println(description.name() + ": " + fact));
+                .forEach(fact -> answer.note(description.name() + ": " + fact));
         return fits;
     }
 

@@ -7,43 +7,52 @@ import dev.cenalloc.device.Devices;
 import dev.cenalloc.device.Probe;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.json.Boards;
+import dev.cenalloc.json.ConstraintsJson;
 import dev.cenalloc.json.MachineProfile;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Port;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Objects;
+import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** Tells what devices give, take and need, and writes it down for a board. */
 @Command(
         name = "probe",
-        mixinStandardHelpOptions = true,
-        description = "Finds out which images devices give and take, and what memory they take for them, by trial.")
-final class ProbeCommand implements Callable<Integer> {
-    @Parameters(description = "Nodes of V4L2 or DRM; without any, all that there are.")
+        description = "Finds out which images devices give and take, and what memory they take for them, by trial.",
+        footer = {
+            "  cenalloc probe",
+            "  cenalloc probe /dev/video0 --size 1280x720",
+            "  cenalloc probe --profile board.json && cenalloc pipeline --profile board.json"
+        })
+final class ProbeCommand extends Subcommand {
+    @Parameters(
+            paramLabel = "<node>",
+            showDefaultValue = Visibility.NEVER,
+            description = "Nodes of V4L2 or DRM; without any, all that there are.")
     private List<Path> nodes = List.of();
 
     @Mixin
     private ImageOptions wanted = new ImageOptions();
 
-    @Option(names = "--profile", description = "Write what was found to this file, for --profile of the pipeline.")
+    @Option(
+            names = "--profile",
+            paramLabel = "<file>",
+            description = "Write what was found to this file, for --profile of the pipeline.")
     private @Nullable Path file;
 
     @Option(
@@ -54,40 +63,44 @@ final class ProbeCommand implements Callable<Integer> {
                             + " and written beside what is found, such as a limit of addresses, which no trial sees.")
     private @Nullable Path known;
 
-    @Spec
-    private @Nullable CommandSpec spec;
-
     private Profile profile = Profile.empty("probe");
 
     @Override
-    public Integer call() throws Exception {
-        PrintWriter out = Objects.requireNonNull(spec).commandLine().getOut();
-        PrintWriter err = Objects.requireNonNull(spec).commandLine().getErr();
-        int probed = 0;
+    int run(Answer answer) throws Exception {
+        checkWritable("--profile", file);
+        List<Profile> given = known == null ? List.of() : List.of(readProfile("--known", known));
+        var found = new ArrayList<Map<String, @Nullable Object>>();
+        int tried = 0;
         int refused = 0;
-        List<Profile> given = known == null ? List.of() : List.of(ProfileFile.read("--known", known));
         try (var cenalloc = Cenalloc.open()) {
             MachineProfile machine = Boards.ofMachine(cenalloc, given);
-            out.println(ProfileFile.tell(machine));
+            answer.note(ProfileFile.tell(machine));
+            answer.put("devices", found);
             for (Path node : nodes.isEmpty() ? all(cenalloc) : nodes) {
+                answer.progress("probing " + node);
+                tried++;
                 try {
-                    tell(out, cenalloc, machine, Probe.of(cenalloc, node));
-                    probed++;
+                    Probe probe = Probe.of(cenalloc, node);
+                    var device = new LinkedHashMap<String, @Nullable Object>();
+                    found.add(device);
+                    tell(answer, device, cenalloc, machine, probe);
                 } catch (CenallocException e) {
                     refused++;
-                    err.println(node + ": " + e.getMessage());
+                    answer.refused(node.toString(), e);
                 }
             }
         }
-        if (probed + refused == 0) {
-            err.println("no devices: there is neither /dev/video* nor /dev/dri/card*");
+        if (tried == 0) {
+            throw new CommandFailedException(
+                    "no devices: there is neither /dev/video* nor /dev/dri/card*",
+                    "load their drivers; in a container, pass the nodes in");
         }
         if (file != null) {
             Files.writeString(file, profile.write() + System.lineSeparator());
-            out.println("profile of " + profile.devices().size() + " devices: " + file);
+            answer.note("profile of " + profile.devices().size() + " devices: " + file);
         }
         // Of all that there are, some may refuse; of those that were named, none.
-        return probed > 0 && (refused == 0 || nodes.isEmpty()) ? 0 : 1;
+        return refused == 0 || (nodes.isEmpty() && refused < tried) ? Status.DONE : Status.FAILED;
     }
 
     private static List<Path> all(Cenalloc cenalloc) throws CenallocException {
@@ -97,46 +110,72 @@ final class ProbeCommand implements Callable<Integer> {
                 .toList();
     }
 
-    private void tell(PrintWriter out, Cenalloc cenalloc, MachineProfile machine, Probe probe)
+    /** Tells of a device as it is found out, to people at once, to programs in a map that is theirs already. */
+    private void tell(
+            Answer answer, Map<String, @Nullable Object> device, Cenalloc cenalloc, MachineProfile machine, Probe probe)
             throws CenallocException {
-        out.println(probe);
+        answer.say(probe.toString());
+        device.put("node", probe.node());
+        device.put("name", probe.name());
+        device.put("driver", probe.driver());
         Optional<Port> given = probe.produces();
         Optional<Port> taken = probe.consumes();
-        given.ifPresent(port -> out.println("  gives " + formats(port)));
-        taken.ifPresent(port -> out.println("  takes " + formats(port)));
+        given.ifPresent(port -> answer.say("  gives " + formats(port)));
+        taken.ifPresent(port -> answer.say("  takes " + formats(port)));
+        device.put("gives", given.map(ProbeCommand::images));
+        device.put("takes", taken.map(ProbeCommand::images));
         List<String> others = Stream.of(given, taken)
                 .flatMap(Optional::stream)
                 .flatMap(port -> port.otherFormats().stream())
                 .distinct()
                 .toList();
         if (!others.isEmpty()) {
-            out.println("  has also formats without a name here: " + String.join(" ", others));
+            answer.say("  has also formats without a name here: " + String.join(" ", others));
+            device.put("otherFormats", others);
         }
-        Stream.of(given, taken)
+        List<String> doubts = Stream.of(given, taken)
                 .flatMap(Optional::stream)
                 .flatMap(port -> port.doubts().stream())
-                .forEach(doubt -> out.println("  doubt: " + doubt));
+                .toList();
+        if (!doubts.isEmpty()) {
+            doubts.forEach(doubt -> answer.say("  doubt: " + doubt));
+            device.put("doubts", doubts);
+        }
         Optional<Port> port = given.or(() -> taken);
         if (port.isEmpty()) {
-            out.println("  neither gives images nor takes any");
+            answer.say("  neither gives images nor takes any");
             return;
         }
         long start = System.nanoTime();
         Port tried = ProfileFile.known(machine, Optional.empty(), probe.driver(), probe.node(), port.get());
         Agreement best = Agreement.negotiate(cenalloc, wanted.request(), List.of(tried));
         long millis = (System.nanoTime() - start) / 1_000_000;
-        // An image in several buffers has constraints for each.
+        tellNeeds(answer, device, best);
+        answer.say("  found in " + millis + " ms");
+        device.put("milliseconds", millis);
+    }
+
+    /** An image in several buffers has constraints for each. */
+    private void tellNeeds(Answer answer, Map<String, @Nullable Object> device, Agreement best) {
+        var needs = new ArrayList<Map<String, @Nullable Object>>();
         for (int buffer = 0; buffer < best.plans().size(); buffer++) {
-            Device device = best.devices(buffer).getFirst();
-            out.println("  needs " + (best.plans().size() == 1 ? "" : "for buffer " + buffer + ": ")
-                    + (device.declared().isPresent()
-                            ? device
-                            : "memory of which nothing is known: " + device.name() + ": " + device.detail()));
-            if (device.origin() == Device.Origin.TRIAL_IMPORT && buffer == 0) {
-                profile = profile.with(ofAnyImage(device));
+            Device needed = best.devices(buffer).getFirst();
+            answer.say("  needs " + (best.plans().size() == 1 ? "" : "for buffer " + buffer + ": ")
+                    + (needed.declared().isPresent()
+                            ? needed
+                            : "memory of which nothing is known: " + needed.name() + ": " + needed.detail()));
+            var of = new LinkedHashMap<String, @Nullable Object>();
+            of.put("constraints", needed.declared().map(all -> new Json.Document(ConstraintsJson.write(all))));
+            of.put("source", needed.origin());
+            of.put("detail", needed.detail());
+            of.put("behindIommu", needed.isBehindIommu());
+            needs.add(of);
+            if (needed.origin() == Device.Origin.TRIAL_IMPORT && buffer == 0) {
+                profile = profile.with(ofAnyImage(needed));
             }
         }
-        out.println("  found in " + millis + " ms");
+        device.put("image", best.image().toString());
+        device.put("needs", needs);
     }
 
     /** A device with what it needs whatever the image. */
@@ -157,5 +196,26 @@ final class ProbeCommand implements Callable<Integer> {
                 .stream()
                 .map(entry -> entry.getKey() + " (" + String.join(" ", entry.getValue()) + ")")
                 .collect(Collectors.joining(", "));
+    }
+
+    /** Each format with its sizes, for programs. */
+    private static List<Map<String, Object>> images(Port port) {
+        return port.images().stream()
+                .map(range -> Map.of(
+                        "format", range.format(),
+                        "modifier", range.modifier(),
+                        "sizes", sizes(range.sizes()),
+                        "rates", range.rates()))
+                .toList();
+    }
+
+    private static Map<String, Object> sizes(ImageRange.Sizes sizes) {
+        return Map.of(
+                "minWidth", sizes.minWidth(),
+                "maxWidth", sizes.maxWidth(),
+                "widthStep", sizes.widthStep(),
+                "minHeight", sizes.minHeight(),
+                "maxHeight", sizes.maxHeight(),
+                "heightStep", sizes.heightStep());
     }
 }

@@ -4,9 +4,6 @@ import dev.cenalloc.json.DeviceProfile;
 import dev.cenalloc.json.MachineProfile;
 import dev.cenalloc.json.Profile;
 import dev.cenalloc.stream.Port;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -14,15 +11,6 @@ import java.util.Optional;
 /** Profiles as all commands use them: the user's file first, then those that are shipped. Stateless. */
 final class ProfileFile {
     private ProfileFile() {}
-
-    /** Reads the file that an option named. */
-    static Profile read(String option, Path file) throws IOException {
-        try {
-            return Profile.read(file.toString(), Files.readString(file));
-        } catch (NoSuchFileException e) {
-            throw new IOException(option + ": there is no file " + file, e);
-        }
-    }
 
     /** Which profiles were taken, in a line. */
     static String tell(MachineProfile machine) {

@@ -7,6 +7,8 @@ final class Status {
     static final int FAILED = 1;
     /** The arguments are wrong. Nothing was done. */
     static final int WRONG_ARGUMENTS = 2;
+    /** Ctrl-C: the virtual machine's own status for SIGINT. What was found until then is told. */
+    static final int INTERRUPTED = 128 + 2;
     /** Nobody reads the answer any more: the status of a program that SIGPIPE ended. Says nothing. */
     static final int OUTPUT_CLOSED = 128 + 13;
 
@@ -15,6 +17,7 @@ final class Status {
 
     static final String FAILED_HELP = FAILED + ":something that was asked for failed; standard error tells what";
     static final String WRONG_ARGUMENTS_HELP = WRONG_ARGUMENTS + ":the arguments are wrong; nothing was done";
+    static final String INTERRUPTED_HELP = INTERRUPTED + ":interrupted by Ctrl-C; what was found until then is told";
     static final String OUTPUT_CLOSED_HELP = OUTPUT_CLOSED + ":the reader of the output went away";
 
     private Status() {}

@@ -34,7 +34,8 @@ final class Table<T> {
     @FunctionalInterface
     interface Value<T> {
         /** Returns a value as {@link Json} writes it; null or an empty one if the row has none. */
-        @Nullable Object of(T row);
+        @Nullable
+        Object of(T row);
     }
 
     private enum Kind {

@@ -62,7 +62,9 @@ class AnswerTest {
         JsonNode document = document();
         assertEquals("[1,2]", document.get("found").toString());
         assertEquals("[\"that is a guess\"]", document.get("warnings").toString());
-        assertEquals("[{\"subject\":\"/dev/video1\",\"message\":\"busy\"}]", document.get("errors").toString());
+        assertEquals(
+                "[{\"subject\":\"/dev/video1\",\"message\":\"busy\"}]",
+                document.get("errors").toString());
         JsonNode error = document.get("error");
         assertEquals(13, error.get("errno").asInt());
         assertEquals("EACCES", error.get("name").asText());
@@ -71,7 +73,9 @@ class AnswerTest {
         assertTrue(error.get("remedy").asText().contains("udev"), error::toString);
         assertTrue(!error.get("message").asText().contains("To do"), error::toString);
         assertEquals(
-                "cenalloc: warning: that is a guess\ncenalloc: /dev/video1: busy\n", err.toString(), "people see it, too");
+                "cenalloc: warning: that is a guess\ncenalloc: /dev/video1: busy\n",
+                err.toString(),
+                "people see it, too");
     }
 
     @Test
@@ -91,7 +95,8 @@ class AnswerTest {
         answer.put("numbers", List.of(Double.NaN, 1.5, Long.MIN_VALUE));
         answer.end();
         assertEquals(text, document().get("text").asText());
-        assertEquals("[null,1.5,-9223372036854775808]", document().get("numbers").toString());
+        assertEquals(
+                "[null,1.5,-9223372036854775808]", document().get("numbers").toString());
     }
 
     @Test
@@ -107,7 +112,8 @@ class AnswerTest {
     @Test
     void filesThatAreMissingHaveAPathAndASentence() {
         assertEquals("there is no file /no/such", Answer.message(new NoSuchFileException("/no/such")));
-        assertEquals("/no/such", Answer.describe(new NoSuchFileException("/no/such")).get("path"));
+        assertEquals(
+                "/no/such", Answer.describe(new NoSuchFileException("/no/such")).get("path"));
         assertEquals("gone", Answer.message(new FileNotFoundException("gone")));
     }
 
@@ -134,8 +140,7 @@ class AnswerTest {
                     }
                 },
                 OptionalInt.empty());
-        var failed = assertThrows(
-                OutputFailedException.class, () -> new Answer(full, full, false).say("anything"));
+        var failed = assertThrows(OutputFailedException.class, () -> new Answer(full, full, false).say("anything"));
         assertEquals("standard output: No space left on device", failed.getMessage());
     }
 
@@ -150,7 +155,11 @@ class AnswerTest {
         Outcome text = Outcome.of("heaps");
         assertEquals(outcome.status(), text.status());
         for (JsonNode heap : document.get("heaps")) {
-            assertTrue(text.out().lines().anyMatch(line -> line.startsWith(heap.get("name").asText() + " ")), text.out());
+            assertTrue(
+                    text.out()
+                            .lines()
+                            .anyMatch(line -> line.startsWith(heap.get("name").asText() + " ")),
+                    text.out());
         }
     }
 

@@ -34,9 +34,8 @@ class OutputTest {
     private static Ended shell(String script, String... arguments) throws Exception {
         var all = new ArrayList<>(List.of("/bin/sh", "-c", script, "sh"));
         all.addAll(command(arguments));
-        Process process = new ProcessBuilder(all)
-                .redirectOutput(Redirect.DISCARD)
-                .start();
+        Process process =
+                new ProcessBuilder(all).redirectOutput(Redirect.DISCARD).start();
         try (var errors = process.getErrorStream()) {
             String err = new String(errors.readAllBytes(), StandardCharsets.UTF_8);
             assertTrue(process.waitFor(60, TimeUnit.SECONDS));
@@ -48,7 +47,8 @@ class OutputTest {
 
     /** The reader has left before the first byte: whatever the command writes, it meets a broken pipe. */
     @ParameterizedTest
-    @ValueSource(strings = {"plan --board rk3588", "--help", "help plan", "--version", "plan --board rk3588 camera display"})
+    @ValueSource(
+            strings = {"plan --board rk3588", "--help", "help plan", "--version", "plan --board rk3588 camera display"})
     void aReaderThatLeavesIsNoError(String arguments) throws Exception {
         // Writes empty lines until the pipe is broken for sure.
         String script = "{ trap '' PIPE; while echo 2>/dev/null; do :; done; \"$@\"; echo $? >&2; } | :";
@@ -66,8 +66,11 @@ class OutputTest {
 
     @Test
     void standardErrorThatIsClosedChangesNoStatus() throws Exception {
-        assertEquals(Status.WRONG_ARGUMENTS, shell("exec \"$@\" 2>&-", "nonsense").status());
-        assertEquals(Status.WRONG_ARGUMENTS, shell("exec \"$@\" 2>/dev/full", "nonsense").status());
+        assertEquals(
+                Status.WRONG_ARGUMENTS, shell("exec \"$@\" 2>&-", "nonsense").status());
+        assertEquals(
+                Status.WRONG_ARGUMENTS,
+                shell("exec \"$@\" 2>/dev/full", "nonsense").status());
     }
 
     @Test

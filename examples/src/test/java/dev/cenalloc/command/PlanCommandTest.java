@@ -4,10 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.cenalloc.command.MainTest.Outcome;
 import dev.cenalloc.json.Boards;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -68,10 +71,10 @@ class PlanCommandTest {
                 "--board rk3588 rockhip | rk3588 has no device, role or driver 'rockhip'; the nearest are rockchip,",
                 "--board rk3588 camera --format NV21X | no pixel format is called 'NV21X'; the nearest are "
             })
-    void whatIsUnknownIsOneLineWithTheNearestNames(String arguments, String told) {
+    void whatIsUnknownIsToldWithTheNearestNames(String arguments, String told) {
         Outcome outcome = plan(arguments);
         assertEquals(2, outcome.status());
-        assertEquals(1, outcome.err().lines().count(), outcome.err());
+        assertEquals(3, outcome.err().lines().count(), outcome.err());
         assertTrue(outcome.err().startsWith("cenalloc: " + told), outcome.err());
     }
 
@@ -79,7 +82,7 @@ class PlanCommandTest {
     void aSizeThatADeviceDoesNotHaveIsTold() {
         Outcome outcome = plan("--board imx8mp camera display --size 4160x2000");
         assertEquals(1, outcome.status());
-        assertTrue(outcome.out().contains("mxc-isi has no images of 4160x2000, but "), outcome.out());
+        assertTrue(outcome.err().contains("mxc-isi: it has no images of 4160x2000, but "), outcome.err());
     }
 
     @Test
@@ -88,6 +91,50 @@ class PlanCommandTest {
         assertEquals(1, outcome.status());
         assertTrue(outcome.out().contains("No heap suits."), outcome.out());
         assertTrue(outcome.out().contains("Conflict:"), outcome.out());
+        assertTrue(outcome.err().contains("no memory suits all of these devices"), outcome.err());
+    }
+
+    @Test
+    void programsGetThePlanOfEachBuffer() throws Exception {
+        JsonNode document = document("--board rk3588 camera npu display --json");
+        assertEquals("[\"rk3588\"]", document.get("profiles").toString());
+        JsonNode plan = document.get("plans").get(0);
+        assertEquals(1, document.get("plans").size());
+        assertEquals(List.of("rkcif", "rocket", "vop2"), plan.get("devices").findValuesAsText("name"));
+        assertEquals(
+                "memory of rocket", plan.get("candidates").get(0).get("heap").asText());
+        assertFalse(document.has("errors"));
+        assertEquals(
+                2,
+                document("--board am62a camera codec display --format NV12M --json")
+                        .get("plans")
+                        .size());
+    }
+
+    @Test
+    void programsGetTheDevicesOfABoard() throws Exception {
+        JsonNode devices = document("--board rk3588 --json").get("devices");
+        assertEquals(Boards.named("rk3588").descriptions().size(), devices.size());
+        for (JsonNode device : devices) {
+            assertTrue(device.get("drivers").isArray() && device.has("name"), device::toString);
+        }
+    }
+
+    @Test
+    void programsGetTheConflictToo() throws Exception {
+        JsonNode document = new ObjectMapper()
+                .readTree(plan("--board rk3588 npu receiver --json").out());
+        assertEquals(
+                "no memory suits all of these devices",
+                document.get("errors").get(0).get("message").asText());
+        assertFalse(document.get("plans").get(0).get("conflicts").isEmpty());
+    }
+
+    private static JsonNode document(String arguments) throws Exception {
+        Outcome outcome = plan(arguments);
+        assertEquals(0, outcome.status(), outcome.err());
+        assertEquals(1, outcome.out().lines().count(), outcome.out());
+        return new ObjectMapper().readTree(outcome.out());
     }
 
     @Test
@@ -111,8 +158,5 @@ class PlanCommandTest {
         assertEquals(0, outcome.status(), outcome.err());
         assertTrue(outcome.out().contains("Heap: default_cma_region."), outcome.out());
         assertTrue(outcome.out().contains("mine.json, which gives no source"), outcome.out());
-        Outcome missing = plan("--board rk3588 --profile /no/such.json camera");
-        assertEquals(1, missing.status());
-        assertFalse(missing.err().isBlank());
     }
 }

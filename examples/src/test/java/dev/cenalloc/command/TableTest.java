@@ -14,7 +14,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** What people and programs get of the same rows. */
 class TableTest {
-    private record Row(String name, int count, OptionalLong size, @Nullable Boolean isOpen, List<String> words) {}
+    private record Row(
+            String name,
+            int count,
+            OptionalLong size,
+            @Nullable Boolean isOpen,
+            List<String> words) {}
 
     private static final Table<Row> TABLE = Table.<Row>empty()
             .text("name", "NAME", Row::name)
@@ -31,39 +36,39 @@ class TableTest {
 
     @Test
     void columnsAreAsWideAsTheirContentAndNumbersAreOnTheRight() {
-        assertEquals(
-                """
+        assertEquals("""
                 NAME          COUNT     SIZE  OPEN  WORDS
                 one               1  3.0 MiB  yes   few
                 the second  1234567        -  -     some, more, than, that, word
-                no words          0   1023 B  no    -""",
-                String.join("\n", TABLE.lines(ROWS, OptionalInt.empty())));
+                no words          0   1023 B  no    -""", String.join("\n", TABLE.lines(ROWS, OptionalInt.empty())));
     }
 
     @Test
     void theLastColumnIsWrappedIfThereIsRoom() {
-        assertEquals(
-                """
+        assertEquals("""
                 NAME          COUNT     SIZE  OPEN  WORDS
                 one               1  3.0 MiB  yes   few
                 the second  1234567        -  -     some, more, than, that,
                                                     word
-                no words          0   1023 B  no    -""",
-                String.join("\n", TABLE.lines(ROWS, OptionalInt.of(60))));
+                no words          0   1023 B  no    -""", String.join("\n", TABLE.lines(ROWS, OptionalInt.of(60))));
     }
 
     @Test
     void otherwiseARowIsAParagraph() {
         List<String> lines = TABLE.lines(ROWS, OptionalInt.of(40));
         assertEquals(3 * 5 + 2, lines.size());
-        assertEquals(List.of("NAME: one", "COUNT: 1", "SIZE: 3.0 MiB", "OPEN: yes", "WORDS: few", ""), lines.subList(0, 6));
+        assertEquals(
+                List.of("NAME: one", "COUNT: 1", "SIZE: 3.0 MiB", "OPEN: yes", "WORDS: few", ""), lines.subList(0, 6));
     }
 
     @Test
     void aNumberInTheLastColumnIsNeverBroken() {
         Table<Row> numbers = Table.<Row>empty().text("name", "NAME", Row::name).number("count", "COUNT", Row::count);
-        assertEquals(List.of("NAME          COUNT", "the second  1234567"), numbers.lines(ROWS.subList(1, 2), OptionalInt.of(19)));
-        assertEquals(List.of("NAME: the second", "COUNT: 1234567"), numbers.lines(ROWS.subList(1, 2), OptionalInt.of(18)));
+        assertEquals(
+                List.of("NAME          COUNT", "the second  1234567"),
+                numbers.lines(ROWS.subList(1, 2), OptionalInt.of(19)));
+        assertEquals(
+                List.of("NAME: the second", "COUNT: 1234567"), numbers.lines(ROWS.subList(1, 2), OptionalInt.of(18)));
     }
 
     @Test
@@ -91,8 +96,15 @@ class TableTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0 B", "1023, 1023 B", "1024, 1.0 KiB", "1048575, 1024.0 KiB", "1048576, 1.0 MiB", "8294400, 7.9 MiB",
-        "1073741824, 1.0 GiB", "9223372036854775807, 8388608.0 TiB", "-1, -1 B"
+        "0, 0 B",
+        "1023, 1023 B",
+        "1024, 1.0 KiB",
+        "1048575, 1024.0 KiB",
+        "1048576, 1.0 MiB",
+        "8294400, 7.9 MiB",
+        "1073741824, 1.0 GiB",
+        "9223372036854775807, 8388608.0 TiB",
+        "-1, -1 B"
     })
     void sizesForPeople(long bytes, String text) {
         assertEquals(text, Table.bytes(bytes));
