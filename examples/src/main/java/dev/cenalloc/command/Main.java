@@ -32,6 +32,7 @@ import picocli.CommandLine.RunLast;
             ProbeCommand.class,
             PlanCommand.class,
             HeapsCommand.class,
+            ShareCommand.class,
             BenchCommand.class,
             CompletionCommand.class,
             TrainCommand.class,
