@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * This machine has no device of the requested kind, or none that the name fits (ENODEV). The message says why
- * the devices of that kind or name do not fit, or if there are none, the others.
+ * the devices of this machine do not fit; if a name was given, only those of that kind or name, if there are any.
  */
 public final class NoSuchDeviceException extends CenallocException {
     private static final long serialVersionUID = 1;

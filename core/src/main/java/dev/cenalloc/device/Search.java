@@ -32,7 +32,7 @@ final class Search {
     private final List<DeviceInfo> seen = new ArrayList<>();
     /** Of each device that was seen, why it does not fit. */
     private final List<String> words = new ArrayList<>();
-    /** Those words that are of a device of the kind, of the name, or of a node that cannot be looked at. */
+    /** Where a name is given: those words that are of the kind, of the name, or of a node that cannot be looked at. */
     private final List<String> nearWords = new ArrayList<>();
 
     private @Nullable CenallocException denied;
@@ -116,7 +116,7 @@ final class Search {
         seen.add(info);
         String word = info.name() + " (" + node + "), " + why.get();
         words.add(word);
-        if (info.kind() == kind || (which != null && isNamed(info)) || failure != null) {
+        if (which != null && (info.kind() == kind || isNamed(info) || failure != null)) {
             nearWords.add(word);
         }
         return false;
@@ -151,7 +151,7 @@ final class Search {
 
     private NoSuchDeviceException none() {
         String sought = which == null ? "no " + kind + " can be used" : "no " + kind + " '" + which + "' can be used";
-        // Who asks for a camera learns of outputs and converters only where there is no camera.
+        // Who mistakes a camera's name learns of outputs and converters only where there is no camera.
         List<String> near = nearWords.isEmpty() ? words : nearWords;
         String found =
                 near.isEmpty() ? "no " + (kind == Kind.DISPLAY ? "DRM" : "V4L2") + " node" : String.join("; ", near);

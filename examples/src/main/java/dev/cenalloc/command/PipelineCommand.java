@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -17,9 +18,10 @@ import picocli.CommandLine.Option;
 /** Runs the {@link Pipeline} and tells how it went. */
 @Command(
         name = "pipeline",
-        description =
-                "Shows a camera on a display through dma-bufs, without a copy, and tells how that went. Runs until"
-                        + " Ctrl-C, which puts the display back, unless --frames or --seconds says how long.",
+        description = {
+            "Shows a camera on a display through dma-bufs, without a copy, and tells how that went.",
+            "Runs until Ctrl-C, which puts the display back, unless --frames or --seconds says how long."
+        },
         footer = {
             "  cenalloc pipeline",
             "  cenalloc pipeline --size 1280x720 --fps 30 --seconds 10 --explain",
@@ -146,6 +148,14 @@ final class PipelineCommand extends Subcommand {
             description = "Write what the display put out last to this PNG file.")
     private @Nullable Path screenshot;
 
+    @Option(
+            names = "--hold",
+            description = "At the end, leave the last frame on the screen until standard input has a line or ends.")
+    private boolean hold;
+
+    /** Opened when the last frame need not stay on the screen any longer. */
+    private final CountDownLatch released = new CountDownLatch(1);
+
     @Override
     int run(Answer answer) throws Exception {
         if (!extent.isEnough()) {
@@ -168,7 +178,10 @@ final class PipelineCommand extends Subcommand {
                 !unchecked);
         answer.progress("asking the devices which images and which memory they have in common");
         try (Pipeline pipeline = Pipeline.open(request)) {
-            onInterrupt(pipeline::stop);
+            onInterrupt(() -> {
+                pipeline.stop();
+                released.countDown();
+            });
             pipeline.unknown().forEach(device -> answer.warn(doubt(device)));
             return run(pipeline, answer);
         }
@@ -198,12 +211,30 @@ final class PipelineCommand extends Subcommand {
         }
         pipeline.checker().awaitIdle();
         report(pipeline, answer, costs);
-        pipeline.document().forEach(answer::put);
-        if (screenshot != null) {
+        if (answer.isJson()) {
+            pipeline.document().forEach(answer::put);
+        }
+        if (screenshot != null && pipeline.shown() > 0) {
             write(pipeline, screenshot);
-            answer.note((pipeline.readsBack() ? "picture: " : "picture, of what the camera wrote: ") + screenshot);
+            answer.note((isCaptured(pipeline) ? "picture: " : "picture, of what the camera wrote: ") + screenshot);
+        }
+        if (hold) {
+            answer.say("holding the last frame on the screen; Enter ends");
+            Thread.ofPlatform().daemon().start(this::awaitInput);
+            released.await();
         }
         return verdict(pipeline, answer);
+    }
+
+    /** On a thread of its own: Ctrl-C does not end it. */
+    private void awaitInput() {
+        try {
+            int _ = System.in.read();
+        } catch (IOException e) {
+            // What cannot be read has ended.
+        } finally {
+            released.countDown();
+        }
     }
 
     private void report(Pipeline pipeline, Answer answer, Optional<Measurement> costs) {
@@ -261,7 +292,7 @@ final class PipelineCommand extends Subcommand {
         var checker = pipeline.checker();
         String fault = "";
         if (pipeline.shown() < extent.fewestFrames()) {
-            fault = "fewer frames were shown than asked for";
+            fault = pipeline.shown() == 0 ? "no frame was shown" : "fewer frames were shown than asked for";
         } else if (pipeline.readsBack() && checker.frames() == 0 && !extent.isEndless()) {
             fault = "no frame could be compared";
         } else if (checker.different() > 0) {
@@ -301,8 +332,12 @@ final class PipelineCommand extends Subcommand {
                         agreed.equals(wish) ? "" : ": the nearest that the devices have in common is " + agreed);
     }
 
+    private static boolean isCaptured(Pipeline pipeline) {
+        return pipeline.readsBack() && pipeline.checker().frames() > 0;
+    }
+
     private static void write(Pipeline pipeline, Path file) throws IOException {
-        BufferedImage image = pipeline.readsBack()
+        BufferedImage image = isCaptured(pipeline)
                 ? pipeline.checker().pictureOfCapture()
                 : pipeline.checker().picture(pipeline.last());
         if (!ImageIO.write(image, "png", file.toFile())) {

@@ -39,7 +39,9 @@ abstract class Subcommand implements Callable<Integer> {
     /** How long an interrupted command may take to end: a frame, the checks, and the display's return. */
     private static final int END_SECONDS = 10;
 
-    @Option(names = "--json", description = "Answer with one JSON document on standard output.")
+    @Option(
+            names = "--json",
+            description = "Answer with one JSON document on standard output; what failed is in it, too.")
     private boolean json;
 
     @Spec
@@ -94,8 +96,12 @@ abstract class Subcommand implements Callable<Integer> {
                 Thread.currentThread().interrupt();
             }
         });
-        Runtime.getRuntime().addShutdownHook(hook);
-        interruption = hook;
+        try {
+            Runtime.getRuntime().addShutdownHook(hook);
+            interruption = hook;
+        } catch (IllegalStateException e) {
+            stop.run(); // interrupted already
+        }
     }
 
     private void end() {

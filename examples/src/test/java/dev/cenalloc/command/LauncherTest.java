@@ -12,10 +12,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The start script, with JDKs that only print how they were called. */
+@Tag("host-only")
 class LauncherTest {
     private static final Path SCRIPT = Path.of("src/main/scripts/cenalloc");
 
@@ -95,6 +97,13 @@ class LauncherTest {
         assertEquals(
                 List.of("-Xmx64m", "-Dname=a b", "-jar", jar(), "plan", "-J-x", "", "two  words", "*"),
                 ended.out().subList(begin, ended.out().size()));
+    }
+
+    @Test
+    void aCollectorOfTheUsersTakesThePlaceOfOurs() throws Exception {
+        assertTrue(run(jdk("25", "gnu"), "heaps").out().contains("-XX:+UseSerialGC"));
+        List<String> out = run(jdk("25", "gnu"), "-J-XX:+UseZGC", "heaps").out();
+        assertTrue(out.contains("-XX:+UseZGC") && !out.contains("-XX:+UseSerialGC"), out::toString);
     }
 
     @Test

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.command.MainTest.Outcome;
@@ -16,8 +18,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
@@ -76,6 +80,65 @@ class PipelineDeviceTest {
         assertTrue(outcome.out().contains("refused system (VIDIOC_QBUF gave EFAULT)"), outcome.out());
         assertTrue(outcome.out().contains("Heap: reserved"), outcome.out());
         assertTrue(outcome.out().contains("pixels: 0 pixels differ"), outcome.out());
+    }
+
+    @Test
+    void programsGetTheSameAsADocument() throws Exception {
+        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--frames", "20", "--json");
+        assertEquals(0, outcome.status(), outcome::toString);
+        JsonNode document = new ObjectMapper().readTree(outcome.out());
+        assertEquals("system", document.get("memory").asText(), outcome.out());
+        assertEquals("system", document.get("choice").get("heap").asText());
+        assertEquals(20, document.get("shown").asInt());
+        assertEquals(640, document.get("image").get("width").asInt());
+        assertEquals(0, document.get("compared").get("different").asInt());
+        assertTrue(document.get("compared").get("frames").asInt() > 0, outcome.out());
+        assertTrue(document.get("framesPerSecond").asDouble() > 0, outcome.out());
+        assertFalse(document.has("error") || document.has("errors"), outcome.out());
+
+        Outcome refused = pipeline("--camera", CONTIGUOUS_MEMORY, "--heap", "system", "--json");
+        assertEquals(1, refused.status());
+        JsonNode error = new ObjectMapper().readTree(refused.out()).get("error");
+        assertEquals("EINVAL", error.get("name").asText(), refused.out());
+        assertTrue(error.get("message").asText().contains("no memory suits the images in common"), refused.out());
+    }
+
+    @Test
+    void programsGetWhatIsProbed() throws Exception {
+        Outcome outcome = Outcome.of("probe", "--size", "640x480", "--json");
+        assertEquals(0, outcome.status(), outcome::toString);
+        JsonNode devices = new ObjectMapper().readTree(outcome.out()).get("devices");
+        JsonNode contiguous = null;
+        for (JsonNode device : devices) {
+            contiguous = device.get("name").asText().endsWith(CONTIGUOUS_MEMORY) ? device : contiguous;
+        }
+        assertTrue(contiguous != null && contiguous.get("gives").size() > 5, devices::toString);
+        JsonNode constraints = contiguous.get("needs").get(0).get("constraints");
+        assertTrue(constraints.get("require").get("contiguous").asBoolean(), contiguous::toString);
+
+        Outcome gone = Outcome.of("probe", "/dev/video99", "--json");
+        assertEquals(1, gone.status());
+        JsonNode error = new ObjectMapper().readTree(gone.out()).get("errors").get(0);
+        assertEquals("/dev/video99", error.get("subject").asText());
+        assertEquals("ENOENT", error.get("name").asText());
+    }
+
+    @Test
+    void aRateThatTheDevicesDoNotHaveIsSaid() {
+        Outcome outcome = Outcome.of(
+                "pipeline",
+                "--camera",
+                ANY_MEMORY,
+                "--size",
+                "640x480",
+                "--fps",
+                "1000",
+                "--frames",
+                "5",
+                "--no-measure");
+        assertEquals(0, outcome.status(), outcome::toString);
+        assertTrue(outcome.err().contains(" frames a second were shown, and 1000 are asked for"), outcome::toString);
+        assertTrue(outcome.out().contains("ok, but "), outcome::toString);
     }
 
     @Test
@@ -159,22 +222,30 @@ class PipelineDeviceTest {
     }
 
     @Test
-    void interruptingPutsTheDisplayBack() throws Exception {
+    void untilCtrlCFramesAreShownThenTheDisplayIsPutBackAndTheResultTold() throws Exception {
         String before = screen();
-        Process process = java("pipeline", "--size", "640x480", "--fps", "30", "--frames", "100000");
+        Process process = java("pipeline", "--size", "640x480", "--fps", "30", "--no-measure");
         try (var output = process.inputReader()) {
             assertTrue(output.readLine().contains("vkms"));
-            for (int i = 0; i < 200 && screen().equals(before); i++) {
+            // The first frame is shown at the start, the others change the framebuffer.
+            Set<String> seen = new HashSet<>(Set.of(before));
+            for (int i = 0; i < 400 && seen.size() < 4; i++) {
                 Thread.sleep(50);
+                seen.add(screen());
             }
-            assertFalse(screen().equals(before), "the pipeline is on the screen");
+            assertEquals(4, seen.size(), "the pipeline is on the screen");
             assertEquals(
                     0,
                     new ProcessBuilder("/bin/sh", "-c", "kill -INT " + process.pid())
                             .start()
                             .waitFor());
+            List<String> told = output.lines().toList();
             assertTrue(process.waitFor(30, TimeUnit.SECONDS));
-            assertEquals(130, process.exitValue());
+            assertEquals(Status.INTERRUPTED, process.exitValue());
+            assertTrue(
+                    told.stream().anyMatch(line -> line.matches("  frames shown +[1-9]\\d* until Ctrl-C")),
+                    told::toString);
+            assertTrue(told.getLast().startsWith("ok"), told::toString);
         } finally {
             process.destroyForcibly();
         }
