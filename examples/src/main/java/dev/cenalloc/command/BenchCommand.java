@@ -197,13 +197,13 @@ final class BenchCommand extends Subcommand {
         var wall = new double[runs];
         var cpu = new double[runs];
         for (int i = 0; i < runs; i++) {
-            long cpuStart = threads.getCurrentThreadCpuTime();
             long start = System.nanoTime();
+            long cpuStart = threads.getCurrentThreadCpuTime();
             for (long j = 0; j < calls; j++) {
                 call.make();
             }
-            wall[i] = (System.nanoTime() - start) / (double) calls;
             cpu[i] = (threads.getCurrentThreadCpuTime() - cpuStart) / (double) calls;
+            wall[i] = (System.nanoTime() - start) / (double) calls;
         }
         return new Row(heap.name(), size, name, Spread.of(wall), Spread.of(cpu));
     }

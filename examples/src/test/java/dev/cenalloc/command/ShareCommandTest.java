@@ -3,6 +3,7 @@ package dev.cenalloc.command;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.cenalloc.command.MainTest.Outcome;
@@ -14,10 +15,12 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.concurrent.FutureTask;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -78,15 +81,23 @@ class ShareCommandTest {
         }
     }
 
+    /** Root may write to most, but not to what is mounted read-only, nor to all of /proc. */
     @Test
-    void directoriesWithoutPermissionAreRefused() {
-        // Not even root may write here.
-        assertTrue(Outcome.of("share", "send", "/proc/self/socket")
-                .err()
-                .contains("no permission to write in /proc/self"));
-        assertTrue(Outcome.of("share", "receive", "@x", "--write", "/proc/self")
-                .err()
-                .contains("--write: no permission to write in /proc/self"));
+    void directoriesWithoutPermissionAreRefused() throws Exception {
+        Path locked = Files.createDirectory(
+                directory.resolve("locked"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("r-x------")));
+        Path denied = Stream.of(locked, Path.of("/proc/self"), Path.of("/"))
+                .filter(one -> !Files.isWritable(one))
+                .findFirst()
+                .orElse(null);
+        assumeTrue(denied != null, "this user may write everywhere");
+        Outcome send = Outcome.of("share", "send", denied.resolve("socket").toString());
+        assertEquals(2, send.status(), send::toString);
+        assertTrue(send.err().contains("no permission to write in " + denied), send.err());
+        Outcome receive = Outcome.of("share", "receive", "@x", "--write", denied.toString());
+        assertEquals(2, receive.status(), receive::toString);
+        assertTrue(receive.err().contains("--write: no permission to write in " + denied), receive.err());
     }
 
     @ParameterizedTest
