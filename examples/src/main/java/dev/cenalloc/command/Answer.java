@@ -18,9 +18,9 @@ import org.jspecify.annotations.Nullable;
  * when all is known. Methods that end with "people only" do nothing for programs, and the other way round.
  *
  * <p>The document is an object with {@code version}, what the command put into it, if there are any {@code notes} and
- * {@code warnings} in words, {@code errors} with what failed while the rest went on, and {@code error} if the command had to end early. An error
- * has {@code message}, and if they are known {@code errno} and its {@code name}, {@code call}, {@code path} and
- * {@code remedy}.
+ * {@code warnings} in words, {@code errors} with what failed while the rest went on, and {@code error} if the command
+ * had to end early. An error has {@code message}, and if they are known {@code errno} and its {@code name}, {@code
+ * call}, {@code path} and {@code remedy}.
  */
 final class Answer {
     private static final int VERSION = 1;

@@ -57,8 +57,8 @@ abstract class Subcommand implements Callable<Integer> {
      * @return one of {@link Status}
      * @throws ParameterException if arguments are wrong: see {@link #wrong}
      * @throws CommandFailedException if what was asked for is impossible
-     * @throws Exception as the library throws it: the message of an {@link java.io.IOException} is for people, any other
-     *     exception is a fault of this program
+     * @throws Exception as the library throws it: the message of an {@link java.io.IOException} is for people, any
+     *     other exception is a fault of this program
      */
     abstract int run(Answer answer) throws Exception;
 
@@ -81,9 +81,9 @@ abstract class Subcommand implements Callable<Integer> {
     }
 
     /**
-     * Has Ctrl-C end {@link #run} in order, so that what was found is told: the process waits for the end of the answer,
-     * but not longer than some seconds. Its status is {@link Status#INTERRUPTED}. The same holds for a terminal that
-     * goes away and for a request to terminate, with their statuses.
+     * Has Ctrl-C end {@link #run} in order, so that what was found is told: the process waits for the end of the
+     * answer, but not longer than some seconds. Its status is {@link Status#INTERRUPTED}. The same holds for a terminal
+     * that goes away and for a request to terminate, with their statuses.
      *
      * @param stop makes {@link #run} return; called by another thread
      */

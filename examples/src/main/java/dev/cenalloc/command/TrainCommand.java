@@ -6,8 +6,8 @@ import java.util.List;
 import picocli.CommandLine.Command;
 
 /**
- * Does what most commands do, on any machine, and prints nothing: what it loads is what the start script keeps for later
- * starts. Touches no camera and no display.
+ * Does what most commands do, on any machine, and prints nothing: what it loads is what the start script keeps for
+ * later starts. Touches no camera and no display.
  */
 @Command(name = "train", hidden = true, description = "Makes the classes known that most commands need.")
 final class TrainCommand extends Subcommand {
