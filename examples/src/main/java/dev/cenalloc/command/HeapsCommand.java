@@ -29,15 +29,20 @@ final class HeapsCommand extends Subcommand {
             List<Heap> heaps = cenalloc.heaps();
             answer.table("heaps", HEAPS, heaps);
             if (heaps.isEmpty()) {
-                throw new CommandFailedException(
-                        "no heaps: /dev/dma_heap is missing or empty, and there is no /dev/udmabuf",
-                        "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM or CONFIG_UDMABUF");
+                throw none();
             }
             if (heaps.stream().noneMatch(Heap::isAccessible)) {
                 answer.warn("this user may use none of these heaps");
             }
         }
         return Status.DONE;
+    }
+
+    /** The failure of a command that needs one. */
+    static CommandFailedException none() {
+        return new CommandFailedException(
+                "no heaps: /dev/dma_heap is missing or empty, and there is no /dev/udmabuf",
+                "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM or CONFIG_UDMABUF");
     }
 
     /** Each property on its own, for programs; absent where it is not known. */

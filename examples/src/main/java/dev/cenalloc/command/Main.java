@@ -36,6 +36,8 @@ import picocli.CommandLine.RunLast;
             DoctorCommand.class,
             BuffersCommand.class,
             TopCommand.class,
+            ShareCommand.class,
+            BenchCommand.class,
             CompletionCommand.class,
             TrainCommand.class,
             HelpCommand.class

@@ -124,7 +124,8 @@ record Participants(
                 images(format -> Colours.of(format).isPresent()));
     }
 
-    private static List<ImageRange> images(Predicate<PixelFormat> has) {
+    /** Images of any size in some formats. */
+    static List<ImageRange> images(Predicate<PixelFormat> has) {
         return Arrays.stream(PixelFormat.values())
                 .filter(has)
                 .map(format -> new ImageRange(format, ImageRange.Sizes.ANY))

@@ -337,7 +337,8 @@ final class Pipeline implements AutoCloseable {
         framesPerSecond = time == 0 ? 0 : shown.get() * 1e9 / time;
     }
 
-    private static boolean isProgramEnding() {
+    /** Whether the virtual machine ends, as after Ctrl-C. */
+    static boolean isProgramEnding() {
         var hook = new Thread();
         try {
             Runtime.getRuntime().addShutdownHook(hook);
