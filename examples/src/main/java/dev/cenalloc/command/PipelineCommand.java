@@ -140,6 +140,14 @@ final class PipelineCommand implements Callable<Integer> {
     @Option(names = "--screenshot", description = "Write what the display put out last to this PNG file.")
     private @Nullable Path screenshot;
 
+    @Option(
+            names = "--hold",
+            description = "At the end, leave the last frame on the screen until standard input has a line or ends.")
+    private boolean hold;
+
+    /** Opened when the last frame need not stay on the screen any longer. */
+    private final CountDownLatch released = new CountDownLatch(1);
+
     @Spec
     private @Nullable CommandSpec spec;
 
@@ -169,6 +177,7 @@ final class PipelineCommand implements Callable<Integer> {
         try (Pipeline pipeline = Pipeline.open(request)) {
             Thread onInterrupt = new Thread(() -> {
                 pipeline.stop();
+                released.countDown();
                 try {
                     boolean _ = restored.await(RESTORE_SECONDS, TimeUnit.SECONDS);
                 } catch (InterruptedException e) {
@@ -237,7 +246,24 @@ final class PipelineCommand implements Callable<Integer> {
                             ? "picture: " + screenshot
                             : "picture, of what the camera wrote: " + screenshot);
         }
+        if (hold) {
+            out.println("holding the last frame on the screen; Enter ends");
+            out.flush();
+            Thread.ofPlatform().daemon().start(this::awaitInput);
+            released.await();
+        }
         return verdict(pipeline, out);
+    }
+
+    /** On a thread of its own: Ctrl-C does not end it. */
+    private void awaitInput() {
+        try {
+            int _ = System.in.read();
+        } catch (IOException e) {
+            // What cannot be read has ended.
+        } finally {
+            released.countDown();
+        }
     }
 
     private void report(Pipeline pipeline, PrintWriter out, Optional<Measurement> costs) {
