@@ -121,7 +121,9 @@ build() {
             ;;
     esac
     mkdir -p "$ROOT/target"
-    say "building with Maven, which takes about two minutes"
+    say "building with Maven, which takes about two minutes$(
+        [ -d ~/.m2/repository ] || echo '; fetches about 100 MB, once'
+    )"
     if ! heartbeat "building" package "$scope" "${arguments[@]}"; then
         grep -E '^\[(ERROR|WARNING)\]' "$BUILD_LOG" | head -n 60 >&2 || true
         fail "the build failed; its whole log is $BUILD_LOG"
@@ -186,7 +188,7 @@ apt_update() {
 
 # need PACKAGE...: installs the Debian packages that are absent, after saying which, and how much that fetches.
 need() {
-    local missing unknown=() package install=(install -y --no-install-recommends)
+    local missing unknown=() package size install=(install -y --no-install-recommends)
     mapfile -t missing < <(absent "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get >/dev/null || fail "no apt-get here: install ${missing[*]} by hand"
@@ -197,9 +199,11 @@ need() {
         [ -n "$(apt-cache madison "$package" 2>/dev/null)" ] || unknown+=("$package")
     done
     [ ${#unknown[@]} -eq 0 ] || apt_failed "not in this machine's apt sources: ${unknown[*]}"
-    say "installing with apt-get: ${missing[*]}; fetches $(apt-get "${install[@]}" -qq --print-uris "${missing[@]}" 2>/dev/null | megabytes)"
+    size=$(apt-get "${install[@]}" -qq --print-uris "${missing[@]}" 2>/dev/null | megabytes)
+    say "installing with apt-get: ${missing[*]}; fetches $size"
     heartbeat "installing" logged as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -o DPkg::Lock::Timeout=600 "${install[@]}" "${missing[@]}" || apt_failed "apt-get could not install ${missing[*]}"
+        apt-get -q -o DPkg::Lock::Timeout=600 "${install[@]}" "${missing[@]}" ||
+        apt_failed "apt-get could not install ${missing[*]}"
 }
 
 # The name that Debian has for an architecture.
@@ -351,8 +355,8 @@ accelerator() (
         ulimit -c 0
         setpriv --pdeathsig KILL timeout --foreground -s KILL "$KVM_SECONDS" setpriv --pdeathsig KILL \
             "qemu-system-$1" "${machine[@]}" -accel kvm -cpu host -m 512M -nodefaults -no-user-config -display none \
-            -no-reboot -serial "file:$said" -kernel "$2" -append "console=$(serial_console "$1") panic=-1"
-    ) </dev/null >>"$CACHE/kvm.log" 2>&1 9>&- || true
+            -no-reboot -serial "file:$said" -kernel "$2" -append "console=$(serial_console "$1") panic=-1" || true
+    ) </dev/null >>"$CACHE/kvm.log" 2>&1 9>&-
     if grep -qi 'kernel panic.*unable to mount root' "$said"; then
         answer=kvm
     else
