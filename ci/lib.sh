@@ -6,6 +6,8 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # What is expensive to make and belongs to no checkout: kernels, their headers, the foreign root tree.
 CACHE=${CENALLOC_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cenalloc}
+# What apt-get says is nobody's concern until something fails.
+APT_LOG=$CACHE/apt.log
 HOST_ARCH=$(uname -m)
 JAVA_VERSION=25
 # Of the test kernel: that of Debian's package linux-source-X.Y.
@@ -24,13 +26,15 @@ as_root() {
 # heartbeat WHAT COMMAND...: runs a command that may be silent for long, and says every 20 seconds that it still runs;
 # of Maven, whose log is in the file BUILD_LOG, also at which module and step it is.
 heartbeat() {
-    local what=$1 started=$SECONDS teller status=0
+    local what=$1 started=$SECONDS pulse status=0
     shift
-    (while sleep 20; do say "$what$(maven_step): $((SECONDS - started)) s"; done) &
-    teller=$!
-    "$@" || status=$?
-    kill "$teller" 2>/dev/null || true
-    wait "$teller" 2>/dev/null || true
+    # The teller reads from a pipe that only this process holds open, so that it ends with this process, however that
+    # ends: status 1 is the end of the pipe, more than 128 that the time is over.
+    exec {pulse}> >(
+        while read -r -t 20 || [ $? -gt 128 ]; do say "$what$(maven_step): $((SECONDS - started)) s"; done
+    )
+    "$@" {pulse}>&- || status=$?
+    exec {pulse}>&-
     return "$status"
 }
 
@@ -99,7 +103,7 @@ package() {
     local began scope=$1
     shift
     began=$(date +@%s)
-    "$ROOT/ci/mvn" -B -ntp "$@" package >"$BUILD_LOG" 2>&1 || return
+    setpriv --pdeathsig TERM "$ROOT/ci/mvn" -B -ntp "$@" package >"$BUILD_LOG" 2>&1 || return
     mkdir -p "$ROOT/target"
     touch -d "$began" "$ROOT/target/built-$scope"
 }
@@ -117,7 +121,9 @@ build() {
             ;;
     esac
     mkdir -p "$ROOT/target"
-    say "building with Maven, which takes about two minutes"
+    say "building with Maven, which takes about two minutes$(
+        [ -d ~/.m2/repository ] || echo '; fetches about 100 MB, once'
+    )"
     if ! heartbeat "building" package "$scope" "${arguments[@]}"; then
         grep -E '^\[(ERROR|WARNING)\]' "$BUILD_LOG" | head -n 60 >&2 || true
         fail "the build failed; its whole log is $BUILD_LOG"
@@ -143,9 +149,15 @@ counts() {
         END { print passed + 0, failed + 0, skipped + 0 }' "$@" </dev/null
 }
 
+# make_cache: the cache is there afterwards, and can be written.
+make_cache() {
+    mkdir -p "$CACHE" 2>/dev/null && touch "$APT_LOG" 2>/dev/null ||
+        fail "nothing can be written in $CACHE; set CENALLOC_CACHE to a directory for what is made once"
+}
+
 # locked FILE: takes a lock of the cache on descriptor 9, until the script ends.
 locked() {
-    mkdir -p "$CACHE"
+    make_cache
     exec 9>"$CACHE/$1.lock"
     flock -n 9 || heartbeat "waiting for another build ($1)" flock 9
 }
@@ -157,22 +169,84 @@ absent() {
     done
 }
 
-apt_update() {
-    as_root apt-get update -qq >&2 || say "apt-get update failed; trying with the lists that are here"
+# logged COMMAND...: runs it, with its output in APT_LOG.
+logged() { "$@" >>"$APT_LOG" 2>&1 9>&-; }
+
+# apt_failed MESSAGE: ends, with what apt-get said last.
+apt_failed() {
+    grep -E '^(E|W|Err):?' "$APT_LOG" | tail -n 3 >&2 || true
+    fail "$1; what apt-get said is in $APT_LOG"
 }
 
-# need PACKAGE...: installs the Debian packages that are absent, after saying which.
+# megabytes: of what apt-get --print-uris lists: address, file and size in a line.
+megabytes() { awk '{ sum += $3 } END { printf sum < 10e6 ? "%.1f MB" : "%.0f MB", sum / 1e6 }'; }
+
+apt_update() {
+    heartbeat "reading apt's lists" logged as_root apt-get update -q ||
+        say "apt-get update failed; trying with the lists that are here"
+}
+
+# need PACKAGE...: installs the Debian packages that are absent, after saying which, and how much that fetches.
 need() {
-    local missing
+    local missing unknown=() package size install=(install -y --no-install-recommends)
     mapfile -t missing < <(absent "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
-    say "installing with apt-get: ${missing[*]}"
     command -v apt-get >/dev/null || fail "no apt-get here: install ${missing[*]} by hand"
     [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail "not root, and no sudo: install ${missing[*]} by hand"
+    make_cache
     apt_update
-    heartbeat "installing" as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 \
-        install -qq -y --no-install-recommends "${missing[@]}" >&2 9>&-
+    for package in "${missing[@]}"; do
+        [ -n "$(apt-cache madison "$package" 2>/dev/null)" ] || unknown+=("$package")
+    done
+    [ ${#unknown[@]} -eq 0 ] || apt_failed "not in this machine's apt sources: ${unknown[*]}"
+    size=$(apt-get "${install[@]}" -qq --print-uris "${missing[@]}" 2>/dev/null | megabytes)
+    say "installing with apt-get: ${missing[*]}; fetches $size"
+    heartbeat "installing" logged as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -q -o DPkg::Lock::Timeout=600 "${install[@]}" "${missing[@]}" ||
+        apt_failed "apt-get could not install ${missing[*]}"
 }
+
+# The name that Debian has for an architecture.
+debian_arch() {
+    case $1 in
+        x86_64) echo amd64 ;;
+        aarch64) echo arm64 ;;
+    esac
+}
+
+# use_suite ARCH SUITE: sets APT, options for apt-get and apt-cache, so that they know the packages of a suite of Debian
+# that this machine's own sources may not have. In a state of their own in the cache; from the archive that those
+# sources name, with its signature checked as always.
+use_suite() {
+    local arch archive state
+    arch=$(debian_arch "$1")
+    archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
+        awk '$2 !~ /-/ { print $1; exit }')
+    [ -n "$archive" ] || fail "this machine's apt sources name no archive of Debian: add one"
+    state=$CACHE/apt-$2-$1
+    mkdir -p "$state"/{lists,cache}/partial
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive $2 main" >"$state/sources.list"
+    APT=(-o "Dir::Etc::SourceList=$state/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o "Dir::State::Lists=$state/lists" -o "Dir::Cache=$state/cache" -o Dir::State::status=/dev/null
+        -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" -o Acquire::Languages=none
+        -o APT::Sandbox::User=root)
+    say "asking for the packages of Debian $2, $arch: fetches about 10 MB"
+    heartbeat "asking" logged apt-get "${APT[@]}" update -q || true
+}
+
+# download FILE PACKAGE: puts a package there, once, without installing it. APT: see use_suite.
+download() (
+    new=$(mktemp -d "$CACHE/download.XXXXXX")
+    trap 'rm -rf "$new"' EXIT
+    cd "$new"
+    fetch=(apt-get "${APT[@]}" -o APT::Sandbox::User=root -q download "$2")
+    say "downloading $2, once: $("${fetch[@]}" --print-uris 2>/dev/null | megabytes)"
+    heartbeat "downloading" logged "${fetch[@]}" || apt_failed "$2 could not be downloaded"
+    mv ./*.deb "$1"
+)
+
+# is_known PACKAGE: whether apt has it, by exactly this name. APT: see use_suite.
+is_known() { [ -n "$(apt-cache "${APT[@]}" madison "$1" 2>/dev/null)" ]; }
 
 # Prints where a JDK of the right version is: JAVA_HOME, if that is one, else the first in /usr/lib/jvm.
 find_jdk() {
@@ -240,3 +314,55 @@ check_arch() {
         *) fail "unsupported architecture '$1': x86_64 and aarch64 are supported" ;;
     esac
 }
+
+# qemu_machine ARCH ACCELERATOR: QEMU's words for the machine, one a line.
+qemu_machine() {
+    case $1:$2 in
+        x86_64:*) printf '%s\n' -machine q35 -vga none ;;
+        aarch64:kvm) printf '%s\n' -machine virt,gic-version=host ;;
+        aarch64:*) printf '%s\n' -machine virt ;;
+    esac
+}
+
+# The guest's serial port.
+serial_console() {
+    case $1 in
+        x86_64) echo ttyS0 ;;
+        aarch64) echo ttyAMA0 ;;
+    esac
+}
+
+# accelerator ARCH IMAGE: prints "kvm" if guests of an architecture run with it on this machine, else "tcg": emulated. A
+# /dev/kvm that opens may hang every guest, so this is tried, once in each boot of this machine: a guest with no root
+# must come so far as to say so. Needs QEMU.
+accelerator() (
+    tried=$CACHE/kvm boot=$(cat /proc/sys/kernel/random/boot_id) answer=tcg
+    if [ "$1" != "$HOST_ARCH" ] || ! [ -r /dev/kvm ] || ! [ -w /dev/kvm ]; then
+        echo tcg
+        return
+    fi
+    locked kvm
+    if [ -e "$tried" ] && [ "$(sed -n 1p "$tried")" = "$boot" ]; then
+        sed -n 2p "$tried"
+        return
+    fi
+    say "trying whether KVM works: at most $KVM_SECONDS s"
+    said=$(mktemp "${TMPDIR:-/tmp}/cenalloc-kvm.XXXXXX")
+    trap 'rm -f "$said"' EXIT
+    mapfile -t machine < <(qemu_machine "$1" kvm)
+    # In a shell of its own, which keeps to itself how QEMU ended.
+    (
+        ulimit -c 0
+        setpriv --pdeathsig KILL timeout --foreground -s KILL "$KVM_SECONDS" setpriv --pdeathsig KILL \
+            "qemu-system-$1" "${machine[@]}" -accel kvm -cpu host -m 512M -nodefaults -no-user-config -display none \
+            -no-reboot -serial "file:$said" -kernel "$2" -append "console=$(serial_console "$1") panic=-1" || true
+    ) </dev/null >>"$CACHE/kvm.log" 2>&1 9>&-
+    if grep -qi 'kernel panic.*unable to mount root' "$said"; then
+        answer=kvm
+    else
+        say "KVM does not work on this machine, no guest starts: emulating"
+    fi
+    printf '%s\n' "$boot" "$answer" >"$tried"
+    echo "$answer"
+)
+KVM_SECONDS=20

@@ -3,6 +3,7 @@ package dev.cenalloc.command;
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -250,6 +251,55 @@ class PipelineDeviceTest {
             process.destroyForcibly();
         }
         assertEquals(before, screen());
+    }
+
+    @Test
+    void theLastFrameStaysOnTheScreenUntilStandardInputEnds() throws Exception {
+        assertEquals(0, statusAfterHolding(process -> process.outputWriter().close()));
+    }
+
+    @Test
+    void interruptingEndsTheHoldingOfTheLastFrame() throws Exception {
+        assertEquals(
+                130,
+                statusAfterHolding(process -> new ProcessBuilder("/bin/sh", "-c", "kill -INT " + process.pid())
+                        .start()
+                        .waitFor()));
+    }
+
+    private interface Ending {
+        void end(Process process) throws Exception;
+    }
+
+    /** Has a frame held on the screen, makes an end of that, and gives the exit status. */
+    private static int statusAfterHolding(Ending ending) throws Exception {
+        String before = screen();
+        Process process = java(
+                "pipeline",
+                "--size",
+                "640x480",
+                "--fps",
+                "30",
+                "--frames",
+                "5",
+                "--no-check",
+                "--no-measure",
+                "--hold");
+        try (var output = process.inputReader()) {
+            String line;
+            do {
+                line = output.readLine();
+                assertNotNull(line, "it did not hold the frame");
+            } while (!line.startsWith("holding"));
+            assertFalse(screen().equals(before), "the frame is on the screen");
+            assertTrue(process.isAlive());
+            ending.end(process);
+            assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+        } finally {
+            process.destroyForcibly();
+        }
+        assertEquals(before, screen());
+        return process.exitValue();
     }
 
     private static Process java(String... args) throws Exception {
