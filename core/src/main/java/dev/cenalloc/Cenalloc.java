@@ -56,8 +56,9 @@ public final class Cenalloc implements AutoCloseable {
      * without heaps is no error here; the first use of a buffer throws, with a remedy. Does not block.
      *
      * @return the context, which the caller closes
-     * @throws CenallocException ENODEV: {@code /dev/dma_heap} exists and cannot be listed; a user without permission to
-     *     list it gets a context without its heaps
+     * @throws CenallocException with the errno of a question that failed, such as EMFILE, ENFILE or ENOMEM: what this
+     *     machine has is not known then. A user without permission to list {@code /dev/dma_heap} gets a context without
+     *     its heaps
      * @throws UnsupportedOperationException on other systems than Linux on amd64 or aarch64
      * @throws IllegalCallerException if Java denies native access
      */
@@ -228,7 +229,7 @@ public final class Cenalloc implements AutoCloseable {
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return the buffer, which the caller closes
      * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
-     *     mounted
+     *     mounted, else the errno of reading it, such as EMFILE
      */
     public SharedBuffer adopt(int fd) throws CenallocException {
         return adopt(fd, null);
@@ -271,7 +272,7 @@ public final class Cenalloc implements AutoCloseable {
                         "the dma-buf has " + dmaBuf.size() + " bytes, and " + demand + " needs " + demand.bytes(),
                         "pass the layout that the sender has");
             }
-            String exporter = dmaBuf.exporter();
+            String exporter = dmaBuf.exporterName();
             HeapProperties properties = known == null ? heaps.ofExporter(exporter) : known;
             Heap heap = heaps.all().stream()
                     .filter(one -> known == null && one.name().equals(exporter))
@@ -282,10 +283,6 @@ public final class Cenalloc implements AutoCloseable {
             buffers.add(buffer);
             adopted = true;
             return buffer;
-        } catch (CenallocException e) {
-            throw e;
-        } catch (IOException e) {
-            throw FdInfo.unreadable(e);
         } finally {
             if (!adopted) {
                 dmaBuf.release(); // close() would do nothing if a SharedBuffer owns it already

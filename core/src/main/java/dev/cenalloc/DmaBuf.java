@@ -72,7 +72,7 @@ public final class DmaBuf implements AutoCloseable {
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return a buffer that the caller closes
      * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
-     *     mounted
+     *     mounted, else the errno of reading it, such as EMFILE
      */
     public static DmaBuf adopt(int fd) throws CenallocException {
         return adopt(LinuxKernel.instance(), fd, null);
@@ -128,8 +128,6 @@ public final class DmaBuf implements AutoCloseable {
             String exporter = FdInfo.of(kernel, fd).exporter().orElse(null);
             adopted.exporter = exporter;
             isDmaBuf = exporter != null;
-        } catch (IOException e) {
-            throw FdInfo.unreadable(e);
         } finally {
             if (!isDmaBuf) {
                 adopted.close();
@@ -195,6 +193,10 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public String exporter() throws IOException {
+        return exporterName();
+    }
+
+    String exporterName() throws CenallocException {
         String known = exporter;
         if (known == null || !held.descriptor.isOpen()) {
             known = info().exporter().orElse("");
@@ -213,7 +215,7 @@ public final class DmaBuf implements AutoCloseable {
         return info().name().orElse("");
     }
 
-    private FdInfo info() throws IOException {
+    private FdInfo info() throws CenallocException {
         int fd = held.descriptor.acquire();
         try {
             return FdInfo.of(kernel, fd);
@@ -492,7 +494,7 @@ public final class DmaBuf implements AutoCloseable {
             return info().references()
                     .map(count -> ", " + count + " references")
                     .orElse("");
-        } catch (IOException | IllegalStateException e) {
+        } catch (CenallocException | IllegalStateException e) {
             return "";
         }
     }

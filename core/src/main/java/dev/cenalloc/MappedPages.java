@@ -6,7 +6,6 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;
@@ -169,7 +168,7 @@ final class MappedPages {
                             .filter(name -> !name.isEmpty())
                             .map(name -> ", which is called '" + name + "'")
                             .orElse("");
-        } catch (IOException e) {
+        } catch (CenallocException e) {
             return "";
         }
     }

@@ -1,5 +1,6 @@
 package dev.cenalloc.json;
 
+import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
@@ -135,7 +136,7 @@ public final class MachineProfile {
             return false;
         }
         Path group = kernel.sysfs(number).resolve("iommu_group");
-        return kernel.exists(group)
+        return kernel.access(group, Linux.F_OK) == 0
                 && !Recognition.text(kernel, group.resolve("type")).equals("identity");
     }
 

@@ -15,6 +15,7 @@ import java.util.OptionalLong;
 public interface Kernel {
     /**
      * Returns the names in a directory of device nodes, sorted; without those that the locale of this process lacks.
+     * {@link FileException#errno} tells why it failed, as of all methods with an IOException.
      */
     List<String> list(Path directory) throws IOException;
 
@@ -122,7 +123,10 @@ public interface Kernel {
      */
     long receive(int fd, MemorySegment message, int flags);
 
-    /** Returns the device number of a node ({@code dev_t}); 0 if the node is not a character device. */
+    /**
+     * Returns the device number of a node ({@code dev_t}); 0 if the node is not a character device; {@code -errno} of
+     * stat.
+     */
     long deviceNumber(Path node);
 
     /** Returns the major part of a device number, as {@code major} of the C library. */
@@ -136,11 +140,19 @@ public interface Kernel {
     /** Returns the lines of {@code /proc/self/fdinfo/FD}. */
     List<String> fdinfo(int fd) throws IOException;
 
-    /** Returns whether this process may open the node for reading. */
-    boolean isReadable(Path path);
+    /**
+     * Returns 0 if there is such a node, file or directory, and if this process may do that with it: {@link Linux#F_OK}
+     * nothing, {@link Linux#R_OK} open it for reading.
+     */
+    int access(Path path, int mode);
 
-    /** Returns whether there is a node, file or directory. */
-    boolean exists(Path path);
+    /**
+     * Returns whether there is such a file or directory. A fault that may pass, such as ENOMEM, does not tell that there
+     * is none.
+     */
+    default boolean exists(Path path) {
+        return !FileException.isLasting(-access(path, Linux.F_OK));
+    }
 
     /** Returns the size of a page in bytes. */
     long pageSize();

@@ -22,7 +22,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -240,6 +239,9 @@ public final class FakeKernel implements Kernel {
     public final List<Integer> timeouts = new ArrayList<>();
 
     private final Set<Path> tree = new HashSet<>();
+    /** Those among the heaps that are files of other kinds. */
+    public final Set<Path> notCharacterDevices = new HashSet<>();
+
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
@@ -298,6 +300,11 @@ public final class FakeKernel implements Kernel {
     /** Makes opening a node fail. */
     public synchronized void refuse(Path node, int errno) {
         refusals.put(node, errno);
+    }
+
+    /** Ends {@link #refuse}. */
+    public synchronized void permit(Path node) {
+        refusals.remove(node);
     }
 
     /** Makes the call that is the n-th from now, from 0 on, fail; close and munmap cannot. */
@@ -380,7 +387,7 @@ public final class FakeKernel implements Kernel {
         queries.add("list " + directory);
         Integer refusal = refusals.get(directory);
         if (refusal != null) {
-            throw new AccessDeniedException(directory.toString());
+            throw new FileException(directory, refusal);
         }
         List<String> names = directory.equals(HEAPS)
                 ? heaps.keySet().stream()
@@ -413,7 +420,7 @@ public final class FakeKernel implements Kernel {
     public synchronized byte[] bytes(Path file) throws IOException {
         queries.add("bytes " + file);
         if (refusals.containsKey(file)) {
-            throw new AccessDeniedException(file.toString());
+            throw new FileException(file, refusals.get(file));
         }
         byte[] content = contents.get(file);
         if (content == null) {
@@ -425,12 +432,12 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized Path realPath(Path path) throws IOException {
         if (enter("realpath") < 0) {
-            throw new IOException(Errno.name(failWith));
+            throw new FileException(path, failWith);
         }
         Path target = links.getOrDefault(path, path);
         boolean isThere = devices.containsKey(target)
                 || isFile(target)
-                || (HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName())));
+                || isHeap(target);
         if (!isThere) {
             throw new NoSuchFileException(path.toString());
         }
@@ -1129,6 +1136,10 @@ public final class FakeKernel implements Kernel {
 
     @Override
     public synchronized long deviceNumber(Path node) {
+        if (isHeap(node)) {
+            queries.add("stat " + node);
+            return notCharacterDevices.contains(node) ? 0 : 1;
+        }
         int result = enter("stat");
         if (result < 0) {
             return result;
@@ -1145,7 +1156,7 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized List<String> fdinfo(int fd) throws IOException {
         if (enter("fdinfo") < 0) {
-            throw new IOException(Errno.name(failWith));
+            throw new FileException(Path.of("/proc/self/fdinfo", "" + fd), failWith);
         }
         File file = files.get(fd);
         if (file == null) {
@@ -1157,15 +1168,20 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized boolean isReadable(Path path) {
-        queries.add("isReadable " + path);
-        return !refusals.containsKey(path);
+    public synchronized int access(Path path, int mode) {
+        queries.add("access " + path);
+        int refusal = refusals.getOrDefault(path, 0);
+        if (refusal != 0 && (mode != Linux.F_OK || !FileException.isLasting(refusal))) {
+            return -refusal;
+        }
+        boolean isThere = isHeap(path) || devices.containsKey(path) || tree.contains(path) || isFile(path);
+        return isThere ? 0 : -Errno.ENOENT;
     }
 
-    @Override
-    public synchronized boolean exists(Path path) {
-        queries.add("exists " + path);
-        return path.equals(UDMABUF) ? heaps.containsKey("udmabuf") : tree.contains(path) || isFile(path);
+    private boolean isHeap(Path path) {
+        return path.equals(UDMABUF)
+                ? heaps.containsKey("udmabuf")
+                : HEAPS.equals(path.getParent()) && heaps.containsKey(String.valueOf(path.getFileName()));
     }
 
     @Override
