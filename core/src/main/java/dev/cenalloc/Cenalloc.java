@@ -228,6 +228,7 @@ public final class Cenalloc implements AutoCloseable {
      *
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException if an open object of this library has the number already; nothing has changed
      * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
      *     mounted, else the errno of reading it, such as EMFILE
      */
@@ -241,6 +242,7 @@ public final class Cenalloc implements AutoCloseable {
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @param known the properties of the memory; null to take those that the exporter's name implies
      * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException as {@link #adopt(int)}
      * @throws CenallocException as {@link #adopt(int)}
      */
     public SharedBuffer adopt(int fd, @Nullable HeapProperties known) throws CenallocException {
@@ -255,6 +257,7 @@ public final class Cenalloc implements AutoCloseable {
      * @param holds {@link Demand#ofLayout} or {@link Demand#ofBytes}; null if it is not known
      * @param known the properties of the memory; null to take those that the exporter's name implies
      * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException as {@link #adopt(int)}
      * @throws CenallocException EINVAL: the dma-buf has fewer bytes than it is said to hold; else as {@link
      *     #adopt(int)}
      */

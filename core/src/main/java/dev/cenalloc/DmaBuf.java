@@ -71,6 +71,7 @@ public final class DmaBuf implements AutoCloseable {
      *
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return a buffer that the caller closes
+     * @throws IllegalArgumentException if an open object of this library has the number already; nothing has changed
      * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
      *     mounted, else the errno of reading it, such as EMFILE
      */
@@ -121,6 +122,7 @@ public final class DmaBuf implements AutoCloseable {
 
     /** As {@link #adopt(int)}; the heap, if any, counts the buffer. */
     static DmaBuf adopt(Kernel kernel, int fd, @Nullable OpenHeap heap) throws CenallocException {
+        kernel.owned().refuse(fd);
         DmaBuf adopted = own(kernel, fd, heap);
         boolean isDmaBuf = false;
         try {

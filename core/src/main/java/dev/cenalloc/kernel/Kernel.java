@@ -13,6 +13,9 @@ import java.util.OptionalLong;
  * fake. Calls return a result that is not negative, or {@code -errno}. Safe for any number of threads.
  */
 public interface Kernel {
+    /** Returns the numbers of this kernel's descriptors that this library owns. */
+    OwnedNumbers owned();
+
     /**
      * Returns the names in a directory of device nodes, sorted; without those that the locale of this process lacks.
      * {@link FileException#errno} tells why it failed, as of all methods with an IOException.

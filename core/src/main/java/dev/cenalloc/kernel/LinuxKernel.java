@@ -20,7 +20,7 @@ import java.util.OptionalLong;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** The kernel of this machine. Stateless, safe for any number of threads. */
+/** The kernel of this machine. Safe for any number of threads. */
 public final class LinuxKernel implements Kernel {
     // inode(7)
     private static final int FILE_TYPE = 0xF000;
@@ -31,6 +31,8 @@ public final class LinuxKernel implements Kernel {
 
     /** Created at the first use: its creation throws on an unsupported platform. */
     private static volatile @Nullable LinuxKernel instance;
+
+    private final OwnedNumbers owned = new OwnedNumbers();
 
     private LinuxKernel() {}
 
@@ -48,6 +50,11 @@ public final class LinuxKernel implements Kernel {
             instance = kernel;
         }
         return kernel;
+    }
+
+    @Override
+    public OwnedNumbers owned() {
+        return owned;
     }
 
     /** Something that Java does with a file. */

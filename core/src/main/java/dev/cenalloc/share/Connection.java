@@ -101,10 +101,12 @@ public final class Connection implements AutoCloseable {
      * @param fd the descriptor of a connected Unix stream socket; the connection owns it from now on; if this method
      *     throws, it is closed. Of one that is not connected, the first message fails with ENOTCONN
      * @return the connection, which the caller closes
+     * @throws IllegalArgumentException if an open object of this library has the number already; nothing has changed
      * @throws CenallocException ENOTSOCK: it is no socket; EINVAL: it is another kind of socket; EBADF: it is not open
      */
     public static Connection adopt(Cenalloc cenalloc, int fd) throws CenallocException {
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
+        kernel.owned().refuse(fd);
         // A number that is not open must not be closed: another thread may open it meanwhile.
         boolean ours = true;
         try (Arena arena = Arena.ofConfined()) {

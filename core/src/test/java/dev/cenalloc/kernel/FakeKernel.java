@@ -205,6 +205,7 @@ public final class FakeKernel implements Kernel {
     /** The flags of the syncs that succeeded. */
     public final List<Long> syncs = new ArrayList<>();
 
+    private final OwnedNumbers owned = new OwnedNumbers();
     private final Map<Integer, File> files = new HashMap<>();
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
@@ -380,6 +381,11 @@ public final class FakeKernel implements Kernel {
         files.put(fd, file);
         file.references++;
         return fd;
+    }
+
+    @Override
+    public OwnedNumbers owned() {
+        return owned;
     }
 
     @Override
