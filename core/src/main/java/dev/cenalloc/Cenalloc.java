@@ -37,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Cenalloc implements AutoCloseable {
     static {
+        FirstFailure.prepare();
         Seam.setKernels(context -> ((Cenalloc) context).kernel);
     }
 
