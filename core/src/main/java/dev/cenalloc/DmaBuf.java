@@ -39,6 +39,7 @@ public final class DmaBuf implements AutoCloseable {
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
     static {
+        FirstFailure.prepare();
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
     }
 
@@ -67,7 +68,7 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor of a driver or of another process.
+     * Takes over a descriptor of a driver or of another process. It is close-on-exec from now on.
      *
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return a buffer that the caller closes
@@ -129,7 +130,10 @@ public final class DmaBuf implements AutoCloseable {
             // A dma-buf ioctl cannot tell: a heap's node takes DMA_BUF_IOCTL_SYNC for a request to allocate (6.12).
             String exporter = FdInfo.of(kernel, fd).exporter().orElse(null);
             adopted.exporter = exporter;
-            isDmaBuf = exporter != null;
+            if (exporter != null) {
+                checked(kernel.closeOnExec(fd), "fcntl");
+                isDmaBuf = true;
+            }
         } finally {
             if (!isDmaBuf) {
                 adopted.close();

@@ -46,6 +46,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Fence implements AutoCloseable {
     static {
+        FirstFailure.prepare();
         Seam.setFences(fence -> ((Fence) fence).descriptor, Fence::own);
     }
 
@@ -100,7 +101,7 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor of a display, a GPU or another process.
+     * Takes over a descriptor of a display, a GPU or another process. It is close-on-exec from now on.
      *
      * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed. Or
      *     -1, for a fence that is signalled
@@ -124,6 +125,10 @@ public final class Fence implements AutoCloseable {
             if (result < 0) {
                 ours = result != -Errno.EBADF;
                 throw refused(-result, "SYNC_IOC_FILE_INFO");
+            }
+            result = kernel.closeOnExec(fd);
+            if (result < 0) {
+                throw CenallocException.ofCall(-result, "fcntl", null, -1);
             }
             ours = false; // own closes it if it fails
             return own(kernel, fd);

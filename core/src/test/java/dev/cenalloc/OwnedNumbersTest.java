@@ -5,12 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.share.Connection;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -75,6 +77,20 @@ class OwnedNumbersTest {
             assertEquals(fd, kernel.fence(new FakeKernel.Work()));
             other.replace(fd);
         }
+    }
+
+    /** The giver may have had other plans with it. */
+    @Test
+    void whatIsAdoptedIsClosedInOtherPrograms() throws Exception {
+        int buffer = kernel.foreignDmaBuf("camera", 4096, false);
+        int fence = kernel.fence(new FakeKernel.Work());
+        cenalloc.adopt(buffer).close();
+        Fence.adopt(kernel, fence).close();
+        assertEquals(Set.of(buffer, fence), kernel.closedOnExec);
+        int refused = kernel.foreignDmaBuf("camera", 4096, false);
+        kernel.failCall(2, Errno.EBADF); // after fstat and fdinfo
+        assertThrows(CenallocException.class, () -> cenalloc.adopt(refused));
+        assertFalse(kernel.isOpen(refused));
     }
 
     @Test

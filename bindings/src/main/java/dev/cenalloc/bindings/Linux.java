@@ -46,6 +46,8 @@ public final class Linux {
     public static final int SEEK_SET = 0;
     public static final int SEEK_END = 2;
 
+    public static final int F_SETFD = 2;
+    public static final int FD_CLOEXEC = 1;
     public static final int F_DUPFD_CLOEXEC = 1030;
     public static final int F_ADD_SEALS = 1033;
     public static final int F_SEAL_SHRINK = 2;
@@ -219,6 +221,11 @@ public final class Linux {
     /** Duplicates a descriptor to the lowest free number, close-on-exec. */
     public static int dup(int fd) {
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+
+    /** Has a descriptor closed in programs that this process becomes or starts. */
+    public static int closeOnExec(int fd) {
+        return fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
 
     /** Opens a descriptor for a process, close-on-exec (Linux 5.3). */

@@ -79,6 +79,9 @@ public interface Kernel {
     /** Duplicates a descriptor. */
     int dup(int fd);
 
+    /** Has a descriptor closed in programs that this process starts. */
+    int closeOnExec(int fd);
+
     /** Opens a descriptor for a process. */
     int pidfdOpen(int pid);
 

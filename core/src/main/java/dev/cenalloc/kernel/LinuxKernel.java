@@ -213,6 +213,11 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int closeOnExec(int fd) {
+        return Linux.closeOnExec(fd);
+    }
+
+    @Override
     public int pidfdOpen(int pid) {
         return Linux.pidfdOpen(pid);
     }

@@ -95,7 +95,8 @@ public final class Connection implements AutoCloseable {
     }
 
     /**
-     * Takes over a connected socket, such as one that another library opened or a parent process passed on.
+     * Takes over a connected socket, such as one that another library opened or a parent process passed on. It is
+     * close-on-exec from now on.
      *
      * @param cenalloc the context of the buffers that come
      * @param fd the descriptor of a connected Unix stream socket; the connection owns it from now on; if this method
@@ -125,6 +126,7 @@ public final class Connection implements AutoCloseable {
                         "descriptor " + fd + " is no Unix stream socket",
                         "pass a connected socket of AF_UNIX and SOCK_STREAM");
             }
+            check(kernel.closeOnExec(fd), "fcntl", null);
             ours = false;
             return own(cenalloc, kernel, fd);
         } finally {

@@ -206,6 +206,13 @@ public final class FakeKernel implements Kernel {
     public final List<Long> syncs = new ArrayList<>();
 
     private final OwnedNumbers owned = new OwnedNumbers();
+    /** Those that somebody has asked this for; the others of this library are so from the start. */
+    public final Set<Integer> closedOnExec = new HashSet<>();
+
+    /** What munmap gives, and covering instead; 0 if it works. */
+    public int unmapErrno;
+
+    public int coverErrno;
     private final Map<Integer, File> files = new HashMap<>();
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
@@ -816,6 +823,9 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized int munmap(long address, long length) {
         calls.add("munmap");
+        if (unmapErrno != 0) {
+            return -unmapErrno;
+        }
         if (mappings.remove(address) == null) {
             throw new AssertionError("munmap of what is not mapped");
         }
@@ -825,6 +835,9 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized int coverPages(long address, long length) {
         calls.add("cover");
+        if (coverErrno != 0) {
+            return -coverErrno;
+        }
         if (mappings.remove(address) == null) {
             throw new AssertionError("covering of what is not mapped");
         }
@@ -863,6 +876,18 @@ public final class FakeKernel implements Kernel {
         int result = enter("dup");
         File file = files.get(fd);
         return result < 0 ? result : file == null ? -Errno.EBADF : add(file);
+    }
+
+    @Override
+    public synchronized int closeOnExec(int fd) {
+        int result = enter("fcntl");
+        if (result >= 0 && !files.containsKey(fd)) {
+            return -Errno.EBADF;
+        }
+        if (result >= 0) {
+            closedOnExec.add(fd);
+        }
+        return result;
     }
 
     /** Of this process, whatever the number. */
