@@ -181,6 +181,9 @@ public interface Kernel {
     /** Returns the number of mappings of this process; empty if it cannot be read. */
     OptionalLong mappings();
 
-    /** Returns a numeric parameter of a module in {@code /sys/module}; empty if this kernel does not report it. */
+    /**
+     * Returns a numeric parameter of a module in {@code /sys/module}, or 1 or 0 for one that is on or off; empty if this
+     * kernel does not report it.
+     */
     OptionalLong moduleParameter(String module, String parameter);
 }

@@ -380,7 +380,13 @@ public final class LinuxKernel implements Kernel {
         try (var in = Files.newInputStream(file)) {
             byte[] text = new byte[64];
             int length = Math.max(0, in.read(text));
-            return OptionalLong.of(Long.parseLong(new String(text, 0, length, StandardCharsets.US_ASCII).strip()));
+            String said = new String(text, 0, length, StandardCharsets.US_ASCII).strip();
+            return OptionalLong.of(
+                    switch (said) {
+                        case "Y" -> 1;
+                        case "N" -> 0;
+                        default -> Long.parseLong(said);
+                    });
         } catch (IOException | NumberFormatException e) {
             return OptionalLong.empty();
         }

@@ -3,6 +3,7 @@ package dev.cenalloc.kernel;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
@@ -47,6 +48,14 @@ class LinuxKernelTest {
         assertTrue(kernel.sysctl("vm/max_map_count").orElseThrow() > 100);
         assertEquals(OptionalLong.empty(), kernel.sysctl("vm/no_such_number"));
         assertEquals(OptionalLong.empty(), kernel.sysctl("kernel/ostype"), "no number");
+    }
+
+    @Test
+    void parametersThatAreOnOrOffAreNumbers() throws Exception {
+        Path parameter = Path.of("/sys/module/printk/parameters/time");
+        assumeTrue(Files.isReadable(parameter));
+        long on = Files.readString(parameter).strip().equals("Y") ? 1 : 0;
+        assertEquals(on, kernel.moduleParameter("printk", "time").orElseThrow());
     }
 
     @Test
