@@ -11,7 +11,6 @@ import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.text.Printable;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;

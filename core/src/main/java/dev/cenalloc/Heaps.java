@@ -155,8 +155,7 @@ final class Heaps {
         };
     }
 
-    private void addUdmabuf(List<OpenHeap> found, Map<String, OpenHeap> known, boolean huge)
-            throws CenallocException {
+    private void addUdmabuf(List<OpenHeap> found, Map<String, OpenHeap> known, boolean huge) throws CenallocException {
         String name = huge ? HeapProperties.UDMABUF_HUGE : HeapProperties.UDMABUF;
         OpenHeap before = known.get(name);
         found.add(

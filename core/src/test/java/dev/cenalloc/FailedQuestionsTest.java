@@ -30,9 +30,7 @@ class FailedQuestionsTest {
             .heap("udmabuf", 1 << 20)
             .heap("vendor,pool", 1 << 20)
             .file(DEFAULT.toString(), "")
-            .file(
-                    ZONES.toString(),
-                    """
+            .file(ZONES.toString(), """
                     Node 0, zone   Normal
                             spanned  1048576
                       start_pfn:           0
@@ -83,8 +81,7 @@ class FailedQuestionsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            ints = {Errno.ENOMEM, Errno.ELOOP, Errno.EMFILE, Errno.ENFILE, Errno.EINTR, Errno.EIO, Errno.ENOTDIR})
+    @ValueSource(ints = {Errno.ENOMEM, Errno.ELOOP, Errno.EMFILE, Errno.ENFILE, Errno.EINTR, Errno.EIO, Errno.ENOTDIR})
     void heapsThatCannotBeListedAreTold(int errno) {
         kernel.refuse(HEAPS, errno);
         assertTold(errno, "opendir", HEAPS);
@@ -122,8 +119,7 @@ class FailedQuestionsTest {
         kernel.refuse(TREE, Errno.EACCES);
         kernel.refuse(ZONES, Errno.EACCES);
         try (var cenalloc = kernel.open()) {
-            assertEquals(
-                    HeapProperties.UNKNOWN, cenalloc.heap("vendor,pool").properties());
+            assertEquals(HeapProperties.UNKNOWN, cenalloc.heap("vendor,pool").properties());
             assertTrue(cenalloc.heap("system").properties().highestAddress().isEmpty());
         }
     }

@@ -285,8 +285,8 @@ public final class LinuxKernel implements Kernel {
     @Override
     public long deviceNumber(Path node) {
         try {
-            Map<String, Object> status = read(
-                    node, () -> access(node, Linux.F_OK), () -> Files.readAttributes(node, "unix:mode,rdev"));
+            Map<String, Object> status =
+                    read(node, () -> access(node, Linux.F_OK), () -> Files.readAttributes(node, "unix:mode,rdev"));
             return status.get("mode") instanceof Integer mode
                             && (mode & FILE_TYPE) == CHARACTER_DEVICE
                             && status.get("rdev") instanceof Long number

@@ -448,9 +448,7 @@ public final class FakeKernel implements Kernel {
             throw new FileException(path, failWith);
         }
         Path target = links.getOrDefault(path, path);
-        boolean isThere = devices.containsKey(target)
-                || isFile(target)
-                || isHeap(target);
+        boolean isThere = devices.containsKey(target) || isFile(target) || isHeap(target);
         if (!isThere) {
             throw new NoSuchFileException(path.toString());
         }

@@ -85,8 +85,7 @@ class LinuxKernelTest {
         String fifo = directory.resolve("system").toString();
         assertEquals(0, new ProcessBuilder("mkfifo", fifo).start().waitFor());
         try (var cenalloc = TestContext.open(kernel, directory)) {
-            assertTrue(cenalloc.heaps().stream()
-                    .noneMatch(heap -> heap.name().equals("system")));
+            assertTrue(cenalloc.heaps().stream().noneMatch(heap -> heap.name().equals("system")));
         }
     }
 

@@ -44,8 +44,7 @@ class ConstraintFieldsTest {
                 assertEquals(limited, NONE.and(limited));
             }
             case MAX, LCM -> {
-                var e = assertThrows(
-                        IllegalArgumentException.class, () -> NONE.with(field, Constraints.UNLIMITED));
+                var e = assertThrows(IllegalArgumentException.class, () -> NONE.with(field, Constraints.UNLIMITED));
                 assertEquals(field.key() + " must be from 1 to 2^63-2, not " + Long.MAX_VALUE, e.getMessage());
             }
             default -> assertThrows(IllegalArgumentException.class, () -> NONE.number(field));
