@@ -69,7 +69,8 @@ class FirstFailureTest {
                         try {
                             call.run();
                         } catch (CenallocException e) {
-                            told.add(e.errnoName() + " " + e.getMessage().contains(e.remedy()));
+                            told.add(e.errnoName() + " "
+                                    + String.valueOf(e.getMessage()).contains(e.remedy()));
                         }
                         kernel.failNoCall();
                     }
