@@ -8,8 +8,11 @@ import dev.cenalloc.plan.Direction;
 import java.lang.reflect.Method;
 import java.net.URL;
 import java.net.URLClassLoader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 /** A process that has no descriptor left for the file of a class still learns what failed. */
@@ -80,27 +83,52 @@ class FirstFailureTest {
         }
     }
 
-    private static URL place(Class<?> type) {
-        return type.getProtectionDomain().getCodeSource().getLocation();
+    /** Another process: there, all may call native functions, whatever loads the library. */
+    static final class Other {
+        private Other() {}
+
+        public static void main(String[] args) throws Exception {
+            try (var loader = new Loader(place(Cenalloc.class), place(Errno.class), place(FirstFailureTest.class))) {
+                Method run = loader.loadClass(Scenario.class.getName()).getDeclaredMethod("run", Runnable.class);
+                run.setAccessible(true);
+                System.out.println(run.invoke(null, (Runnable) () -> loader.isOver = true));
+                System.out.println("refused: " + loader.refused);
+            }
+        }
+
+        private static URL place(Class<?> type) {
+            return type.getProtectionDomain().getCodeSource().getLocation();
+        }
     }
 
     @Test
     void theFirstFailureIsTold() throws Exception {
-        try (var loader = new Loader(place(Cenalloc.class), place(Errno.class), place(FirstFailureTest.class))) {
-            Method run = loader.loadClass(Scenario.class.getName()).getDeclaredMethod("run", Runnable.class);
-            run.setAccessible(true);
-            Object told = run.invoke(null, (Runnable) () -> loader.isOver = true);
-            var expected = new ArrayList<String>();
-            for (String errno : List.of("EMFILE", "ENOMEM", "EPERM")) {
-                for (int i = 0; i < 5; i++) {
-                    // An allocation that finds no memory goes on with the next heap.
-                    if (!(errno.equals("ENOMEM") && i == 0)) {
-                        expected.add(errno + " true");
-                    }
+        var expected = new ArrayList<String>();
+        for (String errno : List.of("EMFILE", "ENOMEM", "EPERM")) {
+            for (int i = 0; i < 5; i++) {
+                // An allocation that finds no memory goes on with the next heap.
+                if (!(errno.equals("ENOMEM") && i == 0)) {
+                    expected.add(errno + " true");
                 }
             }
-            assertEquals(List.of(), loader.refused);
-            assertEquals(expected, told);
         }
+        // Under Maven the tests are no part of a path: they patch the module.
+        var other = Objects.requireNonNull(Other.class.getResource("FirstFailureTest$Other.class"));
+        Path tests = Path.of(other.toURI()).resolve("../../..").normalize();
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        String.join(
+                                ":",
+                                tests.toString(),
+                                System.getProperty("java.class.path"),
+                                System.getProperty("jdk.module.path", "")),
+                        Other.class.getName())
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor(), output);
+        assertEquals(expected + "\nrefused: []\n", output);
     }
 }

@@ -74,7 +74,7 @@ class OrdinaryMemoryTest {
             String message = String.valueOf(refused("system", 8 * MIB + 1).getMessage());
             assertTrue(message.contains("control group"), message);
         } else {
-            granted("system", 8 * MIB + 1);
+            granted("system", 16 * MIB);
         }
         granted("reserved", 16 * MIB);
     }

@@ -1,6 +1,5 @@
 package dev.cenalloc.json;
 
-import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
@@ -136,7 +135,7 @@ public final class MachineProfile {
             return false;
         }
         Path group = kernel.sysfs(number).resolve("iommu_group");
-        return kernel.access(group, Linux.F_OK) == 0
+        return kernel.isThere(group)
                 && !Recognition.text(kernel, group.resolve("type")).equals("identity");
     }
 

@@ -160,6 +160,11 @@ public interface Kernel {
         return !FileException.isLasting(-access(path, Linux.F_OK));
     }
 
+    /** As {@link #exists}; false after a fault that may pass. */
+    default boolean isThere(Path path) {
+        return access(path, Linux.F_OK) == 0;
+    }
+
     /** Returns the size of a page in bytes. */
     long pageSize();
 
