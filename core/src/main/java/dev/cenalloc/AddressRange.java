@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -19,12 +20,20 @@ final class AddressRange {
 
     private AddressRange() {}
 
-    /** The highest address of any byte of memory; empty if the kernel does not tell. */
-    static OptionalLong highest(Kernel kernel) {
+    /**
+     * The highest address of any byte of memory; empty if the kernel does not tell.
+     *
+     * @throws CenallocException with the errno of a question that failed, such as EMFILE
+     */
+    static OptionalLong highest(Kernel kernel) throws CenallocException {
         String zones;
         try {
             zones = new String(kernel.bytes(ZONES), StandardCharsets.US_ASCII);
         } catch (IOException e) {
+            int errno = FileException.errno(e);
+            if (!FileException.isLasting(errno)) {
+                throw CenallocException.ofCall(errno, "open", ZONES, -1);
+            }
             return OptionalLong.empty();
         }
         long end = 0;

@@ -12,7 +12,6 @@ import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.text.Printable;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -42,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Cenalloc implements AutoCloseable {
     static {
+        FirstFailure.prepare();
         Seam.setKernels(context -> ((Cenalloc) context).kernel);
     }
 
@@ -67,8 +67,9 @@ public final class Cenalloc implements AutoCloseable {
      * without heaps is no error here; the first use of a buffer throws, with a remedy. Does not block.
      *
      * @return the context, which the caller closes
-     * @throws CenallocException ENODEV: {@code /dev/dma_heap} exists and cannot be listed; a user without permission to
-     *     list it gets a context without its heaps
+     * @throws CenallocException with the errno of a question that failed, such as EMFILE, ENFILE or ENOMEM: what this
+     *     machine has is not known then. A user without permission to list {@code /dev/dma_heap} gets a context without
+     *     its heaps
      * @throws UnsupportedOperationException on other systems than Linux on amd64 or aarch64
      * @throws IllegalCallerException if Java denies native access
      */
@@ -243,8 +244,9 @@ public final class Cenalloc implements AutoCloseable {
      *
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException if an open object of this library has the number already; nothing has changed
      * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
-     *     mounted
+     *     mounted, else the errno of reading it, such as EMFILE
      */
     public SharedBuffer adopt(int fd) throws CenallocException {
         return adopt(fd, null);
@@ -256,6 +258,7 @@ public final class Cenalloc implements AutoCloseable {
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @param known the properties of the memory; null to take those that the exporter's name implies
      * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException as {@link #adopt(int)}
      * @throws CenallocException as {@link #adopt(int)}
      */
     public SharedBuffer adopt(int fd, @Nullable HeapProperties known) throws CenallocException {
@@ -270,6 +273,7 @@ public final class Cenalloc implements AutoCloseable {
      * @param holds {@link Demand#ofLayout} or {@link Demand#ofBytes}; null if it is not known
      * @param known the properties of the memory; null to take those that the exporter's name implies
      * @return the buffer, which the caller closes
+     * @throws IllegalArgumentException as {@link #adopt(int)}
      * @throws CenallocException EINVAL: the dma-buf has fewer bytes than it is said to hold; else as {@link
      *     #adopt(int)}
      */
@@ -299,7 +303,7 @@ public final class Cenalloc implements AutoCloseable {
                         "the dma-buf has " + dmaBuf.size() + " bytes, and " + demand + " needs " + demand.bytes(),
                         "pass the layout that the sender has");
             }
-            String exporter = dmaBuf.exporter();
+            String exporter = dmaBuf.exporterName();
             HeapProperties properties = known == null ? heaps.ofExporter(exporter) : known;
             Heap heap = heaps.all().stream()
                     .filter(one -> known == null && one.name().equals(exporter))
@@ -310,10 +314,6 @@ public final class Cenalloc implements AutoCloseable {
             buffers.add(buffer);
             adopted = true;
             return buffer;
-        } catch (CenallocException e) {
-            throw e;
-        } catch (IOException e) {
-            throw FdInfo.unreadable(e);
         } finally {
             if (!adopted) {
                 dmaBuf.release(); // close() would do nothing if a SharedBuffer owns it already

@@ -23,6 +23,7 @@ public class CenallocException extends IOException {
     /** System calls by their names in the C library; ioctls and the like have names in capitals. */
     private static final Set<String> SYSTEM_CALLS = Set.of(
             "accept",
+            "access",
             "bind",
             "close",
             "connect",
@@ -49,7 +50,7 @@ public class CenallocException extends IOException {
             "write");
 
     /** The system calls whose EACCES and ENOENT are about the path of a node. */
-    private static final Set<String> OF_PATHS = Set.of("open", "opendir", "stat");
+    private static final Set<String> OF_PATHS = Set.of("access", "open", "opendir", "stat");
 
     /** The error number. */
     private final int errno;

@@ -58,6 +58,7 @@ public final class DmaBuf implements AutoCloseable {
     private static final AtomicLong NUMBERS = new AtomicLong();
 
     static {
+        FirstFailure.prepare();
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
     }
 
@@ -82,12 +83,13 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor of a driver or of another process.
+     * Takes over a descriptor of a driver or of another process. It is close-on-exec from now on.
      *
      * @param fd the descriptor of a dma-buf; the buffer owns it from now on; if this method throws, it is closed
      * @return a buffer that the caller closes
+     * @throws IllegalArgumentException if an open object of this library has the number already; nothing has changed
      * @throws CenallocException ENOTTY if it is not a dma-buf; EBADF if it is not open; ENOENT if {@code /proc} is not
-     *     mounted
+     *     mounted, else the errno of reading it, such as EMFILE
      */
     public static DmaBuf adopt(int fd) throws CenallocException {
         return adopt(LinuxKernel.instance(), fd, null);
@@ -147,6 +149,7 @@ public final class DmaBuf implements AutoCloseable {
 
     /** Owns a descriptor that may be no dma-buf; closes it then. */
     static DmaBuf checked(Kernel kernel, int fd, @Nullable BufferCount count) throws CenallocException {
+        kernel.owned().refuse(fd);
         DmaBuf adopted = own(kernel, fd, count);
         boolean isDmaBuf = false;
         try {
@@ -154,11 +157,12 @@ public final class DmaBuf implements AutoCloseable {
             FdInfo info = FdInfo.of(kernel, fd);
             String exporter = info.exporter().orElse(null);
             adopted.exporter = exporter;
-            isDmaBuf = exporter != null;
-            adopted.held.source = exporter == null ? "" : exporter;
-            adopted.held.name = info.name().orElse("");
-        } catch (IOException e) {
-            throw FdInfo.unreadable(e);
+            if (exporter != null) {
+                adopted.held.source = exporter;
+                adopted.held.name = info.name().orElse("");
+                checked(kernel.closeOnExec(fd), "fcntl");
+                isDmaBuf = true;
+            }
         } finally {
             if (!isDmaBuf) {
                 adopted.close();
@@ -221,6 +225,10 @@ public final class DmaBuf implements AutoCloseable {
      * @throws IllegalStateException if closed
      */
     public String exporter() throws IOException {
+        return exporterName();
+    }
+
+    String exporterName() throws CenallocException {
         String known = exporter;
         if (known == null || !held.descriptor.isOpen()) {
             known = info().exporter().orElse("");
@@ -239,7 +247,7 @@ public final class DmaBuf implements AutoCloseable {
         return info().name().orElse("");
     }
 
-    private FdInfo info() throws IOException {
+    private FdInfo info() throws CenallocException {
         int fd = held.descriptor.acquire();
         try {
             return FdInfo.of(kernel, fd);

@@ -28,7 +28,8 @@ final class DmaHeapSource implements HeapSource {
         this.node = new HeapNode(kernel, path);
         // The kernel's names for heaps of ordinary pages begin with "system".
         boolean isOrdinary = String.valueOf(path.getFileName()).startsWith(HeapProperties.SYSTEM);
-        this.ordinary = isOrdinary ? new OrdinaryMemory(kernel, path, false) : null;
+        boolean charged = kernel.moduleParameter("dma_heap", "mem_accounting").orElse(0) != 0;
+        this.ordinary = isOrdinary ? new OrdinaryMemory(kernel, path, charged) : null;
         this.memoryTotal = kernel.meminfo("MemTotal").orElse(Long.MAX_VALUE);
     }
 

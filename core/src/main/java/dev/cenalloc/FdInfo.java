@@ -1,6 +1,7 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -17,10 +18,14 @@ record FdInfo(List<String> lines) {
      * Reads it.
      *
      * @param fd an open descriptor
-     * @throws IOException if {@code /proc} cannot be read
+     * @throws CenallocException ENOENT: {@code /proc} is not mounted; else with the errno of open or read
      */
-    static FdInfo of(Kernel kernel, int fd) throws IOException {
-        return new FdInfo(kernel.fdinfo(fd));
+    static FdInfo of(Kernel kernel, int fd) throws CenallocException {
+        try {
+            return new FdInfo(kernel.fdinfo(fd));
+        } catch (IOException e) {
+            throw unreadable(FileException.errno(e), e);
+        }
     }
 
     /** The exporter's name. Every dma-buf has this line and no other file. */
@@ -46,14 +51,13 @@ record FdInfo(List<String> lines) {
                 .findFirst();
     }
 
-    /** The exception for a descriptor whose kind is needed and cannot be read. */
-    static CenallocException unreadable(IOException why) {
-        return new CenallocException(
-                Errno.ENOENT,
-                "read of /proc/self/fdinfo",
-                null,
-                -1,
-                "the kind of the descriptor cannot be read: " + why,
-                "mount /proc");
+    private static CenallocException unreadable(int errno, IOException why) {
+        String call = "read of /proc/self/fdinfo";
+        CenallocException unreadable = errno == Errno.ENOENT
+                ? new CenallocException(
+                        errno, call, null, -1, "the kind of the descriptor cannot be read: " + why, "mount /proc")
+                : CenallocException.ofCall(errno, call, null, -1);
+        unreadable.initCause(why);
+        return unreadable;
     }
 }

@@ -46,6 +46,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Fence implements AutoCloseable {
     static {
+        FirstFailure.prepare();
         Seam.setFences(fence -> ((Fence) fence).descriptor, Fence::own);
     }
 
@@ -101,11 +102,12 @@ public final class Fence implements AutoCloseable {
     }
 
     /**
-     * Takes over a descriptor of a display, a GPU or another process.
+     * Takes over a descriptor of a display, a GPU or another process. It is close-on-exec from now on.
      *
      * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed. Or
      *     -1, for a fence that is signalled
      * @return a fence that the caller closes
+     * @throws IllegalArgumentException if an open object of this library has the number already; nothing has changed
      * @throws CenallocException ENOTTY or EINVAL if it is not a sync file; EBADF if it is not open
      */
     public static Fence adopt(int fd) throws CenallocException {
@@ -116,6 +118,7 @@ public final class Fence implements AutoCloseable {
         if (fd == SIGNALLED) {
             return own(kernel, fd);
         }
+        kernel.owned().refuse(fd);
         // A number that is not open must not be closed: another thread may open it meanwhile.
         boolean ours = true;
         try {
@@ -123,6 +126,10 @@ public final class Fence implements AutoCloseable {
             if (result < 0) {
                 ours = result != -Errno.EBADF;
                 throw refused(-result, "SYNC_IOC_FILE_INFO");
+            }
+            result = kernel.closeOnExec(fd);
+            if (result < 0) {
+                throw CenallocException.ofCall(-result, "fcntl", null, -1);
             }
             ours = false; // own closes it if it fails
             return own(kernel, fd);
@@ -140,7 +147,8 @@ public final class Fence implements AutoCloseable {
      *
      * @param fd the descriptor of a sync file; the fence owns it from now on; if this method throws, it is closed. Or
      *     -1, for a fence that is signalled
-     * @throws IllegalArgumentException if it is below -1, or the fence has the descriptor already; nothing has changed
+     * @throws IllegalArgumentException if it is below -1, or the fence, or another open object of this library, has the
+     *     descriptor already; nothing has changed
      * @throws IllegalStateException if closed, or in use by another thread
      */
     public synchronized void replace(int fd) {
@@ -154,6 +162,7 @@ public final class Fence implements AutoCloseable {
         if (fd != SIGNALLED && descriptor.is(fd)) {
             throw new IllegalArgumentException("the fence has descriptor " + fd + " already");
         }
+        kernel.owned().refuse(fd);
         boolean replaced = false;
         try {
             descriptor.replace(fd);

@@ -1,5 +1,6 @@
 package dev.cenalloc;
 
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
@@ -29,7 +30,11 @@ final class HeapNode {
         Descriptor open = descriptor;
         if (open == null) {
             // Read permission is enough to allocate, and a careful udev rule grants no more.
-            int fd = kernel.open(path, Linux.O_RDONLY | Linux.O_CLOEXEC);
+            // Non-blocking, since it may be another file by now, and a FIFO would block until somebody writes.
+            int fd;
+            do {
+                fd = kernel.open(path, Linux.O_RDONLY | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
+            } while (fd == -Errno.EINTR);
             if (fd < 0) {
                 throw CenallocException.ofCall(-fd, "open", path, size);
             }

@@ -12,8 +12,8 @@ public interface HeapSource {
      * Allocates. May block.
      *
      * @param size in bytes, positive; the buffer may be larger, and not smaller
-     * @return a descriptor of a new dma-buf, close-on-exec, which the caller owns; the library checks that it is a
-     *     dma-buf
+     * @return a descriptor of a new dma-buf, close-on-exec, which the caller owns and closes: the source must not close
+     *     it, nor return it again. The library checks that it is a dma-buf
      * @throws CenallocException if it fails; {@link CenallocException#of} makes one. After ENOMEM, the next heap is
      *     tried
      */

@@ -1,6 +1,8 @@
 package dev.cenalloc;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
@@ -9,9 +11,7 @@ import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
 import dev.cenalloc.text.Printable;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -83,32 +83,31 @@ final class Heaps {
     private List<OpenHeap> found(Map<String, OpenHeap> known) throws CenallocException {
         var found = new ArrayList<OpenHeap>();
         String remedy = "use a kernel with CONFIG_DMABUF_HEAPS_SYSTEM, or with CONFIG_UDMABUF for ordinary memory";
+        List<String> names = List.of();
         try {
-            List<String> names = kernel.list(directory);
-            Set<String> defaultCma = names.isEmpty() ? Set.of() : defaultCma();
-            for (String name : names) {
-                OpenHeap before = known.get(name);
-                Path path = directory.resolve(name);
-                String pool = defaultCma.contains(name) ? HeapProperties.DEFAULT_CMA : HeapProperties.pool(name);
-                found.add(
-                        before != null && before.heap().path().isPresent()
-                                ? before
-                                : open(name, pool, path, new DmaHeapSource(kernel, path)));
-            }
-        } catch (NoSuchFileException e) {
-            remedy =
+            names = kernel.list(directory);
+        } catch (IOException e) {
+            int errno = FileException.errno(e);
+            remedy = switch (errno) {
+                case Errno.ENOENT ->
                     directory + " does not exist: the kernel needs CONFIG_DMABUF_HEAPS (5.6 and later), and a container"
                             + " needs the directory from its host";
-        } catch (AccessDeniedException e) {
-            remedy = "let this user list " + directory;
-        } catch (IOException e) {
-            throw new CenallocException(
-                    Errno.ENODEV,
-                    "opendir",
-                    directory,
-                    -1,
-                    "the heaps cannot be listed: " + e,
-                    "see what " + directory + " is");
+                case Errno.EACCES, Errno.EPERM -> "let this user list " + directory;
+                default -> throw CenallocException.ofCall(errno, "opendir", directory, -1);
+            };
+        }
+        Set<String> defaultCma = names.isEmpty() ? Set.of() : defaultCma();
+        for (String name : names) {
+            OpenHeap before = known.get(name);
+            Path path = directory.resolve(name);
+            if (kernel.deviceNumber(path) == 0) {
+                continue; // a file of another kind; to open a FIFO might block for ever
+            }
+            String pool = defaultCma.contains(name) ? HeapProperties.DEFAULT_CMA : HeapProperties.pool(name);
+            found.add(
+                    before != null && before.heap().path().isPresent()
+                            ? before
+                            : open(name, pool, path, new DmaHeapSource(kernel, path)));
         }
         remedyForNone = remedy;
         if (kernel.exists(UdmabufSource.PATH)) {
@@ -125,17 +124,43 @@ final class Heaps {
      * node. Source: {@code reserved-memory.yaml} of dt-schema, {@code rmem_cma_setup} in {@code
      * kernel/dma/contiguous.c}.
      */
-    private Set<String> defaultCma() {
+    private Set<String> defaultCma() throws CenallocException {
+        List<String> nodes;
         try {
-            return kernel.list(RESERVED_MEMORY).stream()
-                    .filter(name -> kernel.exists(RESERVED_MEMORY.resolve(name).resolve("linux,cma-default")))
-                    .collect(Collectors.toSet());
+            nodes = kernel.list(RESERVED_MEMORY);
         } catch (IOException e) {
+            check(FileException.errno(e), "opendir", RESERVED_MEMORY);
             return Set.of(); // no device tree, or none that this process may read
+        }
+        var found = new HashSet<String>();
+        for (String name : nodes) {
+            Path property = RESERVED_MEMORY.resolve(name).resolve("linux,cma-default");
+            int result = kernel.access(property, Linux.F_OK);
+            if (result == 0) {
+                found.add(name);
+            } else {
+                check(-result, "access", property);
+            }
+        }
+        return found;
+    }
+
+    /** A question that failed must not pass for an answer: the context keeps what it learns here. */
+    private static void check(int errno, String call, Path path) throws CenallocException {
+        if (!FileException.isLasting(errno)) {
+            throw CenallocException.ofCall(errno, call, path, -1);
         }
     }
 
-    private void addUdmabuf(List<OpenHeap> found, Map<String, OpenHeap> known, boolean huge) {
+    /** Whether this process may open a node, or that is not known: then the first allocation tells. */
+    private boolean mayOpen(Path node) {
+        return switch (-kernel.access(node, Linux.R_OK)) {
+            case Errno.EACCES, Errno.EPERM -> false;
+            default -> true;
+        };
+    }
+
+    private void addUdmabuf(List<OpenHeap> found, Map<String, OpenHeap> known, boolean huge) throws CenallocException {
         String name = huge ? HeapProperties.UDMABUF_HUGE : HeapProperties.UDMABUF;
         OpenHeap before = known.get(name);
         found.add(
@@ -144,17 +169,17 @@ final class Heaps {
                         : open(name, name, UdmabufSource.PATH, new UdmabufSource(kernel, huge)));
     }
 
-    private OpenHeap open(String name, String pool, Path node, HeapSource source) {
+    private OpenHeap open(String name, String pool, Path node, HeapSource source) throws CenallocException {
         Heap heap = Heap.of(name)
                 .withPool(pool)
-                .withNode(node, kernel.isReadable(node))
+                .withNode(node, mayOpen(node))
                 .withPageSize(kernel.pageSize())
                 .withRefusal(source::refusal);
         return new OpenHeap(kernel, heap.withProperties(properties(heap, source)), source, true, total);
     }
 
     /** What is known of a heap of the kernel: what was stated, or else what its pool's name implies. */
-    private HeapProperties properties(Heap heap, HeapSource source) {
+    private HeapProperties properties(Heap heap, HeapSource source) throws CenallocException {
         HeapProperties stated = described.get(heap.name());
         HeapProperties known = stated == null ? reaching(HeapProperties.of(heap.pool())) : stated;
         // If the limit is below a page, the allocation reports it.
@@ -166,7 +191,7 @@ final class Heaps {
      * copies what a device does not reach (swiotlb), or refuses it, and no trial shows that. Source: {@code
      * kernel/dma/direct.h}.
      */
-    private HeapProperties reaching(HeapProperties known) {
+    private HeapProperties reaching(HeapProperties known) throws CenallocException {
         if (known.contiguous() == Trait.UNKNOWN) {
             return known;
         }

@@ -4,9 +4,9 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.OptionalLong;
@@ -45,6 +45,8 @@ final class MappedPages {
     private boolean holds;
     /** 0 while nothing is mapped. */
     private long address;
+    /** The errno of pages that could not be unmapped, until it is reported. */
+    private int kept;
     /** Whether a close was begun, which an error may have interrupted. */
     private boolean ending;
     /** Whether the segment gives no access to the pages any more. */
@@ -106,13 +108,26 @@ final class MappedPages {
             check.unmapping(this);
         }
         if (address != 0) {
-            kernel.munmap(address, size);
+            int result = kernel.munmap(address, size);
+            if (result >= 0) {
+                OPEN.decrementAndGet();
+            } else if (kernel.coverPages(address, size) < 0) {
+                kept = -result;
+            }
             address = 0;
-            OPEN.decrementAndGet();
         }
         if (holds) {
             holds = false;
             descriptor.drop();
+        }
+        if (kept != 0) {
+            int errno = kept;
+            kept = 0;
+            Log.error(
+                    "munmap gave {} for {} bytes of a buffer: they stay mapped, and so its memory stays in use until this"
+                            + " process ends",
+                    Errno.name(errno),
+                    size);
         }
     }
 
@@ -181,7 +196,7 @@ final class MappedPages {
                             .filter(name -> !name.isEmpty())
                             .map(name -> ", which is called '" + name + "'")
                             .orElse("");
-        } catch (IOException e) {
+        } catch (CenallocException e) {
             return "";
         }
     }

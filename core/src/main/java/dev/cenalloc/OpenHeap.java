@@ -118,6 +118,16 @@ final class OpenHeap {
                     e.remedy());
             named.initCause(e);
             throw named;
+        } catch (IllegalArgumentException e) {
+            var owned = new CenallocException(
+                    Errno.EPROTO,
+                    "allocate",
+                    heap.path().orElse(null),
+                    size,
+                    "the source of heap " + heap + " returned a descriptor that is in use: " + e.getMessage(),
+                    "correct the HeapSource: it must return a new descriptor each time");
+            owned.initCause(e);
+            throw owned;
         }
     }
 

@@ -9,6 +9,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.Heap;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -17,6 +18,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DmaBufTest {
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
@@ -171,6 +174,42 @@ class DmaBufTest {
                 assertEquals(3, kernel.openFiles());
             }
         }
+        heap.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.ENOMEM, Errno.EINVAL})
+    void pagesThatCannotBeUnmappedAreCovered(int errno) throws Exception {
+        OpenHeap heap = system();
+        try (DmaBuf buffer = heap.allocate(1);
+                var log = new LogCapture()) {
+            kernel.unmapErrno = errno;
+            buffer.map(Direction.READ).close();
+            assertEquals("", log.text());
+            assertEquals(0, kernel.openMappings());
+        }
+        heap.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.ENOMEM, Errno.EINVAL})
+    void pagesThatStayAreReportedOnce(int errno) throws Exception {
+        OpenHeap heap = system();
+        try (var log = new LogCapture()) {
+            try (DmaBuf buffer = heap.allocate(1)) {
+                kernel.unmapErrno = errno;
+                kernel.coverErrno = errno;
+                Mapping mapping = buffer.map(Direction.READ);
+                mapping.close();
+                mapping.close();
+                assertThrows(
+                        IllegalStateException.class, () -> mapping.segment().get(ValueLayout.JAVA_BYTE, 0));
+            }
+            assertEquals(1, kernel.openMappings());
+            String text = "munmap gave " + Errno.name(errno) + " for 4096 bytes of a buffer";
+            assertEquals(2, log.text().split(text, -1).length, log::text);
+        }
+        assertEquals(1, kernel.openFiles(), "the heap's node");
         heap.close();
     }
 

@@ -170,9 +170,7 @@ class FaultsTest {
                 buffer = operation.buffer(cenalloc, kernel);
                 operation.run(buffer);
             } catch (CenallocException e) {
-                // What /proc does not tell is ENOENT, whatever the reason.
-                int told = kernel.calls.get(call).equals("fdinfo") ? Errno.ENOENT : errno;
-                assertEquals(told, e.errno(), () -> what + ": " + e);
+                assertEquals(errno, e.errno(), () -> what + ": " + e);
                 outcome = "told";
             }
             kernel.failNoCall();

@@ -63,6 +63,22 @@ class OrdinaryMemoryTest {
         assertTrue(message.contains(8 * MIB + " bytes") && message.contains(8 * MIB + 1 + " bytes"), message);
     }
 
+    /** Since 7.0 the kernel can be told to charge memory of the system heap to the control group. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1})
+    void theControlGroupLimitsTheSystemHeapIfItIsCharged(long charged) throws Exception {
+        kernel.numbers.put("cgroup", 8 * MIB);
+        kernel.numbers.put("dma_heap mem_accounting", charged);
+        granted("system", 8 * MIB);
+        if (charged == 1) {
+            String message = String.valueOf(refused("system", 8 * MIB + 1).getMessage());
+            assertTrue(message.contains("control group"), message);
+        } else {
+            granted("system", 16 * MIB);
+        }
+        granted("reserved", 16 * MIB);
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
     void freeContiguousMemoryIsNotAvailable(String heap) throws Exception {

@@ -32,6 +32,9 @@ public final class Linux {
     public static final int O_NONBLOCK = 0x800;
     public static final int O_CLOEXEC = 0x80000;
 
+    public static final int F_OK = 0;
+    public static final int R_OK = 4;
+
     public static final int PROT_READ = 1;
     public static final int PROT_WRITE = 2;
     public static final int MAP_SHARED = 1;
@@ -43,6 +46,8 @@ public final class Linux {
     public static final int SEEK_SET = 0;
     public static final int SEEK_END = 2;
 
+    public static final int F_SETFD = 2;
+    public static final int FD_CLOEXEC = 1;
     public static final int F_DUPFD_CLOEXEC = 1030;
     public static final int F_ADD_SEALS = 1033;
     public static final int F_SEAL_SHRINK = 2;
@@ -84,6 +89,8 @@ public final class Linux {
     // open, ioctl and fcntl are variadic: the linker needs the index of the first variadic argument.
     private static final MethodHandle OPEN = Downcall.handle(
             "open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
+    private static final MethodHandle ACCESS =
+            Downcall.handle("access", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
     private static final MethodHandle CLOSE = Downcall.fastHandle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
     private static final FunctionDescriptor IOCTL_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
     private static final MethodHandle IOCTL = Downcall.handle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
@@ -154,6 +161,17 @@ public final class Linux {
         }
     }
 
+    /** Returns 0 if there is such a file, and this process may use it so ({@code F_OK}, {@code R_OK}), or {@code -errno}. */
+    public static int access(String path, int mode) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment capture = Downcall.capture();
+            int result = (int) ACCESS.invokeExact(capture, arena.allocateFrom(path), mode);
+            return result >= 0 ? result : Downcall.failure(capture);
+        } catch (Throwable t) {
+            throw Downcall.rethrow(t);
+        }
+    }
+
     /**
      * Closes a descriptor; returns 0, or -1, which is not an errno here. The number is free afterwards, whatever the
      * result is: never close it twice, not even after EINTR. So the errno is of no use, and is not captured.
@@ -203,6 +221,11 @@ public final class Linux {
     /** Duplicates a descriptor to the lowest free number, close-on-exec. */
     public static int dup(int fd) {
         return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    }
+
+    /** Has a descriptor closed in programs that this process becomes or starts. */
+    public static int closeOnExec(int fd) {
+        return fcntl(fd, F_SETFD, FD_CLOEXEC);
     }
 
     /** Opens a descriptor for a process, close-on-exec (Linux 5.3). */

@@ -4,13 +4,12 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.device.DeviceInfo.Kind;
+import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.node.Sysfs;
 import dev.cenalloc.node.drm.DrmImporter;
 import dev.cenalloc.node.v4l2.VideoNode;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -102,18 +101,12 @@ final class Inspection {
     private List<Path> entries(Path directory) throws CenallocException {
         try {
             return kernel.list(directory).stream().map(directory::resolve).toList();
-        } catch (NoSuchFileException e) {
-            return List.of();
-        } catch (AccessDeniedException e) {
-            throw CenallocException.ofCall(Errno.EACCES, "opendir", directory, -1);
         } catch (IOException e) {
-            throw new CenallocException(
-                    Errno.ENOTDIR,
-                    "opendir",
-                    directory,
-                    -1,
-                    "the devices cannot be listed: " + e,
-                    "see what " + directory + " is");
+            int errno = FileException.errno(e);
+            if (errno == Errno.ENOENT) {
+                return List.of();
+            }
+            throw CenallocException.ofCall(errno, "opendir", directory, -1);
         }
     }
 

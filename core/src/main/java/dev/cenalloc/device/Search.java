@@ -8,11 +8,11 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.device.DeviceInfo.Kind;
 import dev.cenalloc.device.Inspection.Result;
 import dev.cenalloc.device.Inspection.Subsystem;
+import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.drm.DrmImporter;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -77,10 +77,8 @@ final class Search {
         Path node;
         try {
             node = kernel.realPath(path);
-        } catch (AccessDeniedException e) {
-            throw CenallocException.ofCall(Errno.EACCES, "stat", path, -1);
         } catch (IOException e) {
-            throw CenallocException.ofCall(Errno.ENOENT, "stat", path, -1);
+            throw CenallocException.ofCall(FileException.errno(e), "stat", path, -1);
         }
         Objection objection = new Objection();
         Result result = inspection.inspect(node, objection).orElse(null);

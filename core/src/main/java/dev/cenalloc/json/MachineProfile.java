@@ -135,7 +135,7 @@ public final class MachineProfile {
             return false;
         }
         Path group = kernel.sysfs(number).resolve("iommu_group");
-        return kernel.exists(group)
+        return kernel.isThere(group)
                 && !Recognition.text(kernel, group.resolve("type")).equals("identity");
     }
 

@@ -43,6 +43,9 @@ public final class Descriptor {
         this.kernel = kernel;
         this.fd = fd;
         this.afterwards = afterwards;
+        if (fd >= 0) {
+            kernel.owned().add(fd);
+        }
     }
 
     /** Closes the descriptor, or the number if there is no descriptor yet. */
@@ -192,9 +195,13 @@ public final class Descriptor {
     /** After {@link #seize}: takes another number, and closes the previous one. */
     public void reopen(int other) {
         int before = fd;
+        if (other >= 0) {
+            kernel.owned().add(other);
+        }
         fd = other;
         reopen();
         if (before >= 0) {
+            kernel.owned().remove(before);
             kernel.close(before);
         }
     }
@@ -223,6 +230,7 @@ public final class Descriptor {
         try {
             // An error here happens before the system call, which itself cannot fail.
             if (fd >= 0) {
+                kernel.owned().remove(fd);
                 kernel.close(fd);
             }
             gone = true;

@@ -13,8 +13,12 @@ import java.util.OptionalLong;
  * fake. Calls return a result that is not negative, or {@code -errno}. Safe for any number of threads.
  */
 public interface Kernel {
+    /** Returns the numbers of this kernel's descriptors that this library owns. */
+    OwnedNumbers owned();
+
     /**
      * Returns the names in a directory of device nodes, sorted; without those that the locale of this process lacks.
+     * {@link FileException#errno} tells why it failed, as of all methods with an IOException.
      */
     List<String> list(Path directory) throws IOException;
 
@@ -75,6 +79,9 @@ public interface Kernel {
     /** Duplicates a descriptor. */
     int dup(int fd);
 
+    /** Has a descriptor closed in programs that this process starts. */
+    int closeOnExec(int fd);
+
     /** Opens a descriptor for a process. */
     int pidfdOpen(int pid);
 
@@ -122,7 +129,10 @@ public interface Kernel {
      */
     long receive(int fd, MemorySegment message, int flags);
 
-    /** Returns the device number of a node ({@code dev_t}); 0 if the node is not a character device. */
+    /**
+     * Returns the device number of a node ({@code dev_t}); 0 if the node is not a character device; {@code -errno} of
+     * stat.
+     */
     long deviceNumber(Path node);
 
     /** Returns the major part of a device number, as {@code major} of the C library. */
@@ -136,11 +146,24 @@ public interface Kernel {
     /** Returns the lines of {@code /proc/self/fdinfo/FD}. */
     List<String> fdinfo(int fd) throws IOException;
 
-    /** Returns whether this process may open the node for reading. */
-    boolean isReadable(Path path);
+    /**
+     * Returns 0 if there is such a node, file or directory, and if this process may do that with it: {@link Linux#F_OK}
+     * nothing, {@link Linux#R_OK} open it for reading.
+     */
+    int access(Path path, int mode);
 
-    /** Returns whether there is a node, file or directory. */
-    boolean exists(Path path);
+    /**
+     * Returns whether there is such a file or directory. A fault that may pass, such as ENOMEM, does not tell that there
+     * is none.
+     */
+    default boolean exists(Path path) {
+        return !FileException.isLasting(-access(path, Linux.F_OK));
+    }
+
+    /** As {@link #exists}; false after a fault that may pass. */
+    default boolean isThere(Path path) {
+        return access(path, Linux.F_OK) == 0;
+    }
 
     /** Returns the size of a page in bytes. */
     long pageSize();
@@ -163,6 +186,9 @@ public interface Kernel {
     /** Returns the number of mappings of this process; empty if it cannot be read. */
     OptionalLong mappings();
 
-    /** Returns a numeric parameter of a module in {@code /sys/module}; empty if this kernel does not report it. */
+    /**
+     * Returns a numeric parameter of a module in {@code /sys/module}, or 1 or 0 for one that is on or off; empty if this
+     * kernel does not report it.
+     */
     OptionalLong moduleParameter(String module, String parameter);
 }

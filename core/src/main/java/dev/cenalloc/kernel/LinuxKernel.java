@@ -1,22 +1,26 @@
 package dev.cenalloc.kernel;
 
-import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.Platform;
 import dev.cenalloc.bindings.Sockets;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** The kernel of this machine. Stateless, safe for any number of threads. */
+/** The kernel of this machine. Safe for any number of threads. */
 public final class LinuxKernel implements Kernel {
     // inode(7)
     private static final int FILE_TYPE = 0xF000;
@@ -27,6 +31,8 @@ public final class LinuxKernel implements Kernel {
 
     /** Created at the first use: its creation throws on an unsupported platform. */
     private static volatile @Nullable LinuxKernel instance;
+
+    private final OwnedNumbers owned = new OwnedNumbers();
 
     private LinuxKernel() {}
 
@@ -47,13 +53,60 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
-    public List<String> list(Path directory) throws IOException {
-        try (var entries = Files.list(directory)) {
-            return entries.filter(LinuxKernel::canBeNamed)
-                    .map(entry -> String.valueOf(entry.getFileName()))
-                    .sorted()
-                    .toList();
+    public OwnedNumbers owned() {
+        return owned;
+    }
+
+    /** Something that Java does with a file. */
+    private interface Reading<T> {
+        T run() throws IOException;
+    }
+
+    /**
+     * Java's exceptions have few error numbers. After any other failure, {@code again} does the same in one system call,
+     * which tells the number; if it succeeds, the fault has passed.
+     */
+    private static <T> T read(Path path, IntSupplier again, Reading<T> reading) throws IOException {
+        try {
+            return reading.run();
+        } catch (NoSuchFileException | AccessDeniedException | NotDirectoryException e) {
+            throw e;
+        } catch (IOException | UncheckedIOException e) {
+            int result = again.getAsInt();
+            if (result < 0) {
+                var known = new FileException(path, -result);
+                known.initCause(e);
+                throw known;
+            }
+            try {
+                return reading.run();
+            } catch (UncheckedIOException unchecked) {
+                throw unchecked.getCause();
+            }
         }
+    }
+
+    /** As {@link #read(Path, IntSupplier, Reading)}, of what Java opens. */
+    private static <T> T read(Path path, Reading<T> reading) throws IOException {
+        return read(
+                path,
+                () -> {
+                    int fd = Linux.open(path.toString(), Linux.O_RDONLY | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
+                    return fd < 0 ? fd : Linux.close(fd);
+                },
+                reading);
+    }
+
+    @Override
+    public List<String> list(Path directory) throws IOException {
+        return read(directory, () -> {
+            try (var entries = Files.list(directory)) {
+                return entries.filter(LinuxKernel::canBeNamed)
+                        .map(entry -> String.valueOf(entry.getFileName()))
+                        .sorted()
+                        .toList();
+            }
+        });
     }
 
     /** With LANG=C, Java reads names with other characters, but cannot find the file again by such a name. */
@@ -67,14 +120,16 @@ public final class LinuxKernel implements Kernel {
 
     @Override
     public Path realPath(Path path) throws IOException {
-        return path.toRealPath();
+        return read(path, () -> access(path, Linux.F_OK), path::toRealPath);
     }
 
     @Override
     public byte[] bytes(Path file) throws IOException {
-        try (var stream = Files.newInputStream(file)) {
-            return stream.readNBytes(LARGEST_FILE);
-        }
+        return read(file, () -> {
+            try (var stream = Files.newInputStream(file)) {
+                return stream.readNBytes(LARGEST_FILE);
+            }
+        });
     }
 
     @Override
@@ -158,6 +213,11 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int closeOnExec(int fd) {
+        return Linux.closeOnExec(fd);
+    }
+
+    @Override
     public int pidfdOpen(int pid) {
         return Linux.pidfdOpen(pid);
     }
@@ -225,16 +285,15 @@ public final class LinuxKernel implements Kernel {
     @Override
     public long deviceNumber(Path node) {
         try {
-            Map<String, Object> status = Files.readAttributes(node, "unix:mode,rdev");
+            Map<String, Object> status =
+                    read(node, () -> access(node, Linux.F_OK), () -> Files.readAttributes(node, "unix:mode,rdev"));
             return status.get("mode") instanceof Integer mode
                             && (mode & FILE_TYPE) == CHARACTER_DEVICE
                             && status.get("rdev") instanceof Long number
                     ? number
                     : 0;
-        } catch (java.nio.file.AccessDeniedException e) {
-            return -Errno.EACCES;
         } catch (IOException e) {
-            return -Errno.ENOENT;
+            return -FileException.errno(e);
         }
     }
 
@@ -249,18 +308,14 @@ public final class LinuxKernel implements Kernel {
 
     @Override
     public List<String> fdinfo(int fd) throws IOException {
+        Path file = Path.of("/proc/self/fdinfo", Integer.toString(fd));
         // A name may have any bytes; Latin-1 keeps all of them.
-        return Files.readAllLines(Path.of("/proc/self/fdinfo", Integer.toString(fd)), StandardCharsets.ISO_8859_1);
+        return read(file, () -> Files.readAllLines(file, StandardCharsets.ISO_8859_1));
     }
 
     @Override
-    public boolean isReadable(Path path) {
-        return Files.isReadable(path);
-    }
-
-    @Override
-    public boolean exists(Path path) {
-        return Files.exists(path);
+    public int access(Path path, int mode) {
+        return Linux.access(path.toString(), mode);
     }
 
     @Override
@@ -325,7 +380,13 @@ public final class LinuxKernel implements Kernel {
         try (var in = Files.newInputStream(file)) {
             byte[] text = new byte[64];
             int length = Math.max(0, in.read(text));
-            return OptionalLong.of(Long.parseLong(new String(text, 0, length, StandardCharsets.US_ASCII).strip()));
+            String said = new String(text, 0, length, StandardCharsets.US_ASCII).strip();
+            return OptionalLong.of(
+                    switch (said) {
+                        case "Y" -> 1;
+                        case "N" -> 0;
+                        default -> Long.parseLong(said);
+                    });
         } catch (IOException | NumberFormatException e) {
             return OptionalLong.empty();
         }

@@ -191,7 +191,7 @@ public final class DeviceNode implements AutoCloseable {
      */
     public Optional<Refusal> refusal(int result, String call) throws CenallocException {
         return switch (-result) {
-            case Errno.EBUSY, Errno.ENODEV, Errno.ENOMEM, Errno.EMFILE -> throw failure(-result, call);
+            case Errno.EBUSY, Errno.ENODEV, Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE -> throw failure(-result, call);
             default -> result < 0 ? Optional.of(Refusal.ofMemory(call, -result)) : Optional.empty();
         };
     }

@@ -61,7 +61,16 @@ public final class Trial {
     /** What a trial showed, and whether the next would show the same. */
     private record Result(Device device, boolean isLasting) {}
 
-    record Answer(Heap heap, Verdict verdict, String reason) {
+    /**
+     * What became of an offer.
+     *
+     * @param isLasting whether the next offer would get the same; not if memory was short
+     */
+    record Answer(Heap heap, Verdict verdict, String reason, boolean isLasting) {
+        Answer(Heap heap, Verdict verdict, String reason) {
+            this(heap, verdict, reason, verdict != Verdict.NO_MEMORY);
+        }
+
         boolean isContiguous() {
             return heap.properties().contiguous() == Trait.YES;
         }
@@ -242,7 +251,7 @@ public final class Trial {
         }
         Device device = conclude(importer, layout, size, answers);
         boolean isLasting = device.origin() == Origin.TRIAL_IMPORT
-                && having(answers, Verdict.NO_MEMORY).isEmpty()
+                && answers.stream().allMatch(Answer::isLasting)
                 && importer.omitted().isEmpty();
         if (isLasting) {
             cache.put(like, answers);
@@ -296,7 +305,10 @@ public final class Trial {
         Answer small = offer(importer, heap, size, BUFFERS);
         return small.verdict() == Verdict.TAKEN
                 ? new Answer(
-                        heap, Verdict.DOUBTFUL, "in " + size + " bytes, but in " + large + " bytes: " + answer.reason())
+                        heap,
+                        Verdict.DOUBTFUL,
+                        "in " + size + " bytes, but in " + large + " bytes: " + answer.reason(),
+                        answer.isLasting())
                 : small;
     }
 
@@ -321,7 +333,7 @@ public final class Trial {
                             heap, refusal.ofImage() ? Verdict.NOT_SHOWN : Verdict.REFUSED, refusal.toString()))
                     .orElseGet(() -> new Answer(heap, Verdict.TAKEN, ""));
         } catch (CenallocException e) {
-            if (e.errno() == Errno.ENOMEM || e.errno() == Errno.EMFILE) {
+            if (isPassing(e)) {
                 return notTried(heap, e);
             }
             throw e;
@@ -330,9 +342,16 @@ public final class Trial {
         }
     }
 
+    /** Whether something was short that another program may give back: the answer is not kept. */
+    private static boolean isPassing(CenallocException e) {
+        return switch (e.errno()) {
+            case Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE -> true;
+            default -> false;
+        };
+    }
+
     private static Answer notTried(Heap heap, CenallocException why) {
-        Verdict verdict =
-                why.errno() == Errno.ENOMEM || why.errno() == Errno.EMFILE ? Verdict.NO_MEMORY : Verdict.NOT_TRIED;
+        Verdict verdict = isPassing(why) ? Verdict.NO_MEMORY : Verdict.NOT_TRIED;
         return new Answer(heap, verdict, why.call() + (why.isFromKernel() ? " gave " : ": ") + why.errnoName());
     }
 

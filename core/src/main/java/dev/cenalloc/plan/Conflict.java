@@ -3,8 +3,10 @@ package dev.cenalloc.plan;
 import dev.cenalloc.plan.Field.Rule;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -41,7 +43,7 @@ public final class Conflict {
             Field.CPU_READ,
             Field.CPU_WRITE);
 
-    /** The limit for merging and testing constraints. Real sets of devices need far fewer trials. */
+    /** The limit for merging and testing constraints, for all conflicts together. Real sets of devices need far fewer. */
     private static final int TRIALS = 200_000;
 
     /** The largest number of independent conflicts that are reported. */
@@ -162,8 +164,9 @@ public final class Conflict {
                     break; // no statement is responsible
                 }
                 conflicts.add(conflict);
+                var told = Set.copyOf(conflict.statements);
                 elements = elements.stream()
-                        .filter(element -> !conflict.statements.contains(element.statement))
+                        .filter(element -> !told.contains(element.statement))
                         .toList();
                 entangled = entangled(elements);
             }
@@ -200,12 +203,12 @@ public final class Conflict {
 
         private Conflict run() {
             found = null;
-            trials = 0;
             // By size, so that the first conflict found is the smallest. Most conflicts have one to three statements.
-            for (int size = 0; found == null && size <= elements.size() && trials < TRIALS; size++) {
+            for (int size = 0; size <= elements.size() && !isOver(); size++) {
                 branch(new Chosen(List.of(), Constraints.NEUTRAL), size);
             }
-            List<Element> conflicting = found == null ? withoutTheSuperfluous(elements) : found;
+            Set<Element> conflicting = Collections.newSetFromMap(new IdentityHashMap<>());
+            conflicting.addAll(found == null ? withoutTheSuperfluous(elements) : found);
             // In the order of attaching, not of the search.
             return new Conflict(
                     elements.stream()
@@ -225,15 +228,15 @@ public final class Conflict {
             if (left < 1) {
                 return;
             }
-            for (Element one : elements) {
-                follow(chosen.and(one), left - 1, suitable);
+            for (int i = 0; i < elements.size() && !isOver(); i++) {
+                follow(chosen.and(elements.get(i)), left - 1, suitable);
             }
             entangle(chosen, 0, left, suitable);
         }
 
         /** Branches over sets of entangled elements that rule the heap out together, but not without the last one. */
         private void entangle(Chosen chosen, int from, int left, Predicate<Constraints> heap) {
-            for (int i = from; i < entangled.size() && found == null; i++) {
+            for (int i = from; i < entangled.size() && !isOver(); i++) {
                 Chosen more = chosen.and(entangled.get(i));
                 if (!follow(more, left - 1, heap) && left > 1) {
                     entangle(more, i + 1, left - 1, heap);
@@ -243,7 +246,7 @@ public final class Conflict {
 
         /** Continues with a set if it rules the heap out. Returns whether it does. */
         private boolean follow(Chosen chosen, int left, Predicate<Constraints> heap) {
-            if (found != null || trials >= TRIALS) {
+            if (isOver()) {
                 return false;
             }
             boolean rulesOut = rulesOut(chosen, heap);
@@ -251,6 +254,11 @@ public final class Conflict {
                 branch(chosen, left);
             }
             return rulesOut;
+        }
+
+        /** Whether a conflict is found, or no trials are left. */
+        private boolean isOver() {
+            return found != null || trials >= TRIALS;
         }
 
         private boolean rulesOut(Chosen chosen, Predicate<Constraints> heap) {
@@ -271,16 +279,21 @@ public final class Conflict {
             return null;
         }
 
+        /** Leaves out each element that the others do without. Merges each element three times, however many there are. */
         private List<Element> withoutTheSuperfluous(List<Element> all) {
-            List<Element> needed = new ArrayList<>(all);
-            for (Element element : all) {
-                var fewer = new ArrayList<>(needed);
-                fewer.remove(element);
-                if (firstSuitable(together(fewer)) == null) {
-                    needed = fewer;
+            var following = new Constraints[all.size() + 1];
+            following[all.size()] = Constraints.NEUTRAL;
+            for (int i = all.size() - 1; i >= 0; i--) {
+                following[i] = following[i + 1].and(all.get(i).constraints);
+            }
+            Chosen needed = new Chosen(new ArrayList<>(), Constraints.NEUTRAL);
+            for (int i = 0; i < all.size(); i++) {
+                if (firstSuitable(needed.merged.and(following[i + 1])) != null) {
+                    needed.elements.add(all.get(i));
+                    needed = new Chosen(needed.elements, needed.merged.and(all.get(i).constraints));
                 }
             }
-            return needed;
+            return needed.elements;
         }
     }
 }

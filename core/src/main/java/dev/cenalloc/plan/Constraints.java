@@ -380,7 +380,7 @@ public final class Constraints {
      *
      * @param field a field whose rule is MIN, MAX or LCM
      * @param value at least 1; a power of two for base alignment, offset alignment and segment boundary; for a limit
-     *     (MIN), {@link #UNLIMITED} changes nothing
+     *     (MIN), {@link #UNLIMITED} changes nothing; for the others, it is out of range
      * @throws IllegalArgumentException if the field is not numeric, the value is out of range, or contradicts the
      *     others
      */
@@ -394,8 +394,10 @@ public final class Constraints {
             return this;
         }
         if (value <= 0 || value == Long.MAX_VALUE) {
-            throw new IllegalArgumentException(field.key() + " must be at least 1, not " + value
-                    + (rule == Rule.MIN ? "; for no limit leave it out, or use UNLIMITED" : ""));
+            throw new IllegalArgumentException(field.key() + " must be "
+                    + (rule == Rule.MIN
+                            ? "at least 1, not " + value + "; for no limit leave it out, or use UNLIMITED"
+                            : "from 1 to 2^63-2, not " + value));
         }
         boolean powerOfTwo =
                 field == Field.BASE_ALIGNMENT || field == Field.OFFSET_ALIGNMENT || field == Field.SEGMENT_BOUNDARY;

@@ -44,7 +44,10 @@ final class Explanation {
         plan.leftOut().forEach(this::describeAbsentHeaps);
         List<Conflict> conflicts = plan.conflicts();
         for (int i = 0; i < conflicts.size(); i++) {
-            lines.add(conflicts.size() == 1 ? "Conflict:" : "Conflict " + (i + 1) + ":");
+            lines.add((conflicts.size() == 1 ? "Conflict" : "Conflict " + (i + 1))
+                    + (conflicts.get(i).isSmallest()
+                            ? ":"
+                            : ", of so many statements that a smaller one was not sought:"));
             conflicts.get(i).statements().forEach(statement -> lines.add("  " + statement));
         }
         return Printable.lines(lines);

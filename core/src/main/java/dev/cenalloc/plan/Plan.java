@@ -6,6 +6,7 @@ import dev.cenalloc.plan.Objection.Cause;
 import dev.cenalloc.plan.Solver.Candidate;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -273,8 +274,9 @@ public final class Plan {
         var speakers = devices.stream()
                 .filter(device -> device.constraints().limits(field))
                 .toList();
+        Set<Constraints> decisive = decisive(field);
         var narrowing = speakers.stream()
-                .filter(speaker -> !isSpared(field, speaker))
+                .filter(speaker -> decisive.contains(speaker.constraints().only(field)))
                 .map(device -> Statement.of(device, field))
                 .toList();
         return narrowing.isEmpty()
@@ -282,15 +284,29 @@ public final class Plan {
                 : narrowing;
     }
 
-    /** Whether the merged value would be the same without this device and the devices that state the same. */
-    private boolean isSpared(Field field, Device speaker) {
-        Constraints said = speaker.constraints().only(field);
-        var others = devices.stream()
+    /**
+     * What is said of a field without which the merged value would be another, however many devices say it. Merges each
+     * twice with those before it and after it, so that it is linear in the number of devices.
+     */
+    private Set<Constraints> decisive(Field field) {
+        List<Constraints> said = devices.stream()
                 .map(device -> device.constraints().only(field))
-                .filter(other -> !other.equals(said))
+                .distinct()
                 .toList();
-        Constraints all = Solver.merge(devices, List.of()).only(field);
-        return Constraints.merge(others).only(field).equals(all);
+        var after = new Constraints[said.size() + 1];
+        after[said.size()] = Constraints.NEUTRAL;
+        for (int i = said.size() - 1; i >= 0; i--) {
+            after[i] = after[i + 1].and(said.get(i));
+        }
+        var decisive = new HashSet<Constraints>();
+        Constraints before = Constraints.NEUTRAL;
+        for (int i = 0; i < said.size(); i++) {
+            if (!before.and(after[i + 1]).equals(after[0])) {
+                decisive.add(said.get(i));
+            }
+            before = before.and(said.get(i));
+        }
+        return decisive;
     }
 
     /**

@@ -392,7 +392,7 @@ final class Negotiation {
     /** Whether the device cannot be reached, whatever it is asked for. */
     private static boolean isOutOfReach(CenallocException e) {
         return switch (e.errno()) {
-            case Errno.EACCES, Errno.EPERM, Errno.ENOENT, Errno.EMFILE -> true;
+            case Errno.EACCES, Errno.EPERM, Errno.ENOENT, Errno.EMFILE, Errno.ENFILE -> true;
             case Errno.ENODEV -> !(e instanceof NoSuitableHeapException);
             default -> false;
         };

@@ -54,7 +54,7 @@ class DeviceMemoryDeviceTest {
         var kernel = (Kernel) Proxy.newProxyInstance(
                 Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, (_, method, arguments) -> {
                     if (method.getName().equals("exists")) {
-                        return false;
+                        return false; // of udmabuf
                     }
                     try {
                         return method.invoke(real, arguments);

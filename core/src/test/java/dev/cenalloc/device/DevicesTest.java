@@ -244,6 +244,25 @@ class DevicesTest {
         assertEquals("opendir", e.call());
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOTDIR, Errno.ELOOP, Errno.EIO})
+    void aDirectoryThatCannotBeListedIsToldOf(int errno) {
+        kernel.refuse(Path.of("/dev"), errno);
+        var e = assertThrows(CenallocException.class, () -> Devices.list(cenalloc));
+        assertEquals("opendir", e.call());
+        assertEquals(errno, e.errno());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EACCES, Errno.ENOMEM, Errno.ELOOP, Errno.ENOTDIR})
+    void aPathThatCannotBeFollowedIsToldOf(int errno) {
+        kernel.device("/dev/video0", camera);
+        kernel.failCall(0, errno);
+        var e = assertThrows(CenallocException.class, () -> Devices.camera(cenalloc, "/dev/video0"));
+        assertEquals("stat", e.call());
+        assertEquals(errno, e.errno());
+    }
+
     // ---- displays ----
 
     @Test

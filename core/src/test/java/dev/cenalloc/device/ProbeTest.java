@@ -861,6 +861,46 @@ class ProbeTest {
         assertEquals(new TreeSet<>(List.of("TRIAL_IMPORT", "UNKNOWN", "told")), outcomes);
     }
 
+    /** What was short for a moment shapes no later answer. */
+    @HostOnly
+    @ParameterizedTest
+    @EnumSource
+    void noFaultThatPassesIsKept(Kind kind) throws Exception {
+        String undisturbed = "";
+        int calls = 1;
+        for (int call = -1; call < calls; call++) {
+            for (int errno : new int[] {Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE}) {
+                FakeKernel kernel = kernel();
+                kernel.device(
+                        NODE.toString(),
+                        kind == Kind.CONVERTER
+                                ? FakeCamera.converting(kernel, FakeCamera::anything)
+                                : FakeCamera.capturing(kernel, FakeCamera::anything));
+                kernel.device(CARD.toString(), new FakeCard(kernel, true, true));
+                try (var cenalloc = TestContext.open(kernel, HEAPS)) {
+                    Path node = kind == Kind.CARD ? CARD : NODE;
+                    if (call >= 0) {
+                        kernel.failCall(call, errno);
+                    }
+                    try {
+                        String first = Probe.of(cenalloc, node).device(FRAME).detail();
+                        if (call < 0) {
+                            undisturbed = first;
+                            calls = kernel.calls.size();
+                        }
+                    } catch (CenallocException e) {
+                        assertEquals(errno, e.errno());
+                    }
+                    kernel.failNoCall();
+                    assertEquals(
+                            undisturbed,
+                            Probe.of(cenalloc, node).device(FRAME).detail(),
+                            kind + ", call " + call + ", " + Errno.name(errno));
+                }
+            }
+        }
+    }
+
     /** The number of calls. */
     private static int fail(Kind kind, FakeKernel faulty, int call, int errno, String what, Set<String> outcomes)
             throws Exception {

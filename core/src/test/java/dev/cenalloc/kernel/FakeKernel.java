@@ -22,7 +22,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -206,6 +205,14 @@ public final class FakeKernel implements Kernel {
     /** The flags of the syncs that succeeded. */
     public final List<Long> syncs = new ArrayList<>();
 
+    private final OwnedNumbers owned = new OwnedNumbers();
+    /** Those that somebody has asked this for; the others of this library are so from the start. */
+    public final Set<Integer> closedOnExec = new HashSet<>();
+
+    /** What munmap gives, and covering instead; 0 if it works. */
+    public int unmapErrno;
+
+    public int coverErrno;
     private final Map<Integer, File> files = new HashMap<>();
     private final Map<Long, File> mappings = new HashMap<>();
     private final Map<Path, Integer> refusals = new HashMap<>();
@@ -240,6 +247,9 @@ public final class FakeKernel implements Kernel {
     public final List<Integer> timeouts = new ArrayList<>();
 
     private final Set<Path> tree = new HashSet<>();
+    /** Those among the heaps that are files of other kinds. */
+    public final Set<Path> notCharacterDevices = new HashSet<>();
+
     private long inodes = 100;
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
@@ -298,6 +308,11 @@ public final class FakeKernel implements Kernel {
     /** Makes opening a node fail. */
     public synchronized void refuse(Path node, int errno) {
         refusals.put(node, errno);
+    }
+
+    /** Ends {@link #refuse}. */
+    public synchronized void permit(Path node) {
+        refusals.remove(node);
     }
 
     /** Makes the call that is the n-th from now, from 0 on, fail; close and munmap cannot. */
@@ -376,11 +391,16 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
+    public OwnedNumbers owned() {
+        return owned;
+    }
+
+    @Override
     public synchronized List<String> list(Path directory) throws IOException {
         queries.add("list " + directory);
         Integer refusal = refusals.get(directory);
         if (refusal != null) {
-            throw new AccessDeniedException(directory.toString());
+            throw new FileException(directory, refusal);
         }
         List<String> names = directory.equals(HEAPS)
                 ? heaps.keySet().stream()
@@ -413,7 +433,7 @@ public final class FakeKernel implements Kernel {
     public synchronized byte[] bytes(Path file) throws IOException {
         queries.add("bytes " + file);
         if (refusals.containsKey(file)) {
-            throw new AccessDeniedException(file.toString());
+            throw new FileException(file, refusals.get(file));
         }
         byte[] content = contents.get(file);
         if (content == null) {
@@ -425,12 +445,10 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized Path realPath(Path path) throws IOException {
         if (enter("realpath") < 0) {
-            throw new IOException(Errno.name(failWith));
+            throw new FileException(path, failWith);
         }
         Path target = links.getOrDefault(path, path);
-        boolean isThere = devices.containsKey(target)
-                || isFile(target)
-                || (HEAPS.equals(target.getParent()) && heaps.containsKey(String.valueOf(target.getFileName())));
+        boolean isThere = devices.containsKey(target) || isFile(target) || isHeap(target);
         if (!isThere) {
             throw new NoSuchFileException(path.toString());
         }
@@ -803,6 +821,9 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized int munmap(long address, long length) {
         calls.add("munmap");
+        if (unmapErrno != 0) {
+            return -unmapErrno;
+        }
         if (mappings.remove(address) == null) {
             throw new AssertionError("munmap of what is not mapped");
         }
@@ -812,6 +833,9 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized int coverPages(long address, long length) {
         calls.add("cover");
+        if (coverErrno != 0) {
+            return -coverErrno;
+        }
         if (mappings.remove(address) == null) {
             throw new AssertionError("covering of what is not mapped");
         }
@@ -850,6 +874,18 @@ public final class FakeKernel implements Kernel {
         int result = enter("dup");
         File file = files.get(fd);
         return result < 0 ? result : file == null ? -Errno.EBADF : add(file);
+    }
+
+    @Override
+    public synchronized int closeOnExec(int fd) {
+        int result = enter("fcntl");
+        if (result >= 0 && !files.containsKey(fd)) {
+            return -Errno.EBADF;
+        }
+        if (result >= 0) {
+            closedOnExec.add(fd);
+        }
+        return result;
     }
 
     /** Of this process, whatever the number. */
@@ -1129,6 +1165,10 @@ public final class FakeKernel implements Kernel {
 
     @Override
     public synchronized long deviceNumber(Path node) {
+        if (isHeap(node)) {
+            queries.add("stat " + node);
+            return notCharacterDevices.contains(node) ? 0 : 1;
+        }
         int result = enter("stat");
         if (result < 0) {
             return result;
@@ -1145,7 +1185,7 @@ public final class FakeKernel implements Kernel {
     @Override
     public synchronized List<String> fdinfo(int fd) throws IOException {
         if (enter("fdinfo") < 0) {
-            throw new IOException(Errno.name(failWith));
+            throw new FileException(Path.of("/proc/self/fdinfo", "" + fd), failWith);
         }
         File file = files.get(fd);
         if (file == null) {
@@ -1157,15 +1197,20 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized boolean isReadable(Path path) {
-        queries.add("isReadable " + path);
-        return !refusals.containsKey(path);
+    public synchronized int access(Path path, int mode) {
+        queries.add("access " + path);
+        int refusal = refusals.getOrDefault(path, 0);
+        if (refusal != 0 && (mode != Linux.F_OK || !FileException.isLasting(refusal))) {
+            return -refusal;
+        }
+        boolean isThere = isHeap(path) || devices.containsKey(path) || tree.contains(path) || isFile(path);
+        return isThere ? 0 : -Errno.ENOENT;
     }
 
-    @Override
-    public synchronized boolean exists(Path path) {
-        queries.add("exists " + path);
-        return path.equals(UDMABUF) ? heaps.containsKey("udmabuf") : tree.contains(path) || isFile(path);
+    private boolean isHeap(Path path) {
+        return path.equals(UDMABUF)
+                ? heaps.containsKey("udmabuf")
+                : HEAPS.equals(path.getParent()) && heaps.containsKey(String.valueOf(path.getFileName()));
     }
 
     @Override

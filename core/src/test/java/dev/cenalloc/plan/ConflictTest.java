@@ -1,6 +1,7 @@
 package dev.cenalloc.plan;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,11 +9,15 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.HostOnly;
 import dev.cenalloc.IncompatibleConstraintsException;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.text.Unwrapped;
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 /** The smallest set of statements that no memory satisfies together. */
@@ -142,6 +147,101 @@ class ConflictTest {
             devices.add(device("d" + i, NONE.onlyHeaps(heaps)));
         }
         assertEquals(24, refused(100, devices.toArray(Device[]::new)).size());
+    }
+
+    /**
+     * Any nine of forty pitches overflow a size: more sets than can be tried. The search for the smallest ends, and what
+     * it gives has nothing superfluous.
+     */
+    @HostOnly
+    @Test
+    void aSearchAmongVeryManyEnds() {
+        var devices = new ArrayList<Device>();
+        for (int candidate = 101; devices.size() < 40; candidate += 2) {
+            if (BigInteger.valueOf(candidate).isProbablePrime(20)) {
+                devices.add(device("d" + candidate, NONE.pitchAlignment(candidate)));
+            }
+        }
+        Demand demand = Demand.ofImage(new Image(PixelFormat.XR24, 640, 480));
+        Plan plan = Plan.of(demand, devices, List.of());
+        Conflict conflict = plan.conflict().orElseThrow();
+        assertFalse(conflict.isSmallest());
+        assertTrue(plan.explain().contains("of so many statements that a smaller one was not sought"));
+        List<Device> blamed =
+                conflict.statements().stream().map(Statement::device).toList();
+        assertEquals(1, Plan.contradictions(demand, blamed, List.of()).size());
+        for (Device one : blamed) {
+            List<Device> others =
+                    blamed.stream().filter(other -> !other.equals(one)).toList();
+            assertEquals(List.of(), Plan.contradictions(demand, others, List.of()), one::name);
+        }
+    }
+
+    /** Each device allows other heaps, and no two of them are in conflict. */
+    @HostOnly
+    @Test
+    void thousandsOfDevicesAreExplained() {
+        var devices = new ArrayList<Device>();
+        for (int i = 0; i < 5000; i++) {
+            devices.add(device("d" + i, NONE.onlyHeaps(Set.of("system", "heap" + i))));
+        }
+        Plan plan = Plan.of(Demand.ofBytes(1), devices, List.of(Heap.of("system"), Heap.of("heap1")));
+        assertTrue(plan.explain().contains("Heap: system."));
+        assertEquals(5000, plan.narrowing(Field.HEAPS).size());
+        devices.add(device("last", NONE.onlyHeaps(Set.of("heap0"))));
+        Conflict conflict = Plan.of(Demand.ofBytes(1), devices, List.of(Heap.of("system"), Heap.of("heap1")))
+                .conflict()
+                .orElseThrow();
+        assertEquals(
+                List.of("last needs memory of the heap heap0 (test)"),
+                conflict.statements().stream().map(Statement::toString).toList());
+    }
+
+    /** What narrowing is said to be: without these statements, and those that say the same, the value is another. */
+    @Test
+    void narrowingIsWhatItIsSaidToBe() {
+        var random = new SplittableRandom(13);
+        int narrowed = 0;
+        for (int round = 0; round < 2000; round++) {
+            var devices = new ArrayList<Device>();
+            int count = random.nextInt(1, 6);
+            for (int i = 0; i < count; i++) {
+                devices.add(device("d" + i, RandomConstraints.next(random)));
+            }
+            Plan plan = Plan.of(Demand.ofBytes(1), devices, List.of());
+            for (Field field : Field.values()) {
+                Constraints all = merged(devices, field);
+                List<Device> speakers = devices.stream()
+                        .filter(device -> device.constraints().limits(field))
+                        .toList();
+                List<Device> narrowing = speakers.stream()
+                        .filter(speaker -> {
+                            Constraints said = speaker.constraints().only(field);
+                            return !merged(
+                                            devices.stream()
+                                                    .filter(other -> !other.constraints()
+                                                            .only(field)
+                                                            .equals(said))
+                                                    .toList(),
+                                            field)
+                                    .equals(all);
+                        })
+                        .toList();
+                narrowed += narrowing.size();
+                assertEquals(
+                        narrowing.isEmpty() ? speakers : narrowing,
+                        plan.narrowing(field).stream().map(Statement::device).toList(),
+                        () -> field + " of " + devices);
+            }
+        }
+        assertTrue(narrowed > 1000);
+    }
+
+    private static Constraints merged(List<Device> devices, Field field) {
+        return Constraints.merge(devices.stream()
+                        .map(device -> device.constraints().only(field))
+                        .toList())
+                .only(field);
     }
 
     @Test

@@ -43,8 +43,10 @@ class ConstraintFieldsTest {
                 assertEquals(limited, limited.and(NONE));
                 assertEquals(limited, NONE.and(limited));
             }
-            case MAX, LCM ->
-                assertThrows(IllegalArgumentException.class, () -> NONE.with(field, Constraints.UNLIMITED));
+            case MAX, LCM -> {
+                var e = assertThrows(IllegalArgumentException.class, () -> NONE.with(field, Constraints.UNLIMITED));
+                assertEquals(field.key() + " must be from 1 to 2^63-2, not " + Long.MAX_VALUE, e.getMessage());
+            }
             default -> assertThrows(IllegalArgumentException.class, () -> NONE.number(field));
         }
     }

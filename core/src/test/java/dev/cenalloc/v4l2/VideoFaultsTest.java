@@ -233,14 +233,12 @@ class VideoFaultsTest {
                 assertTrue(hasNoList || e.toString().contains(Errno.name(errno)), () -> what + ": " + e);
                 outcome = "told";
             } catch (CenallocException e) {
-                // What /proc does not tell is ENOENT, whatever the reason.
-                boolean isOfProc = world.kernel.calls.get(call).equals("fdinfo") && e.errno() == Errno.ENOENT;
                 // EAGAIN says that there is no frame, and none is worth waiting for here.
                 boolean isNoFrame = errno == Errno.EAGAIN && e instanceof NoFrameException;
                 // What a busy device could not be asked, or one of its requests does not tell, shows later.
                 boolean isLate = e instanceof FormatChangedException
                         && (errno == Errno.EBUSY || errno == Errno.ENOTTY || errno == Errno.ENODATA);
-                assertTrue(e.errno() == errno || isOfProc || isNoFrame || isLate, () -> what + ": " + e);
+                assertTrue(e.errno() == errno || isNoFrame || isLate, () -> what + ": " + e);
                 outcome = "told";
             } catch (IllegalStateException e) {
                 throw new AssertionError(what, e);
