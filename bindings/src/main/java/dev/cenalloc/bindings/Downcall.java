@@ -8,6 +8,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Links functions of the C library, and receives the errno of those that failed. Safe for any number of threads. */
 final class Downcall {
@@ -18,6 +20,12 @@ final class Downcall {
     /** Receives the errno of a failed call: one for each thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> CAPTURE =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ERRNO_LAYOUT));
+
+    /** What was linked, each kind once. GraalVM's native-image has to be told of all: NativeImageMetadataTest. */
+    private static final Set<Shape> LINKED = ConcurrentHashMap.newKeySet();
+
+    /** What the linker makes code for. */
+    record Shape(FunctionDescriptor type, Set<Linker.Option> options) {}
 
     private Downcall() {}
 
@@ -30,7 +38,13 @@ final class Downcall {
 
     /** Links a function without errno, whose calls allocate no objects. */
     static MethodHandle fastHandle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
+        MethodHandle handle = LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
+        LINKED.add(new Shape(descriptor, Set.of(options)));
+        return handle;
+    }
+
+    static Set<Shape> linked() {
+        return Set.copyOf(LINKED);
     }
 
     static MemorySegment capture() {

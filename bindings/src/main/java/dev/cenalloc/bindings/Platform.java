@@ -1,7 +1,6 @@
 package dev.cenalloc.bindings;
 
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
 
 /**
@@ -19,10 +18,7 @@ public final class Platform {
     public static void requireUsable() {
         check(System.getProperty("os.name"), System.getProperty("os.arch"));
         try {
-            Linker linker = Linker.nativeLinker();
-            linker.downcallHandle(
-                    linker.defaultLookup().findOrThrow("close"),
-                    FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+            Downcall.fastHandle("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
         } catch (IllegalCallerException e) {
             Module module = Platform.class.getModule();
             throw new IllegalCallerException(

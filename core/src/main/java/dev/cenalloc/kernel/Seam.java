@@ -1,5 +1,6 @@
 package dev.cenalloc.kernel;
 
+import java.lang.invoke.MethodHandles;
 import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -85,8 +86,8 @@ public final class Seam {
         if (known == null) {
             try {
                 // The class has not been initialised before.
-                Class.forName(type.getName(), true, type.getClassLoader());
-            } catch (ClassNotFoundException e) {
+                MethodHandles.lookup().ensureInitialized(type);
+            } catch (IllegalAccessException e) {
                 throw new IllegalStateException(e);
             }
             known = set(fences);
