@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the scripts in this directory: where things are, what the machine lacks, which JDK to use.
 # shellcheck shell=bash
 

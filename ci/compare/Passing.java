@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import com.sun.management.ThreadMXBean;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.DmaBuf;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.gstreamer.UnixFdFrame;
 import dev.cenalloc.gstreamer.UnixFdSink;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The other end of dev.cenalloc.share, written from its page alone. With + before SOCKET it listens, else it connects.
 //   peer receive SOCKET          takes frames, prints the sum of the bytes of each, gives them back
 //   peer send SOCKET FRAMES      lends frames of two buffers of the system heap, as an NV12 image of 64x48

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the frame loop of the Java pipeline is compared with: the same work, the same system calls, in C.
 //   pipeline CAMERA DISPLAY FRAMES RATE
 // Takes 640x480 XR24 frames from a V4L2 camera into system-heap dma-bufs and shows each by a non-blocking atomic commit.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes frames of a program that uses dev.cenalloc.share, or lends it some. Needs Python 3.9 and nothing else.
 
     frames.py receive SOCKET         prints what comes and a checksum of each frame, and gives the frames back

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 module org.example.hello {
     requires dev.cenalloc;
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Linux dma-bufs that several devices share, in the memory that suits all of them. Seven types do the work:
  *

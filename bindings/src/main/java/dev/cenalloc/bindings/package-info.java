@@ -1,2 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
 /** System calls that return {@code -errno}, and constants to read their results. */
 package dev.cenalloc.bindings;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Frames from and for GStreamer pipelines in other processes, without copying: a `UnixFdSource` takes the frames of a
 /// pipeline that ends in `unixfdsink`, a `UnixFdSink` gives frames to pipelines that begin with `unixfdsrc` (GStreamer
 /// 1.24 and later). The memory must be dma-bufs, such as `v4l2src io-mode=dmabuf` or `libcamerasrc` give.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.image;
 
 /** Integer arithmetic that detects overflow, for sizes, pitches and rates. Stateless. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Images and their layout in memory: pixel formats, sizes, frame rates, layouts. Values only; makes no system call. */
 @NullMarked
 package dev.cenalloc.image;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Constraints, profiles of boards and explanations as JSON. {@link dev.cenalloc.json.ConstraintsJson} reads and writes
  * constraints, {@link dev.cenalloc.json.Profile} the constraints of all devices of a board; {@link

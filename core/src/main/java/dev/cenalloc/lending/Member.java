@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.lending;
 
 /** A process that takes frames of an {@link Audience}, by its connection. Closed by the audience. For one thread. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Open device nodes: requests to their drivers, and offers of memory. Not exported. */
 @NullMarked
 package dev.cenalloc.node;

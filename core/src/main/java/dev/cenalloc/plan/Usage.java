@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.plan;
 
 /** A hint about the use of memory. It changes the order in which heaps are tried, never the set of heaps. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// Buffers for other processes: a `Sender` lends frames over a Unix stream socket, a `Receiver` in another process
 /// takes and returns them. Either end may listen. The memory is never copied: descriptors cross, once for each buffer.
 ///

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.v4l2;
 
 import dev.cenalloc.CenallocException;

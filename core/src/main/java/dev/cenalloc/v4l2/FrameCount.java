@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.v4l2;
 
 /** Numbers the frames of a stream by the driver's count, and counts those that are missing. Allocates nothing. */

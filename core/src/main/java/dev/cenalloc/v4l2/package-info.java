@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Cameras, converters and video outputs of V4L2 ({@code /dev/video*}): their images become {@link
  * dev.cenalloc.stream.Frame frames} in dma-bufs that other devices use without a copy. Start with {@link

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.command;
 
 /** What a command was asked for and cannot do, where no exception of the library says so. */

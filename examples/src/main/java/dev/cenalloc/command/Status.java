@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.command;
 
 /** The exit statuses of the command, and what its help says of them. */

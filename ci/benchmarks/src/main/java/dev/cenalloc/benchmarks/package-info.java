@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** How fast the solver is. Not published; {@code ci/benchmark} runs it. */
 @NullMarked
 package dev.cenalloc.benchmarks;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.node.drm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.command.doctor;
 
 import dev.cenalloc.command.proc.Census;
