@@ -413,8 +413,8 @@ public final class Cenalloc implements AutoCloseable {
 
     /**
      * Shows the {@link #statistics} to monitoring tools, as a {@link CenallocMXBean} of the platform's MBean server by
-     * the name {@code dev.cenalloc:type=Cenalloc,name=NAME}. {@link #close} takes it out again; until then it keeps this
-     * context reachable. The first use of JMX in a process loads some hundred classes of module java.management.
+     * the name {@code dev.cenalloc:type=Cenalloc,name=NAME}. {@link #close} takes it out again; until then it keeps
+     * this context reachable. The first use of JMX in a process loads some hundred classes of module java.management.
      *
      * @param name tells it from other contexts; one with other characters than letters, digits, {@code -_.} and spaces
      *     is quoted, as {@code ObjectName.quote} does
@@ -464,7 +464,8 @@ public final class Cenalloc implements AutoCloseable {
     }
 
     /**
-     * Closes the heaps, and takes out what was {@linkplain #publish published}. Existing memory stays; no buffer gets memory any more. Idempotent.
+     * Closes the heaps, and takes out what was {@linkplain #publish published}. Existing memory stays; no buffer gets
+     * memory any more. Idempotent.
      *
      * @throws RuntimeException the exception of a registered heap's source, after all sources have been closed
      */

@@ -41,8 +41,8 @@ public final class DmaBuf implements AutoCloseable {
     public static final String TRACE = "dev.cenalloc.traceAllocations";
 
     /**
-     * The name of a system property for development: if it is {@code true}, use of a mapping's memory by the CPU outside
-     * of an {@linkplain #access access}, or against its direction, throws. Without an open access, {@link
+     * The name of a system property for development: if it is {@code true}, use of a mapping's memory by the CPU
+     * outside of an {@linkplain #access access}, or against its direction, throws. Without an open access, {@link
      * Mapping#segment} throws {@link IllegalStateException}; with one, the segment is valid until no access to the
      * buffer is open, after which Java throws {@link IllegalStateException}, "Already closed"; and it is read-only,
      * unless an access that writes is open. A native call or a channel that still uses the memory when the last access
@@ -50,8 +50,8 @@ public final class DmaBuf implements AutoCloseable {
      *
      * <p>The segment must be taken inside each access, as it is from a {@link MappedAccess}; one that was kept from an
      * access before is refused although its use would be right. What it does not find: reading in an access for WRITE;
-     * in accesses that overlap, what one of them permits; native code that kept an address; other processes. It costs an
-     * object and a few system calls' time for each access, since Java asks all threads before it closes a segment.
+     * in accesses that overlap, what one of them permits; native code that kept an address; other processes. It costs
+     * an object and a few system calls' time for each access, since Java asks all threads before it closes a segment.
      */
     public static final String CHECK = "dev.cenalloc.checkAccess";
 
@@ -260,8 +260,8 @@ public final class DmaBuf implements AutoCloseable {
     /**
      * Names the buffer in the kernel's lists ({@code /sys/kernel/debug/dma_buf/bufinfo}, fdinfo) and in the error for a
      * lost buffer. The kernel's name is cut to 31 bytes of UTF-8, at a character. A refusal of the kernel is ignored.
-     * A buffer that the program allocates and does not name is called {@code "cenalloc PID.NUMBER"}, after this process;
-     * one of a {@link Pool} {@code "buffer 0"}, with the pool's noun; an adopted one keeps its name.
+     * A buffer that the program allocates and does not name is called {@code "cenalloc PID.NUMBER"}, after this
+     * process; one of a {@link Pool} {@code "buffer 0"}, with the pool's noun; an adopted one keeps its name.
      *
      * @param name any text without NUL
      * @throws IllegalStateException if closed

@@ -27,8 +27,8 @@ final class OrdinaryMemory {
      * Makes the check for one heap.
      *
      * @param path the heap's node, for messages
-     * @param charged whether the kernel charges the memory to the control group of the process; memory of dma-heaps only
-     *     with the module parameter {@code dma_heap.mem_accounting}, which 6.12 does not have
+     * @param charged whether the kernel charges the memory to the control group of the process; memory of dma-heaps
+     *     only with the module parameter {@code dma_heap.mem_accounting}, which 6.12 does not have
      */
     OrdinaryMemory(Kernel kernel, Path path, boolean charged) {
         this.kernel = kernel;

@@ -88,8 +88,8 @@
  * </table>
  *
  * <p>What fails has no event. While nothing is recorded, a frame costs neither objects nor system calls for them; while
- * all is recorded, a CPU access costs one object. The column on the right is the threshold, which a recording's settings
- * change.
+ * all is recorded, a CPU access costs one object. The column on the right is the threshold, which a recording's
+ * settings change.
  *
  * <h2>The rest</h2>
  *

@@ -162,7 +162,10 @@ public final class Linux {
         }
     }
 
-    /** Returns 0 if there is such a file, and this process may use it so ({@code F_OK}, {@code R_OK}), or {@code -errno}. */
+    /**
+     * Returns 0 if there is such a file, and this process may use it so ({@code F_OK}, {@code R_OK}), or {@code
+     * -errno}.
+     */
     public static int access(String path, int mode) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment capture = Downcall.capture();

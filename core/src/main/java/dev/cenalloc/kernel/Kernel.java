@@ -154,8 +154,8 @@ public interface Kernel {
     int access(Path path, int mode);
 
     /**
-     * Returns whether there is such a file or directory. A fault that may pass, such as ENOMEM, does not tell that there
-     * is none.
+     * Returns whether there is such a file or directory. A fault that may pass, such as ENOMEM, does not tell that
+     * there is none.
      */
     default boolean exists(Path path) {
         return !FileException.isLasting(-access(path, Linux.F_OK));
@@ -188,8 +188,8 @@ public interface Kernel {
     OptionalLong mappings();
 
     /**
-     * Returns a numeric parameter of a module in {@code /sys/module}, or 1 or 0 for one that is on or off; empty if this
-     * kernel does not report it.
+     * Returns a numeric parameter of a module in {@code /sys/module}, or 1 or 0 for one that is on or off; empty if
+     * this kernel does not report it.
      */
     OptionalLong moduleParameter(String module, String parameter);
 }

@@ -64,8 +64,8 @@ public final class LinuxKernel implements Kernel {
     }
 
     /**
-     * Java's exceptions have few error numbers. After any other failure, {@code again} does the same in one system call,
-     * which tells the number; if it succeeds, the fault has passed.
+     * Java's exceptions have few error numbers. After any other failure, {@code again} does the same in one system
+     * call, which tells the number; if it succeeds, the fault has passed.
      */
     private static <T> T read(Path path, IntSupplier again, Reading<T> reading) throws IOException {
         try {

@@ -44,7 +44,9 @@ public final class Conflict {
             Field.CPU_READ,
             Field.CPU_WRITE);
 
-    /** The limit for merging and testing constraints, for all conflicts together. Real sets of devices need far fewer. */
+    /**
+     * The limit for merging and testing constraints, for all conflicts together. Real sets of devices need far fewer.
+     */
     private static final int TRIALS = 200_000;
 
     /** The largest number of independent conflicts that are reported. */
@@ -280,7 +282,9 @@ public final class Conflict {
             return null;
         }
 
-        /** Leaves out each element that the others do without. Merges each element three times, however many there are. */
+        /**
+         * Leaves out each element that the others do without. Merges each element three times, however many there are.
+         */
         private List<Element> withoutTheSuperfluous(List<Element> all) {
             var following = new Constraints[all.size() + 1];
             following[all.size()] = Constraints.NEUTRAL;

@@ -32,8 +32,8 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * A camera of NV12M, two buffers, and a display of NV12: vivid and vkms, which takes NV12 since Linux 6.16. A picture
- * from two buffers is the same as one from a copy in one buffer, in every pixel. As it comes, vkms reads both planes from
- * the first buffer: see ci/kernel.7.2.patch.
+ * from two buffers is the same as one from a copy in one buffer, in every pixel. As it comes, vkms reads both planes
+ * from the first buffer: see ci/kernel.7.2.patch.
  */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",

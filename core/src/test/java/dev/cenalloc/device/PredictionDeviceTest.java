@@ -36,7 +36,8 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
  * What a plan says of memory before any is tried, against what the kernel then does: for all pairs of devices, some
  * images, and all memory there is. The plan knows what the shipped profile says of each device, and how its driver lays
  * the image out (VIDIOC_TRY_FMT). Then the devices are offered one buffer of the memory, with the layout of the plan.
- * V4L2 devices queue it, start their streams and keep it attached while the others, and the DRM devices, are offered it.
+ * V4L2 devices queue it, start their streams and keep it attached while the others, and the DRM devices, are offered
+ * it.
  */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",

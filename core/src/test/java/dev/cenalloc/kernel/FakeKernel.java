@@ -188,7 +188,10 @@ public final class FakeKernel implements Kernel {
     /** The most bytes that one call sends or receives: what is short of it comes in pieces. */
     public int socketPiece = Integer.MAX_VALUE;
 
-    /** Whether messages come with the sender's credentials and process before its descriptors (SO_PASSCRED, SO_PASSPIDFD). */
+    /**
+     * Whether messages come with the sender's credentials and process before its descriptors (SO_PASSCRED,
+     * SO_PASSPIDFD).
+     */
     public boolean identifiesSenders;
 
     /** Of so many calls of sendmsg, the last one fails with {@link #sendErrno}; 0 for none. */
@@ -322,7 +325,9 @@ public final class FakeKernel implements Kernel {
         failWith = errno;
     }
 
-    /** Has something happen before the call that is the n-th from now, from 0 on: a device is unplugged, for example. */
+    /**
+     * Has something happen before the call that is the n-th from now, from 0 on: a device is unplugged, for example.
+     */
     public synchronized void atCall(int n, Runnable what) {
         actAt = calls.size() + n;
         action = what;

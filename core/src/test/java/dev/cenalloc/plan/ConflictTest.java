@@ -151,8 +151,8 @@ class ConflictTest {
     }
 
     /**
-     * Any nine of forty pitches overflow a size: more sets than can be tried. The search for the smallest ends, and what
-     * it gives has nothing superfluous.
+     * Any nine of forty pitches overflow a size: more sets than can be tried. The search for the smallest ends, and
+     * what it gives has nothing superfluous.
      */
     @HostOnly
     @Test

@@ -15,8 +15,8 @@ final class DisplayCheck {
     private static final String CARDS = "/dev/dri/card";
     private static final String CLASS = "/sys/class/drm";
     /**
-     * The clients of a card (drm_clients_info): name, process, minor, whether it is the master. The name has at least 20
-     * columns, so that none with a line feed can forge a line.
+     * The clients of a card (drm_clients_info): name, process, minor, whether it is the master. The name has at least
+     * 20 columns, so that none with a line feed can forge a line.
      */
     private static final Pattern CLIENT = Pattern.compile("(?m)^(.{20}) +(\\d+) +\\d+ +([yn]) +[yn] ");
 
