@@ -148,13 +148,13 @@ class HeapDeviceTest {
                     }
                 });
                 assertEquals(Errno.ENOMEM, e.errno());
+                int most = 5000 - 2048;
                 assertTrue(
-                        e.reason()
-                                .contains(
-                                        "has " + kept.size() + " mappings of buffers, and may have 5000 of all kinds"),
+                        e.reason().contains("has " + most + " mappings of buffers, and may have 5000 of all kinds"),
                         e::reason);
                 assertTrue(e.remedy().contains("sysctl vm.max_map_count"), e::remedy);
-                assertEquals(5000 - 2048, kept.size());
+                // Those that a fake kernel refused to unmap are counted, too.
+                assertTrue(kept.size() <= most && kept.size() > most - 100, () -> kept.size() + " were kept");
             } finally {
                 Files.writeString(limit, Long.toString(before));
                 kept.forEach(Mapping::close);

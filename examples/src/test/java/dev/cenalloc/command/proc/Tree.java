@@ -97,7 +97,8 @@ public final class Tree {
 
     /** A descriptor of a dma-buf, as Linux 6.12 tells of it. */
     public Tree dmaBuf(long pid, int fd, long inode, long size, String exporter, String name) {
-        return link("/proc/" + pid + "/fd/" + fd, "/dmabuf:" + name)
+        // What the locale of the process lacks (LANG=C) cannot be written as the target of a link.
+        return link("/proc/" + pid + "/fd/" + fd, "/dmabuf:" + name.replaceAll("[^\\x00-\\x7f]", "?"))
                 .file(
                         "/proc/" + pid + "/fdinfo/" + fd,
                         "pos:\t0\nflags:\t02000002\nmnt_id:\t9\nino:\t" + inode + "\nsize:\t" + size
