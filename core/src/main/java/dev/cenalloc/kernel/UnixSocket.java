@@ -33,6 +33,9 @@ public final class UnixSocket {
     private final Descriptor descriptor;
     private final Message outgoing = new Message();
     private final Message incoming = new Message();
+    /** What is being sent, with its numbers. */
+    private final Descriptor[] held = new Descriptor[MOST_DESCRIPTORS];
+
     private final int[] passing = new int[MOST_DESCRIPTORS];
     /** Whether the connection was ended since the rest of a message could not be sent. */
     private volatile boolean cut;
@@ -96,19 +99,18 @@ public final class UnixSocket {
      * @throws IllegalStateException if this or one of the descriptors is closed; nothing was sent
      */
     public int send(MemorySegment bytes, long from, long size, List<Descriptor> passed, long timeoutNanos) {
-        if (!passed.isEmpty()) {
-            StackRoom.require();
-        }
         int acquired = 0;
         try {
             for (int i = 0; i < passed.size(); i++) {
-                passing[i] = passed.get(i).acquire();
+                held[i] = passed.get(i);
+                passing[i] = held[i].acquire();
                 acquired++;
             }
             return send(bytes.address() + from, size, acquired, timeoutNanos);
         } finally {
+            // With no more stack than they were acquired with.
             for (int i = 0; i < acquired; i++) {
-                passed.get(i).release();
+                held[i].release();
             }
         }
     }
@@ -141,11 +143,14 @@ public final class UnixSocket {
             usable = true;
             return 0;
         } finally {
-            if (!usable) {
-                cut = true;
-                close();
+            try {
+                if (!usable) {
+                    cut = true;
+                    close();
+                }
+            } finally {
+                descriptor.release();
             }
-            descriptor.release();
         }
     }
 

@@ -35,6 +35,7 @@ public final class Card implements AutoCloseable {
     private final CardReader reader;
     private final String driver;
     private final String place;
+    private final String name;
     private final boolean hasModifiers;
     /** Whether the driver has confirmed it; it stays so as long as the node is open. */
     private boolean setsModes;
@@ -47,6 +48,7 @@ public final class Card implements AutoCloseable {
         this.reader = new CardReader(node);
         this.driver = driver;
         this.place = place;
+        this.name = driver.equals(place) ? driver : driver + " " + place;
         this.hasModifiers = capability(drm_h.DRM_CAP_ADDFB2_MODIFIERS()) == 1;
     }
 
@@ -128,7 +130,7 @@ public final class Card implements AutoCloseable {
 
     /** What explanations call the device: driver and place. */
     public String name() {
-        return driver.equals(place) ? driver : driver + " " + place;
+        return name;
     }
 
     /** Whether framebuffers are told their modifier; without, the driver guesses. */
