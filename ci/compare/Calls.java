@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import com.sun.management.ThreadMXBean;
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.DmaBuf;
+import dev.cenalloc.SharedBuffer;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.plan.Heap;
+import java.lang.management.ManagementFactory;
+
+/** The calls of the library that calls.c makes in C (ci/compare/calls): prints the CPU time of its thread a call. */
+final class Calls {
+    private static final long KIB = 1024;
+    private static final long MIB = 1024 * KIB;
+    /** Of each call before it is measured: the second compiler is done with it then. */
+    private static final int WARM_UP = 20_000;
+
+    private interface Call {
+        void once() throws Exception;
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        int count = Integer.parseInt(arguments[0]);
+        try (var cenalloc = Cenalloc.open()) {
+            Heap system = cenalloc.heap("system");
+            Device camera = Device.of("camera", Constraints.NONE.maxSegments(64), "a test");
+            Device display = Device.of("display", Constraints.NONE, "a test");
+            measure("allocate-4K", count, WARM_UP, () -> cenalloc.allocate(system, 4 * KIB).close());
+            measure("allocate-1M", count / 10, 100, () -> cenalloc.allocate(system, MIB).close());
+            measure("allocate-8M", count / 50, 20, () -> cenalloc.allocate(system, 8 * MIB).close());
+            measure("buffer-4K", count, WARM_UP, () -> {
+                try (SharedBuffer buffer = cenalloc.create(4 * KIB)) {
+                    buffer.attach(camera);
+                    buffer.attach(display);
+                    buffer.dmaBuf();
+                }
+            });
+            try (DmaBuf buffer = cenalloc.allocate(system, 4 * KIB)) {
+                measure("map-4K", count, WARM_UP, () -> buffer.map(Direction.READ_WRITE).close());
+                measure("sync", count, WARM_UP, () -> buffer.access(Direction.READ_WRITE).close());
+            }
+            try (DmaBuf buffer = cenalloc.allocate(system, MIB)) {
+                measure("map-1M", count / 10, 100, () -> buffer.map(Direction.READ_WRITE).close());
+            }
+        }
+    }
+
+    private static void measure(String name, int count, int warmUp, Call call) throws Exception {
+        var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        for (int i = 0; i < warmUp; i++) {
+            call.once();
+        }
+        Thread.sleep(2_000); // for the compilers
+        long bytes = threads.getCurrentThreadAllocatedBytes();
+        long before = threads.getCurrentThreadCpuTime();
+        for (int i = 0; i < count; i++) {
+            call.once();
+        }
+        long used = threads.getCurrentThreadCpuTime() - before;
+        System.out.println(
+                name + " " + used / count + " " + (threads.getCurrentThreadAllocatedBytes() - bytes) / count);
+    }
+}
