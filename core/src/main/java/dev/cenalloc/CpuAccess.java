@@ -6,7 +6,6 @@ import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
-import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,6 +36,9 @@ public final class CpuAccess implements AutoCloseable {
     private final @Nullable AccessCheck check;
 
     private final AtomicInteger open = new AtomicInteger();
+    /** Holds to be dropped. Changed with this locked. */
+    private volatile int owed;
+
     /** Those that are open and recorded. */
     private final AtomicReference<Events.@Nullable CpuAccess> recorded = new AtomicReference<>();
 
@@ -69,9 +71,9 @@ public final class CpuAccess implements AutoCloseable {
     }
 
     CpuAccess begin() throws CenallocException {
-        // Without it, an overflow in the system call may overflow again where the hold is dropped: code that a compiler
-        // has not seen take that way is interpreted there, in larger frames.
-        StackRoom.require();
+        if (owed != 0) {
+            settle();
+        }
         Events.CpuAccess event = Events.cpuAccess();
         int fd = descriptor.hold();
         boolean begun = false;
@@ -88,7 +90,25 @@ public final class CpuAccess implements AutoCloseable {
             return this;
         } finally {
             if (!begun) {
+                // Not by a call: where the stack overflowed in the system call, another call may overflow again, since
+                // code that a compiler has not seen take this way is interpreted, in larger frames.
+                synchronized (this) {
+                    owed++;
+                }
+                settle();
+            }
+        }
+    }
+
+    /** Drops the holds of accesses that did not begin; what an error leaves here, the next call drops. */
+    void settle() {
+        while (owed != 0) {
+            synchronized (this) {
+                if (owed == 0) {
+                    return;
+                }
                 descriptor.drop();
+                owed--;
             }
         }
     }

@@ -18,8 +18,6 @@ import java.lang.foreign.ValueLayout;
 import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.EnumMap;
-import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -57,6 +55,10 @@ public final class DmaBuf implements AutoCloseable {
 
     /** Of those that the program gave no name. */
     private static final AtomicLong NUMBERS = new AtomicLong();
+    /** Of the names of buffers that the program does not name. */
+    private static final String OURS = "cenalloc " + ProcessHandle.current().pid() + ".";
+
+    private static final int DIRECTIONS = Direction.values().length;
 
     static {
         FirstFailure.prepare();
@@ -69,7 +71,8 @@ public final class DmaBuf implements AutoCloseable {
     /** Null until it was read; it never changes. */
     private volatile @Nullable String exporter;
 
-    private final Map<Direction, CpuAccess> accesses = new EnumMap<>(Direction.class);
+    /** By direction, from the first access on: most buffers are never accessed by the CPU in all of them. */
+    private final @Nullable CpuAccess[] accesses = new @Nullable CpuAccess[DIRECTIONS];
     /** Null unless {@link #CHECK} was set. */
     private final @Nullable AccessCheck check;
 
@@ -77,9 +80,6 @@ public final class DmaBuf implements AutoCloseable {
         this.kernel = kernel;
         this.held = held;
         this.check = Boolean.getBoolean(CHECK) ? new AccessCheck() : null;
-        for (Direction direction : Direction.values()) {
-            accesses.put(direction, new CpuAccess(kernel, held, direction, check));
-        }
         this.cleanable = Leaks.register(this, held);
     }
 
@@ -369,7 +369,17 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     CpuAccess accessOf(Direction direction) {
-        return Objects.requireNonNull(accesses.get(Objects.requireNonNull(direction, "direction")));
+        CpuAccess known = accesses[Objects.requireNonNull(direction, "direction").ordinal()];
+        return known != null ? known : firstAccess(direction);
+    }
+
+    private synchronized CpuAccess firstAccess(Direction direction) {
+        CpuAccess known = accesses[direction.ordinal()];
+        if (known == null) {
+            known = new CpuAccess(kernel, held, direction, check);
+            accesses[direction.ordinal()] = known;
+        }
+        return known;
     }
 
     /** The event of poll when such an access may begin (dma-buf.rst, implicit fence poll support). */
@@ -507,7 +517,7 @@ public final class DmaBuf implements AutoCloseable {
     void from(String heap, String called) {
         held.source = heap;
         held.announced = true;
-        name(called.isEmpty() ? "cenalloc " + ProcessHandle.current().pid() + "." + NUMBERS.incrementAndGet() : called);
+        name(called.isEmpty() ? OURS + NUMBERS.incrementAndGet() : called);
     }
 
     HeldBuffer held() {
@@ -517,6 +527,11 @@ public final class DmaBuf implements AutoCloseable {
     void release() {
         StackRoom.require();
         held.mappings.forEach(MappedPages::finish);
+        for (CpuAccess access : accesses) {
+            if (access != null) {
+                access.settle();
+            }
+        }
         held.descriptor.close();
         clean();
     }

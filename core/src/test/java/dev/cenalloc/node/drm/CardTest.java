@@ -147,6 +147,7 @@ class CardTest {
         try (Card card = Card.open(kernel, NODE)) {
             assertEquals("fake", card.driver());
             assertEquals("fake card0", card.name());
+            assertSame(card.name(), card.name(), "each frame asks for it");
             assertTrue(card.setsModes());
             assertTrue(card.importsDmaBufs());
             assertTrue(card.hasConnectedOutput());
