@@ -18,10 +18,18 @@ final class OrdinaryMemory {
      */
     private static final int UNCHECKED_PART = 256;
 
+    /** So long a reading of the available memory counts, less what was asked for since. */
+    private static final long FRESH_NANOS = 100_000_000;
+
     private final Kernel kernel;
     private final Path path;
     private final boolean charged;
     private final long unchecked;
+
+    /** What was available, less what was asked for since. Guarded by this, as the time of the reading. */
+    private long left;
+
+    private long readAt;
 
     /**
      * Makes the check for one heap.
@@ -39,13 +47,16 @@ final class OrdinaryMemory {
 
     /** @throws CenallocException ENOMEM if the size exceeds the available memory */
     void check(long size) throws CenallocException {
-        if (size <= unchecked) {
+        if (size <= unchecked || isSmallPart(size)) {
             return;
         }
         OptionalLong available = available(kernel);
         if (available.isPresent() && size > available.getAsLong()) {
             throw refusal(
                     path, size, "this machine has only " + available.getAsLong() + " bytes of memory available now");
+        }
+        if (available.isPresent()) {
+            note(available.getAsLong() - size);
         }
         OptionalLong allowed = charged ? kernel.groupMemory() : OptionalLong.empty();
         if (allowed.isPresent() && size > allowed.getAsLong()) {
@@ -54,6 +65,20 @@ final class OrdinaryMemory {
                     size,
                     "the control group of this process may use only " + allowed.getAsLong() + " more bytes of memory");
         }
+    }
+
+    /** Whether it is a small part of what was available a moment ago, so that another reading is not needed. */
+    private synchronized boolean isSmallPart(long size) {
+        if (charged || System.nanoTime() - readAt >= FRESH_NANOS || size > left / 8) {
+            return false;
+        }
+        left -= size;
+        return true;
+    }
+
+    private synchronized void note(long available) {
+        left = available;
+        readAt = System.nanoTime();
     }
 
     static CenallocException refusal(Path path, long size, String what) {

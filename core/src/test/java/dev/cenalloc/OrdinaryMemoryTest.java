@@ -64,6 +64,29 @@ class OrdinaryMemoryTest {
         assertTrue(message.contains(8 * MIB + " bytes") && message.contains(8 * MIB + 1 + " bytes"), message);
     }
 
+    /** What was available a moment ago serves for small parts of it, each of which is spent once. */
+    @Test
+    void aReadingIsNotSpentTwice() throws Exception {
+        kernel.numbers.put("MemAvailable", 32 * MIB);
+        kernel.numbers.put("CmaFree", 0L);
+        try (var cenalloc = kernel.open()) {
+            var system = cenalloc.heap("system");
+            cenalloc.allocate(system, MIB).close();
+            kernel.numbers.put("MemAvailable", 0L);
+            assertThrows(CenallocException.class, () -> cenalloc.allocate(system, 8 * MIB), "no small part");
+            int granted = 0;
+            while (granted < 32) {
+                try {
+                    cenalloc.allocate(system, MIB).close();
+                    granted++;
+                } catch (CenallocException e) {
+                    break;
+                }
+            }
+            assertTrue(granted <= 24, granted + " times 1 MiB of the 31 that were left");
+        }
+    }
+
     /** Since 7.0 the kernel can be told to charge memory of the system heap to the control group. */
     @ParameterizedTest
     @ValueSource(longs = {0, 1})
