@@ -53,7 +53,10 @@ final class Wording {
             case GAPLESS -> "planes from byte 0 on without gaps";
             case MIN_SIZE -> "at least " + constraints.raw(field) + " bytes";
             case MAX_SIZE -> "at most " + constraints.raw(field) + " bytes";
-            case BUFFERS -> "at least " + constraints.raw(field) + " buffers";
+            case BUFFERS -> {
+                long buffers = constraints.raw(field);
+                yield "at least " + buffers + (buffers == 1 ? " buffer" : " buffers");
+            }
             case PROTECTED -> "protected memory";
             case ACCEPTS_PROTECTED ->
                 constraints.flag(field) ? "accepts protected memory" : "does not accept protected memory";

@@ -29,6 +29,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
@@ -103,6 +104,11 @@ class PredictionDeviceTest {
             assertEquals(contiguous, device.profile().constraints().says(Field.MAX_SEGMENTS), device::toString);
             assertTrue(device.profile().detail().startsWith("profile test-drivers"), device.profile()::detail);
         }
+    }
+
+    @Test
+    @Tag("bochs")
+    void ofACardThatNoProfileDescribesNothingIsDeclared() {
         assertEquals(
                 List.of("bochs-drm"),
                 devices.stream()

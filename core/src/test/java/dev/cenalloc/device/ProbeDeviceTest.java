@@ -45,6 +45,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
@@ -276,6 +277,7 @@ class ProbeDeviceTest {
     }
 
     @Test
+    @Tag("bochs")
     void aCardWithMemoryOfItsOwnSaysSo() throws Exception {
         Probe bochs = find("bochs");
         var e = assertThrows(NoSuitableHeapException.class, () -> bochs.device(FRAME));

@@ -4,6 +4,7 @@ package dev.cenalloc.command;
 import dev.cenalloc.command.proc.Buffer;
 import dev.cenalloc.command.proc.Buffer.Holder;
 import dev.cenalloc.command.proc.Census;
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.command.proc.Processes;
 import dev.cenalloc.command.proc.SystemFiles;
 import java.nio.file.Path;
@@ -82,12 +83,11 @@ final class BuffersCommand extends Subcommand {
         long unheld = census.buffers().stream()
                 .filter(buffer -> buffer.holders().isEmpty())
                 .count();
-        return switch (census.buffers().size()) {
-                    case 0 -> "no dma-bufs";
-                    case 1 -> "1 buffer of " + Table.bytes(census.bytes());
-                    default ->
-                        census.buffers().size() + " buffers of " + Table.bytes(census.bytes()) + ", each counted once";
-                }
+        int buffers = census.buffers().size();
+        return (buffers == 0
+                        ? "no dma-bufs"
+                        : Count.of(buffers, "buffer") + " of " + Table.bytes(census.bytes())
+                                + (buffers == 1 ? "" : ", each counted once"))
                 + (unheld == 0 ? "" : "; " + unheld + " of them held by no process that may be seen");
     }
 

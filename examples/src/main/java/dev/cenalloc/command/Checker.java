@@ -5,6 +5,7 @@ import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.examples.Colours;
 import dev.cenalloc.examples.Pictures;
+import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kms.Writeback;
 import dev.cenalloc.plan.Direction;
@@ -182,20 +183,26 @@ final class Checker implements AutoCloseable {
         }
     }
 
-    /** How many pixels differ in colour, as far as both formats keep it. */
-    static long differences(MemorySegment one, Layout oneLayout, MemorySegment other, Layout otherLayout)
+    /**
+     * How many pixels of an image differ in colour from those in the middle of a picture of the screen, which is where
+     * a display puts an image; as far as both formats keep colours.
+     */
+    static long differences(MemorySegment image, Layout layout, MemorySegment screen, Layout screenLayout)
             throws IOException {
-        Colours here = colours(oneLayout);
-        Colours there = colours(otherLayout);
+        Colours here = colours(layout);
+        Colours there = colours(screenLayout);
         int precision = here.precision() & there.precision();
+        Image size = layout.image();
+        int left = (screenLayout.image().width() - size.width()) / 2;
+        int top = (screenLayout.image().height() - size.height()) / 2;
+        Layout.Plane from = layout.planes().getFirst();
+        Layout.Plane to = screenLayout.planes().getFirst();
         long count = 0;
-        for (int y = 0; y < oneLayout.image().height(); y++) {
-            long a = oneLayout.planes().getFirst().offset()
-                    + y * oneLayout.planes().getFirst().pitch();
-            long b = otherLayout.planes().getFirst().offset()
-                    + y * otherLayout.planes().getFirst().pitch();
-            for (int x = 0; x < oneLayout.image().width(); x++) {
-                if (((here.get(one, a) ^ there.get(other, b)) & precision) != 0) {
+        for (int y = 0; y < size.height(); y++) {
+            long a = from.offset() + y * from.pitch();
+            long b = to.offset() + (top + y) * to.pitch() + (long) left * there.bytes();
+            for (int x = 0; x < size.width(); x++) {
+                if (((here.get(image, a) ^ there.get(screen, b)) & precision) != 0) {
                     count++;
                 }
                 a += here.bytes();

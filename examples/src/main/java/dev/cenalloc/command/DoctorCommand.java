@@ -8,6 +8,7 @@ import dev.cenalloc.command.doctor.Finding;
 import dev.cenalloc.command.doctor.Finding.Level;
 import dev.cenalloc.command.doctor.Jvm;
 import dev.cenalloc.command.doctor.Machine;
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.command.proc.SystemFiles;
 import dev.cenalloc.device.DeviceInfo;
 import dev.cenalloc.device.Devices;
@@ -63,16 +64,12 @@ final class DoctorCommand extends Subcommand {
         long problems = count(findings, Level.PROBLEM);
         long notes = count(findings, Level.NOTE);
         answer.say("");
-        answer.say((problems == 0 ? "Nothing hinders, " : counted(problems, "problem") + ", ") + counted(notes, "note")
-                + ".");
+        answer.say((problems == 0 ? "Nothing hinders, " : Count.of(problems, "problem") + ", ")
+                + Count.of(notes, "note") + ".");
         answer.put("problems", problems);
         answer.put("notes", notes);
         answer.put("findings", FINDINGS.objects(findings));
         return problems == 0 ? Status.DONE : Status.FAILED;
-    }
-
-    private static String counted(long number, String word) {
-        return number + " " + word + (number == 1 ? "" : "s");
     }
 
     private static long count(List<Finding> findings, Level level) {

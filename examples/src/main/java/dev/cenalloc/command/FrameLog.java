@@ -2,6 +2,7 @@
 package dev.cenalloc.command;
 
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.Direction;
@@ -102,7 +103,8 @@ final class FrameLog {
     void end() {
         double seconds = (lastNanos - firstNanos) / 1e9;
         double rate = frames < 2 ? 0 : (frames - 1) / seconds;
-        answer.say("%d frames %s, %.2f a second; %d missing by their numbers".formatted(frames, verb, rate, missing));
+        answer.say("%s %s, %.2f a second; %d missing by their numbers"
+                .formatted(Count.of(frames, "frame"), verb, rate, missing));
         answer.put("frames", frames);
         answer.put("missing", missing);
         answer.put("framesPerSecond", rate);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.command;
 
+import dev.cenalloc.command.proc.Count;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -68,7 +69,6 @@ record Machine(String kernel, String architecture, String java, String cpu, int 
 
     @Override
     public String toString() {
-        return kernel + ", " + architecture + ", " + java + ", " + cpu + ", " + processors
-                + (processors == 1 ? " processor" : " processors");
+        return kernel + ", " + architecture + ", " + java + ", " + cpu + ", " + Count.of(processors, "processor");
     }
 }

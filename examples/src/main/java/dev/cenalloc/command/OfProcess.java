@@ -2,6 +2,7 @@
 package dev.cenalloc.command;
 
 import dev.cenalloc.command.proc.Census;
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.command.proc.Processes;
 import dev.cenalloc.command.proc.SystemFiles;
 import java.util.ArrayList;
@@ -93,7 +94,8 @@ final class OfProcess {
             reasons.add("there is no list of buffers that no process holds, in debugfs or /sys/kernel/dmabuf");
         }
         if (census.untold() > 0) {
-            reasons.add("Linux before 5.3 tells nothing of " + census.untold() + " descriptors of dma-bufs");
+            reasons.add(
+                    "Linux before 5.3 tells nothing of " + Count.of(census.untold(), "descriptor") + " of dma-bufs");
         }
         if (reasons.isEmpty()) {
             return Optional.empty();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.command;
 
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.plan.Device;
 import java.awt.image.BufferedImage;
@@ -94,7 +95,9 @@ final class PipelineCommand extends Subcommand {
 
         @Override
         public String toString() {
-            return frames != null ? "of " + frames : seconds != null ? "in " + seconds + " seconds" : "until Ctrl-C";
+            return frames != null
+                    ? "of " + frames
+                    : seconds != null ? "in " + Count.of(seconds, "second") : "until Ctrl-C";
         }
     }
 
@@ -265,9 +268,12 @@ final class PipelineCommand extends Subcommand {
                         ? "not checked, as asked by --no-check"
                         : !pipeline.readsBack()
                                 ? "not checked: this display cannot be read back"
-                                : checker.frames() + " frames compared, every one of " + checker.pixelsPerFrame()
-                                        + " pixels: " + checker.different() + " pixels differ"
-                                        + (checker.lost() > 0 ? ", " + checker.lost() + " captures lost" : ""));
+                                : Count.of(checker.frames(), "frame") + " compared, every one of "
+                                        + checker.pixelsPerFrame() + " pixels: "
+                                        + Count.of(checker.different(), "pixel differs", "pixels differ")
+                                        + (checker.lost() > 0
+                                                ? ", " + Count.of(checker.lost(), "capture") + " lost"
+                                                : ""));
     }
 
     private static void report(Pipeline pipeline, Answer answer, Measurement costs) {
@@ -276,7 +282,10 @@ final class PipelineCommand extends Subcommand {
                 "system calls a frame",
                 costs.systemCalls().isEmpty()
                         ? "not counted (needs root and tracefs)"
-                        : costs + (costs.perFrame("futex") >= 0.01 ? "; futex: waiting for the comparison" : ""));
+                        : costs
+                                + (pipeline.readsBack() && costs.perFrame("futex") >= 0.01
+                                        ? "; futex: waiting for the comparison"
+                                        : ""));
         double bytes = (double) costs.javaBytes() / Math.max(1, pipeline.shown());
         row(answer, "Java bytes a frame", "%.1f".formatted(bytes));
         if (!costs.systemCalls().isEmpty()) {

@@ -3,6 +3,7 @@ package dev.cenalloc.command;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.device.DeviceInfo;
 import dev.cenalloc.device.Devices;
 import dev.cenalloc.device.Probe;
@@ -98,7 +99,7 @@ final class ProbeCommand extends Subcommand {
         }
         if (file != null) {
             Files.writeString(file, profile.write() + System.lineSeparator());
-            answer.note("profile of " + profile.devices().size() + " devices: " + file);
+            answer.note("profile of " + Count.of(profile.devices().size(), "device") + ": " + file);
         }
         // Of all that there are, some may refuse; of those that were named, none.
         return refused == 0 || (nodes.isEmpty() && refused < tried) ? Status.DONE : Status.FAILED;

@@ -14,14 +14,19 @@ import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class CheckerTest {
     private static final Layout CAPTURE = layout(PixelFormat.XR24, 32);
 
     private static Layout layout(PixelFormat format, long pitch) {
-        var image = new Image(format, 5, 3);
-        return new Layout(image, 0, List.of(new Layout.Plane(0, pitch, 3)), pitch * 3);
+        return layout(new Image(format, 5, 3), pitch);
+    }
+
+    private static Layout layout(Image image, long pitch) {
+        long size = pitch * image.height();
+        return new Layout(image, 0, List.of(new Layout.Plane(0, pitch, image.height())), size);
     }
 
     @Test
@@ -44,6 +49,28 @@ class CheckerTest {
                     }
                 }
             }
+        }
+    }
+
+    /** An even and an odd rest, of which the larger part is on the right and below. */
+    @ParameterizedTest
+    @CsvSource({"9, 7, 2, 2", "8, 6, 1, 1", "5, 4, 0, 0", "6, 3, 0, 0"})
+    void anImageIsInTheMiddleOfALargerScreen(int width, int height, int left, int top) throws IOException {
+        Layout layout = layout(PixelFormat.RG16, 12);
+        Layout screen = layout(new Image(PixelFormat.XR24, width, height), 64);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment image = arena.allocate(layout.size(), 4);
+            MemorySegment shown = arena.allocate(screen.size(), 4).fill((byte) 0x55);
+            for (int y = 0; y < 3; y++) {
+                for (int x = 0; x < 5; x++) {
+                    boolean isRed = (x + y) % 2 == 0;
+                    image.set(ValueLayout.JAVA_SHORT, y * 12L + x * 2L, (short) (isRed ? 0xF800 : 0x07E0));
+                    shown.set(ValueLayout.JAVA_INT, (top + y) * 64L + (left + x) * 4L, isRed ? 0xFF0000 : 0x00FF00);
+                }
+            }
+            assertEquals(0, Checker.differences(image, layout, shown, screen));
+            shown.set(ValueLayout.JAVA_INT, (top + 2) * 64L + (left + 4) * 4L, 0x0000FF);
+            assertEquals(1, Checker.differences(image, layout, shown, screen));
         }
     }
 

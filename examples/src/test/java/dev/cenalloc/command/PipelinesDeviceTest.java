@@ -93,6 +93,19 @@ class PipelinesDeviceTest {
         }
     }
 
+    /** The mode is larger, and the image in the middle of it. */
+    @Test
+    void anImageSmallerThanEachModeIsComparedWhereItIsShown() throws Exception {
+        var small = ImageRequest.ANY.format(PixelFormat.XR24).size(320, 180).rate(20);
+        try (Pipeline pipeline =
+                Pipeline.open(request("vivid-000", PixelFormat.XR24).with(small))) {
+            pipeline.start();
+            BufferedImage screen = run(pipeline);
+            assertTrue(screen.getWidth() > 320 && screen.getHeight() > 180, screen::toString);
+            assertEquals(0xFF000000, screen.getRGB(0, 0), "beside the image");
+        }
+    }
+
     /** Then nothing is read back, and no memory is there for it. */
     @Test
     void whatIsNotToBeComparedIsNotReadBack(@TempDir Path directory) throws Exception {

@@ -2,6 +2,7 @@
 package dev.cenalloc.command.doctor;
 
 import dev.cenalloc.command.doctor.Finding.Area;
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.command.proc.SystemFiles;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,10 +27,10 @@ final class LimitCheck {
         if (most.isPresent()) {
             findings.add(
                     most.getAsLong() >= USUAL_MAPPINGS
-                            ? Finding.ok(Area.LIMITS, most.getAsLong() + " mappings a process")
+                            ? Finding.ok(Area.LIMITS, Count.of(most.getAsLong(), "mapping") + " a process")
                             : Finding.note(
                                     Area.LIMITS,
-                                    "only " + most.getAsLong() + " mappings a process (vm.max_map_count)",
+                                    "only " + Count.of(most.getAsLong(), "mapping") + " a process (vm.max_map_count)",
                                     "each mapped buffer takes one, and Java some hundred",
                                     "as root: sysctl vm.max_map_count=" + USUAL_MAPPINGS));
         }
@@ -52,10 +53,10 @@ final class LimitCheck {
         }
         return Optional.of(
                 most.getAsLong() >= FEW_FILES
-                        ? Finding.ok(Area.LIMITS, most.getAsLong() + " open files a process")
+                        ? Finding.ok(Area.LIMITS, Count.of(most.getAsLong(), "open file") + " a process")
                         : Finding.note(
                                 Area.LIMITS,
-                                "only " + most.getAsLong() + " open files a process (RLIMIT_NOFILE)",
+                                "only " + Count.of(most.getAsLong(), "open file") + " a process (RLIMIT_NOFILE)",
                                 "each buffer and each fence takes one",
                                 "ulimit -n " + FEW_FILES + " before the program starts"));
     }

@@ -3,6 +3,7 @@ package dev.cenalloc.command.doctor;
 
 import dev.cenalloc.command.doctor.Finding.Area;
 import dev.cenalloc.command.proc.Buffer;
+import dev.cenalloc.command.proc.Count;
 import dev.cenalloc.command.proc.SystemFiles;
 import dev.cenalloc.plan.HeapProperties;
 import java.util.ArrayList;
@@ -91,7 +92,7 @@ final class MemoryCheck {
                 .entrySet()
                 .stream()
                 .map(user -> user.getKey() + ": " + mib(bytes(user.getValue())) + " in "
-                        + user.getValue().size() + (user.getValue().size() == 1 ? " buffer" : " buffers"))
+                        + Count.of(user.getValue().size(), "buffer"))
                 .collect(Collectors.joining("; "));
     }
 

@@ -3,6 +3,7 @@ package dev.cenalloc.command.doctor;
 
 import dev.cenalloc.command.doctor.Finding.Area;
 import dev.cenalloc.command.proc.Census;
+import dev.cenalloc.command.proc.Count;
 import java.util.List;
 import java.util.Optional;
 
@@ -16,13 +17,13 @@ final class ProcessCheck {
         if (census.refused().isEmpty() && hiding.isEmpty()) {
             return List.of(Finding.ok(
                     Area.PROCESSES,
-                    "what " + census.processes().size() + " processes hold may be seen: "
-                            + census.buffers().size() + " dma-bufs"));
+                    Count.of(census.processes().size(), "process", "processes") + " may be looked into: "
+                            + Count.of(census.buffers().size(), "dma-buf")));
         }
         return List.of(Finding.note(
                 Area.PROCESSES,
                 hiding.map(value -> "/proc hides the processes of other users (hidepid=" + value + ")")
-                        .orElse("what " + census.refused().size() + " processes hold may not be seen"),
+                        .orElse(Count.of(census.refused().size(), "process", "processes") + " may not be looked into"),
                 "they may hold cameras, displays and buffers",
                 machine.self().isRoot()
                         ? "give this process the capability CAP_SYS_PTRACE"

@@ -230,7 +230,7 @@ class DoctorTest {
     @Test
     void processesThatMayNotBeSeenAreANote() {
         tree.process(41, "x").without("/proc/41/fd").unreadable("/proc/41/fd");
-        assertSays(only(examine(), Level.NOTE, Area.PROCESSES), "1 processes", "as root");
+        assertSays(only(examine(), Level.NOTE, Area.PROCESSES), "1 process may not be looked into", "as root");
         tree.file("/proc/self/mounts", "proc /proc proc rw,hidepid=2 0 0\n");
         assertSays(only(examine(), Level.NOTE, Area.PROCESSES), "hidepid=2", "as root");
     }
