@@ -4,6 +4,7 @@ package dev.cenalloc.wayland;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.NoPermissionException;
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Seam;
@@ -57,6 +58,10 @@ public final class Window implements AutoCloseable {
     private static final int LONGEST_TITLE = 1000;
     /** How long a frame waits for the one before; then the window is taken for hidden, and they wait no more. */
     private static final long PATIENCE = TimeUnit.MILLISECONDS.toNanos(200);
+    /** How many frames the compositor may always have: the one on the screen, and the next. */
+    private static final int LEAST_HELD = 2;
+    /** How many frames of a ring it leaves to the stream, if there are so many. */
+    private static final int LEAST_LEFT = 2;
     /** How long the close waits for what the compositor still reads. */
     private static final long FAREWELL = Times.SHORT;
 
@@ -260,7 +265,8 @@ public final class Window implements AutoCloseable {
      *
      * <p>Waits until the compositor has drawn the frame before, so that no more are shown than the screen refreshes. If
      * that takes more than 200 milliseconds, the window is taken for hidden, and frames are handed over without a wait
-     * until the compositor draws again. Two system calls a frame; allocates nothing.
+     * until the compositor draws again. The compositor gets all frames of the ring but two, and two at least: for more
+     * this waits until it releases one, up to 5 seconds. Two system calls a frame; allocates nothing.
      *
      * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: that is
      *     imported when it is shown first. The CPU must not access it any more
@@ -268,8 +274,9 @@ public final class Window implements AutoCloseable {
      * @throws IllegalStateException if no ring is in use, or the frame is not lent, or the compositor has it already
      * @throws DisconnectedException EPIPE, ECONNRESET: the compositor is gone
      * @throws ProtocolException EPROTO: it breaks the protocol
-     * @throws CenallocException EPROTO: it ended the connection, and says why; ETIMEDOUT: it does not read; or that of
-     *     the stream that another frame goes back to
+     * @throws CenallocException EPROTO: it ended the connection, and says why; ETIMEDOUT: it does not read, which
+     *     ends the connection, or releases no frame, which does not; or that of the stream that another frame goes back
+     *     to
      */
     public void show(Frame frame) throws CenallocException {
         Objects.requireNonNull(frame, "frame");
@@ -291,12 +298,33 @@ public final class Window implements AutoCloseable {
                 awaitDrawn(PATIENCE);
             }
             hidden = surface.isPending();
+            awaitRelease();
             buffers.checkGivenBack();
             ImportedBuffer buffer = buffers.of(frame);
             surface.show(buffer, frame.ring().agreement().image());
             buffers.took(buffer, frame);
         } finally {
             settle();
+        }
+    }
+
+    /** Waits until the compositor has so few frames that the stream has some, too. */
+    private void awaitRelease() throws CenallocException {
+        int most = Math.max(LEAST_HELD, buffers.ring().size() - LEAST_LEFT);
+        long start = System.nanoTime();
+        long left = Channel.LIMIT;
+        while (buffers.held() >= most) {
+            if (left <= 0 || !channel.receive(left)) {
+                throw new CenallocException(
+                        Errno.ETIMEDOUT,
+                        "show",
+                        null,
+                        -1,
+                        "the compositor has " + buffers.held() + " frames, and has released none for "
+                                + TimeUnit.NANOSECONDS.toSeconds(Channel.LIMIT) + " seconds",
+                        "check that the compositor runs; or allocate a ring of more frames");
+            }
+            left = Channel.LIMIT - (System.nanoTime() - start);
         }
     }
 

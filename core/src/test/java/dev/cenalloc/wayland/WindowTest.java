@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.PoolExhaustedException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
@@ -91,21 +90,32 @@ class WindowTest extends WindowFixture {
         assertEquals(64, compositor.buffers.size());
     }
 
-    @Test
-    void aCompositorThatNeverReleasesHasAllFramesUntilTheClose() throws Exception {
+    @ParameterizedTest
+    @CsvSource({"1, 1", "2, 2", "3, 2", "4, 2", "5, 3", "8, 6"})
+    void aCompositorThatNeverReleasesLeavesTwoFramesToTheStream(int frames, int most) throws Exception {
         compositor.releases = false;
         Window window = window();
-        Ring ring = ring(agreement(window), 3);
+        Ring ring = ring(agreement(window), frames);
         window.use(ring);
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < most; i++) {
             window.show(lend(ring));
             assertTrue(window.awaitShown(SECOND));
         }
-        assertEquals(3, window.held());
-        var e = assertThrows(PoolExhaustedException.class, () -> lend(ring));
-        assertTrue(String.valueOf(e.getMessage()).contains("Wayland compositor"), e::getMessage);
+        assertEquals(most, window.held());
+        assertEquals(frames - most, ring.pool().free());
+        if (frames > most) {
+            RingFrame next = lend(ring);
+            var e = assertThrows(CenallocException.class, () -> window.show(next));
+            assertEquals(Errno.ETIMEDOUT, e.errno());
+            assertTrue(String.valueOf(e.getMessage()).contains("has " + most + " frames"), e::getMessage);
+            assertTrue(next.isLent(), "it stays the caller's");
+            compositor.releaseOthers();
+            window.show(next);
+            assertTrue(window.awaitShown(SECOND));
+            assertEquals(2, window.held(), "the last two");
+        }
         window.close();
-        assertEquals(3, ring.pool().free());
+        assertEquals(frames, ring.pool().free());
     }
 
     @Test
