@@ -25,4 +25,5 @@ module dev.cenalloc {
     exports dev.cenalloc.share;
     exports dev.cenalloc.stream;
     exports dev.cenalloc.v4l2;
+    exports dev.cenalloc.wayland;
 }

@@ -19,7 +19,8 @@ final class Leaks {
             "dev.cenalloc.device",
             "dev.cenalloc.lending",
             "dev.cenalloc.share",
-            "dev.cenalloc.gstreamer");
+            "dev.cenalloc.gstreamer",
+            "dev.cenalloc.wayland");
 
     /** On a thread of ours: the JDK's own may not set the class loader that a logging provider wants to set. */
     private static final Cleaner CLEANER = Cleaner.create(task -> {

@@ -70,6 +70,7 @@ class LayersTest {
                     "share",
                     Set.of("lending", "stream", "", "plan", "image", "kernel", "text", "bindings", "bindings.dmabuf")),
             entry("gstreamer", Set.of("share", "lending", "stream", "", "plan", "image", "kernel", "bindings")),
+            entry("wayland", Set.of("share", "node", "stream", "", "plan", "image", "kernel", "text", "bindings")),
             entry("json", Set.of("", "plan", "image", "kernel", "text")));
 
     /** What makes a system call, or leads to one. */

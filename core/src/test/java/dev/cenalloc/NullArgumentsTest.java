@@ -56,6 +56,8 @@ import dev.cenalloc.stream.Port;
 import dev.cenalloc.v4l2.Camera;
 import dev.cenalloc.v4l2.Converter;
 import dev.cenalloc.v4l2.VideoOutput;
+import dev.cenalloc.wayland.ScriptedCompositor;
+import dev.cenalloc.wayland.Window;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
@@ -94,11 +96,21 @@ import org.junit.jupiter.api.TestFactory;
  * parameter's name, and before it has done anything.
  */
 class NullArgumentsTest {
-    private static final List<String> PACKAGES =
-            List.of("", "/device", "/gstreamer", "/image", "/json", "/kms", "/plan", "/share", "/stream", "/v4l2")
-                    .stream()
-                    .map(end -> "dev/cenalloc" + end)
-                    .toList();
+    private static final List<String> PACKAGES = List.of(
+                    "",
+                    "/device",
+                    "/gstreamer",
+                    "/image",
+                    "/json",
+                    "/kms",
+                    "/plan",
+                    "/share",
+                    "/stream",
+                    "/v4l2",
+                    "/wayland")
+            .stream()
+            .map(end -> "dev/cenalloc" + end)
+            .toList();
     /** What programs implement, and the library calls. */
     private static final List<Class<?>> IMPLEMENTED = List.of(HeapSource.class, Heap.Refusal.class, Port.Terms.class);
 
@@ -120,6 +132,7 @@ class NullArgumentsTest {
         makeCameras(cenalloc);
         makeDisplay(cenalloc);
         makeConnections(cenalloc);
+        makeWindow(cenalloc);
     }
 
     private void makeBuffers(Cenalloc cenalloc) throws Exception {
@@ -214,6 +227,11 @@ class NullArgumentsTest {
         Agreement images =
                 Agreement.of(cenalloc, List.of(value(Layout.class, Layout.class)), FrameRate.of(30), List.of());
         put(images, opened(UnixFdSink.open(cenalloc, Address.ofAbstract("images"), images)));
+    }
+
+    private void makeWindow(Cenalloc cenalloc) throws Exception {
+        opened(new ScriptedCompositor(kernel));
+        put(opened(Window.open(cenalloc, ScriptedCompositor.SOCKET, "test")));
     }
 
     private <T extends AutoCloseable> T opened(T object) {

@@ -113,6 +113,8 @@ public final class Linux {
     private static final FunctionDescriptor READ_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
     private static final MethodHandle READ = Downcall.handle("read", READ_TYPE);
     private static final MethodHandle READ_FAST = Downcall.fastHandle("read", READ_TYPE);
+    private static final MethodHandle PREAD =
+            Downcall.handle("pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
     private static final FunctionDescriptor FSTAT_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS);
     private static final MethodHandle FSTAT = Downcall.handle("fstat", FSTAT_TYPE);
     private static final MethodHandle FSTAT_FAST = Downcall.fastHandle("fstat", FSTAT_TYPE);
@@ -349,6 +351,20 @@ public final class Linux {
             }
             MemorySegment capture = Downcall.capture();
             long result = (long) READ.invokeExact(capture, fd, target, target.byteSize());
+            return result >= 0 ? result : Downcall.failure(capture);
+        } catch (Throwable t) {
+            throw Downcall.rethrow(t);
+        }
+    }
+
+    /**
+     * Reads at most the size of {@code target} from a place of a file, whatever its position; returns the number of
+     * bytes, 0 at the end of the file, or {@code -errno}. May block.
+     */
+    public static long pread(int fd, MemorySegment target, long offset) {
+        try {
+            MemorySegment capture = Downcall.capture();
+            long result = (long) PREAD.invokeExact(capture, fd, target, target.byteSize(), offset);
             return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
             throw Downcall.rethrow(t);

@@ -196,6 +196,23 @@ class LinuxTest {
     }
 
     @Test
+    void preadTakesNoNoticeOfThePosition() {
+        int fd = Linux.open("/proc/self/stat", Linux.O_RDONLY | Linux.O_CLOEXEC);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment first = arena.allocate(4);
+            MemorySegment again = arena.allocate(4);
+            assertEquals(4, Linux.read(fd, first));
+            assertEquals(4, Linux.pread(fd, again, 0));
+            assertEquals(-1, first.mismatch(again));
+            assertEquals(3, Linux.pread(fd, again.asSlice(0, 3), 1));
+            assertEquals(first.get(ValueLayout.JAVA_BYTE, 1), again.get(ValueLayout.JAVA_BYTE, 0));
+            assertEquals(0, Linux.pread(fd, again, 1 << 20), "behind the end");
+            assertEquals(-Errno.EBADF, Linux.pread(-1, again, 0));
+        }
+        close(fd);
+    }
+
+    @Test
     void readFillsTheSegment() {
         int fd = Linux.open("/proc/self/stat", Linux.O_RDONLY | Linux.O_CLOEXEC);
         try (Arena arena = Arena.ofConfined()) {

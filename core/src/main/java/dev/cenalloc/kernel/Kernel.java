@@ -50,6 +50,12 @@ public interface Kernel {
     /** Reads at most the size of {@code target}; returns the number of bytes. Allocates no objects. May block. */
     long read(int fd, MemorySegment target);
 
+    /**
+     * Reads at most the size of {@code target} from a place of a file, whatever its position, which other processes
+     * may share; returns the number of bytes, 0 at the end. May block.
+     */
+    long pread(int fd, MemorySegment target, long offset);
+
     /** Creates an anonymous file in memory; returns a descriptor. */
     int memfdCreate(String name, int flags);
 

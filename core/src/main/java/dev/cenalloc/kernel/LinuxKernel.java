@@ -164,6 +164,11 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public long pread(int fd, MemorySegment target, long offset) {
+        return Linux.pread(fd, target, offset);
+    }
+
+    @Override
     public int memfdCreate(String name, int flags) {
         return Linux.memfdCreate(name, flags);
     }

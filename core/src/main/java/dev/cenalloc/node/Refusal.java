@@ -8,7 +8,7 @@ import dev.cenalloc.bindings.Errno;
  *
  * @param ofImage whether it takes the memory and refuses the image in it
  * @param call the call that refused, by the kernel's name for it
- * @param errno the error number
+ * @param errno the error number; 0 if it gave none
  */
 public record Refusal(boolean ofImage, String call, int errno) {
     /** A refusal of the memory. */
@@ -23,6 +23,6 @@ public record Refusal(boolean ofImage, String call, int errno) {
 
     @Override
     public String toString() {
-        return call + " gave " + Errno.name(errno);
+        return call + (errno == 0 ? " failed" : " gave " + Errno.name(errno));
     }
 }

@@ -296,6 +296,11 @@ public final class FakeKernel implements Kernel {
         return file == null || file.kind != Kind.DMA_BUF ? null : file.heap;
     }
 
+    /** Tells one file from another, by whatever descriptor. */
+    public synchronized int inodeOf(int fd) {
+        return (int) Objects.requireNonNull(files.get(fd)).inode;
+    }
+
     public long sizeOf(int fd) {
         return Objects.requireNonNull(files.get(fd)).size;
     }
@@ -724,6 +729,32 @@ public final class FakeKernel implements Kernel {
         }
         File file = files.get(fd);
         return file == null || file.device == null ? -Errno.EBADF : file.device.read(fd, target);
+    }
+
+    @Override
+    public synchronized long pread(int fd, MemorySegment target, long offset) {
+        int result = enter("pread");
+        if (result < 0) {
+            return result;
+        }
+        File file = files.get(fd);
+        if (file == null || file.kind != Kind.MEMFD) {
+            return file == null ? -Errno.EBADF : -29; // ESPIPE
+        }
+        long length = Math.clamp(file.size - offset, 0, target.byteSize());
+        if (file.memory == null) {
+            target.asSlice(0, length).fill((byte) 0);
+        } else {
+            MemorySegment.copy(file.memory, offset, target, 0, length);
+        }
+        return length;
+    }
+
+    /** A file in memory with this in it. */
+    public synchronized int memoryFile(byte[] content) {
+        File file = new File(Kind.MEMFD, "", inodes++, content.length);
+        file.memory = MemorySegment.ofArray(content.clone());
+        return add(file);
     }
 
     @Override

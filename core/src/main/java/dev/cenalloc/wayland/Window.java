@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.cenalloc.wayland;
+
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.NoPermissionException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.Times;
+import dev.cenalloc.node.Trial;
+import dev.cenalloc.share.DisconnectedException;
+import dev.cenalloc.share.ProtocolException;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Port;
+import dev.cenalloc.stream.Ring;
+import dev.cenalloc.text.Printable;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A window on a desktop that frames of a stream are shown in, without a copy: the way to a screen whose DRM master is a
+ * Wayland compositor. Closed by the caller.
+ *
+ * {@snippet :
+ * try (var window = Window.open(cenalloc, "camera")) {
+ *     Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(camera.port(), window.port()));
+ *     try (Ring ring = Ring.allocate(cenalloc, agreement, 6)) {
+ *         camera.use(ring);
+ *         window.use(ring);
+ *         while (!window.isCloseRequested()) {
+ *             window.show(camera.next(SECOND)); // goes back to the camera when the compositor releases it
+ *         }
+ *     }
+ * }
+ * }
+ *
+ * <p>The compositor keeps the frame that is on the screen, and mostly one more. A frame comes back to its stream, by
+ * its {@link Frame#close}, in a later call of this object, in the thread that makes it. A program that shows no frames
+ * for a while calls {@link #handleEvents}: a compositor takes a window that does not answer for dead.
+ *
+ * <p>When the compositor is gone, or ends the connection, each method says so, and all frames are given back. The
+ * program closes this window and opens another, which can use the same ring. For one thread at a time; every use after
+ * the close throws {@link IllegalStateException}.
+ *
+ * <p>Source: the protocols {@code wayland}, {@code xdg-shell}, {@code linux-dmabuf} (version 3 to 5) and {@code
+ * viewporter}.
+ */
+public final class Window implements AutoCloseable {
+    private static final String NAME = "Wayland compositor";
+    /** A request has at most 4096 bytes in the C library of compositors. */
+    private static final int LONGEST_TITLE = 1000;
+    /** How long a frame waits for the one before; then the window is taken for hidden, and they wait no more. */
+    private static final long PATIENCE = TimeUnit.MILLISECONDS.toNanos(200);
+    /** How many frames the compositor may always have: the one on the screen, and the next. */
+    private static final int LEAST_HELD = 2;
+    /** How many frames of a ring it leaves to the stream, if there are so many. */
+    private static final int LEAST_LEFT = 2;
+    /** How long the close waits for what the compositor still reads. */
+    private static final long FAREWELL = Times.SHORT;
+
+    private final Trial trial;
+    private final Channel channel;
+    private final Formats formats;
+    private final Surface surface;
+    private final Buffers buffers;
+    private final String title;
+
+    private boolean hidden;
+    private boolean closed;
+
+    private Window(Cenalloc cenalloc, Endpoint endpoint, Channel channel, String title) throws CenallocException {
+        this.channel = channel;
+        this.title = title;
+        // Another compositor may have other rules.
+        String process = " of process " + endpoint.connection().peer().pid();
+        var globals = Globals.read(channel);
+        this.formats = Formats.read(channel, globals);
+        this.trial = new Trial(cenalloc, endpoint.path(), formats.device(), NAME, process);
+        this.surface = Surface.open(channel, globals, bytes(title));
+        this.buffers = new Buffers(channel, formats, NAME);
+    }
+
+    /**
+     * Opens a window of the compositor that the environment tells: {@code WAYLAND_SOCKET}, a descriptor, for the first
+     * window; or else {@code WAYLAND_DISPLAY}, {@code wayland-0} if that is not set, in {@code XDG_RUNTIME_DIR}. It
+     * appears with its first frame. Blocks until the compositor has answered, at most 5 seconds for each answer.
+     *
+     * @param cenalloc whose heaps the memory comes from
+     * @param title of the window, at most 1000 bytes of UTF-8
+     * @return the window, which the caller closes
+     * @throws IllegalArgumentException if the title is longer, or has a NUL
+     * @throws NoCompositorException ENOENT, ECONNREFUSED: there is no compositor, or the environment does not tell
+     * @throws NoPermissionException EACCES: this process may not connect to it
+     * @throws ProtocolException EPROTO: what listens there is no compositor, or breaks the protocol
+     * @throws DisconnectedException EPIPE, ECONNRESET: it ended the connection
+     * @throws CenallocException EOPNOTSUPP: it shows no windows or takes no dma-bufs; ETIMEDOUT: it does not answer;
+     *     EPROTO: it ended the connection, and says why; EMFILE
+     */
+    public static Window open(Cenalloc cenalloc, String title) throws CenallocException {
+        Objects.requireNonNull(cenalloc, "cenalloc");
+        bytes(title);
+        return open(cenalloc, Endpoint.of(cenalloc, System.getenv()), title);
+    }
+
+    /**
+     * As {@link #open(Cenalloc, String)}, of the compositor that listens at a path.
+     *
+     * @param cenalloc whose heaps the memory comes from
+     * @param socket such as {@code /run/user/1000/wayland-0}
+     * @param title of the window, at most 1000 bytes of UTF-8
+     * @return the window, which the caller closes
+     * @throws IllegalArgumentException as there
+     * @throws CenallocException as there
+     */
+    public static Window open(Cenalloc cenalloc, Path socket, String title) throws CenallocException {
+        Objects.requireNonNull(cenalloc, "cenalloc");
+        Objects.requireNonNull(socket, "socket");
+        bytes(title);
+        return open(cenalloc, Endpoint.of(cenalloc, socket), title);
+    }
+
+    /** Owns the connection, also if this fails. */
+    static Window open(Cenalloc cenalloc, Endpoint endpoint, String title) throws CenallocException {
+        Channel channel = null;
+        boolean usable = false;
+        try {
+            channel = new Channel(Seam.kernel(cenalloc), endpoint.connection());
+            var window = new Window(cenalloc, endpoint, channel, title);
+            usable = true;
+            return window;
+        } finally {
+            if (!usable && channel != null) {
+                channel.close();
+            } else if (!usable) {
+                endpoint.connection().close();
+            }
+        }
+    }
+
+    private static byte[] bytes(String title) {
+        byte[] text = Objects.requireNonNull(title, "title").getBytes(StandardCharsets.UTF_8);
+        if (text.length > LONGEST_TITLE || title.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException(
+                    "title must have at most " + LONGEST_TITLE + " bytes without NUL, not " + text.length);
+        }
+        return text;
+    }
+
+    // ---- what it is ----
+
+    /** {@return what explanations call it} */
+    public String name() {
+        return NAME;
+    }
+
+    /**
+     * {@return the images that the compositor takes, for a negotiation} In any size: it scales where it can, else the
+     * window has the size of the image. During the negotiation the compositor is offered memory, which it imports and
+     * shows nowhere.
+     */
+    public Port port() {
+        checkOpen();
+        return Port.of(NAME, formats.images(), trial.terms(this::importer)).withOtherFormats(formats.others());
+    }
+
+    private WindowImporter importer() {
+        checkOpen();
+        return new WindowImporter(channel, formats, buffers, NAME);
+    }
+
+    /**
+     * {@return whether somebody wants the window closed, as far as events were handled} The compositor only asks; the
+     * program closes it, or does not.
+     */
+    public boolean isCloseRequested() {
+        return surface.isCloseRequested();
+    }
+
+    /** {@return how many frames the compositor has, as far as events were handled} */
+    public int held() {
+        return buffers.held();
+    }
+
+    // ---- getting ready ----
+
+    /**
+     * Imports the memory of a ring, once for all its frames. Blocks until the compositor has answered. If frames of
+     * another ring were shown, the last of them stays in the window until the first of the new ring is shown.
+     *
+     * @param ring of images that the compositor takes; it stays the caller's
+     * @throws IllegalArgumentException if the compositor has no such images, or the memory has no room for whole lines
+     * @throws IllegalStateException if the ring is closed
+     * @throws CenallocException EINVAL: the compositor does not take the memory, and nothing has changed; else as
+     *     {@link #show}
+     */
+    public void use(Ring ring) throws CenallocException {
+        Objects.requireNonNull(ring, "ring");
+        checkOpen();
+        Agreement images = ring.agreement();
+        Image image = images.image();
+        List<Layout> layouts = images.layoutsIn(formats.formats(image.modifier()), false);
+        Layout first = layouts.getFirst();
+        if (layouts.size() > 1
+                || !formats.formats(image.modifier()).contains(first.image().format())) {
+            throw new IllegalArgumentException(
+                    NAME + " does not take " + image + ": negotiate with the window's port()");
+        }
+        try {
+            buffers.use(ring, first);
+            channel.flush();
+        } finally {
+            settle();
+        }
+        buffers.checkGivenBack();
+    }
+
+    /**
+     * Changes the title. One system call.
+     *
+     * @param title at most 1000 bytes of UTF-8
+     * @throws IllegalArgumentException if it is longer, or has a NUL
+     * @throws CenallocException as {@link #show}
+     */
+    public void setTitle(String title) throws CenallocException {
+        byte[] text = bytes(title);
+        checkOpen();
+        try {
+            surface.setTitle(text);
+            channel.flush();
+        } finally {
+            settle();
+        }
+    }
+
+    /**
+     * Asks the compositor to fill a screen with the window, or to make it a window among others again. The image is
+     * scaled to fit, if the compositor can scale.
+     *
+     * @param on whether it is to fill the screen
+     * @throws CenallocException as {@link #show}
+     */
+    public void setFullscreen(boolean on) throws CenallocException {
+        checkOpen();
+        try {
+            surface.setFullscreen(on);
+            channel.flush();
+        } finally {
+            settle();
+        }
+    }
+
+    // ---- showing ----
+
+    /**
+     * Shows a frame, from the next time on that the compositor draws. It belongs to the compositor from now on, until
+     * that releases it: then it is given back to its stream, and never before. If this throws, the frame stays the
+     * caller's.
+     *
+     * <p>Waits until the compositor has drawn the frame before, so that no more are shown than the screen refreshes. If
+     * that takes more than 200 milliseconds, the window is taken for hidden, and frames are handed over without a wait
+     * until the compositor draws again. The compositor gets all frames of the ring but two, and two at least: for more
+     * this waits until it releases one, up to 5 seconds. Two system calls a frame; allocates nothing.
+     *
+     * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: that is
+     *     imported when it is shown first. The CPU must not access it any more
+     * @throws IllegalArgumentException if it is a frame of a ring of another agreement
+     * @throws IllegalStateException if no ring is in use, or the frame is not lent, or the compositor has it already
+     * @throws DisconnectedException EPIPE, ECONNRESET: the compositor is gone
+     * @throws ProtocolException EPROTO: it breaks the protocol
+     * @throws CenallocException EPROTO: it ended the connection, and says why; ETIMEDOUT: it does not read, which
+     *     ends the connection, or releases no frame, which does not; or that of the stream that another frame goes back
+     *     to
+     */
+    public void show(Frame frame) throws CenallocException {
+        Objects.requireNonNull(frame, "frame");
+        checkOpen();
+        if (frame.ring().agreement() != buffers.ring().agreement()) {
+            throw new IllegalArgumentException(
+                    frame + " is of another agreement than the ring in use, " + buffers.ring());
+        }
+        if (!frame.isLent()) {
+            throw new IllegalStateException(frame + " was given back, or its stream has ended");
+        }
+        if (buffers.has(frame)) {
+            throw new IllegalStateException(frame + " was handed to the compositor already");
+        }
+        try {
+            if (hidden || !surface.isPending()) {
+                channel.receive(0);
+            } else {
+                awaitDrawn(PATIENCE);
+            }
+            hidden = surface.isPending();
+            awaitRelease();
+            buffers.checkGivenBack();
+            ImportedBuffer buffer = buffers.of(frame);
+            surface.show(buffer, frame.ring().agreement().image());
+            buffers.took(buffer, frame);
+        } finally {
+            settle();
+        }
+    }
+
+    /** Waits until the compositor has so few frames that the stream has some, too. */
+    private void awaitRelease() throws CenallocException {
+        int most = Math.max(LEAST_HELD, buffers.ring().size() - LEAST_LEFT);
+        long start = System.nanoTime();
+        long left = Channel.LIMIT;
+        while (buffers.held() >= most) {
+            if (left <= 0 || !channel.receive(left)) {
+                throw new CenallocException(
+                        Errno.ETIMEDOUT,
+                        "show",
+                        null,
+                        -1,
+                        "the compositor has " + buffers.held() + " frames, and has released none for "
+                                + TimeUnit.NANOSECONDS.toSeconds(Channel.LIMIT) + " seconds",
+                        "check that the compositor runs; or allocate a ring of more frames");
+            }
+            left = Channel.LIMIT - (System.nanoTime() - start);
+        }
+    }
+
+    /** Whether the compositor has drawn the last frame. */
+    private boolean awaitDrawn(long nanos) throws CenallocException {
+        long start = System.nanoTime();
+        long left = nanos;
+        while (surface.isPending() && left >= 0 && channel.receive(left)) {
+            left = nanos - (System.nanoTime() - start);
+        }
+        return !surface.isPending();
+    }
+
+    /**
+     * Waits until the compositor has drawn the last frame that was shown, and gives back those that it has released.
+     * Returns at once if it has. Of a window that is hidden, nothing is drawn. Blocks, and pins the carrier of a virtual
+     * thread.
+     *
+     * @param timeout how long at most, in steps of a millisecond
+     * @return whether it has
+     * @throws CenallocException as {@link #show}
+     */
+    public boolean awaitShown(Duration timeout) throws CenallocException {
+        long nanos = Times.nanos(timeout);
+        checkOpen();
+        boolean drawn;
+        try {
+            drawn = awaitDrawn(nanos);
+        } finally {
+            settle();
+        }
+        buffers.checkGivenBack();
+        return drawn;
+    }
+
+    /**
+     * Handles what the compositor says, after waiting for it: gives back frames, answers that this program is alive,
+     * and takes a new size. Blocks, and pins the carrier of a virtual thread.
+     *
+     * @param timeout how long at most, in steps of a millisecond; zero does not wait
+     * @return whether it said something
+     * @throws CenallocException as {@link #show}
+     */
+    public boolean handleEvents(Duration timeout) throws CenallocException {
+        long nanos = Times.nanos(timeout);
+        checkOpen();
+        boolean came;
+        try {
+            came = channel.receive(nanos);
+        } finally {
+            settle();
+        }
+        buffers.checkGivenBack();
+        return came;
+    }
+
+    /** After a connection that has ended, nobody reads the frames any more. */
+    private void settle() {
+        if (!channel.isUsable()) {
+            buffers.giveAllBack();
+        }
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("the window is closed");
+        }
+    }
+
+    /**
+     * Takes the window from the desktop, and gives back all frames: waits up to a second until the compositor has
+     * released them. Idempotent.
+     *
+     * @throws CenallocException with the errno of a stream that a frame goes back to; everything is closed all the same
+     */
+    @Override
+    public void close() throws CenallocException {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        try {
+            leave();
+        } finally {
+            channel.close();
+            buffers.giveAllBack();
+        }
+        buffers.checkGivenBack();
+    }
+
+    private void leave() {
+        try {
+            if (channel.isUsable()) {
+                surface.destroy();
+                long deadline = System.nanoTime() + FAREWELL;
+                long left = FAREWELL;
+                while (buffers.held() > 0 && left > 0 && channel.receive(left)) {
+                    left = deadline - System.nanoTime();
+                }
+            }
+        } catch (CenallocException _) {
+            // It is gone, and with it the window.
+        }
+    }
+
+    @Override
+    public String toString() {
+        return (closed ? "closed window" : "window") + " \"" + Printable.of(title) + "\" " + surface.size();
+    }
+}

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0
+package dev.cenalloc.wayland;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.TestContext;
+import dev.cenalloc.Traces;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.ImageRange;
+import dev.cenalloc.image.ImageRequest;
+import dev.cenalloc.image.Layout;
+import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.node.v4l2.VideoNode;
+import dev.cenalloc.node.v4l2.VideoNode.Kind;
+import dev.cenalloc.plan.Device;
+import dev.cenalloc.plan.Direction;
+import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Port;
+import dev.cenalloc.stream.Ring;
+import dev.cenalloc.v4l2.Camera;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.io.TempDir;
+
+/** With weston as it is, which draws on the processor, on a real kernel with vivid cameras. */
+@EnabledIfSystemProperty(
+        named = "cenalloc.devices",
+        matches = "required",
+        disabledReason = "needs vivid and weston: runs only where -Dcenalloc.devices=required says they are")
+class WaylandDeviceTest {
+    private static final Duration LIMIT = Duration.ofMinutes(1);
+    private static final Duration SECOND = Duration.ofSeconds(1);
+    private static final int WIDTH = 320;
+    private static final int HEIGHT = 180;
+    private static final ImageRequest SCREEN =
+            ImageRequest.ANY.size(WIDTH, HEIGHT).format(PixelFormat.XR24);
+
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    private Path directory;
+
+    private Cenalloc cenalloc = Cenalloc.open();
+    private final List<Process> programs = new ArrayList<>();
+    private int files;
+
+    WaylandDeviceTest() throws CenallocException {}
+
+    @BeforeEach
+    void count() throws Exception {
+        // What the JDK opens once for all.
+        start(new ProcessBuilder("true")).waitFor();
+        ImageIO.setUseCache(false);
+        assertTrue(ImageIO.getImageReadersBySuffix("png").hasNext());
+        closePipes();
+        try (var buffer = cenalloc.create(1)) {
+            buffer.dmaBuf();
+        }
+        cenalloc.close();
+        files = Traces.openFiles();
+        cenalloc = Cenalloc.open();
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws Exception {
+        for (Process program : programs) {
+            program.destroyForcibly().waitFor();
+        }
+        closePipes();
+        cenalloc.close();
+        assertEquals(files, Traces.openFiles());
+        assertEquals(0, Traces.mappedDmaBufs());
+    }
+
+    private void closePipes() throws IOException {
+        for (Process program : programs) {
+            program.getOutputStream().close();
+            program.getInputStream().close();
+            program.getErrorStream().close();
+        }
+    }
+
+    private Process start(ProcessBuilder command) throws IOException {
+        command.environment().put("XDG_RUNTIME_DIR", directory.toString());
+        command.environment().put("WAYLAND_DISPLAY", "wayland-test");
+        command.environment().put("XDG_PICTURES_DIR", directory.toString());
+        Process program = command.redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log().toFile()))
+                .start();
+        programs.add(program);
+        return program;
+    }
+
+    private Path log() {
+        return directory.resolve("log");
+    }
+
+    private Path socket() {
+        return directory.resolve("wayland-test");
+    }
+
+    /** Without the DRM nodes, with which it would end on an import, as they are of no GPU. */
+    private Process weston() throws Exception {
+        Files.deleteIfExists(socket());
+        var command = new ProcessBuilder(
+                "unshare",
+                "--mount",
+                "sh",
+                "-c",
+                "mount -t tmpfs tmpfs /dev/dri && exec weston --debug --backend=headless --renderer=gl --width=" + WIDTH
+                        + " --height=" + HEIGHT + " --no-config --shell=kiosk --idle-time=0 --socket=wayland-test");
+        command.environment().put("LIBSEAT_BACKEND", "noop");
+        command.environment().put("WAYLAND_DEBUG", "server");
+        Process weston = start(command);
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (!Files.exists(socket())) {
+            assertTrue(weston.isAlive() && System.nanoTime() < deadline, this::said);
+            Thread.sleep(20);
+        }
+        return weston;
+    }
+
+    private String said() {
+        try {
+            return Files.readString(log());
+        } catch (IOException e) {
+            return e.toString();
+        }
+    }
+
+    /** How often weston was asked for something. */
+    private long asked(String request) throws IOException {
+        try (var lines = Files.lines(log())) {
+            return lines.filter(line -> line.contains(request)).count();
+        }
+    }
+
+    /** What weston shows, without alpha. */
+    private int[] screen() throws Exception {
+        Process shooter = start(new ProcessBuilder("weston-screenshooter").directory(directory.toFile()));
+        assertEquals(0, shooter.waitFor(), this::said);
+        List<Path> pictures;
+        try (var entries = Files.list(directory)) {
+            pictures = entries.filter(path -> path.toString().endsWith(".png")).toList();
+        }
+        assertEquals(1, pictures.size());
+        BufferedImage picture =
+                Objects.requireNonNull(ImageIO.read(pictures.getFirst().toFile()));
+        Files.delete(pictures.getFirst());
+        assertEquals(WIDTH + "x" + HEIGHT, picture.getWidth() + "x" + picture.getHeight());
+        int[] colours = picture.getRGB(0, 0, WIDTH, HEIGHT, null, 0, WIDTH);
+        for (int i = 0; i < colours.length; i++) {
+            colours[i] &= 0xFFFFFF;
+        }
+        return colours;
+    }
+
+    private static int[] colours(Frame frame) throws CenallocException {
+        Layout layout = frame.layout();
+        int width = layout.image().width();
+        var colours = new int[width * layout.image().height()];
+        try (var access = frame.access(Direction.READ)) {
+            for (int i = 0; i < colours.length; i++) {
+                MemorySegment row = layout.row(access.segment(), 0, i / width);
+                colours[i] = row.getAtIndex(ValueLayout.JAVA_INT, i % width) & 0xFFFFFF;
+            }
+        }
+        return colours;
+    }
+
+    private static void fill(Frame frame, int colour) throws CenallocException {
+        Layout layout = frame.layout();
+        try (var access = frame.access(Direction.WRITE)) {
+            for (int y = 0; y < layout.image().height(); y++) {
+                MemorySegment row = layout.row(access.segment(), 0, y);
+                for (int x = 0; x < layout.image().width(); x++) {
+                    row.setAtIndex(ValueLayout.JAVA_INT, x, colour);
+                }
+            }
+        }
+    }
+
+    private static Path camera() throws IOException {
+        try (var nodes = Files.newDirectoryStream(Path.of("/dev"), "video*")) {
+            for (Path path : nodes) {
+                try (VideoNode video = VideoNode.open(LinuxKernel.instance(), path)) {
+                    if (video.name().contains("vivid-000") && video.kind() == Kind.CAMERA) {
+                        return path;
+                    }
+                }
+            }
+        }
+        throw new AssertionError("no camera vivid-000");
+    }
+
+    private Window window() throws CenallocException {
+        return window(cenalloc);
+    }
+
+    private Window window(Cenalloc context) throws CenallocException {
+        return Window.open(context, socket(), "camera");
+    }
+
+    private static Agreement agreement(Cenalloc context, Camera camera, Window window) throws CenallocException {
+        Agreement agreement = Agreement.negotiate(context, SCREEN, List.of(camera.port(), window.port()));
+        camera.configure(agreement);
+        return agreement;
+    }
+
+    @Test
+    void theScreenHasWhatTheCameraWrote() throws Exception {
+        weston();
+        try (Window window = window();
+                Camera camera = Camera.open(cenalloc, camera())) {
+            Agreement agreement = agreement(cenalloc, camera, window);
+            assertEquals(new Image(PixelFormat.XR24, WIDTH, HEIGHT), agreement.image());
+            try (Ring ring = Ring.allocate(cenalloc, agreement, 5)) {
+                camera.use(ring);
+                window.use(ring);
+                camera.start();
+                int[] before = {};
+                for (int shot = 0; shot < 3; shot++) {
+                    for (int i = 0; i < 10; i++) {
+                        window.show(camera.next(LIMIT));
+                    }
+                    Frame last = camera.next(LIMIT);
+                    int[] written = colours(last);
+                    window.show(last);
+                    assertTrue(window.awaitShown(LIMIT));
+                    assertArrayEquals(written, screen());
+                    assertFalse(Arrays.equals(before, written), "the camera's picture moves");
+                    before = written;
+                }
+                camera.stop();
+            }
+        }
+    }
+
+    /** Calls of the kernel by their names, as far as they are system calls. */
+    private static Kernel counting(Map<String, Long> counts) {
+        return (Kernel) Proxy.newProxyInstance(
+                Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, (_, method, arguments) -> {
+                    counts.merge(method.getName(), 1L, Long::sum);
+                    try {
+                        return method.invoke(LinuxKernel.instance(), arguments);
+                    } catch (InvocationTargetException e) {
+                        throw Objects.requireNonNull(e.getCause());
+                    }
+                });
+    }
+
+    @Test
+    void aFrameTakesFewSystemCalls() throws Exception {
+        weston();
+        var counts = new HashMap<String, Long>();
+        try (Cenalloc counted = TestContext.open(counting(counts), Path.of("/dev/dma_heap"));
+                Window window = window(counted);
+                Camera camera = Camera.open(counted, camera())) {
+            Agreement agreement = agreement(counted, camera, window);
+            try (Ring ring = Ring.allocate(counted, agreement, 5)) {
+                camera.use(ring);
+                window.use(ring);
+                camera.start();
+                for (int i = 0; i < 10; i++) {
+                    window.show(camera.next(LIMIT));
+                }
+                counts.clear();
+                int frames = 60;
+                for (int i = 0; i < frames; i++) {
+                    window.show(camera.next(LIMIT));
+                }
+                long calls = counts.values().stream().mapToLong(Long::longValue).sum();
+                System.out.println("system calls of " + frames + " frames: " + counts);
+                assertTrue(calls <= 8L * frames, () -> calls + " calls for " + frames + " frames: " + counts);
+                camera.stop();
+            }
+        }
+    }
+
+    @Test
+    void aThousandFramesAreShownWithoutAnImportOrAnObject() throws Exception {
+        weston();
+        try (Window window = window();
+                Camera camera = Camera.open(cenalloc, camera())) {
+            Agreement agreement = agreement(cenalloc, camera, window);
+            try (Ring ring = Ring.allocate(cenalloc, agreement, 5)) {
+                camera.use(ring);
+                window.use(ring);
+                camera.start();
+                for (int i = 0; i < 10; i++) {
+                    window.show(camera.next(LIMIT));
+                }
+                assertTrue(window.awaitShown(LIMIT));
+                long imports = asked("create_params");
+                int open = Traces.openFiles();
+                var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+                long least = Long.MAX_VALUE;
+                for (int round = 0; round < 20; round++) {
+                    long before = threads.getCurrentThreadAllocatedBytes();
+                    for (int i = 0; i < 50; i++) {
+                        window.show(camera.next(LIMIT));
+                    }
+                    least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+                }
+                assertTrue(window.awaitShown(LIMIT));
+                assertEquals(0, least, "bytes of objects");
+                assertEquals(open, Traces.openFiles());
+                assertEquals(imports, asked("create_params"));
+                assertTrue(imports >= 5, () -> imports + " imports are in the log of weston");
+                assertEquals(1010, asked("wl_surface#") == 0 ? 0 : asked(".attach("), this::said);
+                camera.stop();
+            }
+        }
+    }
+
+    @Test
+    void aCompositorThatIsKilledGivesAllBackAndTheNextShowsTheRest() throws Exception {
+        Process first = weston();
+        try (Camera camera = Camera.open(cenalloc, camera())) {
+            Window window = window();
+            Agreement agreement = agreement(cenalloc, camera, window);
+            try (Ring ring = Ring.allocate(cenalloc, agreement, 5)) {
+                camera.use(ring);
+                window.use(ring);
+                camera.start();
+                for (int i = 0; i < 10; i++) {
+                    window.show(camera.next(LIMIT));
+                }
+                first.destroyForcibly().waitFor();
+                assertThrows(CenallocException.class, () -> {
+                    while (true) {
+                        Frame frame = camera.next(LIMIT);
+                        boolean shown = false;
+                        try {
+                            window.show(frame);
+                            shown = true;
+                        } finally {
+                            if (!shown) {
+                                frame.close();
+                            }
+                        }
+                    }
+                });
+                assertEquals(0, window.held());
+                window.close();
+                for (int i = 0; i < 10; i++) {
+                    camera.next(LIMIT).close(); // it goes on
+                }
+                weston();
+                try (Window next = window()) {
+                    next.use(ring);
+                    for (int i = 0; i < 10; i++) {
+                        next.show(camera.next(LIMIT));
+                    }
+                    Frame last = camera.next(LIMIT);
+                    int[] written = colours(last);
+                    next.show(last);
+                    assertTrue(next.awaitShown(LIMIT));
+                    assertArrayEquals(written, screen());
+                }
+                camera.stop();
+            }
+        }
+    }
+
+    private static Agreement drawn(Cenalloc context, Window window, int width, int height) throws CenallocException {
+        var range = new ImageRange(PixelFormat.XR24, ImageRange.Sizes.of(width, height));
+        return Agreement.negotiate(
+                context,
+                ImageRequest.ANY,
+                List.of(Port.of(Device.cpu(Direction.WRITE), List.of(range)), window.port()));
+    }
+
+    /** The kiosk's windows fill the screen; a window beside it is above the first. */
+    @Test
+    void imagesOfAnotherSizeAreScaledAndTwoWindowsAreBesideEachOther() throws Exception {
+        weston();
+        try (Window window = window();
+                Ring ring = Ring.allocate(cenalloc, drawn(cenalloc, window, WIDTH / 2, HEIGHT / 2), 2)) {
+            window.use(ring);
+            Frame frame = ring.lend("test", SECOND);
+            fill(frame, 0x2080F0);
+            window.show(frame);
+            while (window.handleEvents(SECOND)) {} // it gets its size when it is there
+            int[] all = new int[WIDTH * HEIGHT];
+            Arrays.fill(all, 0x2080F0);
+            assertArrayEquals(all, screen());
+            try (Window other = window();
+                    Ring own = Ring.allocate(cenalloc, drawn(cenalloc, other, WIDTH, HEIGHT), 2)) {
+                other.use(own);
+                Frame above = own.lend("test", SECOND);
+                fill(above, 0x104010);
+                other.show(above);
+                assertTrue(other.awaitShown(LIMIT));
+                Arrays.fill(all, 0x104010);
+                assertArrayEquals(all, screen());
+            }
+            Arrays.fill(all, 0x2080F0);
+            while (window.handleEvents(SECOND)) {}
+            assertArrayEquals(all, screen());
+            assertEquals(1, window.held());
+        }
+    }
+}
