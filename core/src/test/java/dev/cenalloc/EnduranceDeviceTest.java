@@ -98,7 +98,9 @@ class EnduranceDeviceTest {
                 var cenalloc = Cenalloc.open()) {
             loseOne(cenalloc);
             long limit = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-            while (!Traces.dmaBufs().equals(buffers) && System.nanoTime() < limit) {
+            // The cleaner logs after it has released.
+            while ((!Traces.dmaBufs().equals(buffers) || !log.text().contains("loseOne"))
+                    && System.nanoTime() < limit) {
                 System.gc();
                 Thread.sleep(100);
             }
