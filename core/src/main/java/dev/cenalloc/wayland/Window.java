@@ -295,7 +295,7 @@ public final class Window implements AutoCloseable {
             if (hidden || !surface.isPending()) {
                 channel.receive(0);
             } else {
-                awaitDrawn(PATIENCE);
+                awaitTurn();
             }
             hidden = surface.isPending();
             awaitRelease();
@@ -311,10 +311,13 @@ public final class Window implements AutoCloseable {
     /** Waits until the compositor has so few frames that the stream has some, too. */
     private void awaitRelease() throws CenallocException {
         int most = Math.max(LEAST_HELD, buffers.ring().size() - LEAST_LEFT);
+        if (buffers.held() < most) {
+            return;
+        }
         long start = System.nanoTime();
-        long left = Channel.LIMIT;
+        long silence = 0;
         while (buffers.held() >= most) {
-            if (left <= 0 || !channel.receive(left)) {
+            if (silence >= Channel.LIMIT || System.nanoTime() - start >= Channel.LIMIT) {
                 throw new CenallocException(
                         Errno.ETIMEDOUT,
                         "show",
@@ -324,8 +327,15 @@ public final class Window implements AutoCloseable {
                                 + TimeUnit.NANOSECONDS.toSeconds(Channel.LIMIT) + " seconds",
                         "check that the compositor runs; or allocate a ring of more frames");
             }
-            left = Channel.LIMIT - (System.nanoTime() - start);
+            // For the same time as ever: the socket is told another by a system call.
+            silence += channel.receive(PATIENCE) ? 0 : PATIENCE;
         }
+    }
+
+    /** As {@link #awaitShown}, as long as a frame waits for the one before. */
+    private void awaitTurn() throws CenallocException {
+        long start = System.nanoTime();
+        while (surface.isPending() && channel.receive(PATIENCE) && System.nanoTime() - start < PATIENCE) {}
     }
 
     /** Whether the compositor has drawn the last frame. */

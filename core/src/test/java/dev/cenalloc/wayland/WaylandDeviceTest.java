@@ -323,9 +323,11 @@ class WaylandDeviceTest {
                 int open = Traces.openFiles();
                 var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
                 long least = Long.MAX_VALUE;
-                for (int round = 0; round < 20; round++) {
+                // Of some rounds, since a wait that ends without an event has an errno, for which there may be an
+                // object.
+                for (int round = 0; round < 100; round++) {
                     long before = threads.getCurrentThreadAllocatedBytes();
-                    for (int i = 0; i < 50; i++) {
+                    for (int i = 0; i < 10; i++) {
                         window.show(camera.next(LIMIT));
                     }
                     least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
@@ -335,7 +337,7 @@ class WaylandDeviceTest {
                 assertEquals(open, Traces.openFiles());
                 assertEquals(imports, asked("create_params"));
                 assertTrue(imports >= 5, () -> imports + " imports are in the log of weston");
-                assertEquals(1010, asked("wl_surface#") == 0 ? 0 : asked(".attach("), this::said);
+                assertEquals(1010, asked(".attach(wl_buffer#"));
                 camera.stop();
             }
         }
@@ -399,7 +401,7 @@ class WaylandDeviceTest {
                 List.of(Port.of(Device.cpu(Direction.WRITE), List.of(range)), window.port()));
     }
 
-    /** The kiosk's windows fill the screen; a window beside it is above the first. */
+    /** The kiosk's windows fill the screen, and the latest is above the others. */
     @Test
     void imagesOfAnotherSizeAreScaledAndTwoWindowsAreBesideEachOther() throws Exception {
         weston();
@@ -423,10 +425,11 @@ class WaylandDeviceTest {
                 Arrays.fill(all, 0x104010);
                 assertArrayEquals(all, screen());
             }
-            Arrays.fill(all, 0x2080F0);
+            Frame next = ring.lend("test", SECOND);
+            fill(next, 0x108010);
+            window.show(next);
             while (window.handleEvents(SECOND)) {}
-            assertArrayEquals(all, screen());
-            assertEquals(1, window.held());
+            assertFalse(frame.isLent(), "it was released for the next");
         }
     }
 }
