@@ -59,7 +59,7 @@ public final class DmaBuf implements AutoCloseable {
     private static final AtomicLong NUMBERS = new AtomicLong();
 
     static {
-        FirstFailure.prepare();
+        Failures.prepare();
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
     }
 
