@@ -309,6 +309,18 @@ compiler() {
     "$(cross_prefix "$arch")gcc" "$@"
 }
 
+# compile_references ARCH: the programs in C that ours are compared with, and talk to. Static, since the guest of another
+# architecture has another C library.
+compile_references() {
+    local kernel name
+    kernel=$("$ROOT/ci/kernel" "$1")
+    mkdir -p "$ROOT/target"
+    for name in pipeline peer; do
+        compiler "$1" -O2 -Wall -Wextra -Werror -static -isystem "$kernel/headers" \
+            -o "$ROOT/target/$name-$1" "$ROOT/ci/compare/$name.c"
+    done
+}
+
 check_arch() {
     case $1 in
         x86_64 | aarch64) ;;

@@ -42,7 +42,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Cenalloc implements AutoCloseable {
     static {
-        FirstFailure.prepare();
+        Failures.prepare();
         Seam.setKernels(context -> ((Cenalloc) context).kernel);
     }
 
@@ -455,7 +455,10 @@ public final class Cenalloc implements AutoCloseable {
         var own = new LinkedHashMap<Heap, Long>();
         tried.forEach(heap -> own.put(heap, heaps.bytes(heap.pool())));
         return new MemoryExhaustedException.Memory(
-                kernel.meminfo("MemTotal"), kernel.meminfo("CmaFree"), kernel.meminfo("CmaTotal"), own);
+                MachineNumbers.meminfoNow(kernel, "MemTotal"),
+                MachineNumbers.meminfoNow(kernel, "CmaFree"),
+                MachineNumbers.meminfoNow(kernel, "CmaTotal"),
+                own);
     }
 
     /** What is known at this moment of the memory of a heap that has too little, in words. */

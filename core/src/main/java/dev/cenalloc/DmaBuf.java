@@ -61,7 +61,7 @@ public final class DmaBuf implements AutoCloseable {
     private static final int DIRECTIONS = Direction.values().length;
 
     static {
-        FirstFailure.prepare();
+        Failures.prepare();
         Seam.setDescriptors(buffer -> ((DmaBuf) buffer).held.descriptor);
     }
 

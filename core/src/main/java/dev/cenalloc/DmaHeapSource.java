@@ -23,15 +23,17 @@ final class DmaHeapSource implements HeapSource {
 
     private final long memoryTotal;
 
-    DmaHeapSource(Kernel kernel, Path path) {
+    DmaHeapSource(Kernel kernel, Path path) throws CenallocException {
         this.kernel = kernel;
         this.path = path;
         this.node = new HeapNode(kernel, path);
         // The kernel's names for heaps of ordinary pages begin with "system".
         boolean isOrdinary = String.valueOf(path.getFileName()).startsWith(HeapProperties.SYSTEM);
-        boolean charged = kernel.moduleParameter("dma_heap", "mem_accounting").orElse(0) != 0;
+        boolean charged = MachineNumbers.moduleParameter(kernel, "dma_heap", "mem_accounting")
+                        .orElse(0)
+                != 0;
         this.ordinary = isOrdinary ? new OrdinaryMemory(kernel, path, charged) : null;
-        this.memoryTotal = kernel.meminfo("MemTotal").orElse(Long.MAX_VALUE);
+        this.memoryTotal = MachineNumbers.meminfo(kernel, "MemTotal").orElse(Long.MAX_VALUE);
     }
 
     @Override

@@ -47,7 +47,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Fence implements AutoCloseable {
     static {
-        FirstFailure.prepare();
+        Failures.prepare();
         Seam.setFences(fence -> ((Fence) fence).descriptor, Fence::own);
     }
 

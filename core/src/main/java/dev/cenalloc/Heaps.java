@@ -302,8 +302,8 @@ final class Heaps {
             words.add("of which this Cenalloc has " + buffers + (buffers == 1 ? " buffer" : " buffers") + " with "
                     + bytes(heap.pool()) + " bytes open");
         }
-        OptionalLong free = kernel.meminfo("CmaFree");
-        OptionalLong total = kernel.meminfo("CmaTotal");
+        OptionalLong free = MachineNumbers.meminfoNow(kernel, "CmaFree");
+        OptionalLong total = MachineNumbers.meminfoNow(kernel, "CmaTotal");
         if (heap.pool().equals(HeapProperties.DEFAULT_CMA) && free.isPresent() && total.isPresent()) {
             // Freed pages stay in lists of the processors for a while, and page cache borrows the pool
             // (mm/page_alloc.c).

@@ -38,11 +38,11 @@ final class OrdinaryMemory {
      * @param charged whether the kernel charges the memory to the control group of the process; memory of dma-heaps
      *     only with the module parameter {@code dma_heap.mem_accounting}, which 6.12 does not have
      */
-    OrdinaryMemory(Kernel kernel, Path path, boolean charged) {
+    OrdinaryMemory(Kernel kernel, Path path, boolean charged) throws CenallocException {
         this.kernel = kernel;
         this.path = path;
         this.charged = charged;
-        this.unchecked = kernel.meminfo("MemTotal").orElse(0) / UNCHECKED_PART;
+        this.unchecked = MachineNumbers.meminfo(kernel, "MemTotal").orElse(0) / UNCHECKED_PART;
     }
 
     /** @throws CenallocException ENOMEM if the size exceeds the available memory */
@@ -86,13 +86,15 @@ final class OrdinaryMemory {
     }
 
     private static OptionalLong available(Kernel kernel) {
-        OptionalLong available = kernel.meminfo("MemAvailable");
+        OptionalLong available = MachineNumbers.meminfoNow(kernel, "MemAvailable");
         if (available.isEmpty()) {
             return kernel.freeMemory();
         }
         // MemAvailable counts the free part of contiguous pools, but pages of a dma-buf cannot move, so they cannot be
         // there.
-        return OptionalLong.of(
-                Math.max(0, available.getAsLong() - kernel.meminfo("CmaFree").orElse(0)));
+        return OptionalLong.of(Math.max(
+                0,
+                available.getAsLong()
+                        - MachineNumbers.meminfoNow(kernel, "CmaFree").orElse(0)));
     }
 }

@@ -34,13 +34,16 @@ final class UdmabufSource implements HeapSource {
     private final long maxSize;
     private final OrdinaryMemory ordinary;
 
-    UdmabufSource(Kernel kernel, boolean huge) {
+    UdmabufSource(Kernel kernel, boolean huge) throws CenallocException {
         this.kernel = kernel;
         this.node = new HeapNode(kernel, PATH);
         this.huge = huge;
         this.ordinary = new OrdinaryMemory(kernel, PATH, true);
-        this.page = huge ? kernel.meminfo("Hugepagesize").orElse(2 << 20) : kernel.pageSize();
-        this.maxSize = (kernel.moduleParameter("udmabuf", "size_limit_mb").orElse(64) << 20) & -page;
+        this.page = huge ? MachineNumbers.meminfo(kernel, "Hugepagesize").orElse(2 << 20) : kernel.pageSize();
+        this.maxSize = (MachineNumbers.moduleParameter(kernel, "udmabuf", "size_limit_mb")
+                                .orElse(64)
+                        << 20)
+                & -page;
     }
 
     /** The largest buffer when this object was made, in bytes, whole pages; 64 MiB by default. */
@@ -49,8 +52,8 @@ final class UdmabufSource implements HeapSource {
     }
 
     /** Whether this machine has reserved huge pages. */
-    static boolean hasHugePages(Kernel kernel) {
-        return kernel.meminfo("HugePages_Total").orElse(0) > 0;
+    static boolean hasHugePages(Kernel kernel) throws CenallocException {
+        return MachineNumbers.meminfo(kernel, "HugePages_Total").orElse(0) > 0;
     }
 
     @Override

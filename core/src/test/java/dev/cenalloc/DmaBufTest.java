@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DmaBufTest {
     private final FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
 
-    private OpenHeap system() {
+    private OpenHeap system() throws CenallocException {
         Path path = Path.of("/dev/dma_heap/system");
         return new OpenHeap(kernel, Heap.of("system"), new DmaHeapSource(kernel, path), true, new BufferCount());
     }

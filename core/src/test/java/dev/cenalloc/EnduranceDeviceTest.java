@@ -13,9 +13,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** Many buffers, and lost ones: at the end neither the process nor the kernel holds more than at the beginning. */
 @RequiresHeap({"system", "reserved"})
@@ -58,10 +60,13 @@ class EnduranceDeviceTest {
         assertTrue(Traces.mappings() < mappings + MAPPINGS_OF_THE_JVM, () -> "many more mappings than " + mappings);
     }
 
+    /** {@code -Dcenalloc.buffers=1000000} for more (ci/soak). */
     @Test
-    void tenThousandBuffersOneAfterTheOther() throws Exception {
+    @Timeout(value = 1, unit = TimeUnit.DAYS)
+    void manyBuffersOneAfterTheOther() throws Exception {
+        int cycles = Integer.getInteger("cenalloc.buffers", 10_000);
         try (var cenalloc = Cenalloc.open()) {
-            for (int i = 0; i < 10_000; i++) {
+            for (int i = 0; i < cycles; i++) {
                 cycle(cenalloc, ANY);
             }
             assertEquals(

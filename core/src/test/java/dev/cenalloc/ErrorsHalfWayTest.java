@@ -385,7 +385,7 @@ class ErrorsHalfWayTest {
         private final DmaHeapSource source;
         private final AtomicReference<@Nullable OpenHeap> heap;
 
-        Closed(FakeKernel kernel, AtomicReference<@Nullable OpenHeap> heap) {
+        Closed(FakeKernel kernel, AtomicReference<@Nullable OpenHeap> heap) throws CenallocException {
             this.source = new DmaHeapSource(kernel, Path.of("/dev/dma_heap/system"));
             this.heap = heap;
         }

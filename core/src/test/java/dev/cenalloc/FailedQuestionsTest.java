@@ -115,6 +115,23 @@ class FailedQuestionsTest {
         assertTold(errno, "open", ZONES);
     }
 
+    /** What is learnt of the machine when a context is opened stays for its life. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/proc/meminfo",
+                "/sys/module/udmabuf/parameters/size_limit_mb",
+                "/sys/module/dma_heap/parameters/mem_accounting"
+            })
+    void aLimitIsNotGuessed(String file) {
+        kernel.numbers.put("MemTotal", 1L << 20);
+        kernel.numbers.put("udmabuf size_limit_mb", 1L);
+        for (int errno : List.of(Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE, Errno.EIO)) {
+            kernel.refuse(Path.of(file), errno);
+            assertTold(errno, "read", Path.of(file));
+        }
+    }
+
     @Test
     void whatTheUserMayNotSeeIsUnknown() throws Exception {
         kernel.refuse(TREE, Errno.EACCES);

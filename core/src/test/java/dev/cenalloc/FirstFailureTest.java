@@ -2,18 +2,41 @@
 package dev.cenalloc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.device.Devices;
+import dev.cenalloc.device.NoSuchDeviceException;
+import dev.cenalloc.device.Probe;
+import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kms.Display;
+import dev.cenalloc.kms.NoMasterException;
+import dev.cenalloc.node.drm.FakeCard;
+import dev.cenalloc.node.v4l2.FakeCamera;
 import dev.cenalloc.plan.Direction;
+import dev.cenalloc.share.Connection;
+import dev.cenalloc.share.DisconnectedException;
+import dev.cenalloc.share.Receiver;
+import dev.cenalloc.share.Sender;
+import dev.cenalloc.share.SentFrame;
+import dev.cenalloc.v4l2.Camera;
+import dev.cenalloc.v4l2.DamagedStreamException;
+import dev.cenalloc.v4l2.StreamEndedException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Method;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
 /** A process that has no descriptor left for the file of a class still learns what failed. */
@@ -84,13 +107,108 @@ class FirstFailureTest {
         }
     }
 
+    /** Runs in the other loader: a camera, a display and a connection, of which every call fails. */
+    static final class Streams {
+        private static final Duration SECOND = Duration.ofSeconds(1);
+        private static final Path CAMERA = Path.of("/dev/video0");
+        private static final Path CARD = Path.of("/dev/dri/card0");
+
+        private Streams() {}
+
+        /** As {@link Scenario#run}. */
+        static List<String> run(Runnable lastClass) throws Exception {
+            FakeKernel kernel = new FakeKernel().heap("system", 64 << 20);
+            var card = new FakeCard(kernel, true, true);
+            card.mayChange = true;
+            kernel.device(CAMERA.toString(), FakeCamera.capturing(kernel, FakeCamera::anything))
+                    .device(CARD.toString(), card);
+            var told = new TreeSet<String>();
+            try (var cenalloc = kernel.open()) {
+                List<Call> calls = List.of(
+                        () -> Probe.of(cenalloc, Devices.camera(cenalloc)).produces(),
+                        () -> camera(cenalloc),
+                        () -> display(cenalloc),
+                        () -> share(cenalloc, kernel));
+                for (Call call : calls) {
+                    call.run();
+                }
+                lastClass.run();
+                for (int errno : List.of(Errno.EMFILE, Errno.EACCES, Errno.EIO, Errno.EPIPE, Errno.ENODEV)) {
+                    for (Call call : calls) {
+                        failEach(kernel, errno, call, told);
+                    }
+                }
+            }
+            return List.copyOf(told);
+        }
+
+        private static void failEach(FakeKernel kernel, int errno, Call call, Set<String> told) throws Exception {
+            for (int n = 0, end = Integer.MAX_VALUE; n < end; n++) {
+                int before = kernel.calls.size();
+                kernel.failCall(n, errno);
+                try {
+                    call.run();
+                    end = kernel.calls.size() - before;
+                } catch (CenallocException e) {
+                    told.add(e.getClass().getSimpleName());
+                }
+                kernel.failNoCall();
+            }
+        }
+
+        private static void camera(Cenalloc cenalloc) throws CenallocException {
+            try (var camera = Camera.open(cenalloc, CAMERA, ImageRequest.ANY.size(320, 240))) {
+                camera.start();
+                camera.next(SECOND).close();
+                camera.stop();
+            }
+        }
+
+        private static void display(Cenalloc cenalloc) throws CenallocException {
+            try (var display = Display.open(cenalloc, CARD, ImageRequest.ANY.size(640, 480));
+                    var canvas = display.canvas(2)) {
+                canvas.next(SECOND).close();
+                canvas.next(SECOND).close();
+            }
+        }
+
+        private static void share(Cenalloc cenalloc, FakeKernel kernel) throws CenallocException {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment pair = arena.allocate(8, 4);
+                int made = kernel.socketPair(pair);
+                if (made < 0) {
+                    throw CenallocException.ofCall(-made, "socketpair", null, -1);
+                }
+                int one = pair.get(ValueLayout.JAVA_INT, 0);
+                int other = pair.get(ValueLayout.JAVA_INT, 4);
+                Connection first;
+                try {
+                    first = Connection.adopt(cenalloc, one);
+                } catch (CenallocException e) {
+                    kernel.close(other);
+                    throw e;
+                }
+                try (var sender = new Sender(first);
+                        var receiver = new Receiver(Connection.adopt(cenalloc, other));
+                        var buffer = cenalloc.create(4096)) {
+                    SentFrame frame = sender.add(List.of(buffer), "", "");
+                    sender.send(frame, 1, 1, null, SECOND);
+                    try (var received = receiver.next(Duration.ZERO)) {
+                        Objects.requireNonNullElse(received, frame);
+                    }
+                    sender.returned(Duration.ZERO);
+                }
+            }
+        }
+    }
+
     /** Another process: there, all may call native functions, whatever loads the library. */
     static final class Other {
         private Other() {}
 
         public static void main(String[] args) throws Exception {
             try (var loader = new Loader(place(Cenalloc.class), place(Errno.class), place(FirstFailureTest.class))) {
-                Method run = loader.loadClass(Scenario.class.getName()).getDeclaredMethod("run", Runnable.class);
+                Method run = loader.loadClass(args[0]).getDeclaredMethod("run", Runnable.class);
                 run.setAccessible(true);
                 System.out.println(run.invoke(null, (Runnable) () -> loader.isOver = true));
                 System.out.println("refused: " + loader.refused);
@@ -113,6 +231,27 @@ class FirstFailureTest {
                 }
             }
         }
+        assertEquals(expected + "\nrefused: []\n", otherProcess(Scenario.class));
+    }
+
+    @Test
+    void theFirstFailureOfAStreamIsTold() throws Exception {
+        String output = otherProcess(Streams.class);
+        assertTrue(output.endsWith("\nrefused: []\n"), output);
+        for (Class<?> type : List.of(
+                CenallocException.class,
+                DeviceGoneException.class,
+                DamagedStreamException.class,
+                StreamEndedException.class,
+                DisconnectedException.class,
+                NoMasterException.class,
+                NoPermissionException.class,
+                NoSuchDeviceException.class)) {
+            assertTrue(output.contains(type.getSimpleName()), output);
+        }
+    }
+
+    private static String otherProcess(Class<?> scenario) throws Exception {
         // Under Maven the tests are no part of a path: they patch the module.
         var other = Objects.requireNonNull(Other.class.getResource("FirstFailureTest$Other.class"));
         Path tests = Path.of(other.toURI()).resolve("../../..").normalize();
@@ -125,11 +264,12 @@ class FirstFailureTest {
                                 tests.toString(),
                                 System.getProperty("java.class.path"),
                                 System.getProperty("jdk.module.path", "")),
-                        Other.class.getName())
+                        Other.class.getName(),
+                        scenario.getName())
                 .redirectErrorStream(true)
                 .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor(), output);
-        assertEquals(expected + "\nrefused: []\n", output);
+        return output;
     }
 }

@@ -34,7 +34,7 @@ class HugePageDeviceTest {
             Device.of("gpu", Constraints.NONE.onlyHeaps(List.of("udmabuf-huge")), "test");
 
     private final Kernel kernel = LinuxKernel.instance();
-    private final long unit = kernel.meminfo("Hugepagesize").orElse(0);
+    private final long unit = MachineNumbers.meminfoNow(kernel, "Hugepagesize").orElse(0);
     private String before = "";
 
     @BeforeEach

@@ -212,12 +212,37 @@ class OrdinaryMemoryTest {
         assertEquals(OptionalLong.empty(), left("0::/../../elsewhere\n"));
     }
 
+    /** As systems before 2020 have it, and machines that ask for it (systemd.unified_cgroup_hierarchy=0). */
+    @Test
+    void theFirstVersionOfControlGroupsCounts() throws Exception {
+        Path group = Files.createDirectories(directory.resolve("tree/memory/docker/12"));
+        Files.writeString(group.resolve("memory.limit_in_bytes"), "1000\n");
+        Files.writeString(group.resolve("memory.usage_in_bytes"), "900\n");
+        Files.writeString(
+                group.resolve("memory.stat"), "inactive_file 5\ntotal_inactive_file 30\ntotal_active_file 20\n");
+        String all = "12:cpu,cpuacct:/docker/12\n4:memory:/docker/12\n1:name=systemd:/docker/12\n0::/system.slice\n";
+        assertEquals(OptionalLong.of(150), left(all));
+        assertEquals(OptionalLong.of(150), left("4:hugetlb,memory:/docker/12/below\n"));
+        assertEquals(OptionalLong.empty(), left("4:hugetlb,memory_recursive:/docker/12\n"));
+        assertEquals(OptionalLong.empty(), left("0::/docker/12\n"));
+        Path above = directory.resolve("tree/memory");
+        Files.writeString(above.resolve("memory.limit_in_bytes"), "9223372036854771712\n"); // without a limit
+        Files.writeString(above.resolve("memory.usage_in_bytes"), "5000\n");
+        assertEquals(OptionalLong.of(150), left(all));
+        assertTrue(left("4:memory:/\n").orElseThrow() > 1L << 62);
+        Files.writeString(above.resolve("docker/memory.limit_in_bytes"), "600\n");
+        Files.writeString(above.resolve("docker/memory.usage_in_bytes"), "700\n");
+        assertEquals(OptionalLong.of(0), left(all), "the group above is full");
+    }
+
     @Test
     void whereNothingIsToldNothingIsLimited() throws Exception {
         assertEquals(OptionalLong.empty(), left("0::/a\n"));
         assertEquals(OptionalLong.empty(), left(""));
         group("a", "1000", 1);
-        assertEquals(OptionalLong.empty(), left("4:memory:/a\n"));
+        assertEquals(OptionalLong.empty(), left("4:cpu:/a\n"));
+        assertEquals(OptionalLong.empty(), left("4:memory:/a\n"), "not mounted");
+        assertEquals(OptionalLong.empty(), left("0:/a\n4:memory\n"));
         Path none = directory.resolve("none");
         assertEquals(OptionalLong.empty(), ControlGroups.memory(none, directory.resolve("tree")));
         Files.writeString(directory.resolve("tree/a/memory.current"), "what");

@@ -6,7 +6,9 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.device.DeviceInfo.Kind;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Seam;
+import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -25,6 +27,10 @@ import org.jspecify.annotations.Nullable;
  * }
  */
 public final class Devices {
+    static {
+        FirstFailure.prepare(MethodHandles.lookup(), NoSuchDeviceException.class);
+    }
+
     private Devices() {}
 
     /**

@@ -124,9 +124,15 @@ final class Inspection {
                 default -> Optional.empty();
             };
         } catch (CenallocException e) {
-            Path sysfs = kernel.sysfs(number);
-            return Optional.of(failed(
-                    node, Sysfs.driver(sysfs).orElse(""), Sysfs.place(sysfs).orElse(""), e));
+            String driver = "";
+            String bus = "";
+            try {
+                driver = Sysfs.driver(kernel, kernel.sysfs(number)).orElse("");
+                bus = Sysfs.place(kernel, kernel.sysfs(number)).orElse("");
+            } catch (CenallocException noName) {
+                e.addSuppressed(noName); // the list has the node all the same, and why it cannot be used
+            }
+            return Optional.of(failed(node, driver, bus, e));
         }
     }
 

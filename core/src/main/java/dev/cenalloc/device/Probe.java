@@ -10,6 +10,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Importer;
@@ -19,6 +20,7 @@ import dev.cenalloc.node.drm.Scanout;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.stream.Port;
+import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -43,6 +45,10 @@ import java.util.Optional;
  * memory. Where there is memory above 4 GiB, {@link Device#detail} says so.
  */
 public final class Probe {
+    static {
+        FirstFailure.prepare(MethodHandles.lookup(), NoSuchDeviceException.class);
+    }
+
     private final Kernel kernel;
     private final Path node;
     private final long number;

@@ -8,6 +8,7 @@ import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
@@ -20,6 +21,7 @@ import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -55,6 +57,10 @@ import org.jspecify.annotations.Nullable;
  * meta needless.
  */
 public final class UnixFdSink implements AutoCloseable {
+    static {
+        FirstFailure.prepare(MethodHandles.lookup(), EndOfStreamException.class, UnusableFrameException.class);
+    }
+
     private final Listener listener;
     private final Agreement agreement;
     private final List<Layout> layouts;

@@ -8,6 +8,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
@@ -23,6 +24,7 @@ import dev.cenalloc.stream.Ring;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -57,6 +59,10 @@ import org.jspecify.annotations.Nullable;
  * descriptor each time, is known by its inode, and stays mapped.
  */
 public final class UnixFdSource implements AutoCloseable {
+    static {
+        FirstFailure.prepare(MethodHandles.lookup(), EndOfStreamException.class, UnusableFrameException.class);
+    }
+
     /**
      * How many frames it may have lent, and how many it knows: more than a pipeline's pool has. What did not come for
      * longest is forgotten: a pipeline that allocates each frame would else fill the memory.

@@ -2,9 +2,11 @@
 package dev.cenalloc.json;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.text.Nearest;
 import dev.cenalloc.text.Printable;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -55,6 +57,7 @@ public final class Boards {
      *
      * @param name one of {@link #names}
      * @throws IllegalArgumentException if there is no such profile; the message tells the nearest names
+     * @throws UncheckedIOException if the library cannot be read, as when this process has too many open files
      */
     public static Profile named(String name) {
         if (!NAMES.contains(Objects.requireNonNull(name, "name"))) {
@@ -62,13 +65,21 @@ public final class Boards {
                     + String.join(", ", Nearest.of(name, NAMES))));
         }
         try (InputStream json = Boards.class.getResourceAsStream("boards/" + name + ".json")) {
-            return Profile.read(name, Objects.requireNonNull(json, "the profile is missing in the library"));
+            if (json == null) {
+                // Java does not tell why: it is missing, or cannot be opened for now.
+                throw new FileNotFoundException("the library's resource boards/" + name + ".json");
+            }
+            return Profile.read(name, json);
         } catch (IOException e) {
             throw new UncheckedIOException("the shipped profile " + name + " cannot be read", e);
         }
     }
 
-    /** {@return all shipped profiles, sorted by name} */
+    /**
+     * {@return all shipped profiles, sorted by name}
+     *
+     * @throws UncheckedIOException as {@link #named}
+     */
     public static List<Profile> all() {
         return NAMES.stream().map(Boards::named).toList();
     }
@@ -81,8 +92,10 @@ public final class Boards {
      *
      * @param cenalloc the context
      * @param own profiles that go before the shipped ones, the most trusted first
+     * @throws UncheckedIOException as {@link #named}
+     * @throws CenallocException ENOMEM, EMFILE, ENFILE: a question to the kernel failed for now; ask again
      */
-    public static MachineProfile ofMachine(Cenalloc cenalloc, List<Profile> own) {
+    public static MachineProfile ofMachine(Cenalloc cenalloc, List<Profile> own) throws CenallocException {
         Objects.requireNonNull(cenalloc, "cenalloc");
         for (Profile one : Objects.requireNonNull(own, "own")) {
             Objects.requireNonNull(one, "an element of own");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.json;
 
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
@@ -129,15 +130,22 @@ public final class MachineProfile {
         return device;
     }
 
-    /** A group alone says it; only of the kind "identity" is known that addresses pass as they are. */
+    /**
+     * A group alone says it; only of the kind "identity" is known that addresses pass as they are. A question that
+     * failed for now says nothing: the device keeps the constraints that it has without an IOMMU.
+     */
     private boolean isBehindIommu(Path node) {
         long number = kernel.deviceNumber(node);
         if (number <= 0) {
             return false;
         }
         Path group = kernel.sysfs(number).resolve("iommu_group");
-        return kernel.isThere(group)
-                && !Recognition.text(kernel, group.resolve("type")).equals("identity");
+        try {
+            return kernel.isThere(group)
+                    && !Recognition.text(kernel, group.resolve("type")).equals("identity");
+        } catch (CenallocException e) {
+            return false;
+        }
     }
 
     /** {@return which profiles were taken and why, and the doubts, as text in one line} */

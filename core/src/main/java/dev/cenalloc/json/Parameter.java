@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.json;
 
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.kernel.Kernel;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -34,10 +35,15 @@ record Parameter(String module, String name, String value) {
         return module + "." + name;
     }
 
-    /** Whether the kernel tells this value for a device, or nothing. */
+    /** Whether the kernel tells this value for a device, or nothing, also because the question failed for now. */
     boolean mayHold(Kernel kernel, String device) {
-        String[] values = Recognition.text(kernel, Path.of("/sys/module", module, "parameters", name))
-                .split(",", -1);
+        String[] values;
+        try {
+            values = Recognition.text(kernel, Path.of("/sys/module", module, "parameters", name))
+                    .split(",", -1);
+        } catch (CenallocException e) {
+            return true;
+        }
         Matcher number = NUMBER.matcher(device);
         int place = values.length > 1 && number.find() ? Integer.parseInt(number.group(1)) : 0;
         // A list without an entry for the device tells nothing.

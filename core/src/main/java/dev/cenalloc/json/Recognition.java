@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.json;
 
+import dev.cenalloc.CenallocException;
+import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -16,7 +18,10 @@ import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Finds out which profiles are those of a machine. What the kernel does not tell counts as absent. Stateless. */
+/**
+ * Finds out which profiles are those of a machine. What the kernel does not tell counts as absent; a question that
+ * fails by a fault that may pass, such as EMFILE, is no answer. Stateless.
+ */
 final class Recognition {
     private static final Path COMPATIBLE = Path.of("/proc/device-tree/compatible");
     /** Of a list of devices that a broken driver made endless, the rest recognises nothing. */
@@ -25,7 +30,7 @@ final class Recognition {
     private Recognition() {}
 
     /** As {@link Boards#ofMachine}. */
-    static MachineProfile of(Kernel kernel, List<Profile> own, List<Profile> shipped) {
+    static MachineProfile of(Kernel kernel, List<Profile> own, List<Profile> shipped) throws CenallocException {
         List<String> compatible = compatible(kernel);
         var taken = new ArrayList<Profile>(own);
         var why = new ArrayList<String>();
@@ -90,13 +95,13 @@ final class Recognition {
     }
 
     /** The strings of the root of the device tree, the most specific first. */
-    private static List<String> compatible(Kernel kernel) {
+    private static List<String> compatible(Kernel kernel) throws CenallocException {
         return Stream.of(text(kernel, COMPATIBLE).split("\0"))
                 .filter(Predicate.not(String::isBlank))
                 .toList();
     }
 
-    private static Set<String> ids(Kernel kernel, String bus, String vendor, String device) {
+    private static Set<String> ids(Kernel kernel, String bus, String vendor, String device) throws CenallocException {
         var ids = new HashSet<String>();
         for (Path entry : entries(kernel, Path.of("/sys/bus", bus, "devices"))) {
             // PCI has 0x before its numbers, USB has not.
@@ -111,7 +116,7 @@ final class Recognition {
      * The drivers of the V4L2, DRM and accelerator devices, by the names that sysfs has. A device without a driver,
      * such as that of vgem, has the driver's name itself.
      */
-    private static Set<String> drivers(Kernel kernel) {
+    private static Set<String> drivers(Kernel kernel) throws CenallocException {
         var drivers = new TreeSet<String>();
         for (String subsystem : List.of("video4linux", "drm", "accel")) {
             for (Path entry : entries(kernel, Path.of("/sys/class", subsystem))) {
@@ -123,31 +128,40 @@ final class Recognition {
         return drivers;
     }
 
-    private static Optional<String> name(Kernel kernel, Path link) {
+    private static Optional<String> name(Kernel kernel, Path link) throws CenallocException {
         try {
             return Optional.of(String.valueOf(kernel.realPath(link).getFileName()));
         } catch (IOException e) {
+            check(e, "realpath", link);
             return Optional.empty();
         }
     }
 
-    private static List<Path> entries(Kernel kernel, Path directory) {
+    private static List<Path> entries(Kernel kernel, Path directory) throws CenallocException {
         try {
             return kernel.list(directory).stream()
                     .limit(MOST_DEVICES)
                     .map(directory::resolve)
                     .toList();
         } catch (IOException e) {
+            check(e, "opendir", directory);
             return List.of();
         }
     }
 
-    /** What is in a file, without space around it; empty if it cannot be read. */
-    static String text(Kernel kernel, Path file) {
+    /** What is in a file, without space around it; empty if it cannot be read and will not soon. */
+    static String text(Kernel kernel, Path file) throws CenallocException {
         try {
             return new String(kernel.bytes(file), StandardCharsets.ISO_8859_1).strip();
         } catch (IOException e) {
+            check(e, "read", file);
             return "";
+        }
+    }
+
+    private static void check(IOException e, String call, Path path) throws CenallocException {
+        if (FileException.isPassing(FileException.errno(e))) {
+            throw CenallocException.ofCall(FileException.errno(e), call, path, -1);
         }
     }
 }

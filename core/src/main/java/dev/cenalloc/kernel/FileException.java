@@ -30,6 +30,17 @@ public final class FileException extends IOException {
         };
     }
 
+    /**
+     * Returns whether an error number says that the kernel or this process was short of something for the moment: what
+     * was asked may be there. Others, such as EIO of an attribute of a device, are what the device answers.
+     */
+    public static boolean isPassing(int errno) {
+        return switch (errno) {
+            case Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE, Errno.EFAULT, Errno.EINTR, Errno.EAGAIN -> true;
+            default -> false;
+        };
+    }
+
     /** Returns the error number of a failure to read a file; EIO if it is not known. */
     public static int errno(IOException e) {
         return switch (e) {

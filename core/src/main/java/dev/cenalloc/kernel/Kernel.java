@@ -175,15 +175,20 @@ public interface Kernel {
     /** Returns the size of a page in bytes. */
     long pageSize();
 
-    /** Returns a number of {@code /proc/meminfo}, sizes in bytes; empty if this kernel does not report it. */
-    OptionalLong meminfo(String key);
+    /**
+     * Returns a number of {@code /proc/meminfo}, sizes in bytes; empty if this kernel does not report it, or this
+     * process may not see it.
+     *
+     * @throws IOException after a fault that may pass, such as EMFILE
+     */
+    OptionalLong meminfo(String key) throws IOException;
 
     /** Returns the free bytes of memory, without {@code /proc}; empty if the kernel does not report them. */
     OptionalLong freeMemory();
 
     /**
-     * Returns the bytes of memory that the control groups of this process (cgroup v2) may still use; empty without a
-     * limit.
+     * Returns the bytes of memory that the control groups of this process (cgroup v1 or v2) may still use; empty
+     * without a limit.
      */
     OptionalLong groupMemory();
 
@@ -195,7 +200,9 @@ public interface Kernel {
 
     /**
      * Returns a numeric parameter of a module in {@code /sys/module}, or 1 or 0 for one that is on or off; empty if
-     * this kernel does not report it.
+     * this kernel does not report it, or this process may not see it.
+     *
+     * @throws IOException after a fault that may pass, such as EMFILE
      */
-    OptionalLong moduleParameter(String module, String parameter);
+    OptionalLong moduleParameter(String module, String parameter) throws IOException;
 }

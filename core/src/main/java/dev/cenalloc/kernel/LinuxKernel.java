@@ -329,17 +329,31 @@ public final class LinuxKernel implements Kernel {
         return Linux.pageSize();
     }
 
-    @Override
-    public OptionalLong meminfo(String key) {
+    /** Reads a number that a file may not have; empty if this process cannot get it and will not soon. */
+    private static OptionalLong number(Path file, Reading<OptionalLong> reading) throws IOException {
         try {
-            return Files.readAllLines(Path.of("/proc/meminfo")).stream()
-                    .filter(line -> line.startsWith(key + ":"))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) * (line.endsWith("kB") ? 1024 : 1))
-                    .findFirst();
-        } catch (IOException | NumberFormatException e) {
-            // A count below zero is printed as a number beyond long (HugePages_Rsvd: 18446744073709551600).
+            return read(file, reading);
+        } catch (NumberFormatException e) {
+            return OptionalLong.empty();
+        } catch (IOException e) {
+            if (!FileException.isLasting(FileException.errno(e))) {
+                throw e;
+            }
             return OptionalLong.empty();
         }
+    }
+
+    @Override
+    public OptionalLong meminfo(String key) throws IOException {
+        Path file = Path.of("/proc/meminfo");
+        // A count below zero is printed as a number beyond long (HugePages_Rsvd: 18446744073709551600).
+        return number(
+                file,
+                () -> Files.readAllLines(file).stream()
+                        .filter(line -> line.startsWith(key + ":"))
+                        .mapToLong(
+                                line -> Long.parseLong(line.replaceAll("\\D", "")) * (line.endsWith("kB") ? 1024 : 1))
+                        .findFirst());
     }
 
     @Override
@@ -355,7 +369,11 @@ public final class LinuxKernel implements Kernel {
 
     @Override
     public OptionalLong sysctl(String name) {
-        return number(Path.of("/proc/sys", name));
+        try {
+            return number(Path.of("/proc/sys", name));
+        } catch (IOException e) {
+            return OptionalLong.empty();
+        }
     }
 
     @Override
@@ -376,25 +394,25 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
-    public OptionalLong moduleParameter(String module, String parameter) {
+    public OptionalLong moduleParameter(String module, String parameter) throws IOException {
         return number(Path.of("/sys/module", module, "parameters", parameter));
     }
 
-    private static OptionalLong number(Path file) {
+    private static OptionalLong number(Path file) throws IOException {
         // In one read: files of /proc/sys give their number at the first one only, and Files.readString begins with a
         // byte.
-        try (var in = Files.newInputStream(file)) {
-            byte[] text = new byte[64];
-            int length = Math.max(0, in.read(text));
-            String said = new String(text, 0, length, StandardCharsets.US_ASCII).strip();
-            return OptionalLong.of(
-                    switch (said) {
-                        case "Y" -> 1;
-                        case "N" -> 0;
-                        default -> Long.parseLong(said);
-                    });
-        } catch (IOException | NumberFormatException e) {
-            return OptionalLong.empty();
-        }
+        return number(file, () -> {
+            try (var in = Files.newInputStream(file)) {
+                byte[] text = new byte[64];
+                int length = Math.max(0, in.read(text));
+                String said = new String(text, 0, length, StandardCharsets.US_ASCII).strip();
+                return OptionalLong.of(
+                        switch (said) {
+                            case "Y" -> 1;
+                            case "N" -> 0;
+                            default -> Long.parseLong(said);
+                        });
+            }
+        });
     }
 }

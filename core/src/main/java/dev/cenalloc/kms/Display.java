@@ -11,6 +11,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.Importer;
@@ -24,6 +25,7 @@ import dev.cenalloc.stream.Frame;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
+import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -57,6 +59,15 @@ import org.jspecify.annotations.Nullable;
  * <p>Source: {@code Documentation/gpu/drm-kms.rst} and {@code include/uapi/drm/drm_mode.h} of Linux 6.12.
  */
 public final class Display implements AutoCloseable {
+    static {
+        FirstFailure.prepare(
+                MethodHandles.lookup(),
+                DisplayRefusalException.class,
+                NoMasterException.class,
+                NoScreenException.class,
+                NotShownException.class);
+    }
+
     private static final Duration LIMIT = Duration.ofSeconds(5);
     private static final long LIMIT_NANOS = LIMIT.toNanos();
 

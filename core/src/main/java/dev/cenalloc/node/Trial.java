@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds out what memory a device takes, by offering it some. Every heap that this process may use and whose memory is
@@ -90,6 +91,7 @@ public final class Trial {
         }
     }
 
+    private final Kernel kernel;
     private final Cenalloc cenalloc;
     private final TrialCache cache;
     private final Path node;
@@ -98,7 +100,8 @@ public final class Trial {
     /** What is tried: the device, or a part of it. */
     private final String subject;
 
-    private final Device sysfs;
+    /** What sysfs tells; asked at the first trial. Guarded by the lock of the device. */
+    private @Nullable Device sysfs;
 
     /**
      * A trial of one device.
@@ -117,19 +120,18 @@ public final class Trial {
      * @param part tells it from the other parts of the device; empty for all of it
      */
     public Trial(Cenalloc cenalloc, Path node, long number, String name, String part) {
-        Kernel kernel = Seam.kernel(cenalloc);
+        this.kernel = Seam.kernel(cenalloc);
         this.cenalloc = cenalloc;
         this.cache = TrialCache.of(cenalloc);
         this.node = node;
         this.number = number;
         this.name = name;
         this.subject = name + part;
-        this.sysfs = ofSysfs(name, kernel.sysfs(number));
     }
 
-    private static Device ofSysfs(String name, Path directory) {
+    private Device ofSysfs() throws CenallocException {
         try {
-            return Sysfs.device(name, directory);
+            return Sysfs.device(kernel, name, kernel.sysfs(number));
         } catch (MissingDeviceException e) {
             // A device that stands for no hardware has none.
             return Device.undeclared(name);
@@ -153,8 +155,11 @@ public final class Trial {
             if (known != null) {
                 return known;
             }
-            Result result = tried(opener, layout);
-            Device found = withSysfs(result.device);
+            if (sysfs == null) {
+                sysfs = ofSysfs();
+            }
+            Result result = tried(opener, layout, sysfs);
+            Device found = withSysfs(result.device, sysfs);
             if (result.isLasting) {
                 cache.put(key, found);
             }
@@ -204,7 +209,7 @@ public final class Trial {
         }
     }
 
-    private Device withSysfs(Device trial) {
+    private static Device withSysfs(Device trial, Device sysfs) {
         Device found = Device.mostTrusted(List.of(trial, sysfs));
         if (found.origin() == Origin.SYSFS) {
             found = found.withDetail(sysfs.detail() + "; " + trial.detail());
@@ -214,7 +219,7 @@ public final class Trial {
                 : found;
     }
 
-    private Result tried(Opener opener, Layout layout) throws CenallocException {
+    private Result tried(Opener opener, Layout layout, Device sysfs) throws CenallocException {
         Importer opened;
         try {
             opened = opener.open();
@@ -223,7 +228,7 @@ public final class Trial {
         }
         try (Importer importer = opened) {
             try {
-                return trial(importer, layout);
+                return trial(importer, layout, sysfs);
             } catch (CenallocException e) {
                 return inUse(e);
             }
@@ -237,7 +242,7 @@ public final class Trial {
         return new Result(Device.undeclared(name, "nothing is known: " + e.reason()), false);
     }
 
-    private Result trial(Importer importer, Layout layout) throws CenallocException {
+    private Result trial(Importer importer, Layout layout, Device sysfs) throws CenallocException {
         long size = importer.prepare(layout);
         var like = new TrialCache.ImageClass(
                 number,
@@ -250,7 +255,7 @@ public final class Trial {
         if (answers == null || !isConfirmed(importer, answers, size)) {
             answers = answers(importer, size);
         }
-        Device device = conclude(importer, layout, size, answers);
+        Device device = conclude(importer, layout, size, answers, sysfs);
         boolean isLasting = device.origin() == Origin.TRIAL_IMPORT
                 && answers.stream().allMatch(Answer::isLasting)
                 && importer.omitted().isEmpty();
@@ -356,7 +361,7 @@ public final class Trial {
         return new Answer(heap, verdict, why.call() + (why.isFromKernel() ? " gave " : ": ") + why.errnoName());
     }
 
-    private Device conclude(Importer importer, Layout layout, long size, List<Answer> answers)
+    private Device conclude(Importer importer, Layout layout, long size, List<Answer> answers, Device sysfs)
             throws CenallocException {
         List<Answer> taken = having(answers, Verdict.TAKEN);
         List<Answer> notShown = having(answers, Verdict.NOT_SHOWN);

@@ -8,6 +8,7 @@ import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
@@ -17,6 +18,7 @@ import dev.cenalloc.text.Printable;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -35,6 +37,7 @@ public final class Connection implements AutoCloseable {
     private static final int MOST_AT_ONCE = 1 << 16;
 
     static {
+        FirstFailure.prepare(MethodHandles.lookup(), DisconnectedException.class, ProtocolException.class);
         Seam.setSockets(connection -> ((Connection) connection).socket);
     }
 

@@ -7,6 +7,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.Times;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandles;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,6 +28,7 @@ import org.jspecify.annotations.Nullable;
 /** A socket to which other processes connect. The caller closes it. Safe for any number of threads. */
 public final class Listener implements AutoCloseable {
     static {
+        FirstFailure.prepare(MethodHandles.lookup(), DisconnectedException.class, ProtocolException.class);
         Seam.setListeners(listener -> ((Listener) listener).descriptor);
     }
 

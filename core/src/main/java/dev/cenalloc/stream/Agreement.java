@@ -79,6 +79,8 @@ public final class Agreement {
      *   <li>The requested size. Without a request: the largest area among the sizes that reach the requested rate, or
      *       29.97 images a second if none is requested; if no size reaches it, the largest area. Of equal areas the one
      *       that the producer lists first, then the wider.
+     *       Of more than 1024 ranges of sizes that some ports have in common, those with the largest sizes are looked
+     *       at.
      *   <li>The requested rate; if not all ports have it, the nearest above it, or if there is none, below. Without a
      *       request: the highest rate that all ports have; if no port limits the rate, the nearest to 30.
      * </ol>

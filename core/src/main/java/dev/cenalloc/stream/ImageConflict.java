@@ -114,6 +114,11 @@ public final class ImageConflict {
         if (aspect == Aspect.FORMAT) {
             buffers(insisted, conflicting, producer).ifPresent(words::add);
         }
+        if (!ports.getFirst().kinds(request, true).stream()
+                .allMatch(kind -> Overlap.of(kind, request, ports, producer).isWhole())) {
+            words.add("of the ranges that some of the ports have in common, only the " + Overlap.MOST
+                    + " with the largest sizes were looked at");
+        }
         String text = conflicting.getFirst().images().isEmpty()
                 ? conflicting.getFirst().name() + " offers no format" + others(conflicting.getFirst())
                 : "no " + aspect.toString().toLowerCase(Locale.ROOT) + " in common: " + String.join("; ", words);
@@ -172,8 +177,9 @@ public final class ImageConflict {
         Set<Kind> kinds = common(ports, port -> port.kinds(request, port == producer));
         if (!kinds.isEmpty()) {
             return kinds.stream()
-                            .allMatch(kind ->
-                                    Overlap.of(kind, request, ports, producer).isEmpty())
+                            .allMatch(kind -> Overlap.of(kind, request, ports, producer)
+                                    .overlaps()
+                                    .isEmpty())
                     ? Aspect.SIZE
                     : Aspect.RATE;
         }
@@ -239,7 +245,8 @@ public final class ImageConflict {
         /** An image that these ports have in common; null if there is none. */
         static @Nullable Witness of(ImageRequest request, List<Port> ports, Port producer) {
             for (Kind kind : ports.getFirst().kinds(request, ports.getFirst() == producer)) {
-                for (Overlap overlap : Overlap.of(kind, request, ports, producer)) {
+                for (Overlap overlap :
+                        Overlap.of(kind, request, ports, producer).overlaps()) {
                     if (overlap.hasImages()) {
                         Sizes sizes = overlap.sizes();
                         FrameRate rate = overlap.rates().getFirst().max();

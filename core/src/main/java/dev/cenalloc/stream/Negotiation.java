@@ -117,7 +117,7 @@ final class Negotiation {
         }
         var formats = new ArrayList<List<Candidate>>();
         for (Kind kind : Candidate.ranked(ports.getFirst().kinds(request, true))) {
-            List<Overlap> overlaps = Overlap.of(kind, request, ports, ports.getFirst()).stream()
+            List<Overlap> overlaps = Overlap.of(kind, request, ports, ports.getFirst()).overlaps().stream()
                     .filter(Overlap::hasImages)
                     .toList();
             if (!overlaps.isEmpty()) {

@@ -7,7 +7,8 @@ import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
-import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 
@@ -38,15 +39,29 @@ record Overlap(Sizes sizes, List<Rates> rates) {
     }
 
     /**
+     * How many ranges of sizes that some ports have in common are looked at: the ranges of all ports multiply. Of more,
+     * those with the largest sizes.
+     */
+    static final int MOST = 1024;
+
+    /**
+     * What ports have in common of one kind, within what is requested.
+     *
+     * @param isWhole whether that is all; else there were more than {@link #MOST} ranges
+     */
+    record Common(List<Overlap> overlaps, boolean isWhole) {}
+
+    /**
      * What ports have in common of one kind, within what is requested.
      *
      * @param producer the one of all ports that gives the images
      */
-    static List<Overlap> of(Kind kind, ImageRequest request, List<Port> ports, Port producer) {
+    static Common of(Kind kind, ImageRequest request, List<Port> ports, Port producer) {
         List<Overlap> all = List.of(new Overlap(request.sizes(), List.of(Rates.ANY)));
+        boolean isWhole = true;
         for (Port port : ports) {
             List<ImageRange> ranges = port.images(kind, port == producer);
-            var narrower = new ArrayList<Overlap>();
+            var narrower = new LinkedHashSet<Overlap>();
             for (Overlap overlap : all) {
                 for (ImageRange range : ranges) {
                     overlap.sizes
@@ -55,9 +70,17 @@ record Overlap(Sizes sizes, List<Rates> rates) {
                                     both -> narrower.add(new Overlap(both, Rates.and(overlap.rates, range.rates()))));
                 }
             }
-            all = narrower.stream().distinct().toList();
+            isWhole &= narrower.size() <= MOST;
+            all = narrower.size() <= MOST
+                    ? List.copyOf(narrower)
+                    : narrower.stream()
+                            .sorted(Comparator.comparing(Overlap::hasImages)
+                                    .thenComparingLong(Overlap::area)
+                                    .reversed())
+                            .limit(MOST)
+                            .toList();
         }
-        return all;
+        return new Common(all, isWhole);
     }
 
     /** Whether there are images, at some rate. */

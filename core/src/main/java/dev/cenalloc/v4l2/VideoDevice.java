@@ -5,6 +5,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Importer;
@@ -17,6 +18,7 @@ import dev.cenalloc.node.v4l2.VideoQueue.State;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Port;
+import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,6 +29,17 @@ import java.util.Objects;
  * is. For one thread at a time.
  */
 final class VideoDevice implements AutoCloseable {
+    static {
+        FirstFailure.prepare(
+                MethodHandles.lookup(),
+                Failures.class,
+                DamagedStreamException.class,
+                FormatChangedException.class,
+                NoFrameException.class,
+                NoSignalException.class,
+                StreamEndedException.class);
+    }
+
     private final Cenalloc cenalloc;
     private final VideoNode video;
     /** Of the queue that gives images, and of the one that takes them. */

@@ -36,14 +36,12 @@ import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -786,10 +784,9 @@ class ProbeTest {
     }
 
     @Test
-    void sysfsCountsBehindTheTrial(@TempDir Path sysfs) throws Exception {
-        Files.writeString(sysfs.resolve("dma_mask_bits"), "32\n");
-        Files.writeString(Files.createDirectory(sysfs.resolve("iommu_group")).resolve("type"), "DMA\n");
-        kernel.sysfs = sysfs;
+    void sysfsCountsBehindTheTrial() throws Exception {
+        kernel.sysfs = Path.of("/sys/dev/char/81:0/device");
+        kernel.file(kernel.sysfs + "/dma_mask_bits", "32\n").file(kernel.sysfs + "/iommu_group/type", "DMA\n");
         FakeCamera camera = camera(FakeCamera::anything);
         Device trial = probe(NODE, FRAME);
         assertEquals(Origin.TRIAL_IMPORT, trial.origin());

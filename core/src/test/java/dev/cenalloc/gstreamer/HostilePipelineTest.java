@@ -225,7 +225,7 @@ class HostilePipelineTest {
     @HostOnly
     @Test
     void mutatedConversationsLeaveNothing() throws Exception {
-        var random = new Random(13);
+        var random = new Random(Long.getLong("cenalloc.seed", 13));
         int told = 0;
         int taken = 0;
         int rounds = Integer.getInteger("cenalloc.conversations", 20_000);

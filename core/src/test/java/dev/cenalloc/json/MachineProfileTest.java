@@ -3,8 +3,10 @@ package dev.cenalloc.json;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
@@ -19,6 +21,7 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which profiles are those of a machine, by what a fake kernel tells of it. */
 class MachineProfileTest {
@@ -30,7 +33,39 @@ class MachineProfileTest {
     private MachineProfile machine(Profile... own) {
         try (var cenalloc = kernel.open()) {
             return Boards.ofMachine(cenalloc, List.of(own));
+        } catch (CenallocException e) {
+            throw new AssertionError(e);
         }
+    }
+
+    /** A board that is not recognised has none of its limits. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                TREE,
+                "/sys/bus/pci/devices",
+                "/sys/bus/pci/devices/0000:00:02.0/vendor",
+                "/sys/class/drm",
+                "/sys/class/drm/card0/device/driver"
+            })
+    void aQuestionThatFailedIsNoAnswer(String file) {
+        kernel.file(TREE, "rockchip,rk3588\0")
+                .file("/sys/bus/pci/devices/0000:00:02.0/vendor", "0x8086\n")
+                .file("/sys/class/drm/card0/name", "")
+                .file("/sys/bus/pci/drivers/amdgpu/name", "")
+                .link("/sys/class/drm/card0/device/driver", "/sys/bus/pci/drivers/amdgpu");
+        String all = machine().toString();
+        assertTrue(all.contains("rk3588") && all.contains("amdgpu"), all);
+        for (int errno : List.of(Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE)) {
+            kernel.refuse(Path.of(file), errno);
+            try (var cenalloc = kernel.open()) {
+                var e = assertThrows(CenallocException.class, () -> Boards.ofMachine(cenalloc, List.of()));
+                assertEquals(errno, e.errno());
+                assertEquals(Path.of(file), e.path().orElseThrow());
+            }
+            kernel.permit(Path.of(file));
+        }
+        assertEquals(all, machine().toString());
     }
 
     private static List<String> names(MachineProfile machine) {

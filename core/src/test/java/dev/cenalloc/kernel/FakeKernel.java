@@ -458,6 +458,9 @@ public final class FakeKernel implements Kernel {
         if (enter("realpath") < 0) {
             throw new FileException(path, failWith);
         }
+        if (refusals.containsKey(path)) {
+            throw new FileException(path, refusals.get(path));
+        }
         Path target = links.getOrDefault(path, path);
         boolean isThere = devices.containsKey(target) || isFile(target) || isHeap(target);
         if (!isThere) {
@@ -1256,7 +1259,8 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized OptionalLong meminfo(String key) {
+    public synchronized OptionalLong meminfo(String key) throws IOException {
+        checkRefusal(Path.of("/proc/meminfo"));
         return number(key);
     }
 
@@ -1281,8 +1285,16 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
-    public synchronized OptionalLong moduleParameter(String module, String parameter) {
+    public synchronized OptionalLong moduleParameter(String module, String parameter) throws IOException {
+        checkRefusal(Path.of("/sys/module", module, "parameters", parameter));
         return number(module + " " + parameter);
+    }
+
+    private void checkRefusal(Path file) throws IOException {
+        Integer refusal = refusals.get(file);
+        if (refusal != null && !FileException.isLasting(refusal)) {
+            throw new FileException(file, refusal);
+        }
     }
 
     private OptionalLong number(String key) {

@@ -6,7 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.MissingDeviceException;
+import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Device.Origin;
@@ -17,9 +22,13 @@ import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What sysfs tells of a device, and which of several descriptions counts. */
 class SysfsTest {
+    private static final Kernel KERNEL = LinuxKernel.instance();
+
     @TempDir
     private Path sysfs = Path.of("");
 
@@ -33,7 +42,7 @@ class SysfsTest {
         Files.createSymbolicLink(sysfs.resolve("subsystem"), bus);
         file("dma_mask_bits", "32");
         file("numa_node", "1");
-        Device device = Sysfs.device("gpu", sysfs);
+        Device device = Sysfs.device(KERNEL, "gpu", sysfs);
         assertEquals(Map.of("pci", 0xffff_ffffL), device.constraints().highestAddresses());
         assertEquals(Set.of("numa1"), device.constraints().near().orElseThrow());
         assertEquals(Origin.SYSFS, device.origin());
@@ -41,9 +50,9 @@ class SysfsTest {
 
         Files.createDirectory(sysfs.resolve("iommu_group"));
         file("iommu_group/type", "identity");
-        assertFalse(Sysfs.device("gpu", sysfs).isBehindIommu(), "it lets addresses pass as they are");
+        assertFalse(Sysfs.device(KERNEL, "gpu", sysfs).isBehindIommu(), "it lets addresses pass as they are");
         file("iommu_group/type", "DMA-FQ");
-        Device behind = Sysfs.device("gpu", sysfs);
+        Device behind = Sysfs.device(KERNEL, "gpu", sysfs);
         assertTrue(behind.isBehindIommu());
         assertEquals(Map.of(), behind.constraints().highestAddresses());
         assertTrue(behind.toString().contains("not needed behind its IOMMU"), behind::toString);
@@ -51,21 +60,63 @@ class SysfsTest {
 
     @Test
     void linksToHeapsAreFollowed() throws Exception {
-        Files.createSymbolicLink(sysfs.resolve("dma_heap"), Path.of("../../virtual/dma_heap/system"));
-        Files.createSymbolicLink(sysfs.resolve("dma_heap1"), Path.of("../../virtual/dma_heap/reserved"));
+        Path heaps = Files.createDirectories(sysfs.resolve("virtual/dma_heap"));
+        Files.createDirectory(heaps.resolve("system"));
+        Files.createDirectory(heaps.resolve("reserved"));
+        Files.createSymbolicLink(sysfs.resolve("dma_heap"), Path.of("virtual/dma_heap/system"));
+        Files.createSymbolicLink(sysfs.resolve("dma_heap1"), Path.of("virtual/dma_heap/reserved"));
+        Files.createSymbolicLink(sysfs.resolve("dma_heap2"), Path.of("virtual/dma_heap/gone"));
+        file("dma_heap_attribute", "no link");
         assertEquals(
                 Set.of("system", "default_cma_region"),
-                Sysfs.device("camera", sysfs).constraints().allowedHeaps().orElseThrow());
+                Sysfs.device(KERNEL, "camera", sysfs)
+                        .constraints()
+                        .allowedHeaps()
+                        .orElseThrow());
     }
 
     @Test
     void nothingKnownIsNothingDeclared() throws Exception {
         file("dma_mask_bits", "64");
         file("numa_node", "-1");
-        assertTrue(Sysfs.device("x", sysfs).declared().isEmpty());
+        assertTrue(Sysfs.device(KERNEL, "x", sysfs).declared().isEmpty());
         file("dma_mask_bits", "rubbish");
-        assertTrue(Sysfs.device("x", sysfs).declared().isEmpty());
-        assertThrows(MissingDeviceException.class, () -> Sysfs.device("x", sysfs.resolve("no such")));
+        assertTrue(Sysfs.device(KERNEL, "x", sysfs).declared().isEmpty());
+        assertThrows(MissingDeviceException.class, () -> Sysfs.device(KERNEL, "x", sysfs.resolve("no such")));
+    }
+
+    /** Without a limit that was there, memory is taken that the device does not reach. */
+    @ParameterizedTest
+    @ValueSource(strings = {"", "dma_mask_bits", "numa_node", "iommu_group/type", "driver", "subsystem", "dma_heap"})
+    void aQuestionThatFailedIsNoAnswer(String name) throws Exception {
+        Path device = Path.of("/sys/dev/char/81:0/device");
+        Path asked = device.resolve(name);
+        var kernel = new FakeKernel()
+                .file(device + "/dma_mask_bits", "32\n")
+                .file(device + "/numa_node", "1\n")
+                .file(device + "/iommu_group/type", "identity\n")
+                .file("/sys/bus/pci/name", "")
+                .file("/sys/bus/pci/drivers/some/name", "")
+                .file("/sys/devices/virtual/dma_heap/reserved/dev", "")
+                .link(device + "/subsystem", "/sys/bus/pci")
+                .link(device + "/driver", "/sys/bus/pci/drivers/some")
+                .link(device + "/dma_heap", "/sys/devices/virtual/dma_heap/reserved");
+        String all = Sysfs.device(kernel, "gpu", device) + " "
+                + Sysfs.driver(kernel, device).orElseThrow();
+        assertTrue(all.contains("heaps [reserved]"), all);
+        for (int errno : List.of(Errno.ENOMEM, Errno.EMFILE, Errno.ENFILE, Errno.EFAULT)) {
+            kernel.refuse(asked, errno);
+            var e = assertThrows(
+                    CenallocException.class,
+                    () -> System.out.println(Sysfs.device(kernel, "gpu", device) + " " + Sysfs.driver(kernel, device)));
+            assertEquals(errno, e.errno());
+            assertEquals(asked, e.path().orElseThrow());
+            kernel.permit(asked);
+        }
+        assertEquals(
+                all,
+                Sysfs.device(kernel, "gpu", device) + " "
+                        + Sysfs.driver(kernel, device).orElseThrow());
     }
 
     @Test

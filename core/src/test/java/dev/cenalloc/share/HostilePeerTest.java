@@ -350,7 +350,7 @@ class HostilePeerTest {
     @HostOnly
     @Test
     void mutatedConversationsLeaveNothing() throws Exception {
-        var random = new Random(11);
+        var random = new Random(Long.getLong("cenalloc.seed", 11));
         int lies = 0;
         int rounds = Integer.getInteger("cenalloc.conversations", 20_000);
         for (int round = 0; round < rounds; round++) {

@@ -12,6 +12,7 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
+import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
@@ -29,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -419,6 +421,33 @@ class NegotiationTest {
                 "no size in common: 641x480 is requested; camera gives XR24 640x480",
                 conflict(ImageRequest.ANY.size(641, 480), camera, display).toString());
         assertThrows(IllegalArgumentException.class, () -> ImageRequest.ANY.size(0, 480));
+    }
+
+    /** Wider ones are lower: each pair of ranges of two ports has other sizes in common. */
+    private static Port manyRanges(String name) {
+        return Port.of(
+                Device.of(name, NONE, "test"),
+                IntStream.range(0, 100)
+                        .mapToObj(i -> range(PixelFormat.XR24, new Sizes(16, 1600 + i, 1, 16, 1700 - i, 1), upTo(60)))
+                        .toList());
+    }
+
+    /** Three ports of 100 ranges each have a million combinations. */
+    @Test
+    void ofVeryManyRangesInCommonTheLargestAreLookedAt() throws Exception {
+        Port camera = manyRanges("camera");
+        Port scaler = manyRanges("scaler");
+        Port display = manyRanges("display");
+        var kind = new Overlap.Kind(PixelFormat.XR24, Image.LINEAR);
+        var two = Overlap.of(kind, ImageRequest.ANY, List.of(camera, scaler), camera);
+        assertFalse(two.isWhole());
+        assertEquals(Overlap.MOST, two.overlaps().size());
+        assertEquals(1650 * 1650, two.overlaps().getFirst().area());
+        assertEquals("XR24 1650x1650 at 60", images(camera, scaler, display));
+        // What is in common can then be among the rest: that is told.
+        Port narrow = port("narrow", range(PixelFormat.XR24, Sizes.of(1700, 8), at(30)));
+        assertTrue(
+                conflict(camera, scaler, display, narrow).toString().contains("only the 1024 with the largest sizes"));
     }
 
     @Test

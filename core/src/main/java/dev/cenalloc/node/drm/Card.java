@@ -83,7 +83,8 @@ public final class Card implements AutoCloseable {
             // The kernel makes the first program that opens a card its master. Given back at once: a desktop may start
             // any moment.
             node.tryIoctl(drm_h.DRM_IOCTL_DROP_MASTER(), MemorySegment.NULL);
-            String place = Sysfs.place(kernel.sysfs(number)).orElseGet(() -> String.valueOf(path.getFileName()));
+            String place =
+                    Sysfs.place(kernel, kernel.sysfs(number)).orElseGet(() -> String.valueOf(path.getFileName()));
             var card = new Card(node, number, driver(node), place);
             usable = true;
             return card;
