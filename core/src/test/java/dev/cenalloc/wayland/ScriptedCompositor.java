@@ -383,7 +383,14 @@ public final class ScriptedCompositor implements AutoCloseable {
                 assertTrue(isLenient, () -> "a request of object " + object + ", which does not exist");
                 continue;
             }
-            request(type, object, opcode, arguments);
+            try {
+                request(type, object, opcode, arguments);
+            } catch (RuntimeException | AssertionError e) {
+                if (!isLenient) {
+                    throw e;
+                }
+                hangUp(); // the client was told nonsense
+            }
             if (socket == null) {
                 return;
             }
@@ -523,6 +530,8 @@ public final class ScriptedCompositor implements AutoCloseable {
     }
 
     private void create(int object, Params made, ByteBuffer arguments) {
+        int inode = kernel.inodeOf(made.descriptors.getFirst());
+        made.descriptors.forEach(kernel::close);
         int width = arguments.getInt();
         int height = arguments.getInt();
         int fourcc = arguments.getInt();
@@ -530,8 +539,6 @@ public final class ScriptedCompositor implements AutoCloseable {
         assertTrue(
                 isLenient || tranches.stream().anyMatch(tranche -> tranche.contains(new Format(fourcc, made.modifier))),
                 "invalid_format");
-        int inode = kernel.inodeOf(made.descriptors.getFirst());
-        made.descriptors.forEach(kernel::close);
         if (!takes.test(imports++)) {
             event(object, Wire.PARAMS_FAILED);
             return;
