@@ -368,11 +368,14 @@ public final class DmaBuf implements AutoCloseable {
         return accessOf(direction).begin();
     }
 
+    @SuppressWarnings("EnumOrdinal") // an array can be read without a lock, an EnumMap cannot
     CpuAccess accessOf(Direction direction) {
-        CpuAccess known = accesses[Objects.requireNonNull(direction, "direction").ordinal()];
+        CpuAccess known =
+                accesses[Objects.requireNonNull(direction, "direction").ordinal()];
         return known != null ? known : firstAccess(direction);
     }
 
+    @SuppressWarnings("EnumOrdinal")
     private synchronized CpuAccess firstAccess(Direction direction) {
         CpuAccess known = accesses[direction.ordinal()];
         if (known == null) {

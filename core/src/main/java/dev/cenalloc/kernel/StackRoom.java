@@ -20,7 +20,8 @@ public final class StackRoom {
      * @throws StackOverflowError if there is none
      */
     public static void require() {
-        if (frame(FRAMES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) != FRAMES) {
+        if (frame(FRAMES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+                != FRAMES) {
             throw new AssertionError("a call was left out");
         }
     }
@@ -59,6 +60,11 @@ public final class StackRoom {
             long p28,
             long p29,
             long p30) {
-        return more == 0 ? 0 : 1 + frame(more - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        return more == 0
+                ? 0
+                : 1
+                        + frame(
+                                more - 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                0, 0, 0, 0);
     }
 }
