@@ -6,6 +6,7 @@ import dev.cenalloc.bindings.dmabuf.dma_buf_sync;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -123,7 +124,8 @@ public final class CpuAccess implements AutoCloseable {
         if (open.get() == 0) {
             return;
         }
-        // A stack overflow happens here, before anything has changed, or not before the system call.
+        // A stack overflow happens here, before anything has changed.
+        StackRoom.require();
         int fd = descriptor.acquire();
         try {
             if (!end()) {

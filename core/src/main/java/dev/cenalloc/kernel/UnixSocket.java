@@ -99,6 +99,9 @@ public final class UnixSocket {
      * @throws IllegalStateException if this or one of the descriptors is closed; nothing was sent
      */
     public int send(MemorySegment bytes, long from, long size, List<Descriptor> passed, long timeoutNanos) {
+        if (!passed.isEmpty()) {
+            StackRoom.require();
+        }
         int acquired = 0;
         try {
             for (int i = 0; i < passed.size(); i++) {
@@ -108,7 +111,6 @@ public final class UnixSocket {
             }
             return send(bytes.address() + from, size, acquired, timeoutNanos);
         } finally {
-            // With no more stack than they were acquired with.
             for (int i = 0; i < acquired; i++) {
                 held[i].release();
             }
