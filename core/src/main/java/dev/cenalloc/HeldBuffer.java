@@ -25,7 +25,7 @@ final class HeldBuffer implements Runnable {
     /** Null if no Cenalloc counts it. */
     private final @Nullable BufferCount count;
 
-    private final long sinceMillis = System.currentTimeMillis();
+    private final Instant since = Instant.now();
     /** The stack of the allocation; null if it was not traced. */
     private final @Nullable Throwable place = Boolean.getBoolean(DmaBuf.TRACE) ? Leaks.place() : null;
 
@@ -56,7 +56,7 @@ final class HeldBuffer implements Runnable {
     }
 
     long ageMillis() {
-        return Math.max(0, System.currentTimeMillis() - sinceMillis);
+        return Math.max(0, System.currentTimeMillis() - since.toEpochMilli());
     }
 
     /** As {@link Cenalloc#buffers} lists it. Reads {@code /proc}. */
@@ -67,7 +67,7 @@ final class HeldBuffer implements Runnable {
                 source,
                 references(),
                 mappings.size(),
-                Instant.ofEpochMilli(sinceMillis),
+                since,
                 place == null ? List.of() : List.of(place.getStackTrace()));
     }
 
