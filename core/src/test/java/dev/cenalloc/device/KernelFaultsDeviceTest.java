@@ -44,19 +44,21 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * Faults that the kernel injects into itself while the library calls it: no memory, or memory of the caller that is not
- * there. With {@code -Dcenalloc.faults=100000} so many, at every place (ci/soak).
+ * there. Part of ci/soak: with {@code -Dcenalloc.faults=100000} so many, at every place; else some of each operation.
  */
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",
         disabledReason =
                 "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+@Tag("soak") // needs a kernel on which no other test has left anything
 class KernelFaultsDeviceTest {
     private static final Duration LIMIT = Duration.ofSeconds(5);
 
