@@ -53,9 +53,9 @@ public final class DmaBuf implements AutoCloseable {
      */
     public static final String CHECK = "dev.cenalloc.checkAccess";
 
-    /** Of those that the program gave no name. */
+    /** The last number in the name of a buffer that the program did not name. */
     private static final AtomicLong NUMBERS = new AtomicLong();
-    /** Of the names of buffers that the program does not name. */
+    /** Such a name begins with this. */
     private static final String OURS = "cenalloc " + ProcessHandle.current().pid() + ".";
 
     private static final int DIRECTIONS = Direction.values().length;

@@ -266,7 +266,8 @@ public final class Window implements AutoCloseable {
      * <p>Waits until the compositor has drawn the frame before, so that no more are shown than the screen refreshes. If
      * that takes more than 200 milliseconds, the window is taken for hidden, and frames are handed over without a wait
      * until the compositor draws again. The compositor gets all frames of the ring but two, and two at least: for more
-     * this waits until it releases one, up to 5 seconds. Two system calls a frame; allocates nothing.
+     * this waits until it releases one, up to 5 seconds. Two system calls a frame; allocates nothing, unless a wait ends
+     * without an event.
      *
      * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: that is
      *     imported when it is shown first. The CPU must not access it any more
