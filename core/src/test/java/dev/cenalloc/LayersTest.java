@@ -56,6 +56,7 @@ class LayersTest {
                     Set.of(
                             "v4l2",
                             "kms",
+                            "wayland", // what shows frames is a screen or a window
                             "node.v4l2",
                             "node.drm",
                             "node",

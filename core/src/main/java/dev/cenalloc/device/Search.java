@@ -28,6 +28,8 @@ final class Search {
     private final Kind kind;
     /** A name or path; null if any device of the kind will do. */
     private final @Nullable String which;
+    /** Whether a display that another program controls does not fit. */
+    private final boolean toShow;
 
     private final Inspection inspection;
     private final List<DeviceInfo> seen = new ArrayList<>();
@@ -41,10 +43,20 @@ final class Search {
     private boolean isMisnamed;
 
     Search(Cenalloc cenalloc, Kind kind, @Nullable String which) {
+        this(cenalloc, kind, which, false);
+    }
+
+    /** For a display that this program could show frames on now. */
+    static Search toShow(Cenalloc cenalloc) {
+        return new Search(cenalloc, Kind.DISPLAY, null, true);
+    }
+
+    private Search(Cenalloc cenalloc, Kind kind, @Nullable String which, boolean toShow) {
         this.cenalloc = cenalloc;
         this.kernel = Seam.kernel(cenalloc);
         this.kind = kind;
         this.which = which;
+        this.toShow = toShow;
         this.inspection = new Inspection(kernel);
     }
 
@@ -143,6 +155,8 @@ final class Search {
             } else if (card != null) {
                 why = card.scanouts().isEmpty()
                         ? Optional.of("a display without a connected screen")
+                        : toShow && card.isControlledByAnother()
+                        ? Optional.of("a display that another program controls: it is DRM master")
                         : which == null ? new DisplayTrial(cenalloc, card).objection() : Optional.empty();
             }
         }

@@ -22,6 +22,7 @@ import dev.cenalloc.node.drm.Placement;
 import dev.cenalloc.node.drm.Scanout;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.FrameSink;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
@@ -58,7 +59,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Source: {@code Documentation/gpu/drm-kms.rst} and {@code include/uapi/drm/drm_mode.h} of Linux 6.12.
  */
-public final class Display implements AutoCloseable {
+public final class Display implements FrameSink {
     static {
         FirstFailure.prepare(
                 MethodHandles.lookup(),
@@ -178,6 +179,7 @@ public final class Display implements AutoCloseable {
     // ---- what it is ----
 
     /** {@return what explanations call it: driver and place, which last from boot to boot} */
+    @Override
     public String name() {
         return card.name();
     }
@@ -250,6 +252,24 @@ public final class Display implements AutoCloseable {
         return List.copyOf(planes);
     }
 
+    /**
+     * Checks that this program could control the display now, as {@link #show} has to. Nothing changes on the screen,
+     * and the display stays free for other programs.
+     *
+     * @throws NoMasterException EBUSY, EACCES, EPERM: another program controls the display
+     * @throws CenallocException with the errno of the driver
+     */
+    public void checkControl() throws CenallocException {
+        checkOpen();
+        int result = card.tryMaster();
+        switch (-result) {
+            case 0 -> {}
+            case Errno.EBUSY, Errno.EACCES, Errno.EPERM ->
+                throw new NoMasterException(-result, "DRM_IOCTL_SET_MASTER", node());
+            default -> throw card.node().failure(-result, "DRM_IOCTL_SET_MASTER");
+        }
+    }
+
     // ---- getting ready ----
 
     /**
@@ -257,6 +277,7 @@ public final class Display implements AutoCloseable {
      * display is offered memory, through the node that is open: it is imported and made a framebuffer that nothing
      * shows, and unless another program controls the display, it is asked whether it would show that.
      */
+    @Override
     public Port port() {
         checkOpen();
         return port(name(), trial, scanout).withMemory(new DisplayMemory(this));
@@ -317,6 +338,7 @@ public final class Display implements AutoCloseable {
      * @throws NotShownException ETIMEDOUT: the frame before is not on the screen yet
      * @throws CenallocException EINVAL: the driver takes no such memory; else its errno. Nothing has changed
      */
+    @Override
     public void use(Ring ring) throws CenallocException {
         Objects.requireNonNull(ring, "ring");
         checkOpen();
@@ -393,6 +415,7 @@ public final class Display implements AutoCloseable {
      * @throws DeviceGoneException ENODEV: the display was unplugged
      * @throws CenallocException with the errno of the driver, or that of the stream that the frame before goes back to
      */
+    @Override
     public void show(Frame frame) throws CenallocException {
         show(primary, frame, null, null);
     }
@@ -467,16 +490,27 @@ public final class Display implements AutoCloseable {
      * once if it is there. Two system calls; allocates nothing.
      *
      * @param timeout how long at most
-     * @throws NotShownException ETIMEDOUT: it is not on the screen yet
+     * @return whether it is on the screen; a screen that is on takes no longer than two refreshes
      * @throws DeviceGoneException ENODEV: the display was unplugged
      * @throws CenallocException with the errno of the driver, or that of the stream that the frame before goes back to
      */
-    public void awaitShown(Duration timeout) throws CenallocException {
+    @Override
+    public boolean awaitShown(Duration timeout) throws CenallocException {
         Objects.requireNonNull(timeout, "timeout");
         checkOpen();
-        if (!screen.awaitFlip(TimeUnit.NANOSECONDS.convert(timeout))) {
-            throw notShown("the frame is not on the screen after " + timeout);
-        }
+        return screen.awaitFlip(TimeUnit.NANOSECONDS.convert(timeout));
+    }
+
+    /** {@return no} */
+    @Override
+    public boolean isCloseRequested() {
+        return false;
+    }
+
+    /** {@return 0: no frame is copied on its way to the screen} */
+    @Override
+    public long copied() {
+        return 0;
     }
 
     /** {@return how many frames have come on the screen, as far as was waited for} */

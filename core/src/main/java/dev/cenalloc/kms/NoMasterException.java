@@ -20,6 +20,6 @@ public final class NoMasterException extends CenallocException {
                 -1,
                 "another program is DRM master, which controls the display",
                 "stop the desktop, or switch to a text console; or show the frames in a window of that desktop"
-                        + " (dev.cenalloc.wayland.Window)");
+                        + " (dev.cenalloc.wayland.Window; cenalloc pipeline --display wayland)");
     }
 }

@@ -14,12 +14,22 @@ public final class DisconnectedException extends CenallocException {
      * @param call the system call that found out
      */
     public DisconnectedException(int errno, String call) {
-        super(
+        this(
                 errno,
                 call,
-                null,
-                -1,
                 "the peer is gone",
                 "close this end, take back the frames that it had, and connect again");
+    }
+
+    /**
+     * As {@link #DisconnectedException(int, String)}, of a peer of which more is known.
+     *
+     * @param errno EPIPE or ECONNRESET
+     * @param call the system call that found out
+     * @param what which peer is gone, in words
+     * @param remedy what can be done, in words
+     */
+    public DisconnectedException(int errno, String call, String what, String remedy) {
+        super(errno, call, null, -1, what, remedy);
     }
 }

@@ -303,7 +303,7 @@ final class Negotiation {
                 try {
                     devices.add(port.device(layout));
                 } catch (CenallocException e) {
-                    if (isOutOfReach(e)) {
+                    if (endsNegotiation(e)) {
                         throw e;
                     }
                     String who = e.reason().startsWith(Printable.of(port.name())) ? "" : port.name() + " refuses: ";
@@ -349,7 +349,7 @@ final class Negotiation {
             }
             return true;
         } catch (CenallocException e) {
-            if (isOutOfReach(e)) {
+            if (endsNegotiation(e)) {
                 throw e;
             }
             refusals.put(memory, e.reason());
@@ -390,8 +390,11 @@ final class Negotiation {
                 "state the constraints of one of the devices");
     }
 
-    /** Whether the device cannot be reached, whatever it is asked for. */
-    private static boolean isOutOfReach(CenallocException e) {
+    /** Whether a device cannot be reached, whatever it is asked for. */
+    private boolean endsNegotiation(CenallocException e) {
+        if (ports.stream().anyMatch(port -> !port.isReachable())) {
+            return true;
+        }
         return switch (e.errno()) {
             case Errno.EACCES, Errno.EPERM, Errno.ENOENT, Errno.EMFILE, Errno.ENFILE -> true;
             case Errno.ENODEV -> !(e instanceof NoSuitableHeapException);

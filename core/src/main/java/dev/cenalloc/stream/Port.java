@@ -54,6 +54,14 @@ public final class Port {
         default Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
             return device(layout);
         }
+
+        /**
+         * {@return whether the device can be asked again, after it has thrown} If not, as where a connection has ended,
+         * the negotiation ends with what was thrown, whatever its errno.
+         */
+        default boolean isReachable() {
+            return true;
+        }
     }
 
     private final String name;
@@ -196,6 +204,11 @@ public final class Port {
             public Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
                 return terms.device(layout, offer);
             }
+
+            @Override
+            public boolean isReachable() {
+                return terms.isReachable();
+            }
         };
         return new Port(name, images, otherFormats, doubts, ignoresAlpha, both, memory);
     }
@@ -317,6 +330,11 @@ public final class Port {
     /** The device, with its constraints for a layout in another device's own memory. */
     Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
         return terms.device(own(layout), offer);
+    }
+
+    /** Whether the device can be asked again. */
+    boolean isReachable() {
+        return terms.isReachable();
     }
 
     /** {@return the device's own memory; empty if it has none that it exports} */

@@ -149,11 +149,23 @@ final class Channel {
                 "check that a Wayland compositor listens there, and that it runs"));
     }
 
+    private static DisconnectedException gone(int errno, String call) {
+        return new DisconnectedException(
+                errno,
+                call,
+                "the Wayland compositor is gone, or has ended the connection without a reason",
+                "close the window, and open another when a compositor runs");
+    }
+
     /** As before. */
     private void checkUsable() throws CenallocException {
         switch (failure) {
             case null -> {}
-            case DisconnectedException gone -> throw new DisconnectedException(gone.errno(), gone.call());
+            case DisconnectedException gone -> throw gone(gone.errno(), gone.call());
+            case ProtocolException lie ->
+                throw new ProtocolException(
+                        "the connection to the compositor has ended: " + lie.reason(),
+                        "close the window, and open another");
             case CenallocException before ->
                 throw new CenallocException(
                         before.errno(),
@@ -293,14 +305,14 @@ final class Channel {
             written = 0;
             passed.clear();
             if (!tried) { // the numbers of objects are those of the compositor no more
-                fail(new DisconnectedException(Errno.EPIPE, "sendmsg"));
+                fail(gone(Errno.EPIPE, "sendmsg"));
             }
         }
         switch (-result) {
             case 0 -> {}
             case Errno.EPIPE, Errno.ECONNRESET -> {
                 hear(); // it may have said why
-                throw fail(new DisconnectedException(-result, "sendmsg"));
+                throw fail(gone(-result, "sendmsg"));
             }
             case Errno.EAGAIN, Errno.ETIMEDOUT -> throw silent("read what it was sent");
             default -> throw fail(CenallocException.ofCall(-result, "sendmsg", null, -1));
@@ -374,13 +386,23 @@ final class Channel {
         }
         return switch ((int) -result) {
             case Errno.EAGAIN -> false;
-            case 0 -> throw fail(new DisconnectedException(Errno.EPIPE, "recvmsg"));
-            case Errno.ECONNRESET, Errno.EPIPE -> throw fail(new DisconnectedException((int) -result, "recvmsg"));
-            case Errno.EPROTO ->
-                throw lie("descriptors were lost: it sent more than " + UnixSocket.MOST_DESCRIPTORS
-                        + " at once, or this process has as many files open as it may");
+            case 0 -> throw fail(gone(Errno.EPIPE, "recvmsg"));
+            case Errno.ECONNRESET, Errno.EPIPE -> throw fail(gone((int) -result, "recvmsg"));
+            case Errno.EPROTO -> throw descriptorsLost();
             default -> throw fail(CenallocException.ofCall((int) -result, "recvmsg", null, -1));
         };
+    }
+
+    /** The kernel drops descriptors that it has no number for, and does not tell: another one shows it. */
+    private CenallocException descriptorsLost() {
+        int another = kernel.socket(0);
+        if (another == -Errno.EMFILE || another == -Errno.ENFILE) {
+            return fail(CenallocException.ofCall(-another, "recvmsg", null, -1));
+        }
+        if (another >= 0) {
+            kernel.close(another);
+        }
+        return lie("descriptors were lost: it sent more than " + UnixSocket.MOST_DESCRIPTORS + " at once");
     }
 
     /** Handles the next event; false if there is no whole one. */

@@ -10,10 +10,13 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.Times;
 import dev.cenalloc.node.Trial;
+import dev.cenalloc.plan.Device;
 import dev.cenalloc.share.DisconnectedException;
 import dev.cenalloc.share.ProtocolException;
 import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.FrameSink;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.text.Printable;
@@ -52,7 +55,7 @@ import java.util.concurrent.TimeUnit;
  * <p>Source: the protocols {@code wayland}, {@code xdg-shell}, {@code linux-dmabuf} (version 3 to 5) and {@code
  * viewporter}.
  */
-public final class Window implements AutoCloseable {
+public final class Window implements FrameSink {
     private static final String NAME = "Wayland compositor";
     /** A request has at most 4096 bytes in the C library of compositors. */
     private static final int LONGEST_TITLE = 1000;
@@ -144,6 +147,16 @@ public final class Window implements AutoCloseable {
         }
     }
 
+    /**
+     * Checks a title, before anything else is opened.
+     *
+     * @param title at most 1000 bytes of UTF-8
+     * @throws IllegalArgumentException if it is longer, or has a NUL
+     */
+    public static void checkTitle(String title) {
+        bytes(title);
+    }
+
     private static byte[] bytes(String title) {
         byte[] text = Objects.requireNonNull(title, "title").getBytes(StandardCharsets.UTF_8);
         if (text.length > LONGEST_TITLE || title.indexOf('\0') >= 0) {
@@ -156,6 +169,7 @@ public final class Window implements AutoCloseable {
     // ---- what it is ----
 
     /** {@return what explanations call it} */
+    @Override
     public String name() {
         return NAME;
     }
@@ -165,9 +179,43 @@ public final class Window implements AutoCloseable {
      * window has the size of the image. During the negotiation the compositor is offered memory, which it imports and
      * shows nowhere.
      */
+    @Override
     public Port port() {
         checkOpen();
-        return Port.of(NAME, formats.images(), trial.terms(this::importer)).withOtherFormats(formats.others());
+        return Port.of(NAME, formats.images(), new ConnectedTerms(trial.terms(this::importer)))
+                .withOtherFormats(formats.others());
+    }
+
+    /** What a trial finds, as long as there is a compositor. */
+    private final class ConnectedTerms implements Port.Terms {
+        private final Port.Terms tried;
+
+        ConnectedTerms(Port.Terms tried) {
+            this.tried = tried;
+        }
+
+        @Override
+        public Device device(Layout layout) throws CenallocException {
+            try {
+                return tried.device(layout);
+            } finally {
+                settle();
+            }
+        }
+
+        @Override
+        public Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
+            try {
+                return tried.device(layout, offer);
+            } finally {
+                settle();
+            }
+        }
+
+        @Override
+        public boolean isReachable() {
+            return channel.isUsable();
+        }
     }
 
     private WindowImporter importer() {
@@ -179,6 +227,7 @@ public final class Window implements AutoCloseable {
      * {@return whether somebody wants the window closed, as far as events were handled} The compositor only asks; the
      * program closes it, or does not.
      */
+    @Override
     public boolean isCloseRequested() {
         return surface.isCloseRequested();
     }
@@ -186,6 +235,12 @@ public final class Window implements AutoCloseable {
     /** {@return how many frames the compositor has, as far as events were handled} */
     public int held() {
         return buffers.held();
+    }
+
+    /** {@return how many frames were copied into shared memory, as the compositor takes no dma-bufs} */
+    @Override
+    public long copied() {
+        return 0;
     }
 
     // ---- getting ready ----
@@ -200,6 +255,7 @@ public final class Window implements AutoCloseable {
      * @throws CenallocException EINVAL: the compositor does not take the memory, and nothing has changed; else as
      *     {@link #show}
      */
+    @Override
     public void use(Ring ring) throws CenallocException {
         Objects.requireNonNull(ring, "ring");
         checkOpen();
@@ -279,6 +335,7 @@ public final class Window implements AutoCloseable {
      *     ends the connection, or releases no frame, which does not; or that of the stream that another frame goes back
      *     to
      */
+    @Override
     public void show(Frame frame) throws CenallocException {
         Objects.requireNonNull(frame, "frame");
         checkOpen();
@@ -343,6 +400,7 @@ public final class Window implements AutoCloseable {
     private boolean awaitDrawn(long nanos) throws CenallocException {
         long start = System.nanoTime();
         long left = nanos;
+        boolean _ = channel.receive(0); // such as the question whether this program is alive
         while (surface.isPending() && left >= 0 && channel.receive(left)) {
             left = nanos - (System.nanoTime() - start);
         }
@@ -350,14 +408,15 @@ public final class Window implements AutoCloseable {
     }
 
     /**
-     * Waits until the compositor has drawn the last frame that was shown, and gives back those that it has released.
-     * Returns at once if it has. Of a window that is hidden, nothing is drawn. Blocks, and pins the carrier of a virtual
+     * Waits until the compositor has drawn the last frame that was shown, gives back those that it has released, and
+     * handles what it says. Returns at once if it has drawn. Of a window that is hidden, nothing is drawn. Blocks, and pins the carrier of a virtual
      * thread.
      *
      * @param timeout how long at most, in steps of a millisecond
      * @return whether it has
      * @throws CenallocException as {@link #show}
      */
+    @Override
     public boolean awaitShown(Duration timeout) throws CenallocException {
         long nanos = Times.nanos(timeout);
         checkOpen();

@@ -182,6 +182,10 @@ public final class FakeKernel implements Kernel {
     /** Sockets by their addresses. */
     private final Map<String, File> addresses = new HashMap<>();
 
+    /** The calls that open a file. */
+    private static final Set<String> OPENING =
+            Set.of("open", "alloc", "memfd_create", "dup", "pidfd_open", "pidfd_getfd", "socket", "accept");
+
     /** How many bytes a connection holds that were not received yet. */
     public int socketRoom = 1 << 16;
 
@@ -198,6 +202,9 @@ public final class FakeKernel implements Kernel {
     public int failingSend;
 
     public int sendErrno;
+
+    /** As RLIMIT_NOFILE: with so many open there is no number for another. */
+    public int mostFiles = Integer.MAX_VALUE;
 
     /** Free bytes, by the name of the heap; {@code udmabuf} if that is there. */
     public final Map<String, Long> heaps = new TreeMap<>();
@@ -388,7 +395,10 @@ public final class FakeKernel implements Kernel {
             actAt = Integer.MAX_VALUE;
             action.run();
         }
-        return calls.size() - 1 == failAt ? -failWith : 0;
+        if (calls.size() - 1 == failAt) {
+            return -failWith;
+        }
+        return files.size() >= mostFiles && OPENING.contains(call) ? -Errno.EMFILE : 0;
     }
 
     private int add(File file) {
@@ -1180,7 +1190,7 @@ public final class FakeKernel implements Kernel {
             at += control(control, at, 4, Integer.BYTES);
         }
         int room = (int) Math.max(0, (control.byteSize() - at - Sockets.CONTROL_DATA) / Integer.BYTES);
-        int count = Math.min(room, passed.size());
+        int count = Math.clamp(mostFiles - (long) files.size(), 0, Math.min(room, passed.size()));
         for (int i = 0; i < count; i++) {
             control.set(ValueLayout.JAVA_INT, at + Sockets.CONTROL_DATA + 4L * i, add(passed.get(i)));
         }

@@ -12,6 +12,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.share.DisconnectedException;
 import dev.cenalloc.share.ProtocolException;
+import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.NoCommonImageException;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.stream.RingFrame;
@@ -118,7 +119,7 @@ class WindowFaultsTest extends WindowFixture {
             compositor.hangUp();
         };
         compositor.mutation = _ -> new byte[0];
-        refused(DisconnectedException.class, this::window, "the peer is gone");
+        refused(DisconnectedException.class, this::window, "compositor is gone");
     }
 
     @Test
@@ -397,6 +398,120 @@ class WindowFaultsTest extends WindowFixture {
         var e = assertThrows(CenallocException.class, () -> agreement(window));
         assertTrue(String.valueOf(e.getMessage()).contains("wl_buffer the number"), e::getMessage);
         assertThrows(CenallocException.class, () -> window.handleEvents(NOW), "the connection has ended");
+    }
+
+    // ---- a connection that ends during a negotiation ----
+
+    /** Refuses none, and does something when the n-th import has come. */
+    private void atImport(int n, Runnable action) {
+        compositor.takes = i -> {
+            if (i == n) {
+                action.run();
+            }
+            return true;
+        };
+    }
+
+    private <T extends CenallocException> void endsNegotiation(Class<T> type, int errno, String... words)
+            throws CenallocException {
+        Window window = window();
+        T e = assertThrows(type, () -> agreement(window));
+        String message = String.valueOf(e.getMessage()).replaceAll("\\s+", " ");
+        for (String word : words) {
+            assertTrue(message.contains(word), message);
+        }
+        assertEquals(errno, e.errno());
+        assertFalse(e.remedy().isEmpty());
+        assertThrows(e.getClass(), () -> agreement(window), "as before");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2})
+    void aCompositorThatDiesInANegotiationIsNoMatterOfImages(int n) throws Exception {
+        atImport(n, compositor::hangUp);
+        compositor.isLenient = true;
+        endsNegotiation(DisconnectedException.class, Errno.EPIPE, "compositor is gone", "open another");
+    }
+
+    @Test
+    void anErrorInANegotiationIsToldInWords() throws Exception {
+        compositor.isLenient = true;
+        atImport(0, () -> compositor.error(Wire.PARAMS, 6, "plane 0"));
+        endsNegotiation(CenallocException.class, Errno.EPROTO, "out_of_bounds of zwp_linux_buffer_params_v1, plane 0");
+    }
+
+    @Test
+    void aLieInANegotiationIsAProtocolException() throws Exception {
+        atImport(0, () -> compositor.event(Wire.DISPLAY_ID, Wire.DISPLAY_DELETE_ID, 1));
+        endsNegotiation(ProtocolException.class, Errno.EPROTO, "deletes the object 1");
+    }
+
+    @Test
+    void silenceInANegotiationIsATimeout() throws Exception {
+        compositor.takes = _ -> {
+            compositor.mutation = _ -> new byte[0];
+            return true;
+        };
+        endsNegotiation(CenallocException.class, Errno.ETIMEDOUT, "did not import dma-bufs within 5 seconds");
+    }
+
+    // ---- the limit of descriptors ----
+
+    private void limitFiles() {
+        kernel.mostFiles = kernel.openFiles();
+    }
+
+    private void checkLimit(CenallocException e) {
+        kernel.mostFiles = Integer.MAX_VALUE;
+        assertEquals(Errno.EMFILE, e.errno());
+        assertTrue(e.remedy().contains("ulimit -n"), e::remedy);
+    }
+
+    @Test
+    void noDescriptorForTheConnectionIsSaid() {
+        limitFiles();
+        checkLimit(refused(CenallocException.class, this::window, "EMFILE"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {4, 5})
+    void noDescriptorForTheTableIsNoLieOfTheCompositor(int version) throws Exception {
+        compositor.dmabufVersion = version;
+        compositor.tableFile = () -> {
+            int table = kernel.memoryFile(new byte[16]);
+            kernel.mostFiles = kernel.openFiles() - 1;
+            return table;
+        };
+        CenallocException e = refused(CenallocException.class, this::window, "EMFILE");
+        assertFalse(e instanceof ProtocolException);
+        checkLimit(e);
+        compositor.tableFile = null;
+        window().close();
+    }
+
+    @Test
+    void noDescriptorForMemoryIsSaidAndTheWindowStays() throws Exception {
+        Window window = window();
+        limitFiles();
+        checkLimit(assertThrows(
+                CenallocException.class, () -> Ring.allocate(cenalloc, agreement(window), 3).close()));
+        Ring ring = ring(agreement(window), 3);
+        window.use(ring);
+        window.show(lend(ring));
+        assertTrue(window.awaitShown(SECOND));
+    }
+
+    @Test
+    void aCompositorThatHasNoDescriptorLeftEndsTheConnection() throws Exception {
+        compositor.isLenient = true;
+        Window window = window();
+        Agreement agreement = agreement(window);
+        Ring ring = ring(agreement, 3);
+        limitFiles();
+        var e = assertThrows(DisconnectedException.class, () -> window.use(ring));
+        assertTrue(String.valueOf(e.getMessage()).contains("compositor is gone"), e::getMessage);
+        kernel.mostFiles = Integer.MAX_VALUE;
+        assertEquals(3, ring.pool().free());
     }
 
     // ---- the end ----

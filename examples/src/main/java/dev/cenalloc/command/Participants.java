@@ -6,6 +6,7 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.device.DeviceInfo;
 import dev.cenalloc.device.DeviceInfo.Kind;
 import dev.cenalloc.device.Devices;
+import dev.cenalloc.device.Sinks;
 import dev.cenalloc.examples.Colours;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.PixelFormat;
@@ -16,9 +17,11 @@ import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
+import dev.cenalloc.stream.FrameSink;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.v4l2.Camera;
 import dev.cenalloc.v4l2.Converter;
+import dev.cenalloc.wayland.Window;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -34,7 +37,28 @@ import org.jspecify.annotations.Nullable;
  * @param profiles what is known of the devices without asking them
  */
 record Participants(
-        Camera camera, @Nullable Converter converter, Display display, MachineProfile profiles, Agreement agreement) {
+        Camera camera, @Nullable Converter converter, Target target, MachineProfile profiles, Agreement agreement) {
+    /** The name that asks for a window. */
+    private static final String WAYLAND = "wayland";
+
+    private static final String TITLE = "cenalloc pipeline";
+
+    /**
+     * What the frames are shown on.
+     *
+     * @param display the sink, if it is the screen of a display; null if it is a window
+     */
+    record Target(FrameSink sink, @Nullable Display display) {
+        static Target of(Display display) {
+            return new Target(display, display);
+        }
+    }
+
+    /** Opens what the frames are shown on. */
+    private interface Opener {
+        Target open(Undo opened) throws CenallocException;
+    }
+
     /** Images of any size in every format. */
     private static final List<ImageRange> ANY_IMAGES = images(format -> true);
 
@@ -43,9 +67,7 @@ record Participants(
         List<Path> cameras = request.camera().isPresent()
                 ? List.of(Devices.camera(cenalloc, request.camera().get()))
                 : all(cenalloc, Kind.CAMERA, () -> Devices.camera(cenalloc));
-        List<Path> displays = request.display().isPresent()
-                ? List.of(Devices.display(cenalloc, request.display().get()))
-                : all(cenalloc, Kind.DISPLAY, () -> Devices.display(cenalloc));
+        List<Opener> targets = targets(cenalloc, request.display().orElse(null));
         Path converter = request.through().isPresent()
                 ? Devices.converter(cenalloc, request.through().get())
                 : null;
@@ -53,7 +75,7 @@ record Participants(
                 Boards.ofMachine(cenalloc, request.profile().stream().toList());
         var refusals = new ArrayList<CenallocException>();
         for (Path camera : cameras) {
-            for (Path display : displays) {
+            for (Opener target : targets) {
                 try (var devices = new Undo()) {
                     var found = agree(
                             cenalloc,
@@ -61,7 +83,7 @@ record Participants(
                             profiles,
                             devices.add(Camera.open(cenalloc, camera)),
                             converter == null ? null : devices.add(Converter.open(cenalloc, converter)),
-                            devices.add(Display.open(cenalloc, display)));
+                            target.open(devices));
                     opened.takeOver(devices);
                     return found;
                 } catch (CenallocException e) {
@@ -74,16 +96,43 @@ record Participants(
         throw first;
     }
 
+    /** The named display, a window if that is asked for; or all displays that are free, and a window. */
+    private static List<Opener> targets(Cenalloc cenalloc, @Nullable String name) throws CenallocException {
+        Opener window = opened -> new Target(opened.add(Window.open(cenalloc, TITLE)), null);
+        if (name != null && name.equals(WAYLAND)) {
+            return List.of(window);
+        }
+        if (name != null) {
+            Path named = Devices.display(cenalloc, name);
+            return List.of(opened -> Target.of(opened.add(Display.open(cenalloc, named))));
+        }
+        var targets = new ArrayList<Opener>();
+        for (Path node : usable(cenalloc, Kind.DISPLAY)) {
+            targets.add(opened -> {
+                Display display = opened.add(Display.open(cenalloc, node));
+                display.checkControl();
+                return Target.of(display);
+            });
+        }
+        // Without any display, the library says what can be done where there is no compositor either.
+        targets.add(targets.isEmpty() ? opened -> new Target(opened.add(Sinks.open(cenalloc, TITLE)), null) : window);
+        return targets;
+    }
+
+    private static List<Path> usable(Cenalloc cenalloc, Kind kind) throws CenallocException {
+        return Devices.list(cenalloc).stream()
+                .filter(device -> device.kind() == kind && device.isUsable())
+                .map(DeviceInfo::node)
+                .toList();
+    }
+
     private interface First {
         Path find() throws CenallocException;
     }
 
     /** All devices of a kind. If there is none, the library says so and what there is. */
     private static List<Path> all(Cenalloc cenalloc, Kind kind, First first) throws CenallocException {
-        List<Path> found = Devices.list(cenalloc).stream()
-                .filter(device -> device.kind() == kind && device.isUsable())
-                .map(DeviceInfo::node)
-                .toList();
+        List<Path> found = usable(cenalloc, kind);
         return found.isEmpty() ? List.of(first.find()) : found;
     }
 
@@ -93,7 +142,7 @@ record Participants(
             MachineProfile profiles,
             Camera camera,
             @Nullable Converter converter,
-            Display display)
+            Target target)
             throws CenallocException {
         var given = request.profile();
         var ports = new ArrayList<Port>();
@@ -106,7 +155,11 @@ record Participants(
                 ports.add(ProfileFile.known(profiles, given, converter.driver(), converter.node(), port));
             }
         }
-        ports.add(ProfileFile.known(profiles, given, display.driver(), display.node(), display.port()));
+        Display display = target.display();
+        ports.add(
+                display == null
+                        ? target.sink().port()
+                        : ProfileFile.known(profiles, given, display.driver(), display.node(), display.port()));
         if (request.draw()) {
             ports.add(painter());
         }
@@ -115,7 +168,7 @@ record Participants(
             ports.add(Port.of(Device.of("the user", only, "requested by --heap"), ANY_IMAGES));
         }
         return new Participants(
-                camera, converter, display, profiles, Agreement.negotiate(cenalloc, request.images(), ports));
+                camera, converter, target, profiles, Agreement.negotiate(cenalloc, request.images(), ports));
     }
 
     /** The CPU, with the images that the {@link Painter} draws on. */

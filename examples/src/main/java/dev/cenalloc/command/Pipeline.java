@@ -16,6 +16,7 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.FrameSink;
 import dev.cenalloc.stream.Ring;
 import dev.cenalloc.v4l2.Camera;
 import dev.cenalloc.v4l2.Converter;
@@ -55,7 +56,7 @@ final class Pipeline implements AutoCloseable {
      *
      * @param camera a name, if one was given
      * @param through the name of a converter between camera and display, if one is to be used
-     * @param display a name, if one was given
+     * @param display a name, if one was given; {@code wayland} for a window
      * @param images which images; the devices agree on the rest
      * @param profile what the user knows of the devices, if that was given; the shipped profiles come after it
      * @param heap the only heap to use, if one was given
@@ -165,7 +166,10 @@ final class Pipeline implements AutoCloseable {
     private final MachineProfile profiles;
     private final Camera camera;
     private final @Nullable Converter converter;
-    private final Display display;
+    private final FrameSink sink;
+    /** The sink, if it is the screen of a display; null if it is a window. */
+    private final @Nullable Display display;
+
     private final Ring ring;
     private final @Nullable Painter painter;
     private final @Nullable Fences fences;
@@ -179,6 +183,7 @@ final class Pipeline implements AutoCloseable {
     private volatile boolean stopped;
     private volatile boolean checked = true;
     private long begun;
+    private long copiedBefore;
     private double framesPerSecond;
 
     // The frame loop's own.
@@ -206,7 +211,8 @@ final class Pipeline implements AutoCloseable {
         this.profiles = devices.profiles();
         this.camera = devices.camera();
         this.converter = devices.converter();
-        this.display = devices.display();
+        this.sink = devices.target().sink();
+        this.display = devices.target().display();
         this.ring = ring;
         this.painter = painter;
         this.checker = checker;
@@ -225,7 +231,6 @@ final class Pipeline implements AutoCloseable {
             Participants devices = Participants.open(cenalloc, request, opened);
             Agreement agreement = devices.agreement();
             devices.camera().configure(agreement);
-            devices.display().configure(agreement);
             Converter converter = devices.converter();
             int toFill = converter == null ? FRAMES : FRAMES_TO_CONVERT;
             Ring filled;
@@ -241,10 +246,14 @@ final class Pipeline implements AutoCloseable {
                 converter.configure(agreement, agreement);
                 converter.use(filled, ring);
             }
-            devices.display().use(ring);
+            devices.target().sink().use(ring);
             Painter painter = request.draw() ? new Painter(ring.agreement().layout()) : null;
             Checker checker = opened.add(new Checker(ring));
-            Fences fences = request.fences() ? opened.add(new Fences(devices.display(), ring)) : null;
+            Display display = devices.target().display();
+            if (request.fences() && display == null) {
+                throw new IOException("a window has no explicit fences: leave out --fences, or name a --display");
+            }
+            Fences fences = request.fences() && display != null ? opened.add(new Fences(display, ring)) : null;
             var kept = new Undo();
             var pipeline = new Pipeline(kept, request, devices, ring, painter, fences, checker);
             kept.takeOver(opened);
@@ -261,7 +270,7 @@ final class Pipeline implements AutoCloseable {
         Frame first = next();
         if (first != null) {
             show(first);
-            if (readsBack) {
+            if (readsBack && display != null) {
                 writeback = display.writeback().orElse(null);
                 if (writeback != null && Checker.canCompare(agreement.layout())) {
                     checker.use(writeback);
@@ -302,7 +311,7 @@ final class Pipeline implements AutoCloseable {
         if (fences != null) {
             fences.show(own);
         } else {
-            display.show(own);
+            sink.show(own);
         }
     }
 
@@ -334,8 +343,20 @@ final class Pipeline implements AutoCloseable {
             // After Ctrl-C the library gives the display back at once, whatever frame is under way.
             stopped = true;
         }
-        long time = display.lastFlipNanos() - begun;
+        long time = now() - begun;
         framesPerSecond = time == 0 ? 0 : shown.get() * 1e9 / time;
+    }
+
+    /** When the last frame came on the screen; of a window, no compositor has to tell. */
+    private long now() {
+        return display == null ? System.nanoTime() : display.lastFlipNanos();
+    }
+
+    /** Waits until the last frame is on the screen. A window may be hidden. */
+    private void awaitShown() throws IOException {
+        if (!sink.awaitShown(LIMIT) && display != null) {
+            throw new IOException("the display did not show the frame for " + LIMIT.toSeconds() + " seconds");
+        }
     }
 
     /** Whether the virtual machine ends, as after Ctrl-C. */
@@ -354,10 +375,14 @@ final class Pipeline implements AutoCloseable {
         shown.set(0);
         dropped.set(0);
         long droppedBefore = camera.dropped();
-        display.awaitShown(LIMIT);
-        begun = display.lastFlipNanos();
+        awaitShown();
+        begun = now();
+        copiedBefore = sink.copied();
         long start = System.nanoTime();
-        while (shown.get() < count && !stopped && System.nanoTime() - start < nanos) {
+        while (shown.get() < count
+                && !stopped
+                && !sink.isCloseRequested()
+                && System.nanoTime() - start < nanos) {
             Frame next = next();
             if (next == null) {
                 break;
@@ -377,7 +402,7 @@ final class Pipeline implements AutoCloseable {
         if (fences != null) {
             fences.awaitShown();
         }
-        display.awaitShown(LIMIT);
+        awaitShown();
     }
 
     private void giveBackHeld() throws CenallocException {
@@ -405,6 +430,22 @@ final class Pipeline implements AutoCloseable {
     /** Frames that the camera took and had no buffer for. */
     long dropped() {
         return dropped.get();
+    }
+
+    /** Of those that were shown, how many the CPU had to copy, since a compositor takes no dma-bufs. */
+    long copied() {
+        return sink.copied() - copiedBefore;
+    }
+
+    /** Keeps the last frame in place; false if somebody closes the window. After {@link #run} has returned. */
+    boolean hold() throws IOException {
+        boolean _ = sink.awaitShown(Duration.ZERO);
+        return !sink.isCloseRequested();
+    }
+
+    /** Whether the frames are shown in a window. */
+    boolean isWindow() {
+        return display == null;
     }
 
     /** By the display's own time stamps. */
@@ -436,8 +477,9 @@ final class Pipeline implements AutoCloseable {
 
     /** The devices, images and rate. */
     String describe() {
-        return camera.name() + (converter == null ? "" : " -> " + converter.name()) + " -> " + display.name() + ", "
-                + agreement.image() + " at " + camera.rate() + " frames a second, on " + display.mode();
+        return camera.name() + (converter == null ? "" : " -> " + converter.name()) + " -> " + sink.name() + ", "
+                + agreement.image() + " at " + camera.rate() + " frames a second, "
+                + (display == null ? "in the " + sink : "on " + display.mode());
     }
 
     /** The rate of the camera, as the devices agreed on it. */
@@ -452,8 +494,12 @@ final class Pipeline implements AutoCloseable {
         if (converter != null) {
             document.put("converter", device(converter.name(), converter.node()));
         }
-        document.put("display", device(display.name(), display.node()));
-        document.put("mode", display.mode());
+        if (display == null) {
+            document.put("window", Map.of("name", sink.name()));
+        } else {
+            document.put("display", device(display.name(), display.node()));
+            document.put("mode", display.mode());
+        }
         Image image = agreement.image();
         document.put("image", Map.of("format", image.format(), "width", image.width(), "height", image.height()));
         document.put("rate", rate());
@@ -461,6 +507,7 @@ final class Pipeline implements AutoCloseable {
         document.put("choice", new Json.Document(PlanJson.write(choice())));
         document.put("shown", shown());
         document.put("dropped", dropped());
+        document.put("copied", copied());
         document.put("framesPerSecond", framesPerSecond());
         if (readsBack()) {
             document.put(

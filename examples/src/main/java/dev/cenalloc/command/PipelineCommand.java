@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import javax.imageio.ImageIO;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -21,18 +22,21 @@ import picocli.CommandLine.Option;
 @Command(
         name = "pipeline",
         description = {
-            "Shows a camera on a display through dma-bufs, without a copy, and tells how that went.",
+            "Shows a camera on a display, or in a window, through dma-bufs, without a copy, and tells how that went.",
             "Runs until Ctrl-C, which puts the display back, unless --frames or --seconds says how long."
         },
         footer = {
             "  cenalloc pipeline",
             "  cenalloc pipeline --size 1280x720 --fps 30 --seconds 10 --explain",
             "  cenalloc pipeline --camera vivid --display vkms --frames 120 --screenshot shot.png",
+            "  cenalloc pipeline --display wayland --seconds 10",
             "  cenalloc pipeline --camera uvcvideo --memory camera --frames 60 --json"
         })
 final class PipelineCommand extends Subcommand {
     /** Of the wished rate; less is said. */
     private static final double NEARLY = 0.95;
+    /** How often a compositor gets its answers while the last frame is held. */
+    private static final long ATTENTION_MILLIS = 100;
 
     @Option(
             names = "--camera",
@@ -43,7 +47,8 @@ final class PipelineCommand extends Subcommand {
     @Option(
             names = "--display",
             paramLabel = "<display>",
-            description = "Driver, node or stable path; by default the first that agrees.")
+            description = "Driver, node or stable path; wayland for a window on the desktop. By default the first display"
+                    + " that agrees and that no other program controls; without one, a window.")
     private @Nullable String display;
 
     @Option(
@@ -225,7 +230,7 @@ final class PipelineCommand extends Subcommand {
         if (hold) {
             answer.say("holding the last frame on the screen; Enter ends");
             Thread.ofPlatform().daemon().start(this::awaitInput);
-            released.await();
+            while (!released.await(ATTENTION_MILLIS, TimeUnit.MILLISECONDS) && pipeline.hold()) {}
         }
         return verdict(pipeline, answer);
     }
@@ -256,18 +261,15 @@ final class PipelineCommand extends Subcommand {
         row(answer, "frames dropped", Long.toString(pipeline.dropped()));
         row(answer, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
         costs.ifPresent(measured -> report(pipeline, answer, measured));
-        row(
-                answer,
-                "copies by us",
-                "0: the buffer that " + (through == null ? "the camera" : "the converter")
-                        + " fills is the one that is scanned out");
+        row(answer, "copies by us", copies(pipeline));
         row(
                 answer,
                 "display = camera",
                 unchecked
                         ? "not checked, as asked by --no-check"
                         : !pipeline.readsBack()
-                                ? "not checked: this display cannot be read back"
+                                ? "not checked: "
+                                        + (pipeline.isWindow() ? "a window" : "this display") + " cannot be read back"
                                 : Count.of(checker.frames(), "frame") + " compared, every one of "
                                         + checker.pixelsPerFrame() + " pixels: "
                                         + Count.of(checker.different(), "pixel differs", "pixels differ")
@@ -292,6 +294,14 @@ final class PipelineCommand extends Subcommand {
             answer.put("systemCallsPerFrame", costs.systemCallsPerFrame());
         }
         answer.put("javaBytesPerFrame", bytes);
+    }
+
+    private String copies(Pipeline pipeline) {
+        long copied = pipeline.copied();
+        return copied == 0
+                ? "0: the buffer that " + (through == null ? "the camera" : "the converter") + " fills is the one that is "
+                        + (pipeline.isWindow() ? "given to the compositor" : "scanned out")
+                : copied + ", a frame each, into shared memory: the compositor takes no dma-bufs";
     }
 
     private static void row(Answer answer, String name, String value) {

@@ -212,6 +212,15 @@ public final class Card implements AutoCloseable {
         }
     }
 
+    /** Whether this process could control the displays now: 0, or as {@link #acquireMaster}. Nothing stays acquired. */
+    public int tryMaster() {
+        int result = acquireMaster();
+        if (result >= 0) {
+            releaseMaster();
+        }
+        return result;
+    }
+
     /** Whether a screen is connected, as was found last: the kernel does not look again. */
     public boolean hasConnectedOutput() throws CenallocException {
         if (!setsModes()) {

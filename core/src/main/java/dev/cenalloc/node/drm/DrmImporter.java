@@ -109,6 +109,11 @@ public final class DrmImporter implements Importer {
                 : known.stream().findFirst().map(Scanout::doubts).orElse(List.of());
     }
 
+    /** Whether another program controls the displays, so that this process cannot. */
+    public boolean isControlledByAnother() {
+        return card.tryMaster() < 0;
+    }
+
     /** The ways to its screens, as they were when this was asked first. */
     public List<Scanout> scanouts() throws CenallocException {
         List<Scanout> known = scanouts;
