@@ -4,8 +4,11 @@ package dev.cenalloc.wayland;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.PoolBuffer;
+import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.node.Trial;
 import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.Port;
 import dev.cenalloc.stream.Ring;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -18,12 +21,17 @@ import org.jspecify.annotations.Nullable;
  * The memory of the frames as the compositor knows it, imported once, and which frames the compositor has. Closed by
  * its {@link Window}. For one thread at a time.
  */
-final class Buffers {
+final class Buffers extends Delivery {
     /** More come only from a stream that makes new memory for each frame. */
     private static final int MOST_OTHERS = 64;
+    /** How many frames the compositor may always have: the one on the screen, and the next. */
+    private static final int LEAST_HELD = 2;
+    /** How many frames of a ring it leaves to the stream, if there are so many. */
+    private static final int LEAST_LEFT = 2;
 
     private final Channel channel;
     private final Formats formats;
+    private final Trial trial;
     private final String name;
 
     private @Nullable Ring ring;
@@ -37,25 +45,50 @@ final class Buffers {
     private final List<ImportedBuffer> retired = new ArrayList<>();
 
     private int held;
-    /** What giving a frame back failed with; told by the next call of the program that may fail so. */
-    private @Nullable Exception failure;
 
-    Buffers(Channel channel, Formats formats, String name) {
+    Buffers(Channel channel, Formats formats, Trial trial, String name) {
         this.channel = channel;
         this.formats = formats;
+        this.trial = trial;
         this.name = name;
     }
 
+    @Override
+    List<ImageRange> images() {
+        return formats.images();
+    }
+
+    @Override
+    List<String> others() {
+        return formats.others();
+    }
+
+    @Override
+    Port.Terms terms() {
+        return trial.terms(() -> new WindowImporter(channel, formats, this, name));
+    }
+
+    @Override
     Ring ring() {
         if (ring == null) {
-            throw new IllegalStateException("no ring is in use: call use(ring) first");
+            throw notReady();
         }
         return ring;
     }
 
-    /** How many frames the compositor has. */
+    @Override
     int held() {
         return held;
+    }
+
+    @Override
+    boolean isFull() {
+        return held >= Math.max(LEAST_HELD, ring().size() - LEAST_LEFT);
+    }
+
+    @Override
+    long copied() {
+        return 0;
     }
 
     // ---- importing ----
@@ -92,7 +125,8 @@ final class Buffers {
         }
     }
 
-    /** Imports the memory of a ring in place of that before. If it fails, nothing has changed. */
+    /** Imports the memory of a ring. */
+    @Override
     void use(Ring next, Layout where) throws CenallocException {
         List<PoolBuffer> memory = next.pool().buffers();
         List<ImportedBuffer> loaded =
@@ -109,7 +143,7 @@ final class Buffers {
     }
 
     /** What the compositor knows the memory of a frame as; imported if it is new. */
-    ImportedBuffer of(Frame frame) throws CenallocException {
+    private ImportedBuffer of(Frame frame) throws CenallocException {
         PoolBuffer memory = frame.memory();
         ImportedBuffer known = imported.get(memory);
         if (known != null && !known.isBusy()) {
@@ -127,7 +161,7 @@ final class Buffers {
         return made;
     }
 
-    /** Whether the compositor has this frame. */
+    @Override
     boolean has(Frame frame) {
         ImportedBuffer known = imported.get(frame.memory());
         return known != null && known.isBusy() && !known.isStale();
@@ -159,8 +193,10 @@ final class Buffers {
 
     // ---- giving back ----
 
-    /** A frame was handed to the compositor. */
-    void took(ImportedBuffer buffer, Frame frame) {
+    @Override
+    void show(Frame frame, Surface surface) throws CenallocException {
+        ImportedBuffer buffer = of(frame);
+        surface.show(buffer, frame.ring().agreement().image());
         buffer.take(frame);
         held++;
         if (frame.memory().isLent()) { // else the program took it back
@@ -183,18 +219,10 @@ final class Buffers {
         if (frame == null) {
             return;
         }
-        try {
-            frame.close();
-        } catch (CenallocException | RuntimeException e) {
-            if (failure == null) {
-                failure = e;
-            } else {
-                failure.addSuppressed(e);
-            }
-        }
+        giveBack(frame);
     }
 
-    /** The connection has ended: nobody reads them any more. */
+    @Override
     void giveAllBack() {
         if (held == 0) {
             return;
@@ -211,15 +239,7 @@ final class Buffers {
         }
     }
 
-    /** Tells, once, what giving frames back failed with. */
-    void checkGivenBack() throws CenallocException {
-        Exception told = failure;
-        failure = null;
-        switch (told) {
-            case null -> {}
-            case CenallocException e -> throw e;
-            case RuntimeException e -> throw e;
-            default -> throw new IllegalStateException(told);
-        }
-    }
+    /** Its memory is that of the rings. */
+    @Override
+    void close() {}
 }

@@ -143,10 +143,15 @@ final class Formats {
 
     private Formats() {}
 
+    /** Whether dma-bufs are offered in a version that is understood here. */
+    static boolean areOffered(Globals globals) {
+        return Integer.compareUnsigned(globals.version(Wire.DMABUF), LEAST_VERSION) >= 0;
+    }
+
     /** Asks for them. */
     static Formats read(Channel channel, Globals globals) throws CenallocException {
-        int offered = globals.version(Wire.DMABUF);
-        if (Integer.compareUnsigned(offered, LEAST_VERSION) < 0) {
+        if (!areOffered(globals)) {
+            int offered = globals.version(Wire.DMABUF);
             throw Globals.missing(
                     Wire.DMABUF + " of version " + LEAST_VERSION,
                     offered == 0 ? "so it takes no dma-bufs: it may have no GPU" : "but version " + offered);

@@ -224,7 +224,7 @@ final class Surface {
     }
 
     /** Shows an image, from the next time on that the compositor draws. One system call; allocates nothing. */
-    void show(ImportedBuffer buffer, Image image) throws CenallocException {
+    void show(Proxy buffer, Image image) throws CenallocException {
         if (image.width() != imageWidth || image.height() != imageHeight) {
             imageWidth = image.width();
             imageHeight = image.height();

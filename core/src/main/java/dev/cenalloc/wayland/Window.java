@@ -48,6 +48,10 @@ import java.util.concurrent.TimeUnit;
  * its {@link Frame#close}, in a later call of this object, in the thread that makes it. A program that shows no frames
  * for a while calls {@link #handleEvents}: a compositor takes a window that does not answer for dead.
  *
+ * <p>A compositor that takes no dma-bufs, such as one without a GPU, gets copies in shared memory ({@code wl_shm}): the CPU
+ * copies each frame, which goes back to its stream at once. The log says so, as a warning, the explanation of the
+ * agreement does, and {@link #copied} counts them.
+ *
  * <p>When the compositor is gone, or ends the connection, each method says so, and all frames are given back. The
  * program closes this window and opens another, which can use the same ring. For one thread at a time; every use after
  * the close throws {@link IllegalStateException}.
@@ -61,18 +65,12 @@ public final class Window implements FrameSink {
     private static final int LONGEST_TITLE = 1000;
     /** How long a frame waits for the one before; then the window is taken for hidden, and they wait no more. */
     private static final long PATIENCE = TimeUnit.MILLISECONDS.toNanos(200);
-    /** How many frames the compositor may always have: the one on the screen, and the next. */
-    private static final int LEAST_HELD = 2;
-    /** How many frames of a ring it leaves to the stream, if there are so many. */
-    private static final int LEAST_LEFT = 2;
     /** How long the close waits for what the compositor still reads. */
     private static final long FAREWELL = Times.SHORT;
 
-    private final Trial trial;
     private final Channel channel;
-    private final Formats formats;
     private final Surface surface;
-    private final Buffers buffers;
+    private final Delivery delivery;
     private final String title;
 
     private boolean hidden;
@@ -81,13 +79,22 @@ public final class Window implements FrameSink {
     private Window(Cenalloc cenalloc, Endpoint endpoint, Channel channel, String title) throws CenallocException {
         this.channel = channel;
         this.title = title;
+        var globals = Globals.read(channel);
+        this.delivery = delivery(cenalloc, endpoint, channel, globals);
+        this.surface = Surface.open(channel, globals, bytes(title));
+    }
+
+    /** Copies only where the compositor takes no dma-bufs. */
+    private static Delivery delivery(Cenalloc cenalloc, Endpoint endpoint, Channel channel, Globals globals)
+            throws CenallocException {
+        if (!Formats.areOffered(globals) && globals.version(Wire.SHM) != 0) {
+            return new Copies(channel, globals, NAME);
+        }
+        Formats formats = Formats.read(channel, globals);
         // Another compositor may have other rules.
         String process = " of process " + endpoint.connection().peer().pid();
-        var globals = Globals.read(channel);
-        this.formats = Formats.read(channel, globals);
-        this.trial = new Trial(cenalloc, endpoint.path(), formats.device(), NAME, process);
-        this.surface = Surface.open(channel, globals, bytes(title));
-        this.buffers = new Buffers(channel, formats, NAME);
+        var trial = new Trial(cenalloc, endpoint.path(), formats.device(), NAME, process);
+        return new Buffers(channel, formats, trial, NAME);
     }
 
     /**
@@ -103,7 +110,7 @@ public final class Window implements FrameSink {
      * @throws NoPermissionException EACCES: this process may not connect to it
      * @throws ProtocolException EPROTO: what listens there is no compositor, or breaks the protocol
      * @throws DisconnectedException EPIPE, ECONNRESET: it ended the connection
-     * @throws CenallocException EOPNOTSUPP: it shows no windows or takes no dma-bufs; ETIMEDOUT: it does not answer;
+     * @throws CenallocException EOPNOTSUPP: it shows no windows, or takes neither dma-bufs nor shared memory; ETIMEDOUT: it does not answer;
      *     EPROTO: it ended the connection, and says why; EMFILE
      */
     public static Window open(Cenalloc cenalloc, String title) throws CenallocException {
@@ -175,15 +182,16 @@ public final class Window implements FrameSink {
     }
 
     /**
-     * {@return the images that the compositor takes, for a negotiation} In any size: it scales where it can, else the
+     * {@return the images that the compositor takes, for a negotiation} If the compositor goes away during that, the
+     * negotiation throws what {@link #show} would. In any size: it scales where it can, else the
      * window has the size of the image. During the negotiation the compositor is offered memory, which it imports and
      * shows nowhere.
      */
     @Override
     public Port port() {
         checkOpen();
-        return Port.of(NAME, formats.images(), new ConnectedTerms(trial.terms(this::importer)))
-                .withOtherFormats(formats.others());
+        return Port.of(NAME, delivery.images(), new ConnectedTerms(delivery.terms()))
+                .withOtherFormats(delivery.others());
     }
 
     /** What a trial finds, as long as there is a compositor. */
@@ -196,6 +204,7 @@ public final class Window implements FrameSink {
 
         @Override
         public Device device(Layout layout) throws CenallocException {
+            checkOpen();
             try {
                 return tried.device(layout);
             } finally {
@@ -205,6 +214,7 @@ public final class Window implements FrameSink {
 
         @Override
         public Device device(Layout layout, DeviceMemory.Offer offer) throws CenallocException {
+            checkOpen();
             try {
                 return tried.device(layout, offer);
             } finally {
@@ -218,11 +228,6 @@ public final class Window implements FrameSink {
         }
     }
 
-    private WindowImporter importer() {
-        checkOpen();
-        return new WindowImporter(channel, formats, buffers, NAME);
-    }
-
     /**
      * {@return whether somebody wants the window closed, as far as events were handled} The compositor only asks; the
      * program closes it, or does not.
@@ -232,21 +237,21 @@ public final class Window implements FrameSink {
         return surface.isCloseRequested();
     }
 
-    /** {@return how many frames the compositor has, as far as events were handled} */
+    /** {@return how many frames, or copies of them, the compositor has, as far as events were handled} */
     public int held() {
-        return buffers.held();
+        return delivery.held();
     }
 
     /** {@return how many frames were copied into shared memory, as the compositor takes no dma-bufs} */
     @Override
     public long copied() {
-        return 0;
+        return delivery.copied();
     }
 
     // ---- getting ready ----
 
     /**
-     * Imports the memory of a ring, once for all its frames. Blocks until the compositor has answered. If frames of
+     * Imports the memory of a ring, once for all its frames; or allocates shared memory for copies. Blocks until the compositor has answered. If frames of
      * another ring were shown, the last of them stays in the window until the first of the new ring is shown.
      *
      * @param ring of images that the compositor takes; it stays the caller's
@@ -261,20 +266,20 @@ public final class Window implements FrameSink {
         checkOpen();
         Agreement images = ring.agreement();
         Image image = images.image();
-        List<Layout> layouts = images.layoutsIn(formats.formats(image.modifier()), false);
+        List<Layout> layouts = images.layoutsIn(delivery.formats(image.modifier()), false);
         Layout first = layouts.getFirst();
         if (layouts.size() > 1
-                || !formats.formats(image.modifier()).contains(first.image().format())) {
+                || !delivery.formats(image.modifier()).contains(first.image().format())) {
             throw new IllegalArgumentException(
                     NAME + " does not take " + image + ": negotiate with the window's port()");
         }
         try {
-            buffers.use(ring, first);
+            delivery.use(ring, first);
             channel.flush();
         } finally {
             settle();
         }
-        buffers.checkGivenBack();
+        delivery.checkGivenBack();
     }
 
     /**
@@ -339,14 +344,14 @@ public final class Window implements FrameSink {
     public void show(Frame frame) throws CenallocException {
         Objects.requireNonNull(frame, "frame");
         checkOpen();
-        if (frame.ring().agreement() != buffers.ring().agreement()) {
+        if (frame.ring().agreement() != delivery.ring().agreement()) {
             throw new IllegalArgumentException(
-                    frame + " is of another agreement than the ring in use, " + buffers.ring());
+                    frame + " is of another agreement than the ring in use, " + delivery.ring());
         }
         if (!frame.isLent()) {
             throw new IllegalStateException(frame + " was given back, or its stream has ended");
         }
-        if (buffers.has(frame)) {
+        if (delivery.has(frame)) {
             throw new IllegalStateException(frame + " was handed to the compositor already");
         }
         try {
@@ -357,10 +362,8 @@ public final class Window implements FrameSink {
             }
             hidden = surface.isPending();
             awaitRelease();
-            buffers.checkGivenBack();
-            ImportedBuffer buffer = buffers.of(frame);
-            surface.show(buffer, frame.ring().agreement().image());
-            buffers.took(buffer, frame);
+            delivery.checkGivenBack();
+            delivery.show(frame, surface);
         } finally {
             settle();
         }
@@ -368,20 +371,16 @@ public final class Window implements FrameSink {
 
     /** Waits until the compositor has so few frames that the stream has some, too. */
     private void awaitRelease() throws CenallocException {
-        int most = Math.max(LEAST_HELD, buffers.ring().size() - LEAST_LEFT);
-        if (buffers.held() < most) {
-            return;
-        }
         long start = System.nanoTime();
         long silence = 0;
-        while (buffers.held() >= most) {
+        while (delivery.isFull()) {
             if (silence >= Channel.LIMIT || System.nanoTime() - start >= Channel.LIMIT) {
                 throw new CenallocException(
                         Errno.ETIMEDOUT,
                         "show",
                         null,
                         -1,
-                        "the compositor has " + buffers.held() + " frames, and has released none for "
+                        "the compositor has " + delivery.held() + " frames, and has released none for "
                                 + TimeUnit.NANOSECONDS.toSeconds(Channel.LIMIT) + " seconds",
                         "check that the compositor runs; or allocate a ring of more frames");
             }
@@ -426,7 +425,7 @@ public final class Window implements FrameSink {
         } finally {
             settle();
         }
-        buffers.checkGivenBack();
+        delivery.checkGivenBack();
         return drawn;
     }
 
@@ -447,14 +446,14 @@ public final class Window implements FrameSink {
         } finally {
             settle();
         }
-        buffers.checkGivenBack();
+        delivery.checkGivenBack();
         return came;
     }
 
     /** After a connection that has ended, nobody reads the frames any more. */
     private void settle() {
         if (!channel.isUsable()) {
-            buffers.giveAllBack();
+            delivery.giveAllBack();
         }
     }
 
@@ -480,9 +479,10 @@ public final class Window implements FrameSink {
             leave();
         } finally {
             channel.close();
-            buffers.giveAllBack();
+            delivery.giveAllBack();
+            delivery.close();
         }
-        buffers.checkGivenBack();
+        delivery.checkGivenBack();
     }
 
     private void leave() {
@@ -491,7 +491,7 @@ public final class Window implements FrameSink {
                 surface.destroy();
                 long deadline = System.nanoTime() + FAREWELL;
                 long left = FAREWELL;
-                while (buffers.held() > 0 && left > 0 && channel.receive(left)) {
+                while (delivery.held() > 0 && left > 0 && channel.receive(left)) {
                     left = deadline - System.nanoTime();
                 }
             }

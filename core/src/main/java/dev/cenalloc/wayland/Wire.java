@@ -34,6 +34,8 @@ final class Wire {
     static final String VIEWPORT = "wp_viewport";
     static final String DMABUF = "zwp_linux_dmabuf_v1";
     static final String PARAMS = "zwp_linux_buffer_params_v1";
+    static final String SHM = "wl_shm";
+    static final String SHM_POOL = "wl_shm_pool";
     static final String FEEDBACK = "zwp_linux_dmabuf_feedback_v1";
 
     static final int DISPLAY_ID = 1;
@@ -93,6 +95,15 @@ final class Wire {
     static final int PARAMS_CREATED = 0;
     static final int PARAMS_FAILED = 1;
 
+    static final int SHM_CREATE_POOL = 0;
+    static final int SHM_FORMAT = 0;
+    static final int SHM_POOL_CREATE_BUFFER = 0;
+    static final int SHM_POOL_DESTROY = 1;
+    /** wl_shm has numbers of its own for these two formats, and those of DRM for all others. */
+    static final int SHM_ARGB8888 = 0;
+
+    static final int SHM_XRGB8888 = 1;
+
     static final int FEEDBACK_DONE = 0;
     static final int FEEDBACK_FORMAT_TABLE = 1;
     static final int FEEDBACK_MAIN_DEVICE = 2;
@@ -102,26 +113,19 @@ final class Wire {
     static final long IMPLICIT = 0x00FF_FFFF_FFFF_FFFFL;
 
     /** The names of the errors, by interface and number. */
-    private static final Map<String, String[]> ERRORS = Map.of(
-            DISPLAY,
-            words("invalid_object invalid_method no_memory implementation"),
-            SURFACE,
-            words("invalid_scale invalid_transform invalid_size invalid_offset defunct_role_object"),
-            WM_BASE,
-            words("role defunct_surfaces not_the_topmost_popup invalid_popup_parent invalid_surface_state"
-                    + " invalid_positioner unresponsive"),
-            XDG_SURFACE,
-            words("- not_constructed already_constructed unconfigured_buffer invalid_serial invalid_size"
-                    + " defunct_role_object"),
-            TOPLEVEL,
-            words("invalid_resize_edge invalid_parent invalid_size"),
-            VIEWPORTER,
-            words("viewport_exists"),
-            VIEWPORT,
-            words("bad_value bad_size out_of_buffer no_surface"),
-            PARAMS,
-            words("already_used plane_idx plane_set incomplete invalid_format invalid_dimensions out_of_bounds"
-                    + " invalid_wl_buffer invalid_dev_t_size"));
+    private static final Map<String, String[]> ERRORS = Map.ofEntries(
+            Map.entry(DISPLAY, words("invalid_object invalid_method no_memory implementation")),
+            Map.entry(SURFACE, words("invalid_scale invalid_transform invalid_size invalid_offset defunct_role_object")),
+            Map.entry(WM_BASE, words("role defunct_surfaces not_the_topmost_popup invalid_popup_parent invalid_surface_state"
+                    + " invalid_positioner unresponsive")),
+            Map.entry(XDG_SURFACE, words("- not_constructed already_constructed unconfigured_buffer invalid_serial invalid_size"
+                    + " defunct_role_object")),
+            Map.entry(TOPLEVEL, words("invalid_resize_edge invalid_parent invalid_size")),
+            Map.entry(VIEWPORTER, words("viewport_exists")),
+            Map.entry(VIEWPORT, words("bad_value bad_size out_of_buffer no_surface")),
+            Map.entry(PARAMS, words("already_used plane_idx plane_set incomplete invalid_format invalid_dimensions out_of_bounds"
+                    + " invalid_wl_buffer invalid_dev_t_size")),
+            Map.entry(SHM, words("invalid_format invalid_stride invalid_fd")));
 
     private Wire() {}
 

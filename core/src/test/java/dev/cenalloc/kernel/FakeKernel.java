@@ -853,7 +853,7 @@ public final class FakeKernel implements Kernel {
         if (file == null) {
             return -Errno.EBADF;
         }
-        if (file.kind != Kind.DMA_BUF || length > file.size) {
+        if ((file.kind != Kind.DMA_BUF && file.kind != Kind.MEMFD) || length > file.size) {
             return -Errno.EINVAL;
         }
         if (file.readOnly && (protection & Linux.PROT_WRITE) != 0) {

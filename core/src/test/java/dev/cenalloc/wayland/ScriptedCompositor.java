@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
@@ -57,6 +58,9 @@ public final class ScriptedCompositor implements AutoCloseable {
         final int stride;
         final long modifier;
         int attached;
+        /** From its first byte on; null of a dma-buf, whose content no compositor of a test reads. */
+        @Nullable
+        MemorySegment bytes;
 
         Imported(int inode, int width, int height, int fourcc, int stride, long modifier) {
             this.inode = inode;
@@ -81,6 +85,10 @@ public final class ScriptedCompositor implements AutoCloseable {
     int compositorVersion = 6;
     /** 0 for none. */
     int dmabufVersion = 4;
+
+    boolean hasShm = true;
+    /** Codes of formats in shared memory. */
+    int[] shmFormats = {0, 1};
 
     boolean hasShell = true;
     boolean hasViewporter = true;
@@ -109,6 +117,8 @@ public final class ScriptedCompositor implements AutoCloseable {
     IntPredicate takes = _ -> true;
     /** Whether it draws, so that callbacks are done. */
     boolean draws = true;
+    /** Whether it cannot map shared memory. */
+    boolean refusesPools;
     /** Whether it releases a buffer when another takes its place. */
     boolean releases = true;
     /** How often. */
@@ -142,6 +152,10 @@ public final class ScriptedCompositor implements AutoCloseable {
     private byte[] unread = new byte[0];
 
     private final Map<Integer, String> objects = new HashMap<>();
+    /** Pools of shared memory, mapped, by their object; and the addresses of all that are mapped. */
+    private final Map<Integer, MemorySegment> pools = new HashMap<>();
+
+    private final Map<Long, Long> mapped = new HashMap<>();
     private final Map<Integer, Params> params = new HashMap<>();
     private final Deque<Integer> freeIds = new ArrayDeque<>();
     private int nextServerId = 0xFF00_0000;
@@ -462,6 +476,8 @@ public final class ScriptedCompositor implements AutoCloseable {
             case Wire.VIEWPORT + " 2" -> destination = arguments.getInt() + "x" + arguments.getInt();
             case Wire.DMABUF + " 1" -> params.put(created(arguments, Wire.PARAMS), new Params());
             case Wire.DMABUF + " 2" -> feedback(created(arguments, Wire.FEEDBACK));
+            case Wire.SHM + " 0" -> createPool(arguments);
+            case Wire.SHM_POOL + " 0" -> createBuffer(Objects.requireNonNull(pools.get(object)), arguments);
             case Wire.PARAMS + " 1" -> add(Objects.requireNonNull(params.get(object)), arguments);
             case Wire.PARAMS + " 2" -> create(object, Objects.requireNonNull(params.remove(object)), arguments);
             case Wire.SURFACE + " 1" -> pendingBuffer = arguments.getInt();
@@ -472,9 +488,14 @@ public final class ScriptedCompositor implements AutoCloseable {
                 destroyedBuffers++;
                 objects.remove(object);
                 buffers.remove(object);
-                freeIds.push(object); // of the compositor's own: it may use it again at once
+                if (object < 0) {
+                    freeIds.push(object); // of the compositor's own: it may use it again at once
+                } else {
+                    delete(object);
+                }
             }
-            case Wire.PARAMS + " 0",
+            case Wire.SHM_POOL + " 1",
+                    Wire.PARAMS + " 0",
                     Wire.SURFACE + " 0",
                     Wire.XDG_SURFACE + " 0",
                     Wire.TOPLEVEL + " 0",
@@ -484,7 +505,9 @@ public final class ScriptedCompositor implements AutoCloseable {
     }
 
     private void globals(int registry) {
-        event(registry, 0, 7, "wl_shm", 1);
+        if (hasShm) {
+            event(registry, 0, 7, Wire.SHM, 2);
+        }
         event(registry, 0, 1, Wire.COMPOSITOR, compositorVersion);
         if (hasShell) {
             event(registry, 0, 2, Wire.WM_BASE, 6);
@@ -502,6 +525,7 @@ public final class ScriptedCompositor implements AutoCloseable {
     private void bound(String type, int version, int object) {
         switch (type) {
             case Wire.WM_BASE -> wmBase = object;
+            case Wire.SHM -> Arrays.stream(shmFormats).forEach(code -> event(object, 0, code));
             case Wire.DMABUF -> {
                 assertEquals(Math.min(dmabufVersion, 5), version);
                 if (version == 3) {
@@ -515,6 +539,37 @@ public final class ScriptedCompositor implements AutoCloseable {
             }
             default -> {}
         }
+    }
+
+    private void createPool(ByteBuffer arguments) {
+        int id = created(arguments, Wire.SHM_POOL);
+        int size = arguments.getInt();
+        assertTrue(socket != null && socket.available() > 0, "a descriptor is missing");
+        int fd = Objects.requireNonNull(socket).take();
+        if (refusesPools) {
+            kernel.close(fd);
+            error(Wire.SHM, 2, "failed mmap");
+            return;
+        }
+        assertTrue(size > 0 && size <= kernel.sizeOf(fd), "the file is shorter than the pool");
+        long address = kernel.mmap(fd, size, Linux.PROT_READ);
+        kernel.close(fd);
+        mapped.put(address, (long) size);
+        pools.put(id, kernel.view(address, size, Arena.ofAuto()));
+    }
+
+    private void createBuffer(MemorySegment pool, ByteBuffer arguments) {
+        int id = created(arguments, Wire.BUFFER);
+        int offset = arguments.getInt();
+        int width = arguments.getInt();
+        int height = arguments.getInt();
+        int stride = arguments.getInt();
+        int code = arguments.getInt();
+        assertTrue(Arrays.stream(shmFormats).anyMatch(one -> one == code), "invalid_format");
+        assertTrue(offset >= 0 && stride >= width && offset + (long) stride * height <= pool.byteSize(), "out of bounds");
+        var made = new Imported(id, width, height, code, stride, 0);
+        made.bytes = pool.asSlice(offset, (long) stride * height);
+        buffers.put(id, made);
     }
 
     private void add(Params made, ByteBuffer arguments) {
@@ -589,6 +644,9 @@ public final class ScriptedCompositor implements AutoCloseable {
         socket = null;
         params.values().forEach(one -> one.descriptors.forEach(kernel::close));
         params.clear();
+        mapped.forEach(kernel::munmap);
+        mapped.clear();
+        pools.clear();
         objects.clear();
         buffers.clear();
         pendingCallbacks.clear();

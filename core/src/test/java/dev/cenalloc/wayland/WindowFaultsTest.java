@@ -125,6 +125,7 @@ class WindowFaultsTest extends WindowFixture {
     @Test
     void whatIsMissingIsSaid() {
         compositor.dmabufVersion = 0;
+        compositor.hasShm = false;
         refused(CenallocException.class, this::window, "no zwp_linux_dmabuf_v1", "it takes no dma-bufs", "kms");
         compositor.dmabufVersion = 2;
         var old = refused(CenallocException.class, this::window, "zwp_linux_dmabuf_v1 of version 3", "version 2");

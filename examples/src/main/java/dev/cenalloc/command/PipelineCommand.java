@@ -261,6 +261,10 @@ final class PipelineCommand extends Subcommand {
         row(answer, "frames dropped", Long.toString(pipeline.dropped()));
         row(answer, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
         costs.ifPresent(measured -> report(pipeline, answer, measured));
+        if (pipeline.copied() > 0) {
+            answer.warn("the compositor takes no dma-bufs, so each frame was copied by the CPU; one that draws with a GPU"
+                    + " takes them");
+        }
         row(answer, "copies by us", copies(pipeline));
         row(
                 answer,

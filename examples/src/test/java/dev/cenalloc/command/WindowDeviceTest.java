@@ -137,6 +137,18 @@ class WindowDeviceTest {
         assertTrue(said.text.contains("20 of 20"), said::text);
     }
 
+    /** It draws without OpenGL, and offers no dma-bufs. */
+    @Test
+    void copiesAreToldAndCounted() throws Exception {
+        weston("pixman");
+        Said said = run(List.of(), and("--display", "wayland", "--explain"));
+        assertEquals(0, said.status, said::text);
+        String words = said.text.replaceAll("\\s+", " ");
+        assertTrue(words.contains("copies by us 20, a frame each, into shared memory"), words);
+        assertTrue(words.contains("the CPU copies each frame into shared memory (wl_shm)"), words);
+        assertTrue(words.contains("each frame was copied by the CPU"), words);
+    }
+
     /** The display is this program's meanwhile. */
     @Test
     void programsChooseTheWindowWhereAnotherProgramIsMaster() throws Exception {
