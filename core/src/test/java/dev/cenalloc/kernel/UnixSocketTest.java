@@ -467,8 +467,12 @@ class UnixSocketTest {
         boolean overflown = false;
         try (var pair = new Pair(kernel)) {
             try {
-                deep(depth, () -> assertEquals(
-                        0, pair.one.send(pair.buffer, 0, 4, List.of(pair.file, pair.other.descriptor(), pair.file), 0)));
+                deep(
+                        depth,
+                        () -> assertEquals(
+                                0,
+                                pair.one.send(
+                                        pair.buffer, 0, 4, List.of(pair.file, pair.other.descriptor(), pair.file), 0)));
             } catch (StackOverflowError e) {
                 overflown = true;
             }
