@@ -65,8 +65,13 @@ public final class Descriptor {
 
     /** Ends a call; closes the number if it was the last one and the descriptor is closed. */
     public void release() {
-        remove(CALL);
+        endCall();
         closeWhenUnused();
+    }
+
+    /** The first part of {@link #release}, which {@link #closeWhenUnused} completes. */
+    void endCall() {
+        remove(CALL);
     }
 
     /** Returns the number; valid as long as the caller keeps this open. */
@@ -213,8 +218,11 @@ public final class Descriptor {
         closeWhenUnused();
     }
 
-    /** Several threads may see the last call return; one of them sets GONE and closes the number. */
-    private void closeWhenUnused() {
+    /**
+     * Closes the number if this is closed and no call is under way. Several threads may see the last call return; one of
+     * them sets GONE and closes the number. Idempotent: after an error, the next call continues.
+     */
+    void closeWhenUnused() {
         long now = state.get();
         while ((now & CLOSED) != 0 && (now & CALLS) == 0 && (now & GONE) == 0) {
             StackRoom.require();

@@ -33,10 +33,15 @@ public final class UnixSocket {
     private final Descriptor descriptor;
     private final Message outgoing = new Message();
     private final Message incoming = new Message();
-    /** What is being sent, with its numbers. */
+    /** What is being sent, with its numbers. Locked while a message with descriptors is sent. */
     private final Descriptor[] held = new Descriptor[MOST_DESCRIPTORS];
 
     private final int[] passing = new int[MOST_DESCRIPTORS];
+    /** How many of what is held have calls to be ended. */
+    private int owed;
+    /** Whether the call of the last of them has been ended, and its number is to be closed if it was the last call. */
+    private boolean ended;
+
     /** Whether the connection was ended since the rest of a message could not be sent. */
     private volatile boolean cut;
 
@@ -99,21 +104,38 @@ public final class UnixSocket {
      * @throws IllegalStateException if this or one of the descriptors is closed; nothing was sent
      */
     public int send(MemorySegment bytes, long from, long size, List<Descriptor> passed, long timeoutNanos) {
-        if (!passed.isEmpty()) {
-            StackRoom.require();
+        if (passed.isEmpty()) {
+            return send(bytes.address() + from, size, 0, timeoutNanos);
         }
-        int acquired = 0;
-        try {
-            for (int i = 0; i < passed.size(); i++) {
-                held[i] = passed.get(i);
-                passing[i] = held[i].acquire();
-                acquired++;
+        synchronized (held) {
+            settle();
+            try {
+                for (int i = 0; i < passed.size(); i++) {
+                    Descriptor one = passed.get(i);
+                    passing[i] = one.acquire();
+                    held[i] = one; // no call in between, so no stack overflow
+                    owed = i + 1;
+                }
+                return send(bytes.address() + from, size, owed, timeoutNanos);
+            } finally {
+                settle();
             }
-            return send(bytes.address() + from, size, acquired, timeoutNanos);
-        } finally {
-            for (int i = 0; i < acquired; i++) {
-                held[i].release();
+        }
+    }
+
+    /**
+     * Ends the calls of the descriptors that were sent. Where the stack overflowed in a system call, it may do so again
+     * here: the next message, or {@link #close}, goes on where this stopped.
+     */
+    private void settle() {
+        for (; owed > 0; owed--) {
+            Descriptor one = held[owed - 1];
+            if (!ended) {
+                one.endCall();
+                ended = true;
             }
+            one.closeWhenUnused();
+            ended = false;
         }
     }
 
@@ -148,7 +170,7 @@ public final class UnixSocket {
             try {
                 if (!usable) {
                     cut = true;
-                    close();
+                    shutDown();
                 }
             } finally {
                 descriptor.release();
@@ -333,7 +355,14 @@ public final class UnixSocket {
     }
 
     /** Ends the connection and closes it; calls under way in other threads return. Descriptors not taken stay. */
-    public synchronized void close() {
+    public void close() {
+        shutDown();
+        synchronized (held) { // a message that is being sent ends at once now
+            settle();
+        }
+    }
+
+    private synchronized void shutDown() {
         descriptor.shutDown();
     }
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.Sockets;
@@ -20,7 +21,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -435,5 +438,74 @@ class UnixSocketTest {
             assertEquals(-Errno.EINVAL, pair.one.peer(pair.buffer.asSlice(0, Sockets.CREDENTIALS_SIZE)));
         }
         assertEquals(List.of(-Errno.EMFILE, -Errno.EMFILE, -Errno.EMFILE), errors);
+    }
+
+    // ---- the stack overflows ----
+
+    /** At every depth near the end: what is passed can be closed, and its number is, at the latest with the socket. */
+    @HostOnly
+    @Test
+    void anOverflowOfTheStackKeepsNoDescriptor() throws Exception {
+        var overflows = new AtomicInteger();
+        var worker = new FutureTask<Void>(() -> {
+            sendAt(0); // loads the classes
+            for (int i = 0; i < 10 && overflows.get() == 0; i++) {
+                int deepest = deepest();
+                for (int less = 200; less >= 0; less--) {
+                    overflows.addAndGet(sendAt(deepest - less) ? 1 : 0);
+                }
+            }
+            return null;
+        });
+        new Thread(null, worker, "small stack", 512 << 10).start();
+        worker.get();
+        assertTrue(overflows.get() > 0);
+    }
+
+    private static boolean sendAt(int depth) throws Exception {
+        var kernel = new FakeKernel();
+        boolean overflown = false;
+        try (var pair = new Pair(kernel)) {
+            try {
+                deep(
+                        depth,
+                        () -> assertEquals(
+                                0,
+                                pair.one.send(
+                                        pair.buffer, 0, 4, List.of(pair.file, pair.other.descriptor(), pair.file), 0)));
+            } catch (StackOverflowError e) {
+                overflown = true;
+            }
+            pair.file.close();
+            pair.one.close();
+            assertTrue(pair.file.isGone(), "at " + depth);
+            assertFalse(pair.other.descriptor().isGone());
+        }
+        assertEquals(0, kernel.openFiles(), "at " + depth);
+        return overflown;
+    }
+
+    private static void deep(int calls, Runnable action) {
+        if (calls > 0) {
+            deep(calls - 1, action);
+        } else {
+            action.run();
+        }
+    }
+
+    /** As many calls as there is room for. */
+    private static int deepest() {
+        int least = 1;
+        int most = 1_000_000;
+        while (least < most) {
+            int middle = (least + most + 1) / 2;
+            try {
+                deep(middle, () -> {});
+                least = middle;
+            } catch (StackOverflowError e) {
+                most = middle - 1;
+            }
+        }
+        return least;
     }
 }
