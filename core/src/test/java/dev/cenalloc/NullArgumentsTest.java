@@ -51,6 +51,7 @@ import dev.cenalloc.share.SentFrame;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.DeviceMemory;
 import dev.cenalloc.stream.Frame;
+import dev.cenalloc.stream.FrameSink;
 import dev.cenalloc.stream.ImageRejection;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.v4l2.Camera;
@@ -231,7 +232,9 @@ class NullArgumentsTest {
 
     private void makeWindow(Cenalloc cenalloc) throws Exception {
         opened(new ScriptedCompositor(kernel));
-        put(opened(Window.open(cenalloc, ScriptedCompositor.SOCKET, "test")));
+        Window window = opened(Window.open(cenalloc, ScriptedCompositor.SOCKET, "test"));
+        values.put(FrameSink.class, window);
+        put(window);
     }
 
     private <T extends AutoCloseable> T opened(T object) {

@@ -156,8 +156,8 @@ final class Search {
                 why = card.scanouts().isEmpty()
                         ? Optional.of("a display without a connected screen")
                         : toShow && card.isControlledByAnother()
-                        ? Optional.of("a display that another program controls: it is DRM master")
-                        : which == null ? new DisplayTrial(cenalloc, card).objection() : Optional.empty();
+                                ? Optional.of("a display that another program controls: it is DRM master")
+                                : which == null ? new DisplayTrial(cenalloc, card).objection() : Optional.empty();
             }
         }
     }

@@ -14,11 +14,7 @@ public final class DisconnectedException extends CenallocException {
      * @param call the system call that found out
      */
     public DisconnectedException(int errno, String call) {
-        this(
-                errno,
-                call,
-                "the peer is gone",
-                "close this end, take back the frames that it had, and connect again");
+        this(errno, call, "the peer is gone", "close this end, take back the frames that it had, and connect again");
     }
 
     /**

@@ -118,8 +118,7 @@ final class Copies extends Delivery {
     @Override
     List<ImageRange> images() {
         return shm.codes.stream()
-                .map(code -> new ImageRange(
-                        format(code).orElseThrow(), Image.LINEAR, ImageRange.Sizes.ANY, ANY_RATE))
+                .map(code -> new ImageRange(format(code).orElseThrow(), Image.LINEAR, ImageRange.Sizes.ANY, ANY_RATE))
                 .toList();
     }
 

@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What the compositor offers to everybody, as far as it is used here. */
 final class Globals extends Proxy {
-    private static final Set<String> USED = Set.of(Wire.COMPOSITOR, Wire.WM_BASE, Wire.DMABUF, Wire.SHM, Wire.VIEWPORTER);
+    private static final Set<String> USED =
+            Set.of(Wire.COMPOSITOR, Wire.WM_BASE, Wire.DMABUF, Wire.SHM, Wire.VIEWPORTER);
 
     private record Global(int name, int version) {}
 

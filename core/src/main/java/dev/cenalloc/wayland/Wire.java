@@ -115,16 +115,23 @@ final class Wire {
     /** The names of the errors, by interface and number. */
     private static final Map<String, String[]> ERRORS = Map.ofEntries(
             Map.entry(DISPLAY, words("invalid_object invalid_method no_memory implementation")),
-            Map.entry(SURFACE, words("invalid_scale invalid_transform invalid_size invalid_offset defunct_role_object")),
-            Map.entry(WM_BASE, words("role defunct_surfaces not_the_topmost_popup invalid_popup_parent invalid_surface_state"
-                    + " invalid_positioner unresponsive")),
-            Map.entry(XDG_SURFACE, words("- not_constructed already_constructed unconfigured_buffer invalid_serial invalid_size"
-                    + " defunct_role_object")),
+            Map.entry(
+                    SURFACE, words("invalid_scale invalid_transform invalid_size invalid_offset defunct_role_object")),
+            Map.entry(
+                    WM_BASE,
+                    words("role defunct_surfaces not_the_topmost_popup invalid_popup_parent invalid_surface_state"
+                            + " invalid_positioner unresponsive")),
+            Map.entry(
+                    XDG_SURFACE,
+                    words("- not_constructed already_constructed unconfigured_buffer invalid_serial invalid_size"
+                            + " defunct_role_object")),
             Map.entry(TOPLEVEL, words("invalid_resize_edge invalid_parent invalid_size")),
             Map.entry(VIEWPORTER, words("viewport_exists")),
             Map.entry(VIEWPORT, words("bad_value bad_size out_of_buffer no_surface")),
-            Map.entry(PARAMS, words("already_used plane_idx plane_set incomplete invalid_format invalid_dimensions out_of_bounds"
-                    + " invalid_wl_buffer invalid_dev_t_size")),
+            Map.entry(
+                    PARAMS,
+                    words("already_used plane_idx plane_set incomplete invalid_format invalid_dimensions out_of_bounds"
+                            + " invalid_wl_buffer invalid_dev_t_size")),
             Map.entry(SHM, words("invalid_format invalid_stride invalid_fd")));
 
     private Wire() {}

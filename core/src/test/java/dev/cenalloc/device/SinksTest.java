@@ -56,8 +56,7 @@ class SinksTest {
     /** Negotiates and shows some frames, as a program does that does not know what it has. */
     private void showFrames(FrameSink sink) throws Exception {
         var drawn = Port.of(
-                Device.cpu(Direction.WRITE),
-                List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.of(640, 480))));
+                Device.cpu(Direction.WRITE), List.of(new ImageRange(PixelFormat.XR24, ImageRange.Sizes.of(640, 480))));
         Agreement agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY, List.of(drawn, sink.port()));
         try (Ring ring = Ring.allocate(cenalloc, agreement, 4)) {
             sink.use(ring);

@@ -566,7 +566,8 @@ public final class ScriptedCompositor implements AutoCloseable {
         int stride = arguments.getInt();
         int code = arguments.getInt();
         assertTrue(Arrays.stream(shmFormats).anyMatch(one -> one == code), "invalid_format");
-        assertTrue(offset >= 0 && stride >= width && offset + (long) stride * height <= pool.byteSize(), "out of bounds");
+        assertTrue(
+                offset >= 0 && stride >= width && offset + (long) stride * height <= pool.byteSize(), "out of bounds");
         var made = new Imported(id, width, height, code, stride, 0);
         made.bytes = pool.asSlice(offset, (long) stride * height);
         buffers.put(id, made);

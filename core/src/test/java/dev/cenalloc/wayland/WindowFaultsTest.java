@@ -495,7 +495,8 @@ class WindowFaultsTest extends WindowFixture {
         Window window = window();
         limitFiles();
         checkLimit(assertThrows(
-                CenallocException.class, () -> Ring.allocate(cenalloc, agreement(window), 3).close()));
+                CenallocException.class,
+                () -> Ring.allocate(cenalloc, agreement(window), 3).close()));
         Ring ring = ring(agreement(window), 3);
         window.use(ring);
         window.show(lend(ring));

@@ -379,10 +379,7 @@ final class Pipeline implements AutoCloseable {
         begun = now();
         copiedBefore = sink.copied();
         long start = System.nanoTime();
-        while (shown.get() < count
-                && !stopped
-                && !sink.isCloseRequested()
-                && System.nanoTime() - start < nanos) {
+        while (shown.get() < count && !stopped && !sink.isCloseRequested() && System.nanoTime() - start < nanos) {
             Frame next = next();
             if (next == null) {
                 break;

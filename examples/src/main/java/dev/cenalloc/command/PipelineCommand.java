@@ -47,8 +47,9 @@ final class PipelineCommand extends Subcommand {
     @Option(
             names = "--display",
             paramLabel = "<display>",
-            description = "Driver, node or stable path; wayland for a window on the desktop. By default the first display"
-                    + " that agrees and that no other program controls; without one, a window.")
+            description =
+                    "Driver, node or stable path; wayland for a window on the desktop. By default the first display"
+                            + " that agrees and that no other program controls; without one, a window.")
     private @Nullable String display;
 
     @Option(
@@ -262,8 +263,9 @@ final class PipelineCommand extends Subcommand {
         row(answer, "frames a second", "%.2f".formatted(pipeline.framesPerSecond()));
         costs.ifPresent(measured -> report(pipeline, answer, measured));
         if (pipeline.copied() > 0) {
-            answer.warn("the compositor takes no dma-bufs, so each frame was copied by the CPU; one that draws with a GPU"
-                    + " takes them");
+            answer.warn(
+                    "the compositor takes no dma-bufs, so each frame was copied by the CPU; one that draws with a GPU"
+                            + " takes them");
         }
         row(answer, "copies by us", copies(pipeline));
         row(
@@ -272,8 +274,8 @@ final class PipelineCommand extends Subcommand {
                 unchecked
                         ? "not checked, as asked by --no-check"
                         : !pipeline.readsBack()
-                                ? "not checked: "
-                                        + (pipeline.isWindow() ? "a window" : "this display") + " cannot be read back"
+                                ? "not checked: " + (pipeline.isWindow() ? "a window" : "this display")
+                                        + " cannot be read back"
                                 : Count.of(checker.frames(), "frame") + " compared, every one of "
                                         + checker.pixelsPerFrame() + " pixels: "
                                         + Count.of(checker.different(), "pixel differs", "pixels differ")
@@ -303,7 +305,8 @@ final class PipelineCommand extends Subcommand {
     private String copies(Pipeline pipeline) {
         long copied = pipeline.copied();
         return copied == 0
-                ? "0: the buffer that " + (through == null ? "the camera" : "the converter") + " fills is the one that is "
+                ? "0: the buffer that " + (through == null ? "the camera" : "the converter")
+                        + " fills is the one that is "
                         + (pipeline.isWindow() ? "given to the compositor" : "scanned out")
                 : copied + ", a frame each, into shared memory: the compositor takes no dma-bufs";
     }

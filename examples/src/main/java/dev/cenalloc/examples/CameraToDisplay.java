@@ -21,22 +21,20 @@ final class CameraToDisplay {
         long nanos = Arguments.nanos(arguments); // how long to run: --seconds
         try (var cenalloc = Cenalloc.open();
                 var camera = Camera.open(cenalloc, Devices.camera(cenalloc));
-                var screen = Sinks.open(cenalloc, "camera")) { // a display, or a window on the desktop that controls it
-            var ports = List.of(camera.port(), screen.port());
+                var sink = Sinks.open(cenalloc, "camera")) { // a display, or a window of the desktop on it
+            var ports = List.of(camera.port(), sink.port());
             var agreement = Agreement.negotiate(cenalloc, ImageRequest.ANY.rate(30), ports);
             try (var ring = Ring.allocate(cenalloc, agreement, 5)) {
                 System.out.println(ring.explain()); // which images, which memory, and why
                 camera.configure(agreement);
                 camera.use(ring);
-                screen.use(ring);
+                sink.use(ring);
                 camera.start();
-                int shown = 0;
-                for (long end = System.nanoTime() + nanos;
-                        System.nanoTime() < end && !screen.isCloseRequested();
-                        shown++) {
-                    screen.show(camera.next(SECOND)); // the frame before it goes back to the camera
+                int n = 0;
+                for (long end = System.nanoTime() + nanos; System.nanoTime() < end && !sink.isCloseRequested(); n++) {
+                    sink.show(camera.next(SECOND)); // the frame before it goes back to the camera
                 }
-                System.out.println(shown + " frames shown on " + screen);
+                System.out.println(n + " frames shown on " + sink);
             }
         }
     }

@@ -47,8 +47,7 @@ class WindowDeviceTest {
     };
 
     /** Connects, and has the program inherit the connection. */
-    private static final String INHERIT =
-            """
+    private static final String INHERIT = """
             import os, socket, sys
             display = socket.socket(socket.AF_UNIX)
             display.connect(os.environ['XDG_RUNTIME_DIR'] + '/' + os.environ.pop('WAYLAND_DISPLAY'))
@@ -161,7 +160,8 @@ class WindowDeviceTest {
             Said said = run(List.of(), and("--json"));
             assertEquals(0, said.status, said::text);
             JsonNode document = new ObjectMapper().readTree(said.text);
-            assertEquals("Wayland compositor", document.get("window").get("name").asText(), said::text);
+            assertEquals(
+                    "Wayland compositor", document.get("window").get("name").asText(), said::text);
             assertFalse(document.has("display") || document.has("mode"), said::text);
             assertEquals(0, document.get("copied").asInt(), said::text);
 

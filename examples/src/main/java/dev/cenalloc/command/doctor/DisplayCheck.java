@@ -72,7 +72,9 @@ final class DisplayCheck {
                     Area.DISPLAYS,
                     what + ", controlled by " + master.get(),
                     "only one program controls a display at a time",
-                    "end that program, or go to another virtual terminal (Ctrl-Alt-F3) and run cenalloc there");
+                    "where that program is a Wayland desktop, show frames in a window of it: cenalloc pipeline --display"
+                            + " wayland; or end it, or go to another virtual terminal (Ctrl-Alt-F3) and run cenalloc"
+                            + " there");
         }
         String holders = machine.holdersOf(node);
         return holders.isEmpty()
