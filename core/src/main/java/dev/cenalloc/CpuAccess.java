@@ -13,7 +13,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * {@link #close} the CPU sees what devices wrote; after it devices see what the CPU wrote. Safe for any number of
  * threads; brackets may overlap and nest. Close each bracket exactly once: all brackets of one direction are one
  * object, which counts them so that no object is allocated, and a second close ends another open bracket of that
- * direction. Keep the buffer reachable while a bracket is open.
+ * direction. A bracket keeps its buffer reachable.
  */
 public final class CpuAccess implements AutoCloseable {
     private static final Map<Direction, MemorySegment> START = arguments(dmabuf_h.DMA_BUF_SYNC_START());
@@ -30,24 +29,31 @@ public final class CpuAccess implements AutoCloseable {
     private static final Map<Direction, MemorySegment> END = arguments(dmabuf_h.DMA_BUF_SYNC_END());
 
     private final Kernel kernel;
-    private final HeldBuffer held;
+    /** Referred to, so that the cleaner does not close the descriptor of an access that can still be ended. */
+    private final DmaBuf buffer;
+
     private final Descriptor descriptor;
     private final Direction direction;
+    private final MemorySegment start;
+    private final MemorySegment end;
     /** Null unless {@link DmaBuf#CHECK} was set. */
     private final @Nullable AccessCheck check;
 
-    private final AtomicInteger open = new AtomicInteger();
+    /** Changed with this locked. */
+    private volatile int open;
     /** Holds to be dropped. Changed with this locked. */
     private volatile int owed;
 
     /** Those that are open and recorded. */
     private final AtomicReference<Events.@Nullable CpuAccess> recorded = new AtomicReference<>();
 
-    CpuAccess(Kernel kernel, HeldBuffer held, Direction direction, @Nullable AccessCheck check) {
+    CpuAccess(Kernel kernel, DmaBuf buffer, Direction direction, @Nullable AccessCheck check) {
         this.kernel = kernel;
-        this.held = held;
-        this.descriptor = held.descriptor;
+        this.buffer = buffer;
+        this.descriptor = buffer.descriptor();
         this.direction = direction;
+        this.start = Objects.requireNonNull(START.get(direction));
+        this.end = Objects.requireNonNull(END.get(direction));
         this.check = check;
     }
 
@@ -83,7 +89,9 @@ public final class CpuAccess implements AutoCloseable {
             if (check != null) {
                 check.began(direction);
             }
-            open.incrementAndGet();
+            synchronized (this) {
+                open++;
+            }
             begun = true;
             if (event != null) {
                 event.push(recorded);
@@ -121,63 +129,59 @@ public final class CpuAccess implements AutoCloseable {
      */
     @Override
     public void close() throws CenallocException {
-        if (open.get() == 0) {
-            return;
+        if (check != null) {
+            StackRoom.require(); // what it counts is not counted back after an error
         }
-        // A stack overflow happens here, before anything has changed.
-        StackRoom.require();
-        int fd = descriptor.acquire();
-        try {
-            if (!end()) {
+        synchronized (this) {
+            if (open == 0) {
                 return;
             }
-            Events.CpuAccess event = recorded.get() == null ? null : Events.CpuAccess.pop(recorded);
-            try {
-                endCheck();
-            } finally {
-                try {
-                    end(fd);
-                } finally {
-                    descriptor.drop();
+            open--;
+        }
+        // This call has the hold of one access now: the descriptor stays open until it is dropped.
+        boolean ended = true;
+        try {
+            endOne();
+        } catch (Error e) {
+            ended = false;
+            throw e;
+        } finally {
+            // Not by calls, as in begin: after an error the access is open again, and the next close ends it.
+            synchronized (this) {
+                if (ended) {
+                    owed++;
+                } else {
+                    open++;
                 }
             }
-            if (event != null) {
-                event.commit(held, direction);
+            settle();
+        }
+    }
+
+    private void endOne() throws CenallocException {
+        Events.CpuAccess event = recorded.get() == null ? null : Events.CpuAccess.pop(recorded);
+        try {
+            // Before the caches are cleaned: what is written afterwards is outside.
+            if (check != null) {
+                check.ended(direction);
             }
         } finally {
-            descriptor.release();
+            end(descriptor.held());
         }
-    }
-
-    /** Before the caches are cleaned: what is written afterwards is outside. */
-    private void endCheck() {
-        if (check != null) {
-            check.ended(direction);
+        if (event != null) {
+            event.commit(buffer.held(), direction);
         }
-    }
-
-    /** Counts one access less; returns whether one was open. */
-    private boolean end() {
-        int before;
-        do {
-            before = open.get();
-            if (before == 0) {
-                return false;
-            }
-        } while (!open.compareAndSet(before, before - 1));
-        return true;
     }
 
     void start(int fd) throws CenallocException {
-        sync(fd, START);
+        sync(fd, start);
     }
 
     void end(int fd) throws CenallocException {
-        sync(fd, END);
+        sync(fd, end);
     }
 
-    private void sync(int fd, Map<Direction, MemorySegment> arguments) throws CenallocException {
-        MemorySegment argument = Objects.requireNonNull(arguments.get(direction));
+    private void sync(int fd, MemorySegment argument) throws CenallocException {
         int result;
         do {
             result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), argument);
@@ -191,6 +195,6 @@ public final class CpuAccess implements AutoCloseable {
     /** {@return the direction and how many accesses of it are open} Makes no system call. */
     @Override
     public String toString() {
-        return "CPU access " + direction + ", " + open.get() + " open";
+        return "CPU access " + direction + ", " + open + " open";
     }
 }

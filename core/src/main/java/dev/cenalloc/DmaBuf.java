@@ -379,7 +379,7 @@ public final class DmaBuf implements AutoCloseable {
     private synchronized CpuAccess firstAccess(Direction direction) {
         CpuAccess known = accesses[direction.ordinal()];
         if (known == null) {
-            known = new CpuAccess(kernel, held, direction, check);
+            known = new CpuAccess(kernel, this, direction, check);
             accesses[direction.ordinal()] = known;
         }
         return known;
@@ -528,7 +528,6 @@ public final class DmaBuf implements AutoCloseable {
     }
 
     void release() {
-        StackRoom.require();
         held.mappings.forEach(MappedPages::finish);
         for (CpuAccess access : accesses) {
             if (access != null) {

@@ -86,6 +86,11 @@ public final class Descriptor {
         return add(HOLD);
     }
 
+    /** The number, which is valid for a caller that has a {@link #hold}, as long as the owner is reachable. */
+    public int held() {
+        return fd;
+    }
+
     /** Ends a hold. */
     public void drop() {
         remove(HOLD);
