@@ -38,7 +38,8 @@ final class Allocation {
 
     /** As {@link #run(Plan)}; empty if no candidate before {@code enough} has enough memory. */
     Optional<Storage> run(Plan plan, @Nullable Heap enough) throws CenallocException {
-        if (plan.candidates().isEmpty()) {
+        List<Heap> candidates = plan.candidates();
+        if (candidates.isEmpty()) {
             if (cenalloc.refresh()) {
                 return run(cenalloc.plan(plan.demand(), plan.attached()), enough);
             }
@@ -46,7 +47,7 @@ final class Allocation {
         }
         plan.leftOut()
                 .forEach(device -> Log.info("{} is left out: no memory suits all devices with it", device.name()));
-        for (Heap heap : plan.candidates()) {
+        for (Heap heap : candidates) {
             if (heap.equals(enough)) {
                 return Optional.empty();
             }
@@ -72,7 +73,7 @@ final class Allocation {
                 refusals.add(e);
             }
         }
-        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.memory(plan.candidates()));
+        var exhausted = new MemoryExhaustedException(plan, failed, cenalloc.memory(candidates));
         refusals.forEach(exhausted::addSuppressed);
         throw exhausted;
     }

@@ -23,9 +23,6 @@ public final class Demand {
 
     static final Demand LEAST = new Demand(1, 1, null, 0);
 
-    /** For a demand of bytes, pitch constraints are checked against each other with this image. */
-    private static final Image ONE_PIXEL = new Image(PixelFormat.R8, 1, 1);
-
     private final long bytes;
     private final long alignment;
     private final @Nullable Image image;
@@ -187,14 +184,21 @@ public final class Demand {
                 merged.raw(Field.MIN_PITCH),
                 merged.raw(Field.MAX_PITCH),
                 merged.raw(Field.OFFSET_ALIGNMENT),
-                // Bytes have no lines.
-                image == null ? 1 : merged.raw(Field.LINE_ALIGNMENT),
-                image == null ? 0 : merged.raw(Field.EXTRA_LINES),
-                image == null ? 0 : merged.raw(Field.LEFT_MARGIN),
-                image == null ? 0 : merged.raw(Field.TOP_MARGIN),
+                merged.raw(Field.LINE_ALIGNMENT),
+                merged.raw(Field.EXTRA_LINES),
+                merged.raw(Field.LEFT_MARGIN),
+                merged.raw(Field.TOP_MARGIN),
                 merged.flag(Field.EQUAL_PITCHES),
                 proportional,
                 merged.flag(Field.GAPLESS));
+    }
+
+    /** Whether there is a pitch and an offset of a plane, which in a buffer of bytes the caller chooses. */
+    private static boolean allowsPlane(Constraints merged) {
+        long pitch = Arithmetic.roundUp(Math.max(1, merged.raw(Field.MIN_PITCH)), merged.raw(Field.PITCH_ALIGNMENT));
+        return pitch >= 0
+                && pitch <= merged.raw(Field.MAX_PITCH)
+                && Arithmetic.roundUp(0, merged.raw(Field.OFFSET_ALIGNMENT)) >= 0;
     }
 
     /** The number of bytes to allocate; -1 if no size satisfies the constraints. */
@@ -212,16 +216,17 @@ public final class Demand {
 
     /** Why no memory for this demand can satisfy the constraints; empty if some can. */
     Optional<String> contradiction(Constraints merged) {
-        if (laidOut(image == null ? ONE_PIXEL : image, merged).isEmpty()) {
+        if (image == null && !allowsPlane(merged)) {
+            return Optional.of("no pitch suits every device");
+        }
+        if (image != null && laidOut(image, merged).isEmpty()) {
             return fixed != null
                     ? Suitability.objection(merged, fixed)
                     : Optional.of(
-                            image == null
-                                    ? "no pitch suits every device"
-                                    : pitchesConflict(image, merged)
-                                            ? "no one pitch for all planes of " + image.format()
-                                                    + ", which follows from that of the first, suits every device"
-                                            : "no pitch, or no offset of a plane, suits every device");
+                            pitchesConflict(image, merged)
+                                    ? "no one pitch for all planes of " + image.format()
+                                            + ", which follows from that of the first, suits every device"
+                                    : "no pitch, or no offset of a plane, suits every device");
         }
         long size = size(merged);
         if (size < 0) {

@@ -37,6 +37,7 @@ public final class Heap {
     private final long pageSize;
     private final String pool;
     private final Set<String> substitutes;
+    private final boolean replacesOthers;
 
     private Heap(
             String name,
@@ -55,6 +56,7 @@ public final class Heap {
         this.pool = pool;
         this.substitutes =
                 properties.substitutes().stream().map(HeapProperties::pool).collect(Collectors.toUnmodifiableSet());
+        this.replacesOthers = !substitutes.isEmpty() || !pool.equals(HeapProperties.pool(name));
     }
 
     /**
@@ -170,7 +172,7 @@ public final class Heap {
 
     /** Whether naming another heap may allow this one, or its own name a pool that it does not tell. */
     boolean replacesOthers() {
-        return !substitutes.isEmpty() || !pool.equals(HeapProperties.pool(name));
+        return replacesOthers;
     }
 
     /** The pools that this heap can replace: see {@link Substitutes}. */
