@@ -18,18 +18,15 @@ final class OrdinaryMemory {
      */
     private static final int UNCHECKED_PART = 256;
 
-    /** So long a reading of the available memory counts, less what was asked for since. */
-    private static final long FRESH_NANOS = 100_000_000;
+    /** Sizes up to this fraction of the memory that nothing uses are in no danger: one system call tells it. */
+    private static final int SMALL_PART = 8;
 
     private final Kernel kernel;
     private final Path path;
     private final boolean charged;
     private final long unchecked;
-
-    /** What was available, less what was asked for since. Guarded by this, as the time of the reading. */
-    private long left;
-
-    private long readAt;
+    /** Pages of a dma-buf cannot lie in contiguous pools. */
+    private final long pools;
 
     /**
      * Makes the check for one heap.
@@ -43,20 +40,18 @@ final class OrdinaryMemory {
         this.path = path;
         this.charged = charged;
         this.unchecked = MachineNumbers.meminfo(kernel, "MemTotal").orElse(0) / UNCHECKED_PART;
+        this.pools = MachineNumbers.meminfo(kernel, "CmaTotal").orElse(0);
     }
 
     /** @throws CenallocException ENOMEM if the size exceeds the available memory */
     void check(long size) throws CenallocException {
-        if (size <= unchecked || isSmallPart(size)) {
+        if (size <= unchecked || (!charged && isSmallPart(size))) {
             return;
         }
         OptionalLong available = available(kernel);
         if (available.isPresent() && size > available.getAsLong()) {
             throw refusal(
                     path, size, "this machine has only " + available.getAsLong() + " bytes of memory available now");
-        }
-        if (available.isPresent()) {
-            note(available.getAsLong() - size);
         }
         OptionalLong allowed = charged ? kernel.groupMemory() : OptionalLong.empty();
         if (allowed.isPresent() && size > allowed.getAsLong()) {
@@ -67,18 +62,10 @@ final class OrdinaryMemory {
         }
     }
 
-    /** Whether it is a small part of what was available a moment ago, so that another reading is not needed. */
-    private synchronized boolean isSmallPart(long size) {
-        if (charged || System.nanoTime() - readAt >= FRESH_NANOS || size > left / 8) {
-            return false;
-        }
-        left -= size;
-        return true;
-    }
-
-    private synchronized void note(long available) {
-        left = available;
-        readAt = System.nanoTime();
+    /** Whether it is a small part of what nothing uses, so that {@code /proc/meminfo} need not be read. */
+    private boolean isSmallPart(long size) {
+        OptionalLong free = kernel.freeMemory();
+        return free.isPresent() && size <= (free.getAsLong() - pools) / SMALL_PART;
     }
 
     static CenallocException refusal(Path path, long size, String what) {
