@@ -13,8 +13,12 @@ import java.lang.management.ManagementFactory;
 final class Calls {
     private static final long KIB = 1024;
     private static final long MIB = 1024 * KIB;
-    /** Of each call before it is measured: the second compiler is done with it then. */
-    private static final int WARM_UP = 20_000;
+    /** Of each call before it is measured, at least: until the compilers have nothing to do for so many. */
+    private static final int WARM_UP = 10_000;
+    /** So few at once that the loop around them is compiled as they are, and not interpreted when it is measured. */
+    private static final int BATCH = 10;
+    /** A round more means that the compilers do not come to an end, which a measurement has to say. */
+    private static final int MOST_ROUNDS = 20;
 
     private interface Call {
         void once() throws Exception;
@@ -48,17 +52,35 @@ final class Calls {
 
     private static void measure(String name, int count, int warmUp, Call call) throws Exception {
         var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        for (int i = 0; i < warmUp; i++) {
-            call.once();
-        }
-        Thread.sleep(2_000); // for the compilers
+        warmUp(name, warmUp, call);
         long bytes = threads.getCurrentThreadAllocatedBytes();
         long before = threads.getCurrentThreadCpuTime();
-        for (int i = 0; i < count; i++) {
-            call.once();
-        }
+        repeat(count, call);
         long used = threads.getCurrentThreadCpuTime() - before;
         System.out.println(
                 name + " " + used / count + " " + (threads.getCurrentThreadAllocatedBytes() - bytes) / count);
+    }
+
+    private static void repeat(int count, Call call) throws Exception {
+        for (int i = 0; i < count; i++) {
+            call.once();
+        }
+    }
+
+    /** Calls in rounds, until the compilers did nothing in one of them. */
+    private static void warmUp(String name, int count, Call call) throws Exception {
+        var compilers = ManagementFactory.getCompilationMXBean();
+        long before;
+        int rounds = 0;
+        do {
+            if (rounds++ == MOST_ROUNDS) {
+                throw new IllegalStateException(name + ": still compiled after " + MOST_ROUNDS + " rounds");
+            }
+            before = compilers.getTotalCompilationTime();
+            for (int i = 0; i < count; i += BATCH) {
+                repeat(BATCH, call);
+            }
+            Thread.sleep(2_000); // of the guest, which the compilers have for themselves
+        } while (compilers.getTotalCompilationTime() != before);
     }
 }
