@@ -140,21 +140,26 @@ public final class CpuAccess implements AutoCloseable {
         }
         // This call has the hold of one access now: the descriptor stays open until it is dropped.
         boolean ended = true;
+        boolean dropped = false;
         try {
             endOne();
+            descriptor.drop();
+            dropped = true;
         } catch (Error e) {
             ended = false;
             throw e;
         } finally {
-            // Not by calls, as in begin: after an error the access is open again, and the next close ends it.
-            synchronized (this) {
-                if (ended) {
-                    owed++;
-                } else {
-                    open++;
+            if (!dropped) {
+                // Not by calls, as in begin: after an error the access is open again, and the next close ends it.
+                synchronized (this) {
+                    if (ended) {
+                        owed++;
+                    } else {
+                        open++;
+                    }
                 }
+                settle();
             }
-            settle();
         }
     }
 
