@@ -21,8 +21,11 @@ final class Calls {
     private static final int MOST_ROUNDS = 20;
 
     private interface Call {
-        void once() throws Exception;
+        void once(long size) throws Exception;
     }
+
+    /** What is mapped and accessed. */
+    private static DmaBuf buffer;
 
     public static void main(String[] arguments) throws Exception {
         int count = Integer.parseInt(arguments[0]);
@@ -30,45 +33,49 @@ final class Calls {
             Heap system = cenalloc.heap("system");
             Device camera = Device.of("camera", Constraints.NONE.maxSegments(64), "a test");
             Device display = Device.of("display", Constraints.NONE, "a test");
-            measure("allocate-4K", count, WARM_UP, () -> cenalloc.allocate(system, 4 * KIB).close());
-            measure("allocate-1M", count / 10, 100, () -> cenalloc.allocate(system, MIB).close());
-            measure("allocate-8M", count / 50, 20, () -> cenalloc.allocate(system, 8 * MIB).close());
-            measure("buffer-4K", count, WARM_UP, () -> {
-                try (SharedBuffer buffer = cenalloc.create(4 * KIB)) {
-                    buffer.attach(camera);
-                    buffer.attach(display);
-                    buffer.dmaBuf();
+            // The larger ones by the code that the many calls of the small ones have warmed up.
+            Call allocate = size -> cenalloc.allocate(system, size).close();
+            measure("allocate-4K", count, WARM_UP, allocate, 4 * KIB);
+            measure("allocate-1M", count / 10, 100, allocate, MIB);
+            measure("allocate-8M", count / 50, 20, allocate, 8 * MIB);
+            Call create = size -> {
+                try (SharedBuffer created = cenalloc.create(size)) {
+                    created.attach(camera);
+                    created.attach(display);
+                    created.dmaBuf();
                 }
-            });
-            try (DmaBuf buffer = cenalloc.allocate(system, 4 * KIB)) {
-                measure("map-4K", count, WARM_UP, () -> buffer.map(Direction.READ_WRITE).close());
-                measure("sync", count, WARM_UP, () -> buffer.access(Direction.READ_WRITE).close());
-            }
-            try (DmaBuf buffer = cenalloc.allocate(system, MIB)) {
-                measure("map-1M", count / 10, 100, () -> buffer.map(Direction.READ_WRITE).close());
-            }
+            };
+            measure("buffer-4K", count, WARM_UP, create, 4 * KIB);
+            Call map = _ -> buffer.map(Direction.READ_WRITE).close();
+            buffer = cenalloc.allocate(system, 4 * KIB);
+            measure("map-4K", count, WARM_UP, map, 4 * KIB);
+            measure("sync", count, WARM_UP, _ -> buffer.access(Direction.READ_WRITE).close(), 4 * KIB);
+            buffer.close();
+            buffer = cenalloc.allocate(system, MIB);
+            measure("map-1M", count / 10, 100, map, MIB);
+            buffer.close();
         }
     }
 
-    private static void measure(String name, int count, int warmUp, Call call) throws Exception {
+    private static void measure(String name, int count, int warmUp, Call call, long size) throws Exception {
         var threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        warmUp(name, warmUp, call);
+        warmUp(name, warmUp, call, size);
         long bytes = threads.getCurrentThreadAllocatedBytes();
         long before = threads.getCurrentThreadCpuTime();
-        repeat(count, call);
+        repeat(count, call, size);
         long used = threads.getCurrentThreadCpuTime() - before;
         System.out.println(
                 name + " " + used / count + " " + (threads.getCurrentThreadAllocatedBytes() - bytes) / count);
     }
 
-    private static void repeat(int count, Call call) throws Exception {
+    private static void repeat(int count, Call call, long size) throws Exception {
         for (int i = 0; i < count; i++) {
-            call.once();
+            call.once(size);
         }
     }
 
     /** Calls in rounds, until the compilers did nothing in one of them. */
-    private static void warmUp(String name, int count, Call call) throws Exception {
+    private static void warmUp(String name, int count, Call call, long size) throws Exception {
         var compilers = ManagementFactory.getCompilationMXBean();
         long before;
         int rounds = 0;
@@ -78,7 +85,7 @@ final class Calls {
             }
             before = compilers.getTotalCompilationTime();
             for (int i = 0; i < count; i += BATCH) {
-                repeat(BATCH, call);
+                repeat(BATCH, call, size);
             }
             Thread.sleep(2_000); // of the guest, which the compilers have for themselves
         } while (compilers.getTotalCompilationTime() != before);
