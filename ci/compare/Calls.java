@@ -87,7 +87,7 @@ final class Calls {
             for (int i = 0; i < count; i += BATCH) {
                 repeat(BATCH, call, size);
             }
-            Thread.sleep(2_000); // of the guest, which the compilers have for themselves
+            Thread.sleep(10_000); // a compiler that is at work ends it meanwhile, and only then is its time counted
         } while (compilers.getTotalCompilationTime() != before);
     }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
@@ -352,6 +353,45 @@ class ErrorsHalfWayTest {
         descriptor.close();
         descriptor.close();
         assertEquals(0, kernel.openFiles());
+    }
+
+    /** In whichever thread: the brackets of a direction are one object. */
+    @Test
+    void anAccessWhoseEndFailedIsEndedByTheNext() throws Exception {
+        FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
+        try (var cenalloc = kernel.open()) {
+            DmaBuf buffer = cenalloc.allocate(cenalloc.heaps().getFirst(), 1);
+            CpuAccess outer = buffer.access(Direction.WRITE);
+            CpuAccess inner = buffer.access(Direction.WRITE);
+            kernel.failRequest(new StackOverflowError());
+            assertThrows(StackOverflowError.class, inner::close);
+            assertEquals(2, kernel.syncs.size(), "no end was told to the kernel");
+            inner.close();
+            assertThrows(IllegalStateException.class, buffer::close, "the outer one is open");
+            kernel.failRequest(new OutOfMemoryError("test"));
+            assertThrows(OutOfMemoryError.class, outer::close);
+            assertThrows(IllegalStateException.class, buffer::close, "it is open still");
+            outer.close();
+            outer.close();
+            assertEquals(4, kernel.syncs.size(), "two begins and two ends");
+            buffer.close();
+            assertEquals(1, kernel.openFiles(), "the node");
+        }
+    }
+
+    /** The kernel's refusal of an end is no error of ours: the access counts as ended. */
+    @Test
+    void anAccessWhoseEndTheKernelRefusesHasEnded() throws Exception {
+        FakeKernel kernel = new FakeKernel().heap("system", 1 << 20);
+        try (var cenalloc = kernel.open()) {
+            DmaBuf buffer = cenalloc.allocate(cenalloc.heaps().getFirst(), 1);
+            CpuAccess access = buffer.access(Direction.READ);
+            kernel.failCall(0, Errno.EIO);
+            assertThrows(CenallocException.class, access::close);
+            kernel.failNoCall();
+            buffer.close();
+            assertEquals(1, kernel.openFiles(), "the node");
+        }
     }
 
     @Test

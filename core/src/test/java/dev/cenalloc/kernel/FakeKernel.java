@@ -265,6 +265,7 @@ public final class FakeKernel implements Kernel {
     private int failAt = Integer.MAX_VALUE;
     private int failWith;
     private @Nullable Error closeError;
+    private @Nullable Error requestError;
     private int actAt = Integer.MAX_VALUE;
     private Runnable action = () -> {};
 
@@ -348,6 +349,11 @@ public final class FakeKernel implements Kernel {
     /** Makes the next close end before it has begun: there was no stack, or no heap, left for it. */
     public synchronized void failClose(Error with) {
         closeError = with;
+    }
+
+    /** As {@link #failClose}, of the next request that may be repeated, such as one for the end of an access. */
+    public synchronized void failRequest(Error with) {
+        requestError = with;
     }
 
     public synchronized void failNoCall() {
@@ -542,7 +548,12 @@ public final class FakeKernel implements Kernel {
     }
 
     @Override
-    public int repeatableIoctl(int fd, long request, MemorySegment argument) {
+    public synchronized int repeatableIoctl(int fd, long request, MemorySegment argument) {
+        Error error = requestError;
+        if (error != null) {
+            requestError = null;
+            throw error;
+        }
         return ioctl(fd, request, argument);
     }
 
