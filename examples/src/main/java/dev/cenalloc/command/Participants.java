@@ -13,6 +13,7 @@ import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.json.Boards;
 import dev.cenalloc.json.MachineProfile;
 import dev.cenalloc.kms.Display;
+import dev.cenalloc.kms.NoMasterException;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
@@ -21,6 +22,7 @@ import dev.cenalloc.stream.FrameSink;
 import dev.cenalloc.stream.Port;
 import dev.cenalloc.v4l2.Camera;
 import dev.cenalloc.v4l2.Converter;
+import dev.cenalloc.wayland.NoCompositorException;
 import dev.cenalloc.wayland.Window;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -91,9 +93,13 @@ record Participants(
                 }
             }
         }
-        CenallocException first = refusals.removeFirst();
-        refusals.forEach(first::addSuppressed);
-        throw first;
+        // What stands against a display or a window that could be used says more than that there is none.
+        CenallocException told = refusals.stream()
+                .filter(e -> !(e instanceof NoMasterException || e instanceof NoCompositorException))
+                .findFirst()
+                .orElse(refusals.getFirst());
+        refusals.stream().filter(e -> e != told).forEach(told::addSuppressed);
+        throw told;
     }
 
     /** The named display, a window if that is asked for; or all displays that are free, and a window. */

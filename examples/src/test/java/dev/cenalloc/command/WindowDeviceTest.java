@@ -159,7 +159,8 @@ class WindowDeviceTest {
             canvas.next(Duration.ofSeconds(5)).close();
             Said said = run(List.of(), and("--json"));
             assertEquals(0, said.status, said::text);
-            JsonNode document = new ObjectMapper().readTree(said.text);
+            // After what the log says on standard error.
+            JsonNode document = new ObjectMapper().readTree(said.text.substring(said.text.indexOf('{')));
             assertEquals(
                     "Wayland compositor", document.get("window").get("name").asText(), said::text);
             assertFalse(document.has("display") || document.has("mode"), said::text);
