@@ -45,7 +45,8 @@ public final class NothingLeft implements BeforeAllCallback, AfterAllCallback {
         for (int i = 0; i < TRIES; i++) {
             left = new ArrayList<>(Traces.listOfDmaBufs());
             before.forEach(left::remove);
-            boolean isKept = left.stream().allMatch(NothingLeft::isOfCard) && holders().isEmpty();
+            boolean isKept =
+                    left.stream().allMatch(NothingLeft::isOfCard) && holders().isEmpty();
             if (left.isEmpty() || isKept) {
                 return;
             }
