@@ -54,7 +54,7 @@ public final class DeviceNode implements AutoCloseable {
             return node;
         } finally {
             if (node == null) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }

@@ -93,7 +93,7 @@ public final class Connection implements AutoCloseable {
             return own(cenalloc, kernel, fd);
         } finally {
             if (!connected) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -135,7 +135,7 @@ public final class Connection implements AutoCloseable {
             return own(cenalloc, kernel, fd);
         } finally {
             if (ours) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -148,7 +148,7 @@ public final class Connection implements AutoCloseable {
             return connection;
         } finally {
             if (connection == null) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }

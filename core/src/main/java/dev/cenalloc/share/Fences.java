@@ -44,7 +44,7 @@ final class Fences {
             return fd;
         } finally {
             if (!isFence) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }

@@ -117,7 +117,7 @@ public final class Listener implements AutoCloseable {
                 if (bound) {
                     delete(address.path());
                 }
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -136,7 +136,7 @@ public final class Listener implements AutoCloseable {
         try {
             return kernel.connect(probe, name) == -Errno.ECONNREFUSED;
         } finally {
-            kernel.close(probe);
+            Descriptor.closeNumber(kernel, probe);
         }
     }
 
