@@ -3,6 +3,7 @@ package dev.cenalloc;
 
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Interposed;
+import dev.cenalloc.plan.Heap;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -31,6 +32,13 @@ public abstract class Scene implements AutoCloseable {
         memory = fake.free();
         calls = new Interposed(fake);
         cenalloc = TestContext.open(calls.kernel, Path.of("/dev/dma_heap"));
+    }
+
+    /** In the constructor: opens the nodes of the heaps, which a fault may have an operation open or not. */
+    protected final void openHeaps() throws CenallocException {
+        for (Heap heap : cenalloc.heaps()) {
+            cenalloc.allocate(heap, 1).close();
+        }
     }
 
     /** What the operation finds, made anew before each run; with all of the stack, since it is no part of it. */

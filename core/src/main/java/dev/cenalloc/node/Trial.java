@@ -344,7 +344,7 @@ public final class Trial {
             }
             throw e;
         } finally {
-            buffers.forEach(DmaBuf::close);
+            Closing.all(buffers);
         }
     }
 

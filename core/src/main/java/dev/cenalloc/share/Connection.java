@@ -72,6 +72,7 @@ public final class Connection implements AutoCloseable {
     public static Connection connect(Cenalloc cenalloc, Address address) throws CenallocException {
         Objects.requireNonNull(address, "address");
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
+        StackRoom.requireToOwn();
         int fd = check(kernel.socket(0), "socket", address);
         boolean connected = false;
         try (Arena arena = Arena.ofConfined()) {
