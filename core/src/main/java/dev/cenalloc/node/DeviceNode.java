@@ -201,6 +201,10 @@ public final class DeviceNode implements AutoCloseable {
 
     @Override
     public void close() {
-        descriptor.close();
+        try {
+            descriptor.close();
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            descriptor.close(); // it continues; of a trial, nobody would call this again
+        }
     }
 }

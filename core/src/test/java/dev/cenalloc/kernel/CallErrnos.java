@@ -174,7 +174,8 @@ public final class CallErrnos {
                             Errno.EPERM)),
             // F_ADD_SEALS in fcntl(2)
             entry("addSeals", List.of(Errno.EBUSY, Errno.EINVAL, Errno.EPERM)),
-            entry("closeOnExec", List.of(Errno.EINTR, Errno.EINVAL)),
+            // F_SETFD documents EBADF only; a filter of system calls gives EPERM.
+            entry("closeOnExec", List.of(Errno.EPERM)),
             // mmap(2); ENXIO, EINVAL and ENOTSUPP of exporters (dma_buf_mmap_internal)
             entry(
                     "mmap",
@@ -458,6 +459,16 @@ public final class CallErrnos {
     /** Whether an errno says nothing that stays true. */
     public static boolean isPassing(int errno) {
         return PASSING.contains(errno) || errno == ENOBUFS();
+    }
+
+    /**
+     * As {@link #isPassing(int)}, of a call: what drivers say of memory that they cannot use, or of pictures that they
+     * cannot show, is their answer.
+     */
+    public static boolean isPassing(String call, int errno) {
+        boolean isAnswer = call.startsWith("VIDIOC_") || call.startsWith("DRM_");
+        return isPassing(errno)
+                && !(isAnswer && (errno == Errno.EFAULT || errno == Errno.EIO || errno == Errno.ENOSPC));
     }
 
     /** All names. */
