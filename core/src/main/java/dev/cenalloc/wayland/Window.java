@@ -413,17 +413,22 @@ public final class Window implements AutoCloseable {
      */
     @Override
     public void close() throws CenallocException {
-        if (closed) {
-            return;
-        }
+        boolean isFirst = !closed;
         closed = true;
         try {
-            leave();
+            if (isFirst) {
+                leave();
+            }
         } finally {
-            channel.close();
-            buffers.giveAllBack();
+            try {
+                channel.close(); // after an error the next close continues
+            } finally {
+                buffers.giveAllBack();
+            }
         }
-        buffers.checkGivenBack();
+        if (isFirst) {
+            buffers.checkGivenBack();
+        }
     }
 
     private void leave() {

@@ -29,8 +29,8 @@ public final class Interposed implements InvocationHandler {
     /** They take effect whatever they return: close(2) "the state of the file descriptor is unspecified", on Linux gone. */
     private static final Set<String> WHATEVER_THEY_RETURN = Set.of("close");
 
-    /** Returned by {@link #failing}: the call is as it always is. */
-    private static final Object PASSES = new Object();
+    /** What they took is gone. */
+    private static final Set<String> TAKING = Set.of("receive", "read");
 
     public final Kernel kernel =
             (Kernel) Proxy.newProxyInstance(Kernel.class.getClassLoader(), new Class<?>[] {Kernel.class}, this);
@@ -40,6 +40,7 @@ public final class Interposed implements InvocationHandler {
     private @Nullable Servant servant;
     private final List<String> calls = new ArrayList<>();
     private int place = -1;
+    private String expected = "";
     private int errno;
     private @Nullable Error error;
     private boolean isAfter;
@@ -60,21 +61,28 @@ public final class Interposed implements InvocationHandler {
         wasHit = false;
     }
 
-    /** Has the n-th call from now, from 0 on, give an errno. */
-    public void fail(int n, int with) {
+    /**
+     * Has one of the calls from now on give an errno.
+     *
+     * @param call its name
+     * @param n how many calls of this name are before it: others may come between, when time has passed
+     */
+    public void fail(String call, int n, int with) {
         forget();
         place = n;
+        expected = call;
         errno = with;
         error = null;
     }
 
     /**
-     * Has the n-th call from now, from 0 on, end with an error: in place of its effect or after it. A call that made or
-     * ended a descriptor or a mapping has no error after it: nobody could know of it.
+     * Has one of the calls from now on, as above, end with an error: in place of its effect or after it. A call that made or
+     * ended a descriptor or a mapping, or took bytes of a stream, has no error after it: nobody could know of it.
      */
-    public void fail(int n, Error with, boolean after) {
+    public void fail(String call, int n, Error with, boolean after) {
         forget();
         place = n;
+        expected = call;
         error = with;
         isAfter = after;
     }
@@ -103,7 +111,7 @@ public final class Interposed implements InvocationHandler {
         }
         String name = CallErrnos.name(method.getName(), arguments);
         calls.add(name);
-        if (calls.size() - 1 != place) {
+        if (!name.equals(expected) || place-- != 0) {
             return served(method, arguments);
         }
         int before = objects();
@@ -114,7 +122,7 @@ public final class Interposed implements InvocationHandler {
                 throw thrown;
             }
             Object result = served(method, arguments);
-            if (objects() != before) {
+            if (objects() != before || TAKING.contains(method.getName())) {
                 return result;
             }
             wasHit = true;

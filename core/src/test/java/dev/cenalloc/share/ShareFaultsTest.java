@@ -25,6 +25,7 @@ import java.util.List;
 class ShareFaultsTest extends CallSweep {
     /** No time passes on the fake kernel, but where a broadcast pauses after a connection that it could not accept. */
     private static final Duration LIMIT = Duration.ofSeconds(5);
+
     private static final Address ADDRESS = Address.ofAbstract("faults");
     private static final Image PICTURE = new Image(PixelFormat.NV12, 64, 48);
 
@@ -210,6 +211,8 @@ class ShareFaultsTest extends CallSweep {
     protected boolean isOfIts(Scene.Maker operation, CenallocException e, String call, int errno) {
         return e instanceof DisconnectedException
                 || (call.equals("accept") && e instanceof NothingException)
-                || (call.equals("SYNC_IOC_FILE_INFO") && !CallErrnos.isPassing(errno) && e instanceof ProtocolException);
+                || (call.equals("SYNC_IOC_FILE_INFO")
+                        && !CallErrnos.isPassing(errno)
+                        && e instanceof ProtocolException);
     }
 }
