@@ -2,6 +2,7 @@
 package dev.cenalloc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
@@ -95,15 +96,14 @@ public abstract class CallSweep {
                     outcomes.add(
                             operation.name() + ", call " + call + " " + reference.calls.get(call) + ", "
                                     + Errno.name(errno),
-                            what -> fail(operation, reference, place, errno, what));
+                            () -> fail(operation, reference, place, errno));
                 }
             }
             outcomes.end();
         });
     }
 
-    private String fail(Scene.Maker operation, Reference reference, int place, int errno, String what)
-            throws Exception {
+    private String fail(Scene.Maker operation, Reference reference, int place, int errno) throws Exception {
         try (Scene scene = operation.scene()) {
             scene.calls().fail(reference.calls.get(place), reference.before(place), errno);
             String outcome = "survived";
@@ -150,7 +150,7 @@ public abstract class CallSweep {
                                 operation.name() + ", " + (isAfter ? "after" : "before") + " call " + call + " "
                                         + reference.calls.get(call) + ", "
                                         + error.getClass().getSimpleName(),
-                                _ -> fail(operation, reference, place, error, isAfter));
+                                () -> fail(operation, reference, place, error, isAfter));
                     }
                 }
             }
@@ -167,9 +167,7 @@ public abstract class CallSweep {
                 scene.run();
             } catch (Error e) {
                 outcome = "told";
-                if (e != error) {
-                    throw e;
-                }
+                assertSame(error, e);
             }
             outcome = scene.calls().wasHit() ? outcome : isAfter ? "not possible" : "not made";
             again(scene, reference, true);
@@ -202,7 +200,7 @@ public abstract class CallSweep {
         for (int less = 0; without < ENOUGH; less += STEP) {
             int depth = deepest - less;
             var outcome = new AtomicReference<>("");
-            outcomes.add(operation.name() + ", " + less + " frames before the end", _ -> {
+            outcomes.add(operation.name() + ", " + less + " frames before the end", () -> {
                 outcome.set(overflow(operation, reference, depth, servant));
                 return outcome.get();
             });
@@ -215,15 +213,15 @@ public abstract class CallSweep {
         try (Scene scene = operation.scene()) {
             scene.calls().onStackOfItsOwn(servant);
             scene.prepare();
-            var thrown = new AtomicReference<@Nullable Throwable>();
+            boolean overflown = false;
             try {
                 deep(depth, () -> assertEquals(reference.result, scene.operate()));
             } catch (StackOverflowError e) {
-                thrown.set(e);
+                overflown = true;
             }
             scene.finish();
             again(scene, reference, true);
-            return thrown.get() == null ? "survived" : "told";
+            return overflown ? "told" : "survived";
         }
     }
 
@@ -280,7 +278,7 @@ public abstract class CallSweep {
     // ---- what came of it ----
 
     private interface Fault {
-        String inject(String what) throws Exception;
+        String inject() throws Exception;
     }
 
     /** Collects what is wrong, so that one run tells all of it. */
@@ -300,7 +298,7 @@ public abstract class CallSweep {
         void add(String what, Fault fault) {
             String outcome;
             try {
-                outcome = fault.inject(what);
+                outcome = fault.inject();
             } catch (Throwable e) {
                 outcome = "wrong";
                 wrong.add(what + ": " + e);

@@ -53,7 +53,7 @@ public abstract class Scene implements AutoCloseable {
     }
 
     /** Closes what the constructor made. */
-    protected void end() throws Exception {}
+    protected void end() throws CenallocException {}
 
     /** In {@link #operate}: something that the operation made, which is closed after it unless it {@link #close}s it. */
     protected final <T extends AutoCloseable> T opened(T object) {
@@ -153,7 +153,7 @@ public abstract class Scene implements AutoCloseable {
     }
 
     @Override
-    public final void close() throws Exception {
+    public final void close() throws CenallocException {
         try (cenalloc) {
             end();
         }

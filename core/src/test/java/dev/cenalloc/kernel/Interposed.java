@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.kernel;
 
+import dev.cenalloc.bindings.Linux;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
@@ -189,7 +191,7 @@ public final class Interposed implements InvocationHandler {
             for (int i = 0; shared != null && i < shared.length; i++) {
                 if (shared[i] instanceof MemorySegment segment) {
                     // That of another thread could not be used.
-                    shared[i] = MemorySegment.ofAddress(segment.address()).reinterpret(segment.byteSize());
+                    shared[i] = Linux.view(segment.address(), segment.byteSize(), Arena.global());
                 }
             }
             room(12, 0, 0, 0, 0, 0, 0);
@@ -234,10 +236,9 @@ public final class Interposed implements InvocationHandler {
         }
 
         @Override
-        public void close() throws InterruptedException {
+        public void close() {
             state = OVER;
-            LockSupport.unpark(thread);
-            thread.join();
+            LockSupport.unpark(thread); // and ends
         }
     }
 }
