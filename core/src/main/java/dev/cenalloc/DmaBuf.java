@@ -125,7 +125,7 @@ public final class DmaBuf implements AutoCloseable {
         try {
             taken = kernel.pidfdGetFd(process, fd);
         } finally {
-            kernel.close(process);
+            Descriptor.closeNumber(kernel, process);
         }
         return adopt(kernel, checked(taken, "pidfd_getfd"), null);
     }

@@ -136,7 +136,7 @@ public final class Fence implements AutoCloseable {
             return own(kernel, fd);
         } finally {
             if (ours) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -170,7 +170,7 @@ public final class Fence implements AutoCloseable {
             replaced = true;
         } finally {
             if (!replaced && fd != SIGNALLED && !descriptor.is(fd)) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }

@@ -44,7 +44,7 @@ final class HeapNode {
                 descriptor = open;
             } finally {
                 if (descriptor == null) {
-                    kernel.close(fd);
+                    Descriptor.closeNumber(kernel, fd);
                 }
             }
         }

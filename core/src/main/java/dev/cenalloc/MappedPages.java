@@ -112,8 +112,8 @@ final class MappedPages {
             int result = kernel.munmap(address, size);
             if (result >= 0) {
                 OPEN.decrementAndGet();
-            } else if (kernel.coverPages(address, size) < 0) {
-                kept = -result;
+            } else {
+                kept = covered(kernel, address, size, -result);
             }
             address = 0;
         }
@@ -124,12 +124,21 @@ final class MappedPages {
         if (kept != 0) {
             int errno = kept;
             kept = 0;
-            Log.error(
-                    "munmap gave {} for {} bytes of a buffer: they stay mapped, and so its memory stays in use until this"
-                            + " process ends",
-                    Errno.name(errno),
-                    size);
+            report(errno, size);
         }
+    }
+
+    /** Replaces pages that munmap kept, with an errno; returns it if they stay, else 0. */
+    private static int covered(Kernel kernel, long address, long size, int errno) {
+        return kernel.coverPages(address, size) < 0 ? errno : 0;
+    }
+
+    private static void report(int errno, long size) {
+        Log.error(
+                "munmap gave {} for {} bytes of a buffer: they stay mapped, and so its memory stays in use until this"
+                        + " process ends",
+                Errno.name(errno),
+                size);
     }
 
     private void shut() {
@@ -167,6 +176,23 @@ final class MappedPages {
             throw cannotMap(kernel, fd, (int) -address, size);
         }
         return address;
+    }
+
+    /**
+     * Unmaps what {@link #mapped} mapped and no object owns. An error comes before the system call, and nobody could
+     * unmap it later: so it tries again.
+     */
+    static void unmap(Kernel kernel, long address, long size) {
+        int result;
+        try {
+            result = kernel.munmap(address, size);
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            result = kernel.munmap(address, size);
+        }
+        int stays = result < 0 ? covered(kernel, address, size, -result) : 0;
+        if (stays != 0) {
+            report(stays, size);
+        }
     }
 
     /** ENOMEM of mmap has two reasons, which the counts tell apart. */

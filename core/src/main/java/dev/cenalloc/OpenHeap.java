@@ -55,7 +55,7 @@ final class OpenHeap {
      */
     DmaBuf allocate(long size, String name) throws CenallocException {
         Demand.checkSize(size);
-        StackRoom.require();
+        StackRoom.requireToOwn();
         Events.Allocate event = Events.allocate();
         DmaBuf buffer;
         try {

@@ -2,6 +2,7 @@
 package dev.cenalloc;
 
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.text.Printable;
@@ -185,7 +186,7 @@ public final class PoolBuffer implements AutoCloseable {
             back = true;
         } finally {
             if (!back) {
-                kernel.close(copy);
+                Descriptor.closeNumber(kernel, copy);
             }
         }
         end.replace(copy);

@@ -62,7 +62,7 @@ final class Relocation implements AutoCloseable {
             }
         } finally {
             // The arena is closed by now, and no other thread can use it.
-            kernel.munmap(address, size);
+            MappedPages.unmap(kernel, address, size);
         }
     }
 
@@ -80,7 +80,11 @@ final class Relocation implements AutoCloseable {
     @Override
     public void close() {
         if (moved) {
-            from.descriptor().finish();
+            try {
+                from.descriptor().finish();
+            } catch (OutOfMemoryError | StackOverflowError e) {
+                from.descriptor().close(); // continues; the buffer has other memory now, and would not do it
+            }
             from.forget();
         } else {
             from.descriptor().reopen();

@@ -97,7 +97,7 @@ final class UdmabufSource implements HeapSource {
             }
         } finally {
             // The dma-buf keeps the pages.
-            kernel.close(file);
+            Descriptor.closeNumber(kernel, file);
         }
     }
 

@@ -1,199 +1,326 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
-
-import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.image.Image;
+import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kernel.FakeKernel;
-import dev.cenalloc.kernel.Faults;
 import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.HeapProperties;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import java.util.stream.Collectors;
 
-/**
- * Every call of every operation fails in turn, with every errno that it may plausibly give. Afterwards descriptors,
- * mappings and memory are back where they were, the error is the one that the kernel gave, and the same object can be
- * used.
- */
-class FaultsTest {
-    private static final long MEMORY = (4 << 20) + (1 << 20) + (4 << 20);
+/** Faults in every call of what is done to contexts, buffers, pools and fences. */
+class FaultsTest extends CallSweep {
+    private static final Path SYSTEM = Path.of("/dev/dma_heap/system");
     private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "test");
-    private static final Device UDMABUF = Device.of("desktop", Constraints.NONE.onlyHeaps(Set.of("udmabuf")), "test");
+    private static final Device SYSTEM_ONLY = only("system");
+    private static final Device UDMABUF = only("udmabuf");
+    private static final Device EITHER =
+            Device.of("either", Constraints.NONE.onlyHeaps(Set.of("system", "reserved")), "test");
+    private static final Device REGISTERED = only("sram");
 
-    private static final Device REGISTERED = Device.of("npu", Constraints.NONE.onlyHeaps(Set.of("sram")), "test");
+    private static Device only(String heap) {
+        return Device.of("device", Constraints.NONE.onlyHeaps(Set.of(heap)), "test");
+    }
 
-    /** What is done to a buffer; what it has before, if it must have something. */
-    enum Operation {
+    private static FakeKernel machine() {
+        return new FakeKernel()
+                .heap("system", 4 << 20)
+                .heap("reserved", 1 << 20)
+                .heap("udmabuf", 4 << 20)
+                .file("/proc/device-tree/reserved-memory/reserved/linux,cma-default", "")
+                .file("/proc/zoneinfo", """
+                        Node 0, zone   Normal
+                                spanned  1048576
+                          start_pfn:           0
+                        """);
+    }
+
+    /** A buffer without memory, and an operation on it. */
+    private abstract static class WithBuffer extends Scene {
+        final SharedBuffer buffer;
+
+        WithBuffer() throws CenallocException {
+            super(machine());
+            // A heap of the program's own, which gets its memory from the kernel as well.
+            cenalloc.register("sram", HeapProperties.UNKNOWN, new DmaHeapSource(calls.kernel, SYSTEM));
+            buffer = cenalloc.create(5000);
+            // Another heap would be right after a fault, and it would be another result.
+            buffer.attach(SYSTEM_ONLY);
+        }
+
+        @Override
+        protected void end() {
+            buffer.close();
+        }
+
+        /** Writes and reads back. */
+        final String use(SharedBuffer used) throws Exception {
+            Mapping mapping = opened(used.map(Direction.READ_WRITE));
+            CpuAccess access = opened(used.access(Direction.READ_WRITE));
+            mapping.segment().set(ValueLayout.JAVA_INT, 4092, 42);
+            String read = " " + mapping.segment().get(ValueLayout.JAVA_INT, 4092);
+            close(access);
+            close(mapping);
+            return used.dmaBuf().exporter() + " " + used.dmaBuf().size() + read;
+        }
+    }
+
+    /** A buffer that gets memory from a device's heap, and gives it back. */
+    private static final class FirstUse extends WithBuffer {
+        private final Device device;
+
+        FirstUse(Device device) throws CenallocException {
+            this.device = device;
+        }
+
+        @Override
+        protected String operate() throws Exception {
+            SharedBuffer fresh = opened(cenalloc.create(new Image(PixelFormat.NV12, 64, 48)));
+            opened(fresh.attach(device));
+            fresh.name("a name");
+            fresh.dmaBuf();
+            String used = use(fresh);
+            close(fresh);
+            return used;
+        }
+    }
+
+    enum Operation implements Scene.Maker {
+        OPEN {
+            @Override
+            public Scene scene() throws CenallocException {
+                return new Scene(machine()) {
+                    @Override
+                    protected String operate() throws Exception {
+                        var context = opened(TestContext.open(calls.kernel, Path.of("/dev/dma_heap")));
+                        String heaps = describe(context);
+                        close(context);
+                        return heaps;
+                    }
+                };
+            }
+        },
+        REFRESH {
+            @Override
+            public Scene scene() throws CenallocException {
+                return new Scene(machine()) {
+                    @Override
+                    protected String operate() throws Exception {
+                        return cenalloc.refresh() + describe(cenalloc);
+                    }
+                };
+            }
+        },
+        ALLOCATE {
+            @Override
+            public Scene scene() throws CenallocException {
+                return new WithBuffer() {
+                    @Override
+                    protected String operate() throws Exception {
+                        var said = new StringBuilder();
+                        for (String heap : List.of("system", "reserved", "udmabuf", "sram")) {
+                            DmaBuf memory = opened(cenalloc.allocate(cenalloc.heap(heap), 5000));
+                            said.append(memory.exporter()).append(memory.size());
+                            close(memory);
+                        }
+                        return said.toString();
+                    }
+                };
+            }
+        },
+        REGISTER {
+            @Override
+            public Scene scene() throws CenallocException {
+                return new WithBuffer() {
+                    @Override
+                    protected String operate() throws Exception {
+                        var source = new DmaHeapSource(calls.kernel, SYSTEM);
+                        opened(source::close);
+                        var heap = cenalloc.register("tcm", HeapProperties.UNKNOWN, source);
+                        opened(() -> {
+                            if (cenalloc.heaps().contains(heap)) {
+                                cenalloc.unregister(heap);
+                            }
+                        });
+                        DmaBuf memory = opened(cenalloc.allocate(heap, 5000));
+                        close(memory);
+                        cenalloc.unregister(heap);
+                        return "" + cenalloc.heaps().size();
+                    }
+                };
+            }
+        },
         FIRST_USE {
             @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                buffer.dmaBuf();
-            }
-        },
-        MAP {
-            @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                try (var mapping = buffer.map(Direction.READ_WRITE)) {
-                    mapping.segment().fill((byte) 7);
-                }
-            }
-        },
-        ACCESS {
-            @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                buffer.access(Direction.WRITE).close();
-            }
-        },
-        NAME {
-            @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                buffer.name("a name");
-                buffer.dmaBuf();
+            public Scene scene() throws CenallocException {
+                return new FirstUse(CONTIGUOUS);
             }
         },
         UDMABUF_FIRST_USE {
             @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                try (var _ = buffer.attach(UDMABUF)) {
-                    buffer.dmaBuf();
-                }
+            public Scene scene() throws CenallocException {
+                return new FirstUse(UDMABUF);
             }
         },
         REGISTERED_FIRST_USE {
             @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                try (var _ = buffer.attach(REGISTERED)) {
-                    buffer.dmaBuf();
-                }
+            public Scene scene() throws CenallocException {
+                return new FirstUse(REGISTERED);
+            }
+        },
+        ON_ONE_BUFFER {
+            @Override
+            public Scene scene() throws CenallocException {
+                return new WithBuffer() {
+                    @Override
+                    protected String operate() throws Exception {
+                        buffer.name("a name");
+                        String used = use(buffer);
+                        CpuAccess reading = opened(buffer.access(Direction.READ));
+                        CpuAccess writing = opened(buffer.access(Direction.WRITE));
+                        close(writing);
+                        close(reading);
+                        DmaBuf memory = buffer.dmaBuf();
+                        return used
+                                + memory.properties()
+                                + memory.await(Direction.READ_WRITE, Duration.ZERO)
+                                + cenalloc.buffers().size()
+                                + buffer.explain();
+                    }
+                };
             }
         },
         RELOCATE {
             @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                buffer.map(Direction.READ).close();
-                buffer.relocate(CONTIGUOUS).close();
+            public Scene scene() throws CenallocException {
+                return new WithBuffer() {
+                    @Override
+                    protected String operate() throws Exception {
+                        SharedBuffer moved = opened(cenalloc.create(5000));
+                        opened(moved.attach(EITHER));
+                        Mapping mapping = opened(moved.map(Direction.WRITE));
+                        mapping.segment().set(ValueLayout.JAVA_INT, 1000, 7);
+                        close(mapping);
+                        opened(moved.relocate(CONTIGUOUS));
+                        moved.relocate();
+                        Mapping after = opened(moved.map(Direction.READ));
+                        String read = "" + after.segment().get(ValueLayout.JAVA_INT, 1000);
+                        close(after);
+                        String exporter = moved.dmaBuf().exporter();
+                        close(moved);
+                        return read + exporter;
+                    }
+                };
             }
         },
         FENCES {
             @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                DmaBuf dmaBuf = buffer.dmaBuf();
-                dmaBuf.await(Direction.READ, Duration.ZERO);
-                if (!dmaBuf.exchangesFences()) {
-                    return;
-                }
-                try (Fence reads = dmaBuf.exportFence(Direction.READ);
-                        Fence writes = dmaBuf.exportFence(Direction.WRITE);
-                        Fence both = reads.merge(writes)) {
-                    dmaBuf.exportFence(Direction.READ_WRITE, reads);
-                    both.await(Duration.ZERO);
-                    dmaBuf.importFence(both, Direction.WRITE);
-                }
+            public Scene scene() throws CenallocException {
+                return new WithBuffer() {
+                    private int passed;
+
+                    @Override
+                    protected void prepare() {
+                        passed = received(fake.fence(signalled()));
+                    }
+
+                    @Override
+                    protected String operate() throws Exception {
+                        DmaBuf memory = buffer.dmaBuf();
+                        boolean exchanges = memory.exchangesFences();
+                        Fence reads = opened(memory.exportFence(Direction.READ));
+                        Fence writes = opened(memory.exportFence(Direction.WRITE));
+                        Fence both = opened(reads.merge(writes));
+                        memory.exportFence(Direction.READ_WRITE, reads);
+                        boolean over = both.await(Duration.ZERO) && both.awaitEnd(Duration.ZERO);
+                        memory.importFence(both, Direction.WRITE);
+                        Fence adopted = opened(Fence.adopt(calls.kernel, passed));
+                        boolean done = adopted.isSignalled();
+                        close(adopted);
+                        close(reads);
+                        close(writes);
+                        close(both);
+                        return exchanges + " " + over + " " + done;
+                    }
+                };
             }
         },
         ADOPT {
             @Override
-            void run(SharedBuffer buffer) throws CenallocException {
-                buffer.dmaBuf();
-            }
+            public Scene scene() throws CenallocException {
+                return new WithBuffer() {
+                    private int passed;
 
+                    @Override
+                    protected void prepare() {
+                        passed = received(fake.foreignDmaBuf("camera", 8192, false));
+                    }
+
+                    @Override
+                    protected String operate() throws Exception {
+                        SharedBuffer adopted = opened(cenalloc.adopt(passed, Demand.ofBytes(5000), null));
+                        String used = use(adopted);
+                        DmaBuf twin = opened(adopted.dmaBuf().duplicate());
+                        DmaBuf taken = opened(DmaBuf.ofProcess(
+                                calls.kernel, 1, adopted.dmaBuf().fd()));
+                        String said = used + twin.size() + taken.exporter() + taken.name();
+                        close(taken);
+                        close(twin);
+                        close(adopted);
+                        return said;
+                    }
+                };
+            }
+        },
+        POOL {
             @Override
-            SharedBuffer buffer(Cenalloc cenalloc, FakeKernel kernel) throws CenallocException {
-                return cenalloc.adopt(kernel.foreignDmaBuf("camera", 4096, false));
+            public Scene scene() throws CenallocException {
+                return new WithBuffer() {
+                    @Override
+                    protected String operate() throws Exception {
+                        Pool pool = opened(Pool.allocate(cenalloc, Demand.ofBytes(5000), List.of(CONTIGUOUS), 2));
+                        PoolBuffer first = opened(pool.lend("test", Duration.ZERO));
+                        MappedAccess access = opened(first.access(Direction.WRITE));
+                        access.segment().set(ValueLayout.JAVA_INT, 0, 3);
+                        close(access);
+                        Fence work = opened(first.buffers().getFirst().exportFence(Direction.READ));
+                        close(first, () -> first.close(work));
+                        close(work);
+                        String said = pool.free() + pool.holders();
+                        pool.grow(1);
+                        PoolBuffer again = opened(pool.lend("again", Duration.ZERO));
+                        close(again);
+                        said += pool.size() + " " + pool.trim(2) + " " + pool.size();
+                        close(pool);
+                        return said;
+                    }
+                };
             }
         };
 
-        abstract void run(SharedBuffer buffer) throws CenallocException;
+        private static FakeKernel.Work signalled() {
+            var work = new FakeKernel.Work();
+            work.status = 1;
+            return work;
+        }
 
-        SharedBuffer buffer(Cenalloc cenalloc, FakeKernel kernel) throws CenallocException {
-            return cenalloc.create(5000);
+        private static String describe(Cenalloc cenalloc) {
+            return cenalloc.heaps().stream()
+                    .map(heap -> heap + " " + heap.isAccessible() + " " + heap.properties())
+                    .collect(Collectors.joining(", "));
         }
     }
 
-    private static FakeKernel kernel() {
-        return new FakeKernel()
-                .heap("system", 4 << 20)
-                .heap("reserved", 1 << 20)
-                .heap("udmabuf", 4 << 20);
-    }
-
-    private static Cenalloc open(FakeKernel kernel) throws CenallocException {
-        Cenalloc cenalloc = kernel.open();
-        // A heap of the program's own, which gets its memory from the kernel as well.
-        var source = new DmaHeapSource(kernel, Path.of("/dev/dma_heap/system"));
-        cenalloc.register("sram", HeapProperties.UNKNOWN, source);
-        return cenalloc;
-    }
-
-    @HostOnly
-    @ParameterizedTest
-    @EnumSource(Operation.class)
-    void everyFaultOfEveryCallGivesEverythingBack(Operation operation) throws Exception {
-        int calls = callsOf(operation);
-        assertTrue(calls > 0);
-        var outcomes = new ArrayList<String>();
-        for (int call = 0; call < calls; call++) {
-            for (int errno : Faults.ERRNOS) {
-                outcomes.add(fail(operation, call, errno));
-            }
-        }
-        // Some faults are survived (a name, an interrupted call, the next heap); most are told.
-        assertTrue(outcomes.contains("told"), operation + ": " + outcomes);
-    }
-
-    private static int callsOf(Operation operation) throws Exception {
-        FakeKernel kernel = kernel();
-        try (var cenalloc = open(kernel);
-                var buffer = operation.buffer(cenalloc, kernel)) {
-            operation.run(buffer);
-            return kernel.calls.size();
-        }
-    }
-
-    private static String fail(Operation operation, int call, int errno) throws Exception {
-        String what = operation + ", call " + call + ", " + Errno.name(errno);
-        FakeKernel kernel = kernel();
-        String outcome = "survived";
-        try (var cenalloc = open(kernel)) {
-            kernel.failCall(call, errno);
-            SharedBuffer buffer = null;
-            try {
-                buffer = operation.buffer(cenalloc, kernel);
-                operation.run(buffer);
-            } catch (CenallocException e) {
-                assertEquals(errno, e.errno(), () -> what + ": " + e);
-                outcome = "told";
-            }
-            kernel.failNoCall();
-            if (buffer != null) {
-                assertEquals(0, kernel.openMappings(), what);
-                assertStillUsable(buffer, what);
-                buffer.close();
-            }
-            long nodes = kernel.openFiles();
-            assertTrue(nodes <= 3, () -> what + ": only the nodes of the heaps may be open, not " + nodes + " files");
-            assertEquals(MEMORY, kernel.free(), what);
-        }
-        assertEquals(0, kernel.openFiles(), what);
-        assertEquals(0, kernel.openMappings(), what);
-        return outcome;
-    }
-
-    private static void assertStillUsable(SharedBuffer buffer, String what) throws Exception {
-        assertEquals(List.of(), buffer.attachments(), what);
-        try (var mapping = buffer.map(Direction.WRITE);
-                var _ = buffer.access(Direction.WRITE)) {
-            mapping.segment().set(ValueLayout.JAVA_BYTE, 4095, (byte) 1);
-        }
+    @Override
+    protected List<Operation> operations() {
+        return List.of(Operation.values());
     }
 }

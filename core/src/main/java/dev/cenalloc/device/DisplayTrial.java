@@ -3,11 +3,11 @@ package dev.cenalloc.device;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.DmaBuf;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.Refusal;
 import dev.cenalloc.node.drm.DrmImporter;
 import dev.cenalloc.plan.Constraints;
@@ -50,8 +50,8 @@ final class DisplayTrial {
         long size = card.prepare(layout);
         Map<String, List<String>> refusals = new LinkedHashMap<>();
         for (Heap heap : cenalloc.plan(size, List.of()).candidates()) {
-            try (DmaBuf buffer = cenalloc.allocate(heap, size)) {
-                Refusal refusal = card.offer(List.of(buffer)).orElse(null);
+            try {
+                Refusal refusal = offer(heap, size).orElse(null);
                 // What it says of the image is no matter here: another size may do.
                 if (refusal == null || refusal.ofImage()) {
                     return Optional.empty();
@@ -76,6 +76,15 @@ final class DisplayTrial {
         return refusals.isEmpty()
                 ? Optional.empty()
                 : Optional.of("a display that takes no memory of any heap: " + words(refusals));
+    }
+
+    private Optional<Refusal> offer(Heap heap, long size) throws CenallocException {
+        var buffers = List.of(cenalloc.allocate(heap, size));
+        try {
+            return card.offer(buffers);
+        } finally {
+            Closing.all(buffers);
+        }
     }
 
     private static String words(Map<String, List<String>> refusals) {

@@ -3,6 +3,7 @@ package dev.cenalloc.gstreamer;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Linux;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -74,7 +75,7 @@ final class Files {
         while (count > 0) {
             count--;
             if (descriptors[count] >= 0) {
-                kernel.close(descriptors[count]);
+                Descriptor.closeNumber(kernel, descriptors[count]);
             }
         }
     }

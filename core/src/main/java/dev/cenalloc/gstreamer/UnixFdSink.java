@@ -361,12 +361,12 @@ public final class UnixFdSink implements AutoCloseable {
      */
     @Override
     public void close() throws CenallocException {
-        if (closed) {
-            return;
-        }
+        boolean isFirst = !closed;
         closed = true;
         try {
-            sendEnd();
+            if (isFirst) {
+                sendEnd();
+            }
             pipelines.close();
         } finally {
             listener.close();

@@ -325,9 +325,11 @@ public final class UnixFdSource implements AutoCloseable {
 
     /** Closes a frame's memory, or keeps it as long as it is mapped. */
     private void forget(int index) {
-        Ring ring = frames.remove(index).ring();
-        if (!closes(ring)) {
-            leftOver.add(ring);
+        Ring ring = frames.get(index).ring();
+        leftOver.add(ring); // first, so that it is closed later if an error comes between
+        frames.remove(index);
+        if (closes(ring)) {
+            leftOver.remove(ring);
         }
     }
 

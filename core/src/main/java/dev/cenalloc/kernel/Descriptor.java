@@ -49,10 +49,22 @@ public final class Descriptor {
         }
     }
 
+    /**
+     * Closes a number that no object owns. An error comes before the system call, and nobody could close the number
+     * later: so it tries again.
+     */
+    public static void closeNumber(Kernel kernel, int fd) {
+        try {
+            kernel.close(fd);
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            kernel.close(fd);
+        }
+    }
+
     /** Closes the descriptor, or the number if there is no descriptor yet. */
     public static void close(Kernel kernel, int fd, @Nullable Descriptor descriptor) {
         if (descriptor == null) {
-            kernel.close(fd);
+            closeNumber(kernel, fd);
         } else {
             descriptor.close();
         }
@@ -213,7 +225,7 @@ public final class Descriptor {
         reopen();
         if (before >= 0) {
             kernel.owned().remove(before);
-            kernel.close(before);
+            closeNumber(kernel, before);
         }
     }
 

@@ -12,7 +12,20 @@ public final class StackRoom {
      */
     private static final int FRAMES = 40;
 
+    /** So many times the room of a release has what makes something, and gives it back if it cannot go on. */
+    private static final int RELEASES = 3;
+
     private StackRoom() {}
+
+    /**
+     * As {@link #require}, before something is made that the caller gives back when the stack overflows later: a
+     * release that requires room has it then, too.
+     *
+     * @throws StackOverflowError if there is none
+     */
+    public static void requireToOwn() {
+        require(RELEASES * FRAMES);
+    }
 
     /**
      * Returns if there is room. Allocates no objects.
@@ -20,8 +33,12 @@ public final class StackRoom {
      * @throws StackOverflowError if there is none
      */
     public static void require() {
-        if (frame(FRAMES, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-                != FRAMES) {
+        require(FRAMES);
+    }
+
+    private static void require(int frames) {
+        if (frame(frames, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+                != frames) {
             throw new AssertionError("a call was left out");
         }
     }

@@ -292,7 +292,7 @@ public final class UnixSocket {
             if (count < MOST_DESCRIPTORS && receivedCount < received.length) {
                 received[receivedCount++] = fd;
             } else {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
                 whole = false;
             }
         }
@@ -302,7 +302,7 @@ public final class UnixSocket {
     /** The kernel writes an error in place of a process that it cannot pass. */
     private void closeIfAny(int fd) {
         if (fd >= 0) {
-            kernel.close(fd);
+            Descriptor.closeNumber(kernel, fd);
         }
     }
 
@@ -328,7 +328,7 @@ public final class UnixSocket {
 
     /** Closes the first descriptor that has come. */
     public void closeFirst() {
-        kernel.close(take());
+        Descriptor.closeNumber(kernel, take());
     }
 
     /** Waits; returns 1 if it is ready, 0 after the timeout, or {@code -errno}. */
@@ -369,7 +369,7 @@ public final class UnixSocket {
     /** Closes the descriptors that have come and were not taken. To be called by the thread that receives. */
     public void discard() {
         while (receivedCount > 0) {
-            kernel.close(received[--receivedCount]);
+            Descriptor.closeNumber(kernel, received[--receivedCount]);
         }
     }
 }

@@ -8,6 +8,7 @@ import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Log;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.node.drm.AtomicRequest;
 import dev.cenalloc.node.drm.Card;
@@ -120,12 +121,13 @@ final class Screen {
      * @param out whether {@link #outFence} is set to what is signalled when the frame is on the screen
      */
     void begin(Layer layer, Scanout.Mode mode, Frame frame, @Nullable Fence in, boolean out) throws CenallocException {
+        StackRoom.requireToOwn();
         AtomicRequest.Builder saved = before;
         boolean first = saved == null;
         if (first) {
             takeMaster();
         }
-        boolean begun = false;
+        boolean mayHaveBegun = false;
         int blob = 0;
         try {
             if (saved == null) {
@@ -138,16 +140,17 @@ final class Screen {
             before = saved;
             restore = saved.build();
             ScreenRestorer.add(this);
+            mayHaveBegun = true; // after an error, too
             int result = tryCommit(flip.request(), flip.inFence(), in, AtomicRequest.ALLOW_MODESET);
             if (result < 0) {
+                mayHaveBegun = false;
                 throw refusal(
                         -result, mode + " with " + frame.ring().agreement().image());
             }
-            begun = true;
         } finally {
             // The kernel keeps the mode as long as it is set.
             card.destroyBlob(blob);
-            if (first && !begun) {
+            if (first && !mayHaveBegun) {
                 forget();
             }
         }
@@ -301,10 +304,17 @@ final class Screen {
         }
         // The framebuffer of before may be gone with the program that made it. Then the last close of the node makes
         // the kernel bring its console back.
-        int result = known.tryCommit(node, AtomicRequest.ALLOW_MODESET, 0);
-        if (result < 0) {
-            // Memory may have been short for a moment.
+        int result = 0;
+        boolean tried = false;
+        try {
             result = known.tryCommit(node, AtomicRequest.ALLOW_MODESET, 0);
+            if (result < 0) {
+                // Memory may have been short for a moment.
+                result = known.tryCommit(node, AtomicRequest.ALLOW_MODESET, 0);
+            }
+            tried = true;
+        } finally {
+            ended = tried; // after an error the next call does it
         }
         if (result < 0) {
             Log.info("what was on the screen of {} cannot be put back: {}", card.name(), Errno.name(-result));

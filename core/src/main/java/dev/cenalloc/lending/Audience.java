@@ -332,7 +332,11 @@ public final class Audience<M extends Member> {
             warn(member.name() + " is disconnected from the " + name + ": " + why);
         }
         numbers &= ~(1 << member.index);
-        member.close();
+        try {
+            member.close();
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            member.close(); // it continues; it is no member any more, so nobody would call this again
+        }
         for (Loan loan : loans) {
             if (loan.frame != null && (loan.holders & 1 << member.index) != 0) {
                 end(loan, 1 << member.index);

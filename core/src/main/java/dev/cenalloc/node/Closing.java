@@ -9,8 +9,18 @@ import org.jspecify.annotations.Nullable;
 public final class Closing {
     private Closing() {}
 
+    /** What an error has interrupted, the next close finishes; here nobody else would call it. */
+    private static void again(AutoCloseable thing, Throwable error) {
+        try {
+            thing.close();
+        } catch (Exception | Error e) {
+            error.addSuppressed(e);
+        }
+    }
+
     /**
-     * Closes them in this order; then the first failure is thrown, with the others suppressed.
+     * Closes them in this order; then the first failure is thrown, with the others suppressed. After an error it tries
+     * again.
      *
      * @throws CenallocException if one of them throws it
      */
@@ -20,6 +30,9 @@ public final class Closing {
             try {
                 thing.close();
             } catch (Exception | Error e) {
+                if (e instanceof Error) {
+                    again(thing, e);
+                }
                 if (failure == null) {
                     failure = e;
                 } else {

@@ -7,6 +7,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
+import dev.cenalloc.kernel.StackRoom;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -37,6 +38,7 @@ public final class DeviceNode implements AutoCloseable {
      * @throws CenallocException with the errno of open
      */
     public static DeviceNode open(Kernel kernel, Path path) throws CenallocException {
+        StackRoom.requireToOwn();
         // Non-blocking, since a driver may otherwise wait until another program lets go of the device.
         int fd;
         do {
@@ -54,7 +56,7 @@ public final class DeviceNode implements AutoCloseable {
             return node;
         } finally {
             if (node == null) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -199,6 +201,10 @@ public final class DeviceNode implements AutoCloseable {
 
     @Override
     public void close() {
-        descriptor.close();
+        try {
+            descriptor.close();
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            descriptor.close(); // it continues; of a trial, nobody would call this again
+        }
     }
 }

@@ -8,6 +8,7 @@ import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoSuitableHeapException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.plan.Constraints;
@@ -344,7 +345,7 @@ public final class Trial {
             }
             throw e;
         } finally {
-            buffers.forEach(DmaBuf::close);
+            Closing.all(buffers);
         }
     }
 
@@ -357,7 +358,7 @@ public final class Trial {
     }
 
     private static Answer notTried(Heap heap, CenallocException why) {
-        Verdict verdict = isPassing(why) ? Verdict.NO_MEMORY : Verdict.NOT_TRIED;
+        Verdict verdict = FileException.isPassing(why.errno()) ? Verdict.NO_MEMORY : Verdict.NOT_TRIED;
         return new Answer(heap, verdict, why.call() + (why.isFromKernel() ? " gave " : ": ") + why.errnoName());
     }
 

@@ -264,9 +264,6 @@ public final class Broadcast implements AutoCloseable {
      */
     @Override
     public void close() throws CenallocException {
-        if (closed) {
-            return;
-        }
         closed = true;
         try {
             receivers.close();

@@ -72,6 +72,7 @@ public final class Connection implements AutoCloseable {
     public static Connection connect(Cenalloc cenalloc, Address address) throws CenallocException {
         Objects.requireNonNull(address, "address");
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
+        StackRoom.requireToOwn();
         int fd = check(kernel.socket(0), "socket", address);
         boolean connected = false;
         try (Arena arena = Arena.ofConfined()) {
@@ -93,7 +94,7 @@ public final class Connection implements AutoCloseable {
             return own(cenalloc, kernel, fd);
         } finally {
             if (!connected) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -135,7 +136,7 @@ public final class Connection implements AutoCloseable {
             return own(cenalloc, kernel, fd);
         } finally {
             if (ours) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -148,7 +149,7 @@ public final class Connection implements AutoCloseable {
             return connection;
         } finally {
             if (connection == null) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }

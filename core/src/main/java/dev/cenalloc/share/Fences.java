@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.share;
 
+import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.dmabuf.dmabuf_h;
@@ -28,7 +29,7 @@ final class Fences {
     }
 
     /** Takes a descriptor that has come, and checks that it is a sync file; the caller closes it. */
-    static int take(Kernel kernel, UnixSocket socket) throws ProtocolException {
+    static int take(Kernel kernel, UnixSocket socket) throws CenallocException {
         MemorySegment argument = ARGUMENT.get();
         argument.fill((byte) 0);
         StackRoom.require();
@@ -36,6 +37,9 @@ final class Fences {
         boolean isFence = false;
         try {
             int result = kernel.repeatableIoctl(fd, dmabuf_h.SYNC_IOC_FILE_INFO(), argument);
+            if (result < 0 && result != -Errno.ENOTTY && result != -Errno.EINVAL) {
+                throw CenallocException.ofCall(-result, "SYNC_IOC_FILE_INFO", null, -1);
+            }
             if (result < 0) {
                 throw new ProtocolException("the peer sent a descriptor as a fence that is none (SYNC_IOC_FILE_INFO: "
                         + Errno.name(-result) + ")");
@@ -44,7 +48,7 @@ final class Fences {
             return fd;
         } finally {
             if (!isFence) {
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }

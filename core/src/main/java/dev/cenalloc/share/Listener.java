@@ -10,6 +10,7 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.FirstFailure;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.kernel.Times;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -90,6 +91,7 @@ public final class Listener implements AutoCloseable {
             throws CenallocException {
         Objects.requireNonNull(address, "address");
         Kernel kernel = Seam.kernel(Objects.requireNonNull(cenalloc, "cenalloc"));
+        StackRoom.requireToOwn();
         // Of two threads that see one connection, one would wait for another without end.
         int fd = Connection.check(kernel.socket(Sockets.SOCK_NONBLOCK), "socket", address);
         boolean bound = false;
@@ -117,7 +119,7 @@ public final class Listener implements AutoCloseable {
                 if (bound) {
                     delete(address.path());
                 }
-                kernel.close(fd);
+                Descriptor.closeNumber(kernel, fd);
             }
         }
     }
@@ -136,7 +138,7 @@ public final class Listener implements AutoCloseable {
         try {
             return kernel.connect(probe, name) == -Errno.ECONNREFUSED;
         } finally {
-            kernel.close(probe);
+            Descriptor.closeNumber(kernel, probe);
         }
     }
 

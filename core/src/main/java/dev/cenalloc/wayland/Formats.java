@@ -6,6 +6,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -83,7 +84,7 @@ final class Formats {
                     try {
                         table = table(channel, fd, Integer.toUnsignedLong(channel.integer()));
                     } finally {
-                        channel.kernel().close(fd);
+                        Descriptor.closeNumber(channel.kernel(), fd);
                     }
                 }
                 case Wire.FEEDBACK_MAIN_DEVICE -> {

@@ -471,18 +471,26 @@ public final class Window implements FrameSink {
      */
     @Override
     public void close() throws CenallocException {
-        if (closed) {
-            return;
-        }
+        boolean isFirst = !closed;
         closed = true;
         try {
-            leave();
+            if (isFirst) {
+                leave();
+            }
         } finally {
-            channel.close();
-            delivery.giveAllBack();
-            delivery.close();
+            try {
+                channel.close(); // after an error the next close continues
+            } finally {
+                try {
+                    delivery.giveAllBack();
+                } finally {
+                    delivery.close();
+                }
+            }
         }
-        delivery.checkGivenBack();
+        if (isFirst) {
+            delivery.checkGivenBack();
+        }
     }
 
     private void leave() {

@@ -98,7 +98,8 @@ record Participants(
                 .filter(e -> !(e instanceof NoMasterException || e instanceof NoCompositorException))
                 .findFirst()
                 .orElse(refusals.getFirst());
-        refusals.stream().filter(e -> e != told).forEach(told::addSuppressed);
+        refusals.remove(told);
+        refusals.forEach(told::addSuppressed);
         throw told;
     }
 

@@ -353,6 +353,8 @@ public final class Card implements AutoCloseable {
                 MemorySegment destroy = drm_mode_destroy_blob.allocate(arena);
                 drm_mode_destroy_blob.blob_id(destroy, id);
                 node.tryIoctl(drm_h.DRM_IOCTL_MODE_DESTROYPROPBLOB(), destroy);
+            } catch (OutOfMemoryError | StackOverflowError e) {
+                // It goes with the node; what the caller has committed stands.
             }
         }
     }

@@ -227,13 +227,14 @@ public final class V4l2Importer implements Importer {
         Layout laidOut = isKept ? all : layouts.laidOut(image, layout.buffer(), own);
         long room = queue.size(layout.buffer());
         boolean isOther = !old.isSameAs(queue);
+        before.add(new Before(type, isOther ? old : null, part));
         if (isOther) {
             int result = queue.trySet(file);
             if (result < 0) {
+                before.removeLast();
                 throw file.failure(-result, "VIDIOC_S_FMT");
             }
         }
-        before.add(new Before(type, isOther ? old : null, part));
         if (isOther) {
             if (!queue.has(whole)) {
                 throw layouts.strange("the driver tells that it has " + whole + ", and sets " + queue);
@@ -309,11 +310,13 @@ public final class V4l2Importer implements Importer {
 
     @Override
     public void close() throws CenallocException {
-        List<Before> left;
+        List<Before> left = before;
         try {
             // A driver that fails to let go of buffers does so at the second time, or when the node is closed.
             unreleased.forEach((type, memory) -> PreparedBuffers.release(file, type, memory));
             left = before.stream().filter(queue -> queue.tryRestore(file) < 0).toList();
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            // Nobody would call this again; all of it is tried once more.
         } finally {
             if (owner) {
                 video.close();
