@@ -7,6 +7,7 @@ import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.kernel.Lost;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
@@ -80,7 +81,7 @@ public final class DmaBuf implements AutoCloseable {
         this.kernel = kernel;
         this.held = held;
         this.check = Boolean.getBoolean(CHECK) ? new AccessCheck() : null;
-        this.cleanable = Leaks.register(this, held);
+        this.cleanable = Lost.register(this, held);
     }
 
     /**

@@ -10,6 +10,7 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kernel.Log;
+import dev.cenalloc.kernel.Lost;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.Times;
 import java.lang.foreign.Arena;
@@ -83,7 +84,7 @@ public final class Fence implements AutoCloseable {
     private Fence(Kernel kernel, Descriptor descriptor) {
         this.kernel = kernel;
         this.descriptor = descriptor;
-        this.cleanable = Leaks.register(this, new Held(descriptor));
+        this.cleanable = Lost.register(this, new Held(descriptor));
     }
 
     /** Owns a descriptor that the kernel has just returned as a sync file. */
