@@ -65,7 +65,9 @@ class AddressLimitDeviceTest {
         for (int i = 0; i < buffers; i++) {
             var image = new Image(PixelFormat.R8, 32 * (2 + random.nextInt(6)), 16 * (1 + random.nextInt(16)));
             Layout least = Demand.ofImage(image, 0).layout(Constraints.NONE).orElseThrow();
-            Layout layout = Demand.ofImage(image, 0).layout(camera.wants(least).orElseThrow()).orElseThrow();
+            Layout layout = Demand.ofImage(image, 0)
+                    .layout(camera.wants(least).orElseThrow())
+                    .orElseThrow();
             long before = copies();
             try (DmaBuf buffer = cenalloc.allocate(heap, layout.size())) {
                 boolean taken = camera.takes(layout, buffer);

@@ -228,8 +228,7 @@ class RacesDeviceTest {
                                 var bytes = buffer.access(Direction.READ_WRITE)) {
                             bytes.segment().set(ValueLayout.JAVA_LONG, 0, random.nextLong());
                             if (random.nextInt(4) == 0) {
-                                try (Fence fence =
-                                        buffer.buffers().getFirst().exportFence(Direction.READ)) {
+                                try (Fence fence = buffer.buffers().getFirst().exportFence(Direction.READ)) {
                                     assertTrue(fence.await(LIMIT));
                                 }
                             }
@@ -333,9 +332,10 @@ class RacesDeviceTest {
         var files = new ArrayList<String>();
         try (var descriptors = Files.list(Path.of("/proc/self/fd"))) {
             for (Path one : (Iterable<Path>) descriptors::iterator) {
-                files.add(Files.exists(one, LinkOption.NOFOLLOW_LINKS)
-                        ? Files.readSymbolicLink(one).toString()
-                        : "");
+                files.add(
+                        Files.exists(one, LinkOption.NOFOLLOW_LINKS)
+                                ? Files.readSymbolicLink(one).toString()
+                                : "");
             }
         }
         return files.toString();
