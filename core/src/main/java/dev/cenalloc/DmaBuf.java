@@ -399,8 +399,7 @@ public final class DmaBuf implements AutoCloseable {
      * the memory until the work ends, even if the buffer is closed.
      *
      * @param access READ waits for writing devices, the others for all devices
-     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
-     *     interrupts the wait, it may last twice as long
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait
      * @return whether the access may begin; false after the timeout
      * @throws IllegalStateException if closed
      * @throws CenallocException with the errno of poll; EINTR is retried with the remaining time

@@ -214,8 +214,7 @@ public final class Fence implements AutoCloseable {
      * Waits until it is signalled. Blocks, pins the carrier of a virtual thread, and is not ended by an interrupt or by
      * {@link #close}. One system call, and a second one for the error if it is signalled; allocates no objects.
      *
-     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
-     *     interrupts the wait, it may last twice as long
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait
      * @return whether it is signalled; false after the timeout
      * @throws IllegalStateException if closed
      * @throws CenallocException with the driver's errno and the {@linkplain CenallocException#call call}
