@@ -111,7 +111,7 @@ class RacesDeviceTest {
         assertEquals(0, Traces.mappedDmaBufs());
     }
 
-    /** Every thread does one step after the other until the time is over; returns how many of each outcome there were. */
+    /** Every thread does one step after the other until the time is over; counts what came of them. */
     private Map<String, Integer> race(Step step) throws Exception {
         long end = System.nanoTime() + time.toNanos();
         var outcomes = new TreeMap<String, Integer>();
@@ -185,13 +185,13 @@ class RacesDeviceTest {
                 }
             }
             case 2, 3 -> {
-                try (CpuAccess _ = buffer.access(Direction.values()[random.nextInt(3)])) {
-                    Thread.yield();
+                try (CpuAccess _ = buffer.access(random.nextBoolean() ? Direction.READ : Direction.READ_WRITE)) {
+                    Thread.onSpinWait();
                 }
             }
             case 4 -> {
                 try (var _ = buffer.attach(random.nextBoolean() ? CONTIGUOUS : ANY)) {
-                    Thread.yield();
+                    Thread.onSpinWait();
                 } catch (IllegalArgumentException e) {
                     buffer.explain(); // another thread has attached it
                 }
