@@ -8,11 +8,15 @@
 // Two modes are for descriptors that another process takes:
 //   peer hold                    allocates a buffer that begins with 42, prints its descriptor, waits until its input ends
 //   peer take PID FD             takes a buffer out of a process by pidfd_getfd, and prints its first byte
+// One disturbs a thread of Java:
+//   peer storm PID TID MICROS    interrupts it so often when it waits, now and then when it runs, until its own input
+//                                ends; prints how often
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -415,6 +419,38 @@ static int take(int pid, int fd)
     return 0;
 }
 
+static int storm(int pid, int tid, long micros)
+{
+    // Java ends system calls of its own threads with this signal. Its handler does nothing, and is installed without
+    // SA_RESTART, so that every call that a signal can interrupt fails with EINTR.
+    const int interrupt = SIGRTMAX - 2;
+    const struct timespec pause = {micros / 1000000, micros % 1000000 * 1000};
+    struct pollfd input = {0, POLLIN, 0};
+    char path[64], text[128], *state;
+    long sent = 0, running = 0;
+    int stat;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+    stat = open(path, O_RDONLY | O_CLOEXEC);
+    while (ppoll(&input, 1, &pause, NULL) == 0) {
+        ssize_t length = pread(stat, text, sizeof(text) - 1, 0);
+
+        if (length < 0)
+            die(path);
+        text[length] = 0;
+        state = strrchr(text, ')');
+        // A thread that runs must get on, however slow its machine is.
+        if ((!state || state[2] == 'R') && ++running % 16)
+            continue;
+        if (syscall(SYS_tgkill, pid, tid, interrupt) == 0)
+            sent++;
+        else if (errno != EAGAIN) // so many are under way already
+            die("tgkill");
+    }
+    printf("%ld\n", sent);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "receive"))
@@ -431,6 +467,9 @@ int main(int argc, char **argv)
         return hold();
     if (argc == 4 && !strcmp(argv[1], "take"))
         return take(atoi(argv[2]), atoi(argv[3]));
-    fprintf(stderr, "peer receive|return|echo SOCKET | send|pass SOCKET FRAMES | hold | take PID FD\n");
+    if (argc == 5 && !strcmp(argv[1], "storm"))
+        return storm(atoi(argv[2]), atoi(argv[3]), atol(argv[4]));
+    fprintf(stderr, "peer receive|return|echo SOCKET | send|pass SOCKET FRAMES | hold | take PID FD |"
+                    " storm PID TID MICROS\n");
     return 2;
 }

@@ -7,6 +7,7 @@ import dev.cenalloc.bindings.dmabuf.dmabuf_h;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
+import dev.cenalloc.kernel.Lost;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
@@ -80,7 +81,7 @@ public final class DmaBuf implements AutoCloseable {
         this.kernel = kernel;
         this.held = held;
         this.check = Boolean.getBoolean(CHECK) ? new AccessCheck() : null;
-        this.cleanable = Leaks.register(this, held);
+        this.cleanable = Lost.register(this, held);
     }
 
     /**
@@ -398,8 +399,7 @@ public final class DmaBuf implements AutoCloseable {
      * the memory until the work ends, even if the buffer is closed.
      *
      * @param access READ waits for writing devices, the others for all devices
-     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
-     *     interrupts the wait, it may last twice as long
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait
      * @return whether the access may begin; false after the timeout
      * @throws IllegalStateException if closed
      * @throws CenallocException with the errno of poll; EINTR is retried with the remaining time

@@ -10,6 +10,7 @@ import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kernel.Log;
+import dev.cenalloc.kernel.Lost;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.Times;
 import java.lang.foreign.Arena;
@@ -83,7 +84,7 @@ public final class Fence implements AutoCloseable {
     private Fence(Kernel kernel, Descriptor descriptor) {
         this.kernel = kernel;
         this.descriptor = descriptor;
-        this.cleanable = Leaks.register(this, new Held(descriptor));
+        this.cleanable = Lost.register(this, new Held(descriptor));
     }
 
     /** Owns a descriptor that the kernel has just returned as a sync file. */
@@ -213,8 +214,7 @@ public final class Fence implements AutoCloseable {
      * Waits until it is signalled. Blocks, pins the carrier of a virtual thread, and is not ended by an interrupt or by
      * {@link #close}. One system call, and a second one for the error if it is signalled; allocates no objects.
      *
-     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait. If a signal
-     *     interrupts the wait, it may last twice as long
+     * @param timeout the longest time to wait, in steps of a millisecond; zero or less does not wait
      * @return whether it is signalled; false after the timeout
      * @throws IllegalStateException if closed
      * @throws CenallocException with the driver's errno and the {@linkplain CenallocException#call call}

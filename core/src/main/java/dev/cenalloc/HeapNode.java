@@ -40,7 +40,7 @@ final class HeapNode {
                 throw CenallocException.ofCall(-fd, "open", path, size);
             }
             try {
-                open = new Descriptor(kernel, fd);
+                open = Descriptor.of(this, kernel, fd, "the Cenalloc that allocates from " + path);
                 descriptor = open;
             } finally {
                 if (descriptor == null) {

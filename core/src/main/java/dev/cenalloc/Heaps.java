@@ -182,19 +182,26 @@ final class Heaps {
     /** What is known of a heap of the kernel: what was stated, or else what its pool's name implies. */
     private HeapProperties properties(Heap heap, HeapSource source) throws CenallocException {
         HeapProperties stated = described.get(heap.name());
-        HeapProperties known = stated == null ? reaching(HeapProperties.of(heap.pool())) : stated;
+        HeapProperties known = stated == null ? reaching(heap.name(), HeapProperties.of(heap.pool())) : stated;
         // If the limit is below a page, the allocation reports it.
         return source instanceof UdmabufSource udmabuf ? known.withMaxSize(Math.max(1, udmabuf.maxSize())) : known;
     }
 
     /**
-     * Memory that is scattered lies anywhere in this machine's memory, a contiguous pool somewhere in it. The kernel
+     * Memory that is scattered lies anywhere in this machine's memory, a contiguous pool where the kernel says, or else
+     * somewhere in it. The kernel
      * copies what a device does not reach (swiotlb), or refuses it, and no trial shows that. Source: {@code
      * kernel/dma/direct.h}.
      */
-    private HeapProperties reaching(HeapProperties known) throws CenallocException {
+    private HeapProperties reaching(String name, HeapProperties known) throws CenallocException {
         if (known.contiguous() == Trait.UNKNOWN) {
             return known;
+        }
+        if (known.contiguous() == Trait.YES) {
+            OptionalLong pool = AddressRange.highestOfPool(kernel, name);
+            if (pool.isPresent()) {
+                return known.withHighestAddress(AddressRange.RAM, pool.getAsLong());
+            }
         }
         OptionalLong end = AddressRange.highest(kernel);
         if (end.isEmpty()) {

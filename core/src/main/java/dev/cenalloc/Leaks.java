@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc;
 
-import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.Set;
 
-/** Releases what a program lost, and finds out where it was allocated. Thread-safe. */
+/** Finds out where what a program lost was allocated. Stateless. */
 final class Leaks {
     /** The packages of this library whose frames stand between a program and an allocation. */
     private static final Set<String> LIBRARY = Set.of(
@@ -22,23 +21,7 @@ final class Leaks {
             "dev.cenalloc.gstreamer",
             "dev.cenalloc.wayland");
 
-    /** On a thread of ours: the JDK's own may not set the class loader that a logging provider wants to set. */
-    private static final Cleaner CLEANER = Cleaner.create(task -> {
-        var thread = new Thread(task, "cenalloc cleaner");
-        thread.setDaemon(true);
-        return thread;
-    });
-
     private Leaks() {}
-
-    /**
-     * Runs a task when the owner is unreachable, or the registration is cleaned.
-     *
-     * @param task what releases; does not refer to the owner
-     */
-    static Cleaner.Cleanable register(Object owner, Runnable task) {
-        return CLEANER.register(owner, task);
-    }
 
     /** The stack of an allocation, with the program's frames first: those of this library are the same for all. */
     static Throwable place() {

@@ -80,6 +80,49 @@ class AddressRangeTest {
         }
     }
 
+    /** 128 MiB, as debugfs tells root of them. */
+    private static FakeKernel kernel(String directory, long firstPage) {
+        return kernel(zones(1 << 20))
+                .file("/sys/kernel/debug/cma/" + directory + "/base_pfn", firstPage + "\n")
+                .file("/sys/kernel/debug/cma/" + directory + "/count", "32768\n");
+    }
+
+    @Test
+    void whereAContiguousPoolLiesDecides() throws Exception {
+        for (String directory : List.of("reserved", "cma-reserved")) {
+            try (var cenalloc = kernel(directory, GIB / 4096).open()) {
+                Heap reserved = cenalloc.heap("reserved");
+                assertEquals(
+                        OptionalLong.of(GIB + (128 << 20) - 1),
+                        reserved.properties().highestAddress());
+                Plan plan = cenalloc.plan(4096, List.of(RGA));
+                assertEquals(Map.of(Field.HIGHEST_ADDRESS, Assurance.ENFORCED), plan.assurances(reserved));
+            }
+            try (var cenalloc = kernel(directory, 4 * GIB / 4096).open()) {
+                Plan plan = cenalloc.plan(4096, List.of(RGA));
+                assertEquals(List.of(), heaps(plan), "all of it is beyond its reach");
+                assertEquals(Trait.NO, plan.suitability(cenalloc.heap("reserved")));
+            }
+        }
+    }
+
+    @Test
+    void ofAPoolInPartsOrOfNonsenseNothingIsKnown() throws Exception {
+        String parts = "/sys/kernel/debug/cma/reserved/ranges/1/base_pfn";
+        String first = "/sys/kernel/debug/cma/reserved/base_pfn";
+        for (FakeKernel kernel : List.of(
+                kernel("reserved", 5).file(parts, "9000\n"),
+                kernel("reserved", 5).file(first, ""),
+                kernel("reserved", 5).file(first, "-1\n"),
+                kernel("reserved", 5).file(first, "999999999999999999999\n"))) {
+            try (var cenalloc = kernel.open()) {
+                assertEquals(
+                        OptionalLong.empty(),
+                        cenalloc.heap("reserved").properties().highestAddress());
+            }
+        }
+    }
+
     @Test
     void onASmallMachineEverythingIsWithinReach() throws Exception {
         try (var cenalloc = kernel(zones(0)).open()) {

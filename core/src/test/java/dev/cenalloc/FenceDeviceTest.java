@@ -7,14 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.plan.Direction;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -49,53 +45,6 @@ class FenceDeviceTest extends FenceContract {
     @Override
     Timeline timeline() {
         return new SwSync();
-    }
-
-    /**
-     * A timeline of drivers/dma-buf/sw_sync.c: a counter, and fences that are signalled when it reaches their value.
-     */
-    private static final class SwSync implements Timeline {
-        private static final String NODE = "/sys/kernel/debug/sync/sw_sync";
-        /** {@code _IOWR('W', 0, struct sw_sync_create_fence_data)}: value, 32 bytes of name, descriptor. */
-        private static final long CREATE_FENCE = 0xC028_5700L;
-        /** {@code _IOW('W', 1, __u32)}. */
-        private static final long INCREMENT = 0x4004_5701L;
-
-        private final int fd;
-        private int last;
-        private boolean closed;
-
-        SwSync() {
-            fd = Linux.open(NODE, Linux.O_RDWR | Linux.O_CLOEXEC);
-            assertTrue(fd >= 0, () -> NODE + ": " + Errno.name(-fd));
-        }
-
-        @Override
-        public int fence() {
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment request = arena.allocate(40, 4);
-                request.set(ValueLayout.JAVA_INT, 0, ++last);
-                assertEquals(0, Linux.ioctl(fd, CREATE_FENCE, request));
-                return request.get(ValueLayout.JAVA_INT, 36);
-            }
-        }
-
-        @Override
-        public void signal() {
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment by = arena.allocate(ValueLayout.JAVA_INT);
-                by.set(ValueLayout.JAVA_INT, 0, 1);
-                assertEquals(0, Linux.ioctl(fd, INCREMENT, by));
-            }
-        }
-
-        @Override
-        public void close() {
-            if (!closed) {
-                closed = true;
-                Linux.close(fd);
-            }
-        }
     }
 
     private static boolean isCloseOnExec(Fence fence) throws Exception {

@@ -4,6 +4,7 @@ package dev.cenalloc;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
@@ -66,6 +67,16 @@ class HeapDeviceTest {
         var buffer = cenalloc.create(size);
         buffer.attach(only(heap));
         return buffer;
+    }
+
+    @Test
+    void whereAContiguousPoolLiesIsKnownToRoot() throws Exception {
+        assumeTrue(Files.isReadable(Path.of("/sys/kernel/debug/cma/reserved/base_pfn")), "the kernel does not tell");
+        try (var cenalloc = Cenalloc.open()) {
+            long pool = cenalloc.heap("reserved").properties().highestAddress().orElseThrow();
+            long memory = cenalloc.heap("system").properties().highestAddress().orElseThrow();
+            assertTrue(0 < pool && pool <= memory, () -> Long.toHexString(pool) + " of " + Long.toHexString(memory));
+        }
     }
 
     @ParameterizedTest

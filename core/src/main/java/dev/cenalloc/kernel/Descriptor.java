@@ -61,6 +61,39 @@ public final class Descriptor {
         }
     }
 
+    /** Of an owner that a program lost. */
+    private record Abandoned(Descriptor descriptor, String what) implements Runnable {
+        @Override
+        public void run() {
+            boolean lost = descriptor.isOpen();
+            descriptor.abandon();
+            if (lost) {
+                Log.error("{} was never closed; it is closed now", what);
+            }
+        }
+    }
+
+    /**
+     * As the constructor, for an owner that a program may lose without closing it: then this is closed, and the log says
+     * so. If it throws, the number is the caller's.
+     *
+     * @param owner holds this; not reachable from it
+     * @param what for the log, such as a path
+     */
+    public static Descriptor of(Object owner, Kernel kernel, int fd, String what) {
+        var descriptor = new Descriptor(kernel, fd);
+        boolean known = false;
+        try {
+            Lost.register(owner, new Abandoned(descriptor, what));
+            known = true;
+            return descriptor;
+        } finally {
+            if (!known) {
+                kernel.owned().remove(fd);
+            }
+        }
+    }
+
     /** Closes the descriptor, or the number if there is no descriptor yet. */
     public static void close(Kernel kernel, int fd, @Nullable Descriptor descriptor) {
         if (descriptor == null) {

@@ -4,6 +4,7 @@ package dev.cenalloc.kernel;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.Platform;
 import dev.cenalloc.bindings.Sockets;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -89,18 +90,24 @@ public final class LinuxKernel implements Kernel {
 
     /** As {@link #read(Path, IntSupplier, Reading)}, of what Java opens. */
     private static <T> T read(Path path, Reading<T> reading) throws IOException {
-        return read(
-                path,
-                () -> {
-                    int fd = Linux.open(path.toString(), Linux.O_RDONLY | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
-                    return fd < 0 ? fd : Linux.close(fd);
-                },
-                reading);
+        return read(path, () -> openAndClose(path, 1), reading);
+    }
+
+    /** Has a number of descriptors of a file for a moment: 0, or why not. */
+    private static int openAndClose(Path path, int count) {
+        int fd = Linux.open(path.toString(), Linux.O_RDONLY | Linux.O_NONBLOCK | Linux.O_CLOEXEC);
+        if (fd < 0) {
+            return fd;
+        }
+        int others = count > 1 ? openAndClose(path, count - 1) : 0;
+        int closed = Linux.close(fd);
+        return others < 0 ? others : closed;
     }
 
     @Override
     public List<String> list(Path directory) throws IOException {
-        return read(directory, () -> {
+        // Java needs two descriptors for it.
+        return read(directory, () -> openAndClose(directory, 2), () -> {
             try (var entries = Files.list(directory)) {
                 return entries.filter(LinuxKernel::canBeNamed)
                         .map(entry -> String.valueOf(entry.getFileName()))
@@ -127,8 +134,16 @@ public final class LinuxKernel implements Kernel {
     @Override
     public byte[] bytes(Path file) throws IOException {
         return read(file, () -> {
+            // Read by read: readNBytes asks for the position, which files of debugfs refuse (ESPIPE).
             try (var stream = Files.newInputStream(file)) {
-                return stream.readNBytes(LARGEST_FILE);
+                var all = new ByteArrayOutputStream();
+                byte[] some = new byte[4096];
+                int length = stream.read(some);
+                while (length > 0 && all.size() < LARGEST_FILE) {
+                    all.write(some, 0, Math.min(length, LARGEST_FILE - all.size()));
+                    length = stream.read(some);
+                }
+                return all.toByteArray();
             }
         });
     }

@@ -81,7 +81,7 @@ public final class UnixSocket {
      */
     public UnixSocket(Kernel kernel, int fd) {
         this.kernel = kernel;
-        this.descriptor = new Descriptor(kernel, fd);
+        this.descriptor = Descriptor.of(this, kernel, fd, "a connection to another process");
     }
 
     /** Returns whether it was not closed. */

@@ -12,6 +12,7 @@ import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.kernel.FirstFailure;
+import dev.cenalloc.kernel.Lost;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.Importer;
@@ -93,6 +94,7 @@ public final class Display implements FrameSink {
         this.scanouts = scanouts;
         this.scanout = scanouts.getFirst();
         this.screen = new Screen(card, scanout);
+        Lost.register(this, screen::restore);
         this.primary = new Layer(screen, scanout.plane());
         this.mode = preferred(scanout);
     }
@@ -224,6 +226,7 @@ public final class Display implements FrameSink {
             throw new IllegalStateException("frames are in use for " + scanout.name() + ": select the output before");
         }
         var other = new Screen(card, chosen);
+        Lost.register(this, other::restore);
         primary = new Layer(other, chosen.plane());
         screen = other;
         scanout = chosen;

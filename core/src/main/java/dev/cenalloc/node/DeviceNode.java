@@ -28,7 +28,7 @@ public final class DeviceNode implements AutoCloseable {
     private DeviceNode(Kernel kernel, Path path, int fd) {
         this.kernel = kernel;
         this.path = path;
-        this.descriptor = new Descriptor(kernel, fd);
+        this.descriptor = Descriptor.of(this, kernel, fd, "the device " + path);
     }
 
     /**

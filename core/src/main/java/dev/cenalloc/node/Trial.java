@@ -79,8 +79,8 @@ public final class Trial {
         }
 
         /**
-         * Whether its memory may lie above what devices of 32 bits reach. Contiguous pools usually lie below, whatever
-         * the machine has (dma_contiguous_reserve in kernel/dma/contiguous.c).
+         * Whether its memory may lie above what devices of 32 bits reach. Of a contiguous pool that is not known where
+         * the kernel does not tell; most boards have it below.
          */
         boolean mayLieHigh() {
             return heap.properties().highestAddress().orElse(0) > 0xffff_ffffL;

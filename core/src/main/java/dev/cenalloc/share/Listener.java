@@ -12,6 +12,7 @@ import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.kernel.Times;
+import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -52,7 +53,7 @@ public final class Listener implements AutoCloseable {
         this.kernel = kernel;
         this.address = address;
         this.policy = policy;
-        this.descriptor = new Descriptor(kernel, fd);
+        this.descriptor = Descriptor.of(this, kernel, fd, "the socket at " + Printable.of(address.toString()));
         this.file = key(address.path());
     }
 

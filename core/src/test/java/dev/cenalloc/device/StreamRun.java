@@ -106,6 +106,23 @@ record StreamRun(Path camera, Path converter, Path display) {
         }
     }
 
+    /** Shows a frame, with the next ones under way, and closes nothing. */
+    void lose() throws Exception {
+        var cenalloc = Cenalloc.open();
+        var from = Camera.open(cenalloc, camera);
+        var to = Display.open(cenalloc, display);
+        Agreement agreement = Agreement.negotiate(
+                cenalloc, REQUEST, List.of(known("camera", from.port()), known("display", to.port())));
+        from.configure(agreement);
+        to.configure(agreement);
+        Ring ring = Ring.allocate(cenalloc, agreement, BUFFERS);
+        from.use(ring);
+        to.use(ring);
+        from.start();
+        to.show(from.next(LIMIT));
+        from.next(LIMIT);
+    }
+
     /** As {@link #direct}, by way of a converter. */
     void converted(Kernel kernel, Loop loop) throws Exception {
         try (var cenalloc = open(kernel);

@@ -11,6 +11,7 @@ import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_plane;
 import dev.cenalloc.bindings.v4l2.v4l2_requestbuffers;
 import dev.cenalloc.kernel.Descriptor;
+import dev.cenalloc.kernel.Lost;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.node.DeviceNode;
 import java.lang.foreign.Arena;
@@ -25,9 +26,21 @@ import java.util.List;
  */
 final class PreparedBuffers implements AutoCloseable {
     private final List<MemorySegment> frames = new ArrayList<>();
-    private final List<Descriptor> held = new ArrayList<>();
+    private final Held held = new Held(new ArrayList<>());
 
-    private PreparedBuffers() {}
+    /** Separate from the buffers, so that the cleaner of a stream that was lost does not keep it reachable. */
+    private record Held(List<Descriptor> descriptors) implements Runnable {
+        @Override
+        public synchronized void run() {
+            while (!descriptors.isEmpty()) {
+                descriptors.removeLast().release();
+            }
+        }
+    }
+
+    private PreparedBuffers() {
+        Lost.register(this, held);
+    }
 
     /**
      * For memory of ours.
@@ -112,7 +125,7 @@ final class PreparedBuffers implements AutoCloseable {
             DmaBuf buffer = buffers.get(i);
             Descriptor descriptor = Seam.descriptor(buffer);
             int fd = descriptor.acquire();
-            held.add(descriptor);
+            held.descriptors.add(descriptor);
             // The whole of the buffer, not what the image fills: drivers check as much as is said here.
             int length = (int) Math.min(buffer.size(), Integer.MAX_VALUE);
             if (type.isMultiplanar()) {
@@ -219,7 +232,6 @@ final class PreparedBuffers implements AutoCloseable {
     /** Lets go of the descriptors. The driver must have no use for them any more. */
     @Override
     public void close() {
-        held.forEach(Descriptor::release);
-        held.clear();
+        held.run();
     }
 }
