@@ -457,7 +457,8 @@ class DoctorTest {
         tree.file("/sys/kernel/debug/dri/1/clients", head + other);
         assertEquals(List.of(), bad(examine()));
         tree.file("/sys/kernel/debug/dri/1/clients", head + other + client);
-        assertSays(only(examine(), Level.PROBLEM, Area.DISPLAYS), "controlled by compositor (4242)", "--display wayland");
+        assertSays(
+                only(examine(), Level.PROBLEM, Area.DISPLAYS), "controlled by compositor (4242)", "--display wayland");
     }
 
     /** A process may be called anything. */
