@@ -123,7 +123,8 @@ public final class CpuAccess implements AutoCloseable {
     }
 
     /**
-     * Ends the access. Blocks while caches are cleaned. Does nothing if no access of this direction is open.
+     * Ends the access. Blocks while caches are cleaned. Does nothing if no access of this direction is open. After an
+     * error, such as a stack overflow, it counts as ended, too; whether the caches were cleaned is unknown then.
      *
      * @throws CenallocException with the errno of DMA_BUF_IOCTL_SYNC; the access counts as ended
      */
@@ -139,24 +140,16 @@ public final class CpuAccess implements AutoCloseable {
             open--;
         }
         // This call has the hold of one access now: the descriptor stays open until it is dropped.
-        boolean ended = true;
         boolean dropped = false;
         try {
             endOne();
             descriptor.drop();
             dropped = true;
-        } catch (Error e) {
-            ended = false;
-            throw e;
         } finally {
             if (!dropped) {
-                // Not by calls, as in begin: after an error the access is open again, and the next close ends it.
+                // Not by a call, as in begin.
                 synchronized (this) {
-                    if (ended) {
-                        owed++;
-                    } else {
-                        open++;
-                    }
+                    owed++;
                 }
                 settle();
             }

@@ -66,7 +66,7 @@ class RequirementsTest {
                 found++;
                 String source = classes.get(names.group(1));
                 assertTrue(
-                        source != null && source.contains("void " + names.group(2) + "("),
+                        source != null && source.contains(" " + names.group(2) + "("),
                         () -> "there is no test " + names.group());
             }
             assertTrue(found > 0 || row.group(1).equals("64"), line);

@@ -184,7 +184,9 @@ public final class Canvas implements AutoCloseable {
         checkOpen();
         Drawn free = taken();
         if (free == null && display.screen().isFlipping()) {
-            display.awaitShown(timeout);
+            if (!display.awaitShown(timeout)) {
+                throw display.notShown("no frame has left the screen after " + timeout);
+            }
             free = taken();
         }
         if (free == null) {

@@ -484,7 +484,7 @@ public final class Display implements FrameSink {
         }
     }
 
-    private NotShownException notShown(String what) {
+    NotShownException notShown(String what) {
         return new NotShownException(node(), what);
     }
 

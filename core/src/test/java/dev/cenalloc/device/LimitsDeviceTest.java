@@ -296,7 +296,7 @@ class LimitsDeviceTest {
                     buffers.add(udmabuf(cenalloc, size));
                 });
                 assertEquals(most / size, buffers.size(), e::getMessage);
-                String told = e.getSuppressed()[0].getMessage();
+                String told = Objects.requireNonNull(e.getSuppressed()[0].getMessage());
                 assertTrue(told.contains("control group of this process may use only"), told);
                 buffers.removeLast().close();
                 buffers.add(udmabuf(cenalloc, size));

@@ -165,8 +165,8 @@ final class ShareReceiveCommand extends Subcommand {
                 frame.close();
             }
         }
-        if (screen != null && images != null) {
-            screen.awaitShown(LIMIT);
+        if (screen != null && images != null && !screen.awaitShown(LIMIT)) {
+            throw new IOException("the display did not show the last frame for " + LIMIT.toSeconds() + " seconds");
         }
     }
 
