@@ -10,6 +10,7 @@ import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Direction;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Objects;
@@ -185,6 +186,7 @@ public final class CpuAccess implements AutoCloseable {
             result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), argument);
             // Both mean: repeat the call (dma-buf.rst, CPU access).
         } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
+        Reference.reachabilityFence(this); // a buffer that is lost meanwhile is closed by the cleaner, held or not
         if (result < 0) {
             throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
         }
