@@ -4,6 +4,7 @@ package dev.cenalloc;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.text.Count;
 import dev.cenalloc.text.Printable;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -60,7 +61,7 @@ public record BufferInfo(
         @Override
         public String toString() {
             return "dma-buf " + inode + " of " + size + " bytes from heap " + Printable.of(heap)
-                    + (references > 0 ? ", " + references + " references" : "")
+                    + (references > 0 ? ", " + Count.of(references, "reference") : "")
                     + (mappings > 0 ? ", mapped " + (mappings == 1 ? "once" : mappings + " times") : "")
                     + ", since " + since.truncatedTo(ChronoUnit.SECONDS)
                     + (allocated.isEmpty() ? "" : ", allocated by " + allocated.getFirst());

@@ -12,6 +12,7 @@ import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.Plan;
+import dev.cenalloc.text.Count;
 import dev.cenalloc.text.Printable;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -404,8 +405,8 @@ public final class Cenalloc implements AutoCloseable {
                 .flatMap(info -> info.memory().stream())
                 .mapToLong(BufferInfo.Memory::size)
                 .sum();
-        return Printable.wrapped(text.append(all.size())
-                .append(" buffers, ")
+        return Printable.wrapped(text.append(Count.of(all.size(), "buffer"))
+                .append(", ")
                 .append(bytes)
                 .append(" bytes of memory")
                 .toString());

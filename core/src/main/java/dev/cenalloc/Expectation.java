@@ -2,6 +2,7 @@
 package dev.cenalloc;
 
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.text.Count;
 import dev.cenalloc.text.Printable;
 import java.util.Collection;
 import java.util.List;
@@ -76,7 +77,7 @@ public final class Expectation {
             return "the call of complete()";
         }
         if (count > attached.size()) {
-            return count - attached.size() + " of " + count + " devices";
+            return count - attached.size() + " of " + Count.of(count, "device");
         }
         var absent = new TreeSet<>(names);
         attached.forEach(device -> {
@@ -89,7 +90,7 @@ public final class Expectation {
     @Override
     public String toString() {
         String what =
-                untilComplete ? "until complete" : count > 0 ? count + " devices" : Printable.of(names.toString());
+                untilComplete ? "until complete" : count > 0 ? Count.of(count, "device") : Printable.of(names.toString());
         return (names.isEmpty() && count == 0 && !untilComplete ? "nothing" : what) + (strict ? ", strictly" : "");
     }
 }

@@ -10,6 +10,7 @@ import dev.cenalloc.plan.HeapProperties;
 import dev.cenalloc.plan.HeapProperties.Trait;
 import dev.cenalloc.plan.Plan;
 import dev.cenalloc.plan.Statement;
+import dev.cenalloc.text.Count;
 import dev.cenalloc.text.Printable;
 import java.io.IOException;
 import java.nio.file.InvalidPathException;
@@ -306,7 +307,7 @@ final class Heaps {
         var words = new ArrayList<String>();
         int buffers = ofPool(heap.pool()).stream().mapToInt(HeapUsage::buffers).sum();
         if (buffers > 0) {
-            words.add("of which this Cenalloc has " + buffers + (buffers == 1 ? " buffer" : " buffers") + " with "
+            words.add("of which this Cenalloc has " + Count.of(buffers, "buffer") + " with "
                     + bytes(heap.pool()) + " bytes open");
         }
         OptionalLong free = MachineNumbers.meminfoNow(kernel, "CmaFree");

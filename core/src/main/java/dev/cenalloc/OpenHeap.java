@@ -7,6 +7,7 @@ import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Heap;
 import dev.cenalloc.plan.HeapProperties;
+import dev.cenalloc.text.Count;
 
 /**
  * A heap with its source, and the count of its open buffers. Closed by the {@link Cenalloc} that listed or registered
@@ -154,7 +155,7 @@ final class OpenHeap {
     synchronized void closeIfUnused() {
         int used = count.usage().buffers() + calls;
         if (used > 0) {
-            throw new IllegalStateException("heap " + heap + " is in use by " + used + " buffers; close them first");
+            throw new IllegalStateException("heap " + heap + " is in use by " + Count.of(used, "buffer") + ": close its buffers first");
         }
         close();
     }

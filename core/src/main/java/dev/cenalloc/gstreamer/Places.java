@@ -6,6 +6,7 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.image.PixelFormat.Sampling;
 import dev.cenalloc.share.ProtocolException;
+import dev.cenalloc.text.Count;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -89,7 +90,7 @@ final class Places {
                     + ", and the caps are " + caps.text());
         }
         if (linear && what.planes() != samplings.size()) {
-            throw Wire.lie("a GstVideoMeta has " + what.planes() + " planes, and " + image.format() + " has "
+            throw Wire.lie("a GstVideoMeta has " + Count.of(what.planes(), "plane") + ", and " + image.format() + " has "
                     + samplings.size());
         }
     }
@@ -158,7 +159,7 @@ final class Places {
         if (buffers.size() > 1) {
             format = format.withPlanesApart().orElse(format);
             if (image.modifier() != Image.LINEAR || buffers.size() != format.buffers()) {
-                throw unusable("its " + count + " planes lie in " + buffers.size() + " dma-bufs");
+                throw unusable("its " + Count.of(count, "plane") + " lie in " + Count.of(buffers.size(), "dma-buf"));
             }
         }
         long[] lines = lines();

@@ -21,6 +21,7 @@ import dev.cenalloc.share.DisconnectedException;
 import dev.cenalloc.share.ProtocolException;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.Ring;
+import dev.cenalloc.text.Count;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -226,8 +227,8 @@ public final class UnixFdSource implements AutoCloseable {
     private @Nullable UnixFdFrame take() throws CenallocException {
         arrived.read(inbox.message(), inbox.payloadSize());
         if (inbox.descriptors() != arrived.memories()) {
-            throw Wire.lie("a new buffer has " + arrived.memories() + " memories, and " + inbox.descriptors()
-                    + " descriptors came");
+            throw Wire.lie("a new buffer has " + Count.of(arrived.memories(), "memory", "memories") + ", and "
+                    + Count.of(inbox.descriptors(), "descriptor") + " came");
         }
         files.take(inbox, arrived.memories());
         if (arrived.memories() == 0) {

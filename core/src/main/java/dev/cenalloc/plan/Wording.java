@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.plan;
 
+import dev.cenalloc.text.Count;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -27,7 +28,7 @@ final class Wording {
             case CONTIGUOUS -> "contiguous memory";
             case MAX_SEGMENTS -> {
                 long segments = constraints.raw(field);
-                yield "at most " + segments + (segments == 1 ? " segment" : " segments");
+                yield "at most " + Count.of(segments, "segment");
             }
             case MAX_SEGMENT_SIZE -> "segments of at most " + constraints.raw(field) + " bytes";
             case SEGMENT_BOUNDARY -> "no segment across a multiple of " + constraints.raw(field) + " bytes";
@@ -42,7 +43,7 @@ final class Wording {
             case LINE_ALIGNMENT -> "lines in multiples of " + constraints.raw(field);
             case EXTRA_LINES -> {
                 long lines = constraints.raw(field);
-                yield "memory for " + lines + (lines == 1 ? " more line" : " more lines");
+                yield "memory for " + Count.of(lines, "more line");
             }
             case LEFT_MARGIN -> before(constraints.raw(field), "column");
             case TOP_MARGIN -> before(constraints.raw(field), "line");
@@ -55,7 +56,7 @@ final class Wording {
             case MAX_SIZE -> "at most " + constraints.raw(field) + " bytes";
             case BUFFERS -> {
                 long buffers = constraints.raw(field);
-                yield "at least " + buffers + (buffers == 1 ? " buffer" : " buffers");
+                yield "at least " + Count.of(buffers, "buffer");
             }
             case PROTECTED -> "protected memory";
             case ACCEPTS_PROTECTED ->
@@ -75,7 +76,7 @@ final class Wording {
     }
 
     private static String before(long count, String what) {
-        return count + " " + what + (count == 1 ? "" : "s") + " before the image";
+        return Count.of(count, what) + " before the image";
     }
 
     private static String sorted(Set<String> names) {

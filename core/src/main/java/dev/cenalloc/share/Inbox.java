@@ -4,6 +4,7 @@ package dev.cenalloc.share;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.UnixSocket;
+import dev.cenalloc.text.Count;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -141,11 +142,11 @@ final class Inbox {
         // They come with the first byte.
         if (filled == Wire.HEADER + payloadSize() && socket.available() > descriptors()) {
             throw new ProtocolException(
-                    "a message announces " + descriptors() + " descriptors, and " + socket.available() + " came");
+                    "a message announces " + Count.of(descriptors(), "descriptor") + ", and " + socket.available() + " came");
         }
         if (socket.available() < descriptors()) {
             throw new ProtocolException(
-                    "a message has " + descriptors() + " descriptors, and " + socket.available() + " came");
+                    "a message has " + Count.of(descriptors(), "descriptor") + ", and " + socket.available() + " came");
         }
         return true;
     }

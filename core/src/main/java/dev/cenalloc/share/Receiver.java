@@ -14,6 +14,7 @@ import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
 import dev.cenalloc.plan.Demand;
+import dev.cenalloc.text.Count;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -239,7 +240,7 @@ public final class Receiver implements AutoCloseable {
         int fences = (flags & Wire.HAS_FENCE) != 0 ? 1 : 0;
         if (inbox.descriptors() != fences) {
             throw new ProtocolException(
-                    "a frame announces " + fences + " fences and has " + inbox.descriptors() + " descriptors");
+                    "a frame announces " + Count.of(fences, "fence") + " and has " + Count.of(inbox.descriptors(), "descriptor"));
         }
         frame.acquire().replace(fences == 0 ? Descriptor.NONE : Fences.take(kernel, socket));
         frame.lend(inbox.payloadLong(0), inbox.payloadLong(8), flags);

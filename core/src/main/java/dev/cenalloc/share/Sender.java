@@ -12,6 +12,7 @@ import dev.cenalloc.kernel.Kernel;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.kernel.Times;
 import dev.cenalloc.kernel.UnixSocket;
+import dev.cenalloc.text.Count;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -291,7 +292,7 @@ public final class Sender implements AutoCloseable {
         int fences = (inbox.payloadInt(0) & Wire.HAS_FENCE) != 0 ? 1 : 0;
         if (inbox.descriptors() != fences) {
             throw new ProtocolException(
-                    "a release announces " + fences + " fences and has " + inbox.descriptors() + " descriptors");
+                    "a release announces " + Count.of(fences, "fence") + " and has " + Count.of(inbox.descriptors(), "descriptor"));
         }
         int id = inbox.id();
         SentFrame frame = id >= 0 && id < frames.length() ? frames.get(id) : null;

@@ -4,6 +4,7 @@ package dev.cenalloc.share;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
+import dev.cenalloc.text.Count;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -129,11 +130,11 @@ final class Wire {
         long nameLength = Integer.toUnsignedLong(payload.get(INT, 28));
         long recordLength = Integer.toUnsignedLong(payload.get(INT, 32));
         if (memories < 1 || memories > MOST_MEMORIES || memories != descriptors) {
-            throw new ProtocolException("a description of " + memories + " buffers came with " + descriptors
-                    + " descriptors; 1 to " + MOST_MEMORIES + " are allowed, one each");
+            throw new ProtocolException("a description of " + Count.of(memories, "buffer") + " came with "
+                    + Count.of(descriptors, "descriptor") + "; 1 to " + MOST_MEMORIES + " are allowed, one each");
         }
         if (planes > MOST_PLANES || nameLength > MOST_NAME || recordLength > MOST_RECORD) {
-            throw new ProtocolException("a description of buffers has " + planes + " planes, a name of " + nameLength
+            throw new ProtocolException("a description of buffers has " + Count.of(planes, "plane") + ", a name of " + nameLength
                     + " and a record of " + recordLength + " bytes; at most " + MOST_PLANES + ", " + MOST_NAME + " and "
                     + MOST_RECORD + " are allowed");
         }
@@ -224,7 +225,7 @@ final class Wire {
                 return format;
             }
         }
-        throw new ProtocolException("the format " + PixelFormat.characters(fourcc) + " in " + buffers
-                + (buffers == 1 ? " buffer" : " buffers") + " is not known here");
+        throw new ProtocolException("the format " + PixelFormat.characters(fourcc) + " in " + Count.of(buffers, "buffer")
+                + " is not known here");
     }
 }

@@ -11,6 +11,7 @@ import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
+import dev.cenalloc.text.Count;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -84,7 +85,7 @@ public final class Ring implements AutoCloseable {
             checkCount(all.size());
             if (all.stream().anyMatch(frame -> frame.size() != buffers)) {
                 throw new IllegalArgumentException(
-                        "each frame of " + agreement.image() + " has " + buffers + " buffers");
+                        "each frame of " + agreement.image() + " has " + Count.of(buffers, "buffer"));
             }
             for (int i = 0; i < all.size(); i++) {
                 for (int j = 0; j < buffers; j++) {
@@ -236,6 +237,6 @@ public final class Ring implements AutoCloseable {
 
     @Override
     public String toString() {
-        return size() + " frames of " + agreement.image();
+        return Count.of(size(), "frame") + " of " + agreement.image();
     }
 }

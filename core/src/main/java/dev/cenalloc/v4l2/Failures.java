@@ -6,6 +6,7 @@ import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.node.v4l2.StreamParameters;
 import dev.cenalloc.node.v4l2.VideoNode;
 import dev.cenalloc.node.v4l2.VideoQueue;
+import dev.cenalloc.text.Count;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -56,8 +57,8 @@ final class Failures {
                 ? new NoSignalException(Errno.ETIMEDOUT, "poll", node, problem.get())
                 : new NoFrameException(
                         node,
-                        video.name() + " gave no frame in time, with " + lent + " of its " + queue.frames()
-                                + " frames lent" + holders,
+                        video.name() + " gave no frame in time, with " + lent + " of its "
+                                + Count.of(queue.frames(), "frame") + " lent" + holders,
                         remedy);
     }
 }

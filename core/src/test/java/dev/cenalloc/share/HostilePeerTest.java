@@ -173,7 +173,7 @@ class HostilePeerTest {
                 lie("at most 65536", with(buffers(0), 8, 65_537), Passed.MEMORY),
                 lie("not below 64", buffers(64), Passed.MEMORY),
                 lie("not below 64", buffers(-1), Passed.MEMORY),
-                lie("1 descriptors, and 0 came", buffers(0), Passed.NOTHING),
+                lie("1 descriptor, and 0 came", buffers(0), Passed.NOTHING),
                 lie("is not a dma-buf", buffers(0), Passed.NO_DMA_BUF),
                 lie("has 200 bytes", buffers(0), Passed.SMALL_MEMORY),
                 lie("came with 1", with(buffers(0), fixed + 12, 2), Passed.MEMORY),
@@ -224,7 +224,7 @@ class HostilePeerTest {
                 new Lie("there already", buffers(0), Passed.MEMORY),
                 new Lie("before it has it back", frame(0, 0, 0), Passed.NOTHING),
                 new Lie("which this end has", forget(0), Passed.NOTHING),
-                new Lie("announces 1 fences and has 0", frame(1, Wire.HAS_FENCE, 0), Passed.NOTHING),
+                new Lie("announces 1 fence and has 0", frame(1, Wire.HAS_FENCE, 0), Passed.NOTHING),
                 new Lie("announces 0 fences and has 1", frame(1, 0, 1), Passed.MEMORY),
                 new Lie("as a fence that is none", frame(1, Wire.HAS_FENCE, 1), Passed.MEMORY),
                 new Lie("not 24", message(Wire.FRAME, 0, 23, 1).array(), Passed.NOTHING))) {
@@ -250,7 +250,7 @@ class HostilePeerTest {
         for (var lie : List.of(
                 new Lie("which it does not have", release(1, 0, 0), Passed.NOTHING),
                 new Lie("which it does not have", release(-1, 0, 0), Passed.NOTHING),
-                new Lie("announces 1 fences and has 0", release(0, Wire.HAS_FENCE, 0), Passed.NOTHING),
+                new Lie("announces 1 fence and has 0", release(0, Wire.HAS_FENCE, 0), Passed.NOTHING),
                 new Lie("announces 0 fences and has 1", release(0, 0, 1), Passed.MEMORY),
                 new Lie("as a fence that is none", release(0, Wire.HAS_FENCE, 1), Passed.NO_DMA_BUF),
                 new Lie("takes releases", frame(0, 0, 0), Passed.NOTHING),

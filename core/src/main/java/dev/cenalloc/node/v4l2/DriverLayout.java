@@ -8,6 +8,7 @@ import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Demand;
+import dev.cenalloc.text.Count;
 import java.util.List;
 
 /**
@@ -132,7 +133,7 @@ record DriverLayout(DeviceNode file) {
         }
         VideoFormat answer = VideoFormat.request(type, image, lines, pitches).tried(file);
         if (answer.holds(image) && answer.buffers() != pitches.length) {
-            throw strange("the driver says that " + image + " lies in " + answer.buffers() + " buffers, and it lies in "
+            throw strange("the driver says that " + image + " lies in " + Count.of(answer.buffers(), "buffer") + ", and it lies in "
                     + pitches.length);
         }
         return answer;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.node.v4l2;
 
+import dev.cenalloc.text.Count;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -47,7 +48,7 @@ final class Listing<T> {
     Optional<String> doubt() {
         if (repetitions >= REPETITIONS) {
             return Optional.of("the list of " + name + " repeats itself without end; it is taken to have "
-                    + entries.size() + (entries.size() == 1 ? " entry" : " entries"));
+                    + Count.of(entries.size(), "entry", "entries"));
         }
         return answers >= MOST
                 ? Optional.of("the list of " + name + " has more than " + MOST + " entries; the others are left out")

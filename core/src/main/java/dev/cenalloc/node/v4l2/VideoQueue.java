@@ -12,6 +12,7 @@ import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.node.DeviceNode;
+import dev.cenalloc.text.Count;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -164,7 +165,7 @@ public final class VideoQueue {
     private static Optional<String> changed(VideoFormat now, List<Layout> agreed) {
         Image image = agreed.getFirst().image();
         if (!now.holds(image) || now.buffers() != agreed.size()) {
-            return Optional.of("it has " + now + " in " + now.buffers() + " buffers, and " + image + " in "
+            return Optional.of("it has " + now + " in " + Count.of(now.buffers(), "buffer") + ", and " + image + " in "
                     + agreed.size() + " was agreed on");
         }
         if (now.isOfFields()) {
@@ -294,8 +295,8 @@ public final class VideoQueue {
         if (granted < count || (isOurs && granted > count)) {
             int _ = forgetRequest();
             throw granted < count
-                    ? refused(" takes only " + granted + " frames of " + count, "use fewer frames")
-                    : refused(" wants " + granted + " frames at least, not " + count, "use more frames");
+                    ? refused(" takes only " + Count.of(granted, "frame") + " of " + count, "use fewer frames")
+                    : refused(" wants " + Count.of(granted, "frame") + " at least, not " + count, "use more frames");
         }
         return granted;
     }

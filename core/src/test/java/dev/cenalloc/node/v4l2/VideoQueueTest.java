@@ -149,7 +149,7 @@ class VideoQueueTest {
         assertTrue(small.contains("in 307199 bytes"), small);
         String fewer = multi(layouts, format -> v4l2_pix_format_mplane.num_planes(format, (byte) 1))
                 .orElseThrow();
-        assertTrue(fewer.contains("in 1 buffers, and NV16M 640x480"), fewer);
+        assertTrue(fewer.contains("in 1 buffer, and NV16M 640x480"), fewer);
     }
 
     private static void planes(MemorySegment format, int pitch, int... sizes) {
