@@ -121,6 +121,7 @@ public final class DmaBuf implements AutoCloseable {
             throw new IllegalArgumentException(
                     "pid must be positive and fd not negative; they are " + pid + " and " + fd);
         }
+        StackRoom.requireToOwn();
         int process = checked(kernel.pidfdOpen((int) pid), "pidfd_open");
         int taken;
         try {
@@ -140,6 +141,7 @@ public final class DmaBuf implements AutoCloseable {
 
     /** As {@link #adopt(int)}. */
     static DmaBuf adopt(Kernel kernel, int fd, @Nullable BufferCount count) throws CenallocException {
+        StackRoom.requireToAdopt();
         Events.Import event = Events.adopt();
         DmaBuf adopted = checked(kernel, fd, count);
         adopted.held.announced = true;
@@ -300,6 +302,7 @@ public final class DmaBuf implements AutoCloseable {
      * @throws CenallocException EMFILE: this process has as many files open as it may
      */
     public DmaBuf duplicate() throws CenallocException {
+        StackRoom.requireToOwn();
         int fd = held.descriptor.acquire();
         int copy;
         try {

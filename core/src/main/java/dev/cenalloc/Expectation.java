@@ -89,8 +89,9 @@ public final class Expectation {
 
     @Override
     public String toString() {
-        String what =
-                untilComplete ? "until complete" : count > 0 ? Count.of(count, "device") : Printable.of(names.toString());
+        String what = untilComplete
+                ? "until complete"
+                : count > 0 ? Count.of(count, "device") : Printable.of(names.toString());
         return (names.isEmpty() && count == 0 && !untilComplete ? "nothing" : what) + (strict ? ", strictly" : "");
     }
 }

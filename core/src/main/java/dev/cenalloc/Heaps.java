@@ -307,8 +307,8 @@ final class Heaps {
         var words = new ArrayList<String>();
         int buffers = ofPool(heap.pool()).stream().mapToInt(HeapUsage::buffers).sum();
         if (buffers > 0) {
-            words.add("of which this Cenalloc has " + Count.of(buffers, "buffer") + " with "
-                    + bytes(heap.pool()) + " bytes open");
+            words.add("of which this Cenalloc has " + Count.of(buffers, "buffer") + " with " + bytes(heap.pool())
+                    + " bytes open");
         }
         OptionalLong free = MachineNumbers.meminfoNow(kernel, "CmaFree");
         OptionalLong total = MachineNumbers.meminfoNow(kernel, "CmaTotal");

@@ -155,7 +155,8 @@ final class OpenHeap {
     synchronized void closeIfUnused() {
         int used = count.usage().buffers() + calls;
         if (used > 0) {
-            throw new IllegalStateException("heap " + heap + " is in use by " + Count.of(used, "buffer") + ": close its buffers first");
+            throw new IllegalStateException(
+                    "heap " + heap + " is in use by " + Count.of(used, "buffer") + ": close its buffers first");
         }
         close();
     }

@@ -90,8 +90,8 @@ final class Places {
                     + ", and the caps are " + caps.text());
         }
         if (linear && what.planes() != samplings.size()) {
-            throw Wire.lie("a GstVideoMeta has " + Count.of(what.planes(), "plane") + ", and " + image.format() + " has "
-                    + samplings.size());
+            throw Wire.lie("a GstVideoMeta has " + Count.of(what.planes(), "plane") + ", and " + image.format()
+                    + " has " + samplings.size());
         }
     }
 

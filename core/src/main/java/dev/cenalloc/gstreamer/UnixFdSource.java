@@ -307,7 +307,7 @@ public final class UnixFdSource implements AutoCloseable {
         try {
             for (int i = 0; i < found.memories().size(); i++) {
                 Layout layout = found.layouts().get(i);
-                StackRoom.require();
+                StackRoom.requireToOwn();
                 buffers.add(cenalloc.adopt(files.remove(found.memories().get(i)), Demand.ofLayout(layout), null));
             }
             complete = true;

@@ -28,6 +28,16 @@ public final class StackRoom {
     }
 
     /**
+     * As {@link #requireToOwn}, before something is taken over that the caller may have made: it required the room for
+     * that, and a little more than this.
+     *
+     * @throws StackOverflowError if there is none
+     */
+    public static void requireToAdopt() {
+        require((RELEASES - 1) * FRAMES);
+    }
+
+    /**
      * Returns if there is room. Allocates no objects.
      *
      * @throws StackOverflowError if there is none

@@ -6,6 +6,7 @@ import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.node.drm.DumbBuffer;
 import dev.cenalloc.plan.Device;
@@ -82,6 +83,7 @@ final class DisplayMemory implements DeviceMemory {
                 var frame = new ArrayList<SharedBuffer>();
                 frames.add(frame);
                 for (Layout layout : layouts) {
+                    StackRoom.requireToOwn();
                     frame.add(cenalloc.adopt(DumbBuffer.export(display.card(), layout.size()), PROPERTIES));
                 }
             }

@@ -295,7 +295,7 @@ public final class Connection implements AutoCloseable {
     }
 
     private SharedBuffer adopted() throws CenallocException {
-        StackRoom.require();
+        StackRoom.requireToOwn();
         try {
             return cenalloc.adopt(socket.take());
         } catch (CenallocException e) {

@@ -141,8 +141,8 @@ final class Inbox {
         }
         // They come with the first byte.
         if (filled == Wire.HEADER + payloadSize() && socket.available() > descriptors()) {
-            throw new ProtocolException(
-                    "a message announces " + Count.of(descriptors(), "descriptor") + ", and " + socket.available() + " came");
+            throw new ProtocolException("a message announces " + Count.of(descriptors(), "descriptor") + ", and "
+                    + socket.available() + " came");
         }
         if (socket.available() < descriptors()) {
             throw new ProtocolException(

@@ -177,7 +177,7 @@ public final class Receiver implements AutoCloseable {
             Demand holds = description.layouts().isEmpty()
                     ? Demand.ofBytes(size)
                     : Demand.ofLayout(description.layouts().get(i));
-            StackRoom.require();
+            StackRoom.requireToOwn();
             return cenalloc.adopt(socket.take(), holds, null);
         } catch (IllegalArgumentException e) {
             throw new ProtocolException("a description of buffers contradicts itself: " + e.getMessage());
@@ -239,8 +239,8 @@ public final class Receiver implements AutoCloseable {
         int flags = inbox.payloadInt(16);
         int fences = (flags & Wire.HAS_FENCE) != 0 ? 1 : 0;
         if (inbox.descriptors() != fences) {
-            throw new ProtocolException(
-                    "a frame announces " + Count.of(fences, "fence") + " and has " + Count.of(inbox.descriptors(), "descriptor"));
+            throw new ProtocolException("a frame announces " + Count.of(fences, "fence") + " and has "
+                    + Count.of(inbox.descriptors(), "descriptor"));
         }
         frame.acquire().replace(fences == 0 ? Descriptor.NONE : Fences.take(kernel, socket));
         frame.lend(inbox.payloadLong(0), inbox.payloadLong(8), flags);

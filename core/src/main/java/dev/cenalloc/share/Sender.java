@@ -291,8 +291,8 @@ public final class Sender implements AutoCloseable {
         }
         int fences = (inbox.payloadInt(0) & Wire.HAS_FENCE) != 0 ? 1 : 0;
         if (inbox.descriptors() != fences) {
-            throw new ProtocolException(
-                    "a release announces " + Count.of(fences, "fence") + " and has " + Count.of(inbox.descriptors(), "descriptor"));
+            throw new ProtocolException("a release announces " + Count.of(fences, "fence") + " and has "
+                    + Count.of(inbox.descriptors(), "descriptor"));
         }
         int id = inbox.id();
         SentFrame frame = id >= 0 && id < frames.length() ? frames.get(id) : null;

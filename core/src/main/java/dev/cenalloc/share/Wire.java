@@ -134,7 +134,8 @@ final class Wire {
                     + Count.of(descriptors, "descriptor") + "; 1 to " + MOST_MEMORIES + " are allowed, one each");
         }
         if (planes > MOST_PLANES || nameLength > MOST_NAME || recordLength > MOST_RECORD) {
-            throw new ProtocolException("a description of buffers has " + Count.of(planes, "plane") + ", a name of " + nameLength
+            throw new ProtocolException("a description of buffers has " + Count.of(planes, "plane") + ", a name of "
+                    + nameLength
                     + " and a record of " + recordLength + " bytes; at most " + MOST_PLANES + ", " + MOST_NAME + " and "
                     + MOST_RECORD + " are allowed");
         }
@@ -225,7 +226,7 @@ final class Wire {
                 return format;
             }
         }
-        throw new ProtocolException("the format " + PixelFormat.characters(fourcc) + " in " + Count.of(buffers, "buffer")
-                + " is not known here");
+        throw new ProtocolException("the format " + PixelFormat.characters(fourcc) + " in "
+                + Count.of(buffers, "buffer") + " is not known here");
     }
 }

@@ -5,6 +5,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.node.v4l2.VideoQueue;
 import dev.cenalloc.stream.Agreement;
 import dev.cenalloc.stream.DeviceMemory;
@@ -73,6 +74,7 @@ final class QueueMemory implements DeviceMemory {
                 var frame = new ArrayList<SharedBuffer>();
                 all.add(frame);
                 for (int j = 0; j < buffers; j++) {
+                    StackRoom.requireToOwn();
                     frame.add(cenalloc.adopt(queue.export(i, j)));
                 }
             }

@@ -133,8 +133,8 @@ record DriverLayout(DeviceNode file) {
         }
         VideoFormat answer = VideoFormat.request(type, image, lines, pitches).tried(file);
         if (answer.holds(image) && answer.buffers() != pitches.length) {
-            throw strange("the driver says that " + image + " lies in " + Count.of(answer.buffers(), "buffer") + ", and it lies in "
-                    + pitches.length);
+            throw strange("the driver says that " + image + " lies in " + Count.of(answer.buffers(), "buffer")
+                    + ", and it lies in " + pitches.length);
         }
         return answer;
     }

@@ -7,6 +7,7 @@ import dev.cenalloc.DmaBuf;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.Layout;
+import dev.cenalloc.kernel.StackRoom;
 import dev.cenalloc.node.Closing;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Heap;
@@ -67,6 +68,7 @@ public final class V4l2Offer implements DeviceMemory.Offer {
         int granted = PreparedBuffers.request(video, type, v4l2_h.V4L2_MEMORY_MMAP(), count);
         allocated = true;
         for (int frame = 0; frame < granted; frame++) {
+            StackRoom.requireToOwn();
             SharedBuffer one = cenalloc.adopt(PreparedBuffers.export(video, type, frame, buffer));
             exported.add(one);
             buffers.add(one.dmaBuf());
