@@ -181,14 +181,17 @@ public final class CpuAccess implements AutoCloseable {
     }
 
     private void sync(int fd, MemorySegment argument) throws CenallocException {
-        int result;
-        do {
-            result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), argument);
-            // Both mean: repeat the call (dma-buf.rst, CPU access).
-        } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
-        Reference.reachabilityFence(this); // a buffer that is lost meanwhile is closed by the cleaner, held or not
-        if (result < 0) {
-            throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
+        try {
+            int result;
+            do {
+                result = kernel.repeatableIoctl(fd, dmabuf_h.DMA_BUF_IOCTL_SYNC(), argument);
+                // Both mean: repeat the call (dma-buf.rst, CPU access).
+            } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
+            if (result < 0) {
+                throw CenallocException.ofCall(-result, "DMA_BUF_IOCTL_SYNC", null, -1);
+            }
+        } finally {
+            Reference.reachabilityFence(this); // a buffer that is lost meanwhile is closed by the cleaner, held or not
         }
     }
 

@@ -4,6 +4,7 @@ package dev.cenalloc;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.FirstFailure;
+import dev.cenalloc.text.Count;
 import dev.cenalloc.text.Printable;
 import java.lang.invoke.MethodHandles;
 
@@ -16,6 +17,7 @@ final class Failures {
         FirstFailure.prepare(
                 MethodHandles.lookup(),
                 Errno.class,
+                Count.class,
                 Printable.class,
                 FileException.class,
                 ErrnoText.class,

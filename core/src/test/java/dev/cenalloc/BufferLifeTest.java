@@ -741,7 +741,7 @@ class BufferLifeTest {
             for (String part : List.of(
                     "100 bytes \"first\"",
                     "from heap reserved",
-                    "references",
+                    "1 reference,",
                     "constraints: contiguous memory",
                     "camera: contiguous memory (test)",
                     "NV12M 64x10, buffer 1, no memory yet",

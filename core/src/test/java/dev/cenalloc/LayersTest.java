@@ -47,9 +47,11 @@ class LayersTest {
             entry("", Set.of("plan", "image", "kernel", "text", "bindings", "bindings.dmabuf")),
             entry("stream", Set.of("", "plan", "image", "text", "bindings")),
             entry("node", Set.of("stream", "", "plan", "image", "kernel", "bindings")),
-            entry("node.v4l2", Set.of("node", "stream", "", "plan", "image", "kernel", "bindings", "bindings.v4l2")),
+            entry(
+                    "node.v4l2",
+                    Set.of("node", "stream", "", "plan", "image", "kernel", "text", "bindings", "bindings.v4l2")),
             entry("node.drm", Set.of("node", "", "plan", "image", "kernel", "bindings", "bindings.drm")),
-            entry("v4l2", Set.of("node.v4l2", "node", "stream", "", "plan", "image", "kernel", "bindings")),
+            entry("v4l2", Set.of("node.v4l2", "node", "stream", "", "plan", "image", "kernel", "text", "bindings")),
             entry("kms", Set.of("node.drm", "node", "stream", "", "plan", "image", "kernel", "bindings")),
             entry(
                     "device",
@@ -70,7 +72,7 @@ class LayersTest {
             entry(
                     "share",
                     Set.of("lending", "stream", "", "plan", "image", "kernel", "text", "bindings", "bindings.dmabuf")),
-            entry("gstreamer", Set.of("share", "lending", "stream", "", "plan", "image", "kernel", "bindings")),
+            entry("gstreamer", Set.of("share", "lending", "stream", "", "plan", "image", "kernel", "text", "bindings")),
             entry("wayland", Set.of("share", "node", "stream", "", "plan", "image", "kernel", "text", "bindings")),
             entry("json", Set.of("", "plan", "image", "kernel", "text")));
 

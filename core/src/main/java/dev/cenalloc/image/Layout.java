@@ -2,7 +2,6 @@
 package dev.cenalloc.image;
 
 import dev.cenalloc.image.PixelFormat.Sampling;
-import dev.cenalloc.text.Count;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -83,7 +82,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
 
         @Override
         public String toString() {
-            return Count.of(lines, "line") + " at a pitch of " + pitch + " bytes from byte " + offset;
+            return lines + (lines == 1 ? " line" : " lines") + " at a pitch of " + pitch + " bytes from byte " + offset;
         }
     }
 
@@ -104,7 +103,7 @@ public record Layout(Image image, int buffer, List<Plane> planes, long size) {
         int expected = image.format().planes(buffer).size();
         if (planes.isEmpty() || (image.modifier() == Image.LINEAR && planes.size() != expected)) {
             throw new IllegalArgumentException(
-                    image + " has " + Count.of(expected, "plane") + " in buffer " + buffer + ", not " + planes.size());
+                    image + " has " + expected + " planes in buffer " + buffer + ", not " + planes.size());
         }
         long end = 0;
         for (int i = 0; i < planes.size(); i++) {
