@@ -18,6 +18,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 
 /**
@@ -177,6 +178,7 @@ public abstract class CallSweep {
 
     // ---- the stack ----
 
+    @Tag("soak") // where a call overflows depends on what the compilers have done meanwhile
     @TestFactory
     Stream<DynamicTest> anEndOfTheStackAtEveryDepth() {
         return each(operation -> withSmallStack(() -> {

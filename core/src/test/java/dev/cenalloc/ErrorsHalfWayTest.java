@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.FakeKernel;
+import dev.cenalloc.plan.Constraints;
+import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.plan.Heap;
 import java.lang.foreign.Arena;
@@ -20,13 +22,216 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/**
- * An {@link Error} may come between any two steps. Whatever was left then, the next close finishes. What errors at every
- * call leave, and overflows of the stack, {@link CallSweep} shows.
- */
+/** An {@link Error} may come between any two steps. Whatever was left then, the next close finishes. */
 @SuppressWarnings("MustBeClosedChecker") // of the arenas: the pages close them
 class ErrorsHalfWayTest {
+    private static final Device CONTIGUOUS = Device.of("camera", Constraints.NONE.contiguous(), "test");
+
+    /** Bytes that are left on the stack at most when an operation begins, in calls that do nothing. */
+    private static final int CALLS = 200;
+
+    private interface Action {
+        void run() throws Exception;
+    }
+
+    // ---- the stack overflows ----
+
+    /** What is done with almost no stack left, and what it leaves to be closed if it succeeds. */
+    enum Operation {
+        FIRST_USE {
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                buffer.dmaBuf();
+                return null;
+            }
+        },
+        MAP {
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                return buffer.map(Direction.READ_WRITE);
+            }
+        },
+        UNMAP {
+            @Override
+            AutoCloseable before(SharedBuffer buffer) throws Exception {
+                return buffer.map(Direction.READ_WRITE);
+            }
+
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                before.close();
+                return null;
+            }
+        },
+        ACCESS {
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                return buffer.access(Direction.READ);
+            }
+        },
+        END_ACCESS {
+            @Override
+            AutoCloseable before(SharedBuffer buffer) throws Exception {
+                CpuAccess access = buffer.access(Direction.READ);
+                return () -> {
+                    try {
+                        access.close();
+                    } catch (IllegalStateException e) {
+                        assertEquals("no CPU access to end", e.getMessage());
+                    }
+                };
+            }
+
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                before.close();
+                return null;
+            }
+        },
+        RELOCATE {
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                return buffer.relocate(CONTIGUOUS);
+            }
+        },
+        FENCE {
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                return buffer.dmaBuf().exportFence(Direction.READ);
+            }
+        },
+        NAME {
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                buffer.name("a name");
+                return null;
+            }
+        },
+        CLOSE {
+            @Override
+            @Nullable
+            AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception {
+                buffer.close();
+                return null;
+            }
+        };
+
+        /** Something open already. */
+        AutoCloseable before(SharedBuffer buffer) throws Exception {
+            if (this != FIRST_USE) {
+                buffer.map(Direction.READ).close();
+            }
+            return () -> {};
+        }
+
+        abstract @Nullable AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception;
+    }
+
+    private static void deep(int calls, Action action) throws Exception {
+        if (calls > 0) {
+            deep(calls - 1, action);
+        } else {
+            action.run();
+        }
+    }
+
+    /** As many calls as there is room for. */
+    private static int deepest() throws Exception {
+        int least = 1;
+        int most = 1_000_000;
+        while (least < most) {
+            int middle = (least + most + 1) / 2;
+            try {
+                deep(middle, () -> {});
+                least = middle;
+            } catch (StackOverflowError e) {
+                most = middle - 1;
+            }
+        }
+        return least;
+    }
+
+    /** In a thread with a small stack. */
+    private static void withSmallStack(Action action) throws Exception {
+        var failure = new AtomicReference<@Nullable Throwable>();
+        Thread thread = new Thread(
+                null,
+                () -> {
+                    try {
+                        action.run();
+                    } catch (Throwable t) {
+                        failure.set(t);
+                    }
+                },
+                "small stack",
+                512 << 10);
+        thread.start();
+        thread.join();
+        Throwable thrown = failure.get();
+        if (thrown != null) {
+            throw new AssertionError(thrown);
+        }
+    }
+
+    @HostOnly
+    @ParameterizedTest
+    @EnumSource(Operation.class)
+    void anOverflowOfTheStackLeavesNothingThatCannotBeClosed(Operation operation) throws Exception {
+        withSmallStack(() -> {
+            // A class whose initialisation overflows the stack cannot be used any more, by other tests neither.
+            overflow(operation, 0);
+            int overflows = 0;
+            // Again if a compiler has made the frames smaller after the depth was measured.
+            for (int i = 0; i < 10 && overflows == 0; i++) {
+                int deepest = deepest();
+                for (int less = CALLS; less >= 0; less--) {
+                    overflows += overflow(operation, deepest - less) ? 1 : 0;
+                }
+            }
+            assertTrue(overflows > 0, operation + " was to overflow the stack");
+        });
+    }
+
+    private static boolean overflow(Operation operation, int depth) throws Exception {
+        FakeKernel kernel = new FakeKernel().heap("system", 1 << 20).heap("reserved", 1 << 20);
+        boolean overflown = false;
+        try (var cenalloc = kernel.open()) {
+            SharedBuffer buffer = cenalloc.create(4096);
+            AutoCloseable before = operation.before(buffer);
+            var after = new AtomicReference<@Nullable AutoCloseable>();
+            try {
+                deep(depth, () -> after.set(operation.run(buffer, before)));
+            } catch (StackOverflowError e) {
+                overflown = true;
+            }
+            before.close();
+            AutoCloseable made = after.get();
+            if (made != null) {
+                made.close();
+            }
+            if (overflown && operation != Operation.CLOSE) {
+                buffer.map(Direction.WRITE).close();
+                buffer.access(Direction.READ).close();
+            }
+            buffer.close();
+            assertEquals(0, kernel.openMappings(), operation + " at " + depth);
+        }
+        return overflown;
+    }
+
+    // ---- an arena, a kernel, a source throws ----
+
     /** An arena whose first close throws, before or after it has closed. */
     private static final class Failing implements Arena {
         private final Arena arena = Arena.ofShared();
