@@ -32,8 +32,6 @@ public abstract class CallSweep {
     /** So many runs in a row without an overflow are the end of a sweep of the stack. */
     private static final int ENOUGH = 3;
 
-    private static final int STACK = 512 << 10;
-
     /** Frames of about 100 bytes from one depth to the next. */
     private static final int STEP = Integer.getInteger("cenalloc.sweep.step", 3);
 
@@ -181,7 +179,7 @@ public abstract class CallSweep {
     @Tag("soak") // where a call overflows depends on what the compilers have done meanwhile
     @TestFactory
     Stream<DynamicTest> anEndOfTheStackAtEveryDepth() {
-        return each(operation -> withSmallStack(() -> {
+        return each(operation -> SmallStack.with(() -> {
             Reference reference = Reference.of(operation);
             var outcomes = new Outcomes(operation.name() + " depths", 0);
             // Its classes are loaded now; a class whose initialisation overflows could not be used any more.
@@ -197,7 +195,7 @@ public abstract class CallSweep {
 
     private static void sweep(Scene.Maker operation, Reference reference, Interposed.Servant servant, Outcomes outcomes)
             throws Exception {
-        int deepest = deepest();
+        int deepest = SmallStack.deepest();
         int without = 0;
         for (int less = 0; without < ENOUGH; less += STEP) {
             int depth = deepest - less;
@@ -217,63 +215,13 @@ public abstract class CallSweep {
             scene.prepare();
             boolean overflown = false;
             try {
-                deep(depth, () -> assertEquals(reference.result, scene.operate()));
+                SmallStack.deep(depth, () -> assertEquals(reference.result, scene.operate()));
             } catch (StackOverflowError e) {
                 overflown = true;
             }
             scene.finish();
             again(scene, reference, true);
             return overflown ? "told" : "survived";
-        }
-    }
-
-    interface Action {
-        void run() throws Exception;
-    }
-
-    private static void deep(int calls, Action action) throws Exception {
-        if (calls > 0) {
-            deep(calls - 1, action);
-        } else {
-            action.run();
-        }
-    }
-
-    /** As many calls as there is room for. */
-    private static int deepest() throws Exception {
-        int least = 1;
-        int most = 1_000_000;
-        while (least < most) {
-            int middle = (least + most + 1) / 2;
-            try {
-                deep(middle, () -> {});
-                least = middle;
-            } catch (StackOverflowError e) {
-                most = middle - 1;
-            }
-        }
-        return least;
-    }
-
-    /** In a thread with a small stack. */
-    private static void withSmallStack(Action action) throws Exception {
-        var failure = new AtomicReference<@Nullable Throwable>();
-        Thread thread = new Thread(
-                null,
-                () -> {
-                    try {
-                        action.run();
-                    } catch (Throwable t) {
-                        failure.set(t);
-                    }
-                },
-                "small stack",
-                STACK);
-        thread.start();
-        thread.join();
-        Throwable thrown = failure.get();
-        if (thrown != null) {
-            throw new AssertionError(thrown);
         }
     }
 

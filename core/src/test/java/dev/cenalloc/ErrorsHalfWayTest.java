@@ -33,10 +33,6 @@ class ErrorsHalfWayTest {
     /** Bytes that are left on the stack at most when an operation begins, in calls that do nothing. */
     private static final int CALLS = 200;
 
-    private interface Action {
-        void run() throws Exception;
-    }
-
     // ---- the stack overflows ----
 
     /** What is done with almost no stack left, and what it leaves to be closed if it succeeds. */
@@ -138,63 +134,17 @@ class ErrorsHalfWayTest {
         abstract @Nullable AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception;
     }
 
-    private static void deep(int calls, Action action) throws Exception {
-        if (calls > 0) {
-            deep(calls - 1, action);
-        } else {
-            action.run();
-        }
-    }
-
-    /** As many calls as there is room for. */
-    private static int deepest() throws Exception {
-        int least = 1;
-        int most = 1_000_000;
-        while (least < most) {
-            int middle = (least + most + 1) / 2;
-            try {
-                deep(middle, () -> {});
-                least = middle;
-            } catch (StackOverflowError e) {
-                most = middle - 1;
-            }
-        }
-        return least;
-    }
-
-    /** In a thread with a small stack. */
-    private static void withSmallStack(Action action) throws Exception {
-        var failure = new AtomicReference<@Nullable Throwable>();
-        Thread thread = new Thread(
-                null,
-                () -> {
-                    try {
-                        action.run();
-                    } catch (Throwable t) {
-                        failure.set(t);
-                    }
-                },
-                "small stack",
-                512 << 10);
-        thread.start();
-        thread.join();
-        Throwable thrown = failure.get();
-        if (thrown != null) {
-            throw new AssertionError(thrown);
-        }
-    }
-
     @HostOnly
     @ParameterizedTest
     @EnumSource(Operation.class)
     void anOverflowOfTheStackLeavesNothingThatCannotBeClosed(Operation operation) throws Exception {
-        withSmallStack(() -> {
+        SmallStack.with(() -> {
             // A class whose initialisation overflows the stack cannot be used any more, by other tests neither.
             overflow(operation, 0);
             int overflows = 0;
             // Again if a compiler has made the frames smaller after the depth was measured.
             for (int i = 0; i < 10 && overflows == 0; i++) {
-                int deepest = deepest();
+                int deepest = SmallStack.deepest();
                 for (int less = CALLS; less >= 0; less--) {
                     overflows += overflow(operation, deepest - less) ? 1 : 0;
                 }
@@ -211,7 +161,7 @@ class ErrorsHalfWayTest {
             AutoCloseable before = operation.before(buffer);
             var after = new AtomicReference<@Nullable AutoCloseable>();
             try {
-                deep(depth, () -> after.set(operation.run(buffer, before)));
+                SmallStack.deep(depth, () -> after.set(operation.run(buffer, before)));
             } catch (StackOverflowError e) {
                 overflown = true;
             }
