@@ -84,7 +84,7 @@ class DisturbedDeviceTest {
     @SuppressWarnings("NullAway.Init")
     private Path directory;
 
-    private MachineState before = new MachineState("", 0);
+    private MachineState before = new MachineState("", 0, List.of());
 
     private interface Work {
         void run(Disturbance disturbance, Cenalloc cenalloc) throws Exception;

@@ -64,7 +64,7 @@ class LimitsDeviceTest {
     private static final Device SYSTEM = only("system");
     private static final long MIB = 1 << 20;
 
-    private MachineState before = new MachineState("", 0);
+    private MachineState before = new MachineState("", 0, List.of());
 
     private interface Operation {
         void run(Cenalloc cenalloc) throws Exception;

@@ -4,9 +4,11 @@ package dev.cenalloc.device;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.Traces;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -15,14 +17,14 @@ import java.util.List;
  *
  * @param screen framebuffers, modes and places
  * @param files how many descriptors are open
+ * @param buffers the dma-bufs of the whole machine
  */
-record MachineState(String screen, int files) {
+record MachineState(String screen, int files, List<String> buffers) {
     private static final Path CARDS = Path.of("/sys/kernel/debug/dri");
-    private static final Path BUFFERS = Path.of("/sys/kernel/debug/dma_buf/bufinfo");
 
-    static MachineState now() throws IOException {
+    static MachineState now() throws Exception {
         try (var open = Files.list(Path.of("/proc/self/fd"))) {
-            return new MachineState(screenNow(), (int) open.count());
+            return new MachineState(screenNow(), (int) open.count(), Traces.listOfDmaBufs());
         }
     }
 
@@ -47,13 +49,11 @@ record MachineState(String screen, int files) {
         return state.toString();
     }
 
-    /** How many dma-bufs there are on the whole machine. */
-    private static int dmaBufs() throws IOException {
-        return Files.readAllLines(BUFFERS).stream()
-                .filter(line -> line.matches("Total \\d+ objects.*"))
-                .map(line -> Integer.parseInt(line.replaceAll("\\D+(\\d+) objects.*", "$1")))
-                .findFirst()
-                .orElseThrow();
+    /** Those that there were not when this was taken. */
+    private List<String> newBuffers() throws Exception {
+        var now = new ArrayList<>(Traces.listOfDmaBufs());
+        buffers.forEach(now::remove);
+        return now;
     }
 
     /** Checks that all is as it was when this was taken. */
@@ -62,9 +62,9 @@ record MachineState(String screen, int files) {
         assertEquals(screen, now.screen, when);
         assertEquals(files, now.files, when);
         // The display lets go of what it has shown in its own time.
-        for (int i = 0; i < 100 && dmaBufs() > 0; i++) {
+        for (int i = 0; i < 100 && !newBuffers().isEmpty(); i++) {
             Thread.sleep(20);
         }
-        assertEquals(0, dmaBufs(), when);
+        assertEquals(List.of(), newBuffers(), when);
     }
 }

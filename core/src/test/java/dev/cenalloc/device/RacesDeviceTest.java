@@ -68,7 +68,7 @@ class RacesDeviceTest {
 
     private final long seed = Long.getLong("cenalloc.seed", 13);
     private final Duration time = Duration.ofSeconds(Long.getLong("cenalloc.raceSeconds", 3));
-    private MachineState before = new MachineState("", 0);
+    private MachineState before = new MachineState("", 0, List.of());
 
     /** A buffer, and what it begins with, wherever it moves. */
     private record Marked(SharedBuffer buffer, long mark) {

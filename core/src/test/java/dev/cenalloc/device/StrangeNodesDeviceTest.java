@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.ValueSource;
         disabledReason = "makes nodes in /dev, so it runs only where -Dcenalloc.devices=required says that it may")
 class StrangeNodesDeviceTest {
     private StreamRun devices = new StreamRun(Path.of(""), Path.of(""), Path.of(""));
-    private MachineState before = new MachineState("", 0);
+    private MachineState before = new MachineState("", 0, List.of());
 
     @BeforeEach
     void lookAtWhatIs() throws Exception {

@@ -74,7 +74,7 @@ class StreamFaultsDeviceTest {
     private static final Set<String> NOT_OF_THE_DRIVER = Set.of("stat", "poll", "read");
 
     private StreamRun devices = new StreamRun(Path.of(""), Path.of(""), Path.of(""));
-    private MachineState before = new MachineState("", 0);
+    private MachineState before = new MachineState("", 0, List.of());
 
     @BeforeEach
     void lookAtWhatIs() throws Exception {

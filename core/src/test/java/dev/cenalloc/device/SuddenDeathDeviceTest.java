@@ -70,7 +70,7 @@ class SuddenDeathDeviceTest {
     @SuppressWarnings("NullAway.Init")
     private Path directory;
 
-    private MachineState before = new MachineState("", 0);
+    private MachineState before = new MachineState("", 0, List.of());
 
     @BeforeEach
     void lookAtWhatIs() throws Exception {
