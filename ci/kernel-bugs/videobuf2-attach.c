@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * VIDIOC_QBUF that fails while a dma-buf is attached keeps a reference to it: the memory is never given back, also not
- * when all descriptors are closed and the process has ended. Seen on 6.12 and 7.2.
+ * when all descriptors are closed and the process has ended. Seen on 6.12; 7.2 has the same code.
  *
  * __prepare_dmabuf (drivers/media/common/videobuf2/videobuf2-core.c) takes a reference with dma_buf_get for each plane,
  * and goes to err_put_vb2_buf if attach_dmabuf fails; but __vb2_buf_dmabuf_put gives back only those references that

@@ -30,7 +30,7 @@ public interface FrameSink extends AutoCloseable {
     /**
      * Shows a frame, which belongs to it from now on, until it gives the frame back to its stream. If this throws, the
      * frame stays the caller's. Waits for the frame before, so that frames are shown at most at the rate of the screen.
-     * Allocates nothing.
+     * Allocates nothing where frames are shared.
      *
      * @param frame lent by the stream that fills the ring in use. The CPU must not access it any more
      * @throws IllegalArgumentException if it is a frame of a ring of another agreement
