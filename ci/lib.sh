@@ -150,6 +150,26 @@ counts() {
         END { print passed + 0, failed + 0, skipped + 0 }' "$@" </dev/null
 }
 
+# failed_tests NAME FILE...: prints each test that failed in JUnit's reports in XML, and the first line of why.
+failed_tests() {
+    local name=$1
+    shift
+    awk -v name="$name" '
+        /<testcase / { test = $0 }
+        (/<failure/ || /<error/) && test != "" {
+            class = method = why = ""
+            if (match(test, / classname="[^"]*/)) class = substr(test, RSTART + 12, RLENGTH - 12)
+            if (match(test, / name="[^"]*/)) method = substr(test, RSTART + 7, RLENGTH - 7)
+            if (match($0, / message="[^"]*/)) why = substr($0, RSTART + 10, RLENGTH - 10)
+            sub(/&#10;.*/, "", why)
+            gsub(/&quot;/, "\"", why); gsub(/&apos;/, "\047", why); gsub(/&lt;/, "<", why); gsub(/&gt;/, ">", why)
+            gsub(/&amp;/, "\\&", why)
+            sub(/.*\./, "", class)
+            print name ": " class "." method ": " substr(why, 1, 300)
+            test = ""
+        }' "$@" </dev/null
+}
+
 # make_cache: the cache is there afterwards, and can be written.
 make_cache() {
     mkdir -p "$CACHE" 2>/dev/null && touch "$APT_LOG" 2>/dev/null ||
