@@ -153,8 +153,7 @@ final class Inbox {
             case 0 -> throw new DisconnectedException(Errno.EPIPE, "recvmsg");
             case Errno.ECONNRESET, Errno.EPIPE -> throw new DisconnectedException((int) -result, "recvmsg");
             case Errno.EPROTO ->
-                throw Wire.lie("descriptors were lost: the peer sent more than " + Wire.MOST_MEMORIES
-                        + " at once, or this process has as many files open as it may");
+                throw Wire.lie("descriptors were lost: the peer sent more than " + Wire.MOST_MEMORIES + " at once");
             default -> throw CenallocException.ofCall((int) -result, "recvmsg", null, -1);
         };
     }

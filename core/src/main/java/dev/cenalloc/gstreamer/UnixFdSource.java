@@ -145,7 +145,8 @@ public final class UnixFdSource implements AutoCloseable {
      * @throws EndOfStreamException EPIPE: the pipeline has sent its last frame
      * @throws DisconnectedException EPIPE, ECONNRESET: the pipeline is gone. Frames that came before can still be used
      * @throws ProtocolException EPROTO: the peer sent what the protocol does not allow
-     * @throws CenallocException with the errno of recvmsg, poll or fstat
+     * @throws CenallocException EMFILE: this process may not have the descriptors that came; raise its limit and connect
+     *     again; else with the errno of recvmsg, poll or fstat
      */
     public @Nullable UnixFdFrame next(Duration timeout) throws CenallocException {
         long deadline = System.nanoTime() + Times.nanos(timeout);

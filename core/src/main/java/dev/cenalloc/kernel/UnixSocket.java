@@ -45,13 +45,47 @@ public final class UnixSocket {
     /** Whether the connection was ended since the rest of a message could not be sent. */
     private volatile boolean cut;
 
-    /** Descriptors that have come and were not taken, in order. */
-    private final int[] received = new int[2 * MOST_DESCRIPTORS];
-
-    private int receivedCount;
+    private final Received received;
 
     /** How long recvmsg waits at most; 0: as long as it takes. Of the thread that receives. */
     private long limitMillis;
+
+    /** Descriptors that have come and were not taken, in order. Closed also if a program loses the socket. */
+    private static final class Received implements Runnable {
+        private final Kernel kernel;
+        private final int[] numbers = new int[2 * MOST_DESCRIPTORS];
+        private int count;
+
+        Received(Kernel kernel) {
+            this.kernel = kernel;
+        }
+
+        /** False if there is no room. */
+        boolean add(int fd) {
+            if (count == numbers.length) {
+                return false;
+            }
+            numbers[count++] = fd;
+            return true;
+        }
+
+        int removeFirst() {
+            if (count == 0) {
+                throw new IllegalStateException("no descriptor has come");
+            }
+            int first = numbers[0];
+            count--;
+            System.arraycopy(numbers, 1, numbers, 0, count);
+            return first;
+        }
+
+        @Override
+        public void run() {
+            while (count > 0) {
+                Descriptor.closeNumber(kernel, numbers[--count]);
+            }
+        }
+    }
 
     /** A {@code struct msghdr} of one part, with room for descriptors. */
     private static final class Message {
@@ -81,6 +115,8 @@ public final class UnixSocket {
      */
     public UnixSocket(Kernel kernel, int fd) {
         this.kernel = kernel;
+        this.received = new Received(kernel);
+        Lost.register(this, received);
         this.descriptor = Descriptor.of(this, kernel, fd, "a connection to another process");
     }
 
@@ -206,7 +242,8 @@ public final class UnixSocket {
      * @param from where the bytes go, with room for one at least
      * @param timeoutNanos how long to wait; 0 does not wait
      * @return the number of bytes; 0 at the end of the stream; or {@code -errno}: EAGAIN after the timeout; EPROTO if
-     *     the peer passed more descriptors than a message may have: they are closed
+     *     the peer passed more descriptors than a message may have: they are closed; EMFILE if the kernel could not
+     *     give all of them a number in this process. After the last two the stream is of no use any more
      * @throws IllegalStateException if this is closed
      */
     public long receive(MemorySegment into, long from, long timeoutNanos) {
@@ -251,7 +288,11 @@ public final class UnixSocket {
     private long receive(int fd, MemorySegment into, long from, int flags) {
         incoming.set(into.address() + from, into.byteSize() - from, CONTROL_SIZE);
         long result = kernel.receive(fd, incoming.header, flags);
-        return result >= 0 && !keep() ? -Errno.EPROTO : result;
+        if (result < 0) {
+            return result;
+        }
+        int lost = keep();
+        return lost == 0 ? result : -lost;
     }
 
     /** Returns its descriptor, for a caller that polls; closed by this. */
@@ -259,10 +300,10 @@ public final class UnixSocket {
         return descriptor;
     }
 
-    /** Keeps the descriptors that have come; false if some were lost, or there is no room for them. */
-    private boolean keep() {
+    /** Keeps the descriptors that have come; the errno of {@link #receive} if some were lost, else 0. */
+    private int keep() {
         long size = Math.min(incoming.header.get(ValueLayout.JAVA_LONG, Sockets.MESSAGE_CONTROL_SIZE), CONTROL_SIZE);
-        boolean whole = (incoming.header.get(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS) & Sockets.MSG_CTRUNC) == 0;
+        boolean whole = true;
         long at = 0;
         while (at + Sockets.CONTROL_DATA <= size) {
             long length = incoming.control.get(ValueLayout.JAVA_LONG, at);
@@ -280,7 +321,15 @@ public final class UnixSocket {
             }
             at += (length + Long.BYTES - 1) & -Long.BYTES;
         }
-        return whole;
+        if (!whole) {
+            return Errno.EPROTO;
+        }
+        if ((incoming.header.get(ValueLayout.JAVA_INT, Sockets.MESSAGE_FLAGS) & Sockets.MSG_CTRUNC) == 0) {
+            return 0;
+        }
+        // The kernel does not say why it gave fewer than were sent. It stops where there is no room for another one, or
+        // where this process may not have another one: its limit, in nearly all cases.
+        return CONTROL_SIZE - at < Sockets.CONTROL_DATA + Integer.BYTES ? Errno.EPROTO : Errno.EMFILE;
     }
 
     /** Keeps the descriptors in a part of the control data; false if there is no room for some: they are closed. */
@@ -289,9 +338,7 @@ public final class UnixSocket {
         int count = 0;
         for (long at = from; at + Integer.BYTES <= to; at += Integer.BYTES, count++) {
             int fd = incoming.control.get(ValueLayout.JAVA_INT, at);
-            if (count < MOST_DESCRIPTORS && receivedCount < received.length) {
-                received[receivedCount++] = fd;
-            } else {
+            if (count >= MOST_DESCRIPTORS || !received.add(fd)) {
                 Descriptor.closeNumber(kernel, fd);
                 whole = false;
             }
@@ -308,7 +355,7 @@ public final class UnixSocket {
 
     /** Returns how many descriptors have come and were not taken. */
     public int available() {
-        return receivedCount;
+        return received.count;
     }
 
     /**
@@ -317,13 +364,7 @@ public final class UnixSocket {
      * @throws IllegalStateException if there is none
      */
     public int take() {
-        if (receivedCount == 0) {
-            throw new IllegalStateException("no descriptor has come");
-        }
-        int first = received[0];
-        receivedCount--;
-        System.arraycopy(received, 1, received, 0, receivedCount);
-        return first;
+        return received.removeFirst();
     }
 
     /** Closes the first descriptor that has come. */
@@ -368,8 +409,6 @@ public final class UnixSocket {
 
     /** Closes the descriptors that have come and were not taken. To be called by the thread that receives. */
     public void discard() {
-        while (receivedCount > 0) {
-            Descriptor.closeNumber(kernel, received[--receivedCount]);
-        }
+        received.run();
     }
 }

@@ -236,7 +236,8 @@ public final class Connection implements AutoCloseable {
      * @throws DisconnectedException EPIPE: the peer is gone
      * @throws ProtocolException EPROTO: it passed more descriptors at once than 16, or one that is no dma-buf: all of
      *     this call are closed
-     * @throws CenallocException with the errno of recvmsg or poll; EMFILE
+     * @throws CenallocException EMFILE: this process may not have all the descriptors that came: all of this call are
+     *     closed, and the bytes lost; else with the errno of recvmsg or poll
      */
     public int receive(byte[] into, Collection<SharedBuffer> buffers, Duration timeout) throws CenallocException {
         Objects.requireNonNull(buffers, "buffers");
@@ -280,6 +281,7 @@ public final class Connection implements AutoCloseable {
         if (result > 0 || result == -Errno.EAGAIN) {
             return Math.max(0, result);
         }
+        socket.discard(); // where others of the same message are lost
         checkOpen(); // else this end was closed
         throw failed(result);
     }

@@ -24,7 +24,7 @@ public final class ProtocolException extends CenallocException {
     }
 
     static ProtocolException ofLostDescriptors() {
-        return new ProtocolException("descriptors were lost: the peer sent more than " + UnixSocket.MOST_DESCRIPTORS
-                + " at once, or this process has as many files open as it may");
+        return new ProtocolException(
+                "descriptors were lost: the peer sent more than " + UnixSocket.MOST_DESCRIPTORS + " at once");
     }
 }

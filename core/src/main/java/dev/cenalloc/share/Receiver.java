@@ -93,7 +93,8 @@ public final class Receiver implements AutoCloseable {
      * @throws DisconnectedException EPIPE: the sender is gone. Frames that came before can still be used
      * @throws ProtocolException EPROTO: it sent what the protocol does not allow, such as a descriptor that is no
      *     dma-buf; the connection has been ended
-     * @throws CenallocException with the errno of recvmsg or poll
+     * @throws CenallocException EMFILE: this process may not have the descriptors that came; raise its limit and connect
+     *     again; else with the errno of recvmsg or poll
      */
     public @Nullable ReceivedFrame next(Duration timeout) throws CenallocException {
         long nanos = Times.nanos(timeout);

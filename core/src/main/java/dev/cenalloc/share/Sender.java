@@ -239,7 +239,8 @@ public final class Sender implements AutoCloseable {
      *     use by another thread: then the connection has been ended
      * @throws DisconnectedException EPIPE: the receiver is gone. What it had is free when {@link #close} has returned
      * @throws ProtocolException EPROTO: it sent something else; the connection has been ended
-     * @throws CenallocException with the errno of recvmsg or poll
+     * @throws CenallocException EMFILE: this process may not have the descriptors that came; raise its limit and connect
+     *     again; else with the errno of recvmsg or poll
      */
     public @Nullable SentFrame returned(Duration timeout) throws CenallocException {
         return returned(true, Times.nanos(timeout), false);

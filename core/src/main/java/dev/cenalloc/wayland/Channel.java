@@ -388,21 +388,10 @@ final class Channel {
             case Errno.EAGAIN -> false;
             case 0 -> throw fail(gone(Errno.EPIPE, "recvmsg"));
             case Errno.ECONNRESET, Errno.EPIPE -> throw fail(gone((int) -result, "recvmsg"));
-            case Errno.EPROTO -> throw descriptorsLost();
+            case Errno.EPROTO ->
+                throw lie("descriptors were lost: it sent more than " + UnixSocket.MOST_DESCRIPTORS + " at once");
             default -> throw fail(CenallocException.ofCall((int) -result, "recvmsg", null, -1));
         };
-    }
-
-    /** The kernel drops descriptors that it has no number for, and does not tell: another one shows it. */
-    private CenallocException descriptorsLost() {
-        int another = kernel.socket(0);
-        if (another == -Errno.EMFILE || another == -Errno.ENFILE) {
-            return fail(CenallocException.ofCall(-another, "recvmsg", null, -1));
-        }
-        if (another >= 0) {
-            kernel.close(another);
-        }
-        return lie("descriptors were lost: it sent more than " + UnixSocket.MOST_DESCRIPTORS + " at once");
     }
 
     /** Handles the next event; false if there is no whole one. */

@@ -11,8 +11,12 @@ import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.share.Address;
 import dev.cenalloc.share.Connection;
 import dev.cenalloc.share.Listener;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Devices, sockets and contexts that a program lost without closing them are closed, and the log says so. */
@@ -58,6 +62,25 @@ class LostDescriptorTest {
                 }
             });
         }
+    }
+
+    @Test
+    void whatCameOverAConnectionAndWasNotTaken() throws Exception {
+        assertReleased("a connection to another process", () -> {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment bytes = arena.allocate(8, 4);
+                assertEquals(0, kernel.socketPair(bytes));
+                var sender = new UnixSocket(kernel, bytes.get(ValueLayout.JAVA_INT, 0));
+                var receiver = new UnixSocket(kernel, bytes.get(ValueLayout.JAVA_INT, 4));
+                var passed = new Descriptor(kernel, kernel.memoryFile(new byte[1]));
+                assertEquals(0, sender.send(bytes, 0, 1, List.of(passed, passed), 0));
+                sender.close();
+                passed.close();
+                assertEquals(1, receiver.receive(bytes, 0, 0));
+                assertEquals(2, receiver.available());
+                assertEquals(3, kernel.openFiles());
+            }
+        });
     }
 
     /** On the real kernel, which has the device everywhere. */

@@ -257,6 +257,22 @@ class UnixSocketTest {
         }
     }
 
+    @Test
+    void aLimitOfThisProcessIsToldApartFromWhatThePeerDid() {
+        var kernel = new FakeKernel();
+        for (int room = 0; room < 3; room++) {
+            try (var pair = new Pair(kernel)) {
+                assertEquals(0, pair.one.send(pair.bytes("x"), 0, 2, List.of(pair.file, pair.file, pair.file), 0));
+                kernel.mostFiles = kernel.openFiles() + room;
+                assertEquals(-Errno.EMFILE, pair.other.receive(pair.buffer, 0, SECOND));
+                assertEquals(room, pair.other.available());
+                kernel.mostFiles = Integer.MAX_VALUE;
+                pair.other.discard();
+            }
+            assertEquals(0, kernel.openFiles());
+        }
+    }
+
     @ParameterizedTest
     @EnumSource
     void afterAllItIsAsBefore(World world) throws Exception {
