@@ -2,7 +2,10 @@
 # Shared by the scripts in this directory: where things are, what the machine lacks, which JDK to use.
 # shellcheck shell=bash
 
-set -euo pipefail
+set -Eeuo pipefail
+# tell_end STATUS LINE COMMAND: what ends a script says so, since the shell itself would be silent.
+tell_end() { [[ $- != *e* ]] || printf '%s: status %s at line %s: %.200s\n' "${0##*/}" "$@" >&2; }
+trap 'tell_end "$?" "$LINENO" "$BASH_COMMAND"' ERR
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # What is expensive to make and belongs to no checkout: kernels, their headers, the foreign root tree.
@@ -242,7 +245,7 @@ use_suite() {
     local arch archive state
     arch=$(debian_arch "$1")
     archive=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
-        awk '$2 !~ /-/ { print $1; exit }')
+        awk '$2 !~ /-/ && !found++ { print $1 }') # reads on: apt-get would fail when its reader leaves
     [ -n "$archive" ] || fail "this machine's apt sources name no archive of Debian: add one"
     state=$CACHE/apt-$2-$1
     mkdir -p "$state"/{lists,cache}/partial

@@ -13,8 +13,6 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Mapping;
-import dev.cenalloc.Pool;
-import dev.cenalloc.PoolBuffer;
 import dev.cenalloc.RequiresHeap;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Traces;
@@ -25,7 +23,6 @@ import dev.cenalloc.image.ImageRange.Sizes;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.Constraints;
-import dev.cenalloc.plan.Demand;
 import dev.cenalloc.plan.Device;
 import dev.cenalloc.plan.Direction;
 import dev.cenalloc.stream.Agreement;
@@ -443,7 +440,7 @@ class ShareDeviceTest {
         }
     }
 
-    /** The second JVM: maps each frame that comes, and tells at the end what it has left. */
+    /** The second JVM: maps each buffer that comes, and tells at the end what it has left. */
     static final class Taker {
         public static void main(String[] arguments) throws Exception {
             ServerSocketChannel.open(StandardProtocolFamily.UNIX).close();
@@ -452,9 +449,13 @@ class ShareDeviceTest {
             try (var cenalloc = Cenalloc.open();
                     var receiver = new Receiver(Connection.connect(cenalloc, Address.ofAbstract(arguments[0])))) {
                 while (true) {
-                    try (ReceivedFrame frame = Objects.requireNonNull(receiver.next(LIMIT));
-                            Mapping mapping = frame.buffers().getFirst().map(Direction.READ)) {
-                        taken += mapping.segment().get(ValueLayout.JAVA_LONG, 0) == frame.sequence() ? 1 : 0;
+                    try (ReceivedFrame frame = Objects.requireNonNull(receiver.next(LIMIT))) {
+                        long expected = frame.sequence();
+                        for (SharedBuffer buffer : frame.buffers()) {
+                            try (Mapping mapping = buffer.map(Direction.READ)) {
+                                taken += mapping.segment().get(ValueLayout.JAVA_LONG, 0) == expected++ ? 1 : 0;
+                            }
+                        }
                     }
                 }
             } catch (DisconnectedException e) {
@@ -464,34 +465,44 @@ class ShareDeviceTest {
         }
     }
 
-    /** Each with a descriptor that crosses, and is forgotten. {@code -Dcenalloc.passes=1000000} for more. */
+    /** Each crosses as a descriptor, and is forgotten. {@code -Dcenalloc.passes=1000000} for more. */
     @Test
     void passedBuffersLeaveNothingInTwoProcesses() throws Exception {
-        int passes = Integer.getInteger("cenalloc.passes", 1_000);
+        int together = 4;
+        long passes = Math.ceilDiv(Integer.getInteger("cenalloc.passes", 1_000), together) * (long) together;
         String name = "cenalloc-" + ProcessHandle.current().pid();
         try (var cenalloc = Cenalloc.open();
                 var listener = Listener.open(cenalloc, Address.ofAbstract(name))) {
             Process process = start(
                     Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                    "-XX:TieredStopAtLevel=1",
+                    "-XX:+UseSerialGC",
+                    passes > 100_000 ? "-XX:+TieredCompilation" : "-XX:TieredStopAtLevel=1",
                     "--enable-native-access=ALL-UNNAMED",
                     "-cp",
                     System.getProperty("java.class.path"),
                     Taker.class.getName(),
                     name);
-            try (var sender = new Sender(Objects.requireNonNull(listener.accept(LIMIT)));
-                    Pool pool = Pool.allocate(cenalloc, Demand.ofBytes(4096), List.of(), 1)) {
-                for (long i = 0; i < passes; i++) {
-                    try (PoolBuffer buffer = pool.lend("sender", LIMIT)) {
-                        try (var bytes = buffer.access(Direction.WRITE)) {
-                            bytes.segment().set(ValueLayout.JAVA_LONG, 0, i);
-                        }
-                        SentFrame frame = sender.add(buffer.sharedBuffers(), "", "");
-                        assertTrue(sender.send(frame, i, 0, null, LIMIT));
-                        assertSame(frame, sender.returned(LIMIT));
-                        sender.remove(frame);
-                    }
+            var buffers = new ArrayList<SharedBuffer>();
+            var mappings = new ArrayList<Mapping>();
+            try (var sender = new Sender(Objects.requireNonNull(listener.accept(LIMIT)))) {
+                for (int i = 0; i < together; i++) {
+                    buffers.add(cenalloc.create(4096));
+                    mappings.add(buffers.getLast().map(Direction.WRITE));
                 }
+                for (long i = 0; i < passes; i += together) {
+                    for (int j = 0; j < together; j++) {
+                        try (var _ = buffers.get(j).access(Direction.WRITE)) {
+                            mappings.get(j).segment().set(ValueLayout.JAVA_LONG, 0, i + j);
+                        }
+                    }
+                    SentFrame frame = sender.add(buffers, "", "");
+                    assertTrue(sender.send(frame, i, 0, null, LIMIT));
+                    assertSame(frame, sender.returned(LIMIT));
+                    sender.remove(frame);
+                }
+            } finally {
+                mappings.forEach(Mapping::close);
+                buffers.forEach(SharedBuffer::close);
             }
             try (var output = process.inputReader()) {
                 assertEquals(passes + " right, 0 files, 0 mappings left", output.readLine());
