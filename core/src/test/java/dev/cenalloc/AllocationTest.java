@@ -32,7 +32,6 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import jdk.jfr.Recording;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -40,8 +39,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** What a frame loop does again and again allocates no Java objects. */
 class AllocationTest {
     private static final long FIONREAD = 0x541B;
-
-    private static final String HEAP_NEEDED = "needs a heap and fences, which -Dcenalloc.devices=required promises";
 
     @Test
     void theSystemCallsOfAFrameLoopAllocateNothing() throws Exception {
@@ -77,7 +74,7 @@ class AllocationTest {
     }
 
     @Test
-    @EnabledIfSystemProperty(named = "cenalloc.devices", matches = "required", disabledReason = HEAP_NEEDED)
+    @RequiresDevices
     void fencesInAFrameLoopAllocateNothing() throws Exception {
         try (var cenalloc = Cenalloc.open();
                 var buffer = cenalloc.create(4096)) {
@@ -133,14 +130,14 @@ class AllocationTest {
     /** Also of images that lie in several buffers. */
     @ParameterizedTest
     @EnumSource(names = {"XR24", "NV12M"})
-    @EnabledIfSystemProperty(named = "cenalloc.devices", matches = "required", disabledReason = HEAP_NEEDED)
+    @RequiresDevices
     void theAccessOfTheCpuToFramesAllocatesNothing(PixelFormat format) throws Exception {
         assertEquals(0, bytesForThreeAccessesOfTwoFrames(format));
     }
 
     /** With every event recorded, whatever it lasts: one object for each access of a buffer, of 72 bytes. */
     @Test
-    @EnabledIfSystemProperty(named = "cenalloc.devices", matches = "required", disabledReason = HEAP_NEEDED)
+    @RequiresDevices
     void recordingCostsAnObjectForEachAccess() throws Exception {
         try (var recording = new Recording()) {
             for (String event : List.of("CpuAccess", "FenceWait", "PoolWait", "Map", "Allocate", "Free")) {

@@ -27,7 +27,6 @@ import org.junit.jupiter.api.TestFactory;
  * left, and the next run, with the same objects, gives what it gives without a fault. {@code -Dcenalloc.sweep=WORDS}
  * leaves out the operations whose names have not these words.
  */
-@HostOnly
 public abstract class CallSweep {
     /** So many runs in a row without an overflow are the end of a sweep of the stack. */
     private static final int ENOUGH = 3;

@@ -134,7 +134,6 @@ class ErrorsHalfWayTest {
         abstract @Nullable AutoCloseable run(SharedBuffer buffer, AutoCloseable before) throws Exception;
     }
 
-    @HostOnly
     @ParameterizedTest
     @EnumSource(Operation.class)
     void anOverflowOfTheStackLeavesNothingThatCannotBeClosed(Operation operation) throws Exception {

@@ -20,14 +20,9 @@ import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** The contract on the real kernel, with fences that are pending as long as the test wants: sw_sync, in its debugfs. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "needs a kernel with CONFIG_SW_SYNC and its debugfs, which -Dcenalloc.devices=required promises")
+@RequiresDevices
 class FenceDeviceTest extends FenceContract {
     /** A limit for what is about to happen; if it does not, the test ends, and fails. */
     private static final Duration SOON = Duration.ofMinutes(2);

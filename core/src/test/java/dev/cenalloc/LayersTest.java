@@ -33,7 +33,6 @@ import org.junit.jupiter.api.Test;
  * Reads the compiled classes and holds them against the map of packages in CONTRIBUTING.md: an arrow that is not in the
  * map is a fault, and so is a circle.
  */
-@HostOnly
 class LayersTest {
     private static final String OURS = "dev.cenalloc";
     private static final String BINDINGS = OURS + ".bindings";

@@ -36,7 +36,6 @@ class LocaleTest {
         }
     }
 
-    @HostOnly
     @Test
     void whatCannotBeNamedIsNotThere(@TempDir Path directory) throws Exception {
         run(

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  */
 @Target(ElementType.TYPE)
 @Retention(RetentionPolicy.RUNTIME)
+@OnEachKernel
 @ExtendWith(RequiresHeap.Condition.class)
 public @interface RequiresHeap {
     /** Names of heaps; {@code udmabuf} is one. */

@@ -16,9 +16,11 @@ import java.nio.file.Path;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** One test a handle, against objects that every Linux has: a wrong signature fails only at the first call. */
+@Tag("kernel") // see ci/device-tests
 class LinuxTest {
     private static final long FIONREAD = 0x541B;
     private static final long FIOCLEX = 0x5451;

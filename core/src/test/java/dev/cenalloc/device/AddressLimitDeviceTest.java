@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
@@ -29,17 +30,13 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * A machine with memory above 4 GiB, and a camera that reaches 32 bits of addresses: vivid with contiguous memory. What
  * a plan says of its heaps, against what the kernel copies (swiotlb). Part of ci/soak, on a machine with 4 GiB: {@code
  * -Dcenalloc.addresses=1000} for so many buffers of each heap.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "takes over a camera, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 @Tag("soak") // needs a machine with more memory than the others
 class AddressLimitDeviceTest {
     private static final long REACH = 0xffff_ffffL;

@@ -9,6 +9,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.MappedAccess;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_rect;
 import dev.cenalloc.bindings.v4l2.v4l2_selection;
@@ -37,13 +38,9 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** More lines in memory than are to be seen, with a driver of the kernel: the HDMI input of vivid. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "takes over camera and display, so it runs only where -Dcenalloc.devices=required says so")
+@RequiresDevices
 class CodedSizeDeviceTest {
     private static final Duration SECONDS = Duration.ofSeconds(20);
     /** HDMI, by the default of vivid's parameter input_types. */

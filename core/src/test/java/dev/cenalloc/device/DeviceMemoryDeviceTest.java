@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.MappedAccess;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.Traces;
 import dev.cenalloc.image.ImageRequest;
@@ -32,15 +33,11 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Real drivers on a machine without heaps: the memory is their own. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "takes over camera and display, so it runs only where -Dcenalloc.devices=required says so")
+@RequiresDevices
 class DeviceMemoryDeviceTest {
     private static final Duration SECONDS = Duration.ofSeconds(10);
     private static final ImageRequest REQUEST =

@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.image.ImageRange;
@@ -518,13 +517,11 @@ class DeviceMemoryTest {
         void with(Cenalloc cenalloc) throws CenallocException;
     }
 
-    @HostOnly
     @Test
     void everyFaultOfEveryCallGivesEverythingBack() throws Exception {
         everyFault(DeviceMemoryTest::run);
     }
 
-    @HostOnly
     @Test
     void everyFaultOfEveryCallOfAConverterGivesEverythingBack() throws Exception {
         everyFault(DeviceMemoryTest::convert);

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.MissingDeviceException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.device.DeviceInfo.Kind;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -18,17 +19,12 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * What is found among real devices. In the machine made for the tests: three vivid cameras, vim2m, vkms, vgem, bochs.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "needs vivid, vim2m, vgem, vkms: runs only where -Dcenalloc.devices=required says that they are")
+@RequiresDevices
 @SuppressWarnings("NullAway") // arguments are null on purpose, and messages are there
 class DevicesDeviceTest {
     private final Cenalloc cenalloc;

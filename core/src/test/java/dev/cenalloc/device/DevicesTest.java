@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.bindings.Errno;
@@ -341,7 +340,6 @@ class DevicesTest {
     }
 
     /** Every call fails in turn. The list never fails for that, and everything is given back. */
-    @HostOnly
     @ParameterizedTest
     @EnumSource
     void everyFaultOfEveryCallGivesEverythingBack(Question question) throws Exception {

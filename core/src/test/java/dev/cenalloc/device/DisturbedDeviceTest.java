@@ -11,6 +11,7 @@ import dev.cenalloc.Disturbance;
 import dev.cenalloc.Fence;
 import dev.cenalloc.Pool;
 import dev.cenalloc.PoolExhaustedException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.SwSync;
 import dev.cenalloc.TestContext;
@@ -48,7 +49,6 @@ import java.util.Set;
 import java.util.concurrent.Executors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -60,11 +60,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * hour too early or too late. {@code -Dcenalloc.disturbances=100000} for so many interrupted calls in each test, and a
  * hundredth of it of the others (ci/soak).
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 class DisturbedDeviceTest {
     private static final Duration LIMIT = Duration.ofMillis(100);
 

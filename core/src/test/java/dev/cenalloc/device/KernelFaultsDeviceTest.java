@@ -13,6 +13,7 @@ import dev.cenalloc.InjectedFault;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.Pool;
 import dev.cenalloc.PoolBuffer;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Traces;
 import dev.cenalloc.bindings.Linux;
@@ -47,17 +48,12 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * Faults that the kernel injects into itself while the library calls it: no memory, or memory of the caller that is not
  * there. Part of ci/soak: with {@code -Dcenalloc.faults=100000} so many, at every place; else some of each operation.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 @Tag("soak") // needs a kernel on which no other test has left anything
 class KernelFaultsDeviceTest {
     private static final Duration LIMIT = Duration.ofSeconds(5);

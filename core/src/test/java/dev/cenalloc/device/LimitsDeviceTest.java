@@ -15,6 +15,7 @@ import dev.cenalloc.Mapping;
 import dev.cenalloc.MemoryExhaustedException;
 import dev.cenalloc.Pool;
 import dev.cenalloc.PoolBuffer;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Traces;
 import dev.cenalloc.bindings.Errno;
@@ -47,17 +48,12 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * Limits of this process and of its control group, of which everything reaches: the exception names the limit and what
  * can be done, nothing is left, and when the limit is raised everything works again.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "limits this process and takes over devices, so it runs only where -Dcenalloc.devices=required says so")
+@RequiresDevices
 class LimitsDeviceTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final Device SYSTEM = only("system");

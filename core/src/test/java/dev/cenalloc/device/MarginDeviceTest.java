@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
 import dev.cenalloc.bindings.v4l2.v4l2_rect;
 import dev.cenalloc.bindings.v4l2.v4l2_selection;
@@ -38,16 +39,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * Images with memory before their first pixel, with drivers of the kernel: vivid fills 640x480 at 32,16 of its buffers,
  * in each format that it and vkms have, and vkms shows that part.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "takes over camera and display, so it runs only where -Dcenalloc.devices=required says so")
+@RequiresDevices
 class MarginDeviceTest {
     private static final Duration SECONDS = Duration.ofSeconds(20);
     private static final int HDMI = 3;

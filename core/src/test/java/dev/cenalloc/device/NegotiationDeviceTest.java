@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
@@ -18,13 +19,9 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** Real drivers agree on images and memory, with nothing declared. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "needs vivid, vim2m, vkms: runs only where -Dcenalloc.devices=required says that they are")
+@RequiresDevices
 class NegotiationDeviceTest {
     private final Cenalloc cenalloc;
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.Traces;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
@@ -28,17 +29,13 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * A camera of NV12M, two buffers, and a display of NV12: vivid and vkms, which takes NV12 since Linux 6.16. A picture
  * from two buffers is the same as one from a copy in one buffer, in every pixel. As it comes, vkms reads both planes
  * from the first buffer: see ci/kernel.7.2.patch.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "takes over camera and display, so it runs only where -Dcenalloc.devices=required says so")
+@RequiresDevices
 class PlanesApartDeviceTest {
     private static final Duration SECONDS = Duration.ofSeconds(10);
     private static final Image IMAGE = new Image(PixelFormat.NV12M, 640, 480);

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
@@ -177,7 +176,6 @@ class PlanesApartTest {
         }
     }
 
-    @HostOnly
     @Test
     void aFaultOfAnyCallGivesEverythingBack() throws Exception {
         card.pitchMultiple = 64;

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.image.PixelFormat;
@@ -31,7 +32,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * What a plan says of memory before any is tried, against what the kernel then does: for all pairs of devices, some
@@ -40,10 +40,7 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
  * V4L2 devices queue it, start their streams and keep it attached while the others, and the DRM devices, are offered
  * it.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "takes over all cameras, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 class PredictionDeviceTest {
     private static final List<PixelFormat> FORMATS =
             List.of(PixelFormat.XR24, PixelFormat.RG16, PixelFormat.YUYV, PixelFormat.NV12, PixelFormat.NV12M);

@@ -13,6 +13,7 @@ import dev.cenalloc.DmaBuf;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.drm.drm_h;
@@ -47,7 +48,6 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -56,11 +56,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * What real drivers say, with nothing declared. In the machine made for the tests: three vivid cameras, vim2m, three
  * cards.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "needs vivid, vim2m, vgem, vkms: runs only where -Dcenalloc.devices=required says that they are")
+@RequiresDevices
 class ProbeDeviceTest {
     private static final Layout FRAME = layout(PixelFormat.XR24, 640, 480);
     private static final Layout ICON = layout(PixelFormat.XR24, 320, 180);

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.MissingDeviceException;
 import dev.cenalloc.NoPermissionException;
 import dev.cenalloc.NoSuitableHeapException;
@@ -842,7 +841,6 @@ class ProbeTest {
     /**
      * Every call fails in turn: everything is given back, the format is as before, and the outcome says what failed.
      */
-    @HostOnly
     @ParameterizedTest
     @EnumSource
     void everyFaultOfEveryCallGivesEverythingBack(Kind kind) throws Exception {
@@ -860,7 +858,6 @@ class ProbeTest {
     }
 
     /** What was short for a moment shapes no later answer. */
-    @HostOnly
     @ParameterizedTest
     @EnumSource
     void noFaultThatPassesIsKept(Kind kind) throws Exception {

@@ -12,6 +12,7 @@ import dev.cenalloc.LogCapture;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.Pool;
 import dev.cenalloc.PoolExhaustedException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Traces;
 import dev.cenalloc.image.Image;
@@ -45,18 +46,13 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * Many threads do everything with a few buffers, on the real kernel; and programs that lose objects of every kind while
  * others are in use. At the end the kernel has what it had before. {@code -Dcenalloc.raceSeconds=600} for longer
  * (ci/soak).
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 class RacesDeviceTest {
     private static final int THREADS = 64;
     private static final int BUFFERS = 4;

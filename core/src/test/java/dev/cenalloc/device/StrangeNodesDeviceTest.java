@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.LinuxKernel;
 import dev.cenalloc.kms.Display;
@@ -19,16 +20,12 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Nodes that are not what they seem: each is passed over or told, nothing is left open, and the next run works. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "makes nodes in /dev, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 class StrangeNodesDeviceTest {
     private StreamRun devices = new StreamRun(Path.of(""), Path.of(""), Path.of(""));
     private MachineState before = new MachineState("", 0, List.of());

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.bindings.drm.drm_h;
@@ -37,7 +38,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
 
 /**
@@ -45,11 +45,7 @@ import org.junit.jupiter.api.function.Executable;
  * Each time there is an error that tells which call, at which device, and why; the display is as before; nothing is
  * left open; and the next run works.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 class StreamFaultsDeviceTest {
     /** {@code VIVID_CID_DISCONNECT} of the vivid driver: a button that unplugs the camera until all have closed it. */
     private static final int DISCONNECT = 0x00f0f041;

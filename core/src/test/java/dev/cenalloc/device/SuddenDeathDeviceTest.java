@@ -9,6 +9,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Pool;
 import dev.cenalloc.PoolBuffer;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.Traces;
 import dev.cenalloc.image.Image;
@@ -39,7 +40,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -47,11 +47,7 @@ import org.junit.jupiter.api.io.TempDir;
  * the screen is as before, and the program at the other end goes on. {@code -Dcenalloc.deaths=200} for more of those in
  * C, {@code -Dcenalloc.javaDeaths=200} for more of those in Java (ci/soak).
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason =
-                "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 @Timeout(value = 1, unit = TimeUnit.DAYS)
 class SuddenDeathDeviceTest {
     /** Longer than a virtual machine takes to start on an emulated processor that is busy. */

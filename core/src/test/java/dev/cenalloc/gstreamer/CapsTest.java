@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
@@ -105,7 +104,6 @@ class CapsTest {
     }
 
     /** No error, and no endless loop, whatever a peer writes. */
-    @HostOnly
     @Test
     void anyTextIsRead() {
         var random = new Random(12);

@@ -10,6 +10,7 @@ import com.sun.management.ThreadMXBean;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.MappedAccess;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.Traces;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
@@ -46,16 +47,12 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** With pipelines of GStreamer as it is, on a real kernel with vivid cameras. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "needs vivid and gst-launch-1.0: runs only where -Dcenalloc.devices=required says they are")
+@RequiresDevices
 class GstLaunchDeviceTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
     private static final Image CAMERA = new Image(PixelFormat.XR24, 320, 180);

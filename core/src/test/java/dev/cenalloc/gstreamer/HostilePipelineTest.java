@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.gstreamer.ScriptedPeer.Framing;
 import dev.cenalloc.gstreamer.ScriptedPeer.Memory;
 import dev.cenalloc.gstreamer.ScriptedPeer.Meta;
@@ -222,7 +221,6 @@ class HostilePipelineTest {
      * Good conversations with bytes changed, removed and added: no error but those that are documented. {@code
      * -Dcenalloc.conversations=1000000} for more.
      */
-    @HostOnly
     @Test
     void mutatedConversationsLeaveNothing() throws Exception {
         var random = new Random(Long.getLong("cenalloc.seed", 13));

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.PeerProcess;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.Traces;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
@@ -26,18 +27,13 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A camera of libcamera, a pipeline of GStreamer, this process, another pipeline, a file: three processes, one memory.
  * Nothing copies but the file's write.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "needs libcamera's virtual camera and gst-launch-1.0: runs only where"
-                + " -Dcenalloc.devices=required says they are")
+@RequiresDevices
 class LongWayDeviceTest {
     private static final Image IMAGE = new Image(PixelFormat.NV12, 640, 480);
     private static final int FRAME_BYTES = 640 * 480 * 3 / 2;

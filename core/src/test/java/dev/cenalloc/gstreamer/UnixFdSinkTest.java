@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
@@ -605,7 +604,6 @@ class UnixFdSinkTest {
      * A client that sends releases with bytes changed, between those of a good one. {@code
      * -Dcenalloc.conversations=1000000} for more.
      */
-    @HostOnly
     @Test
     void mutatedReleasesHarmNobodyElse() throws Exception {
         var random = new Random(14);

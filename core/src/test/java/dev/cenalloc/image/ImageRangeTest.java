@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.image.ImageRange.Rates;
 import dev.cenalloc.image.ImageRange.Sizes;
 import java.util.List;
@@ -70,7 +69,6 @@ class ImageRangeTest {
         assertFalse(Sizes.ANY.contains(Integer.MIN_VALUE, 1));
     }
 
-    @HostOnly
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3})
     void whatIsInBothIsInTheirIntersectionAndNothingElse(long seed) {

@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Field;
 import dev.cenalloc.plan.Usage;
@@ -148,7 +147,6 @@ class ConstraintsJsonTest {
                 json);
     }
 
-    @HostOnly
     @Test
     void randomConstraintsAreReadAsWritten() throws Exception {
         var random = new SplittableRandom(42);
@@ -509,7 +507,6 @@ class ConstraintsJsonTest {
         }
     }
 
-    @HostOnly
     @Test
     void whateverTheBytesAreOnlyOneExceptionComesOut() throws Exception {
         var random = new SplittableRandom(7);
@@ -699,7 +696,6 @@ class ConstraintsJsonTest {
         assertSame(broken, assertThrows(IOException.class, () -> ConstraintsJson.read(stream)));
     }
 
-    @HostOnly
     @Test
     void hugePartsAreRefusedInTime() throws Exception {
         int large = 900_000;

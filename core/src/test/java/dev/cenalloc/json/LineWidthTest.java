@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.IncompatibleConstraintsException;
 import dev.cenalloc.image.ImageRange;
 import dev.cenalloc.image.ImageRequest;
@@ -26,7 +25,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** No line of an explanation or a message is wider than 200 columns, whatever devices take part. */
-@HostOnly
 class LineWidthTest {
     private static final int COLUMNS = 200;
     private static final int SIZE = 1920 * 1080 * 4;

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.plan.Constraints;
 import dev.cenalloc.plan.Device;
@@ -173,7 +172,6 @@ class ProfileTest {
         }
     }
 
-    @HostOnly
     @Test
     void whateverTheTextIsOnlyOneExceptionComesOut() {
         var random = new SplittableRandom(12);
@@ -245,7 +243,6 @@ class ProfileTest {
         assertTrue(e.reason().contains("more than 1024 entries"), e.reason());
     }
 
-    @HostOnly
     @Test
     @Timeout(60)
     void aProfileFullOfUnknownAdviceIsRead() throws Exception {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.cenalloc.OnEachKernel;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
@@ -23,6 +24,7 @@ import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What any Linux tells. */
+@OnEachKernel
 class LinuxKernelTest {
     private final Kernel kernel = LinuxKernel.instance();
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.LogCapture;
+import dev.cenalloc.OnEachKernel;
 import dev.cenalloc.node.DeviceNode;
 import dev.cenalloc.share.Address;
 import dev.cenalloc.share.Connection;
@@ -20,6 +21,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Devices, sockets and contexts that a program lost without closing them are closed, and the log says so. */
+@OnEachKernel
 class LostDescriptorTest {
     private static final Path NODE = Path.of("/dev/zero");
 

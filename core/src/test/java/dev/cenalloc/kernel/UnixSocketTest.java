@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.HostOnly;
+import dev.cenalloc.OnEachKernel;
 import dev.cenalloc.SmallStack;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
@@ -29,6 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** The same on the fake kernel and on the one of this machine, of which sockets need no device. */
+@OnEachKernel
 class UnixSocketTest {
     private static final long SECOND = 1_000_000_000L;
 
@@ -458,7 +459,6 @@ class UnixSocketTest {
     // ---- the stack overflows ----
 
     /** At every depth near the end: what is passed can be closed, and its number is, at the latest with the socket. */
-    @HostOnly
     @Test
     void anOverflowOfTheStackKeepsNoDescriptor() throws Exception {
         SmallStack.with(() -> {

@@ -13,6 +13,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
 import dev.cenalloc.MappedAccess;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.Layout;
@@ -40,15 +41,11 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** VKMS, a display whose output can be read back. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "needs vkms: runs only where -Dcenalloc.devices=required says that it is there")
+@RequiresDevices
 class DisplayDeviceTest {
     private static final Duration SECONDS = Duration.ofSeconds(20);
 

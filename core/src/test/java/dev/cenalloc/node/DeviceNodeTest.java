@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
 import dev.cenalloc.MissingDeviceException;
+import dev.cenalloc.OnEachKernel;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.Linux;
 import dev.cenalloc.kernel.FakeKernel;
@@ -29,6 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** One way to a driver: which failures are restarted, which are returned, and that a closed node reaches nothing. */
+@OnEachKernel
 class DeviceNodeTest {
     private static final Path ZERO = Path.of("/dev/zero");
     private static final Path NODE = Path.of("/dev/video0");

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.MissingDeviceException;
+import dev.cenalloc.OnEachKernel;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.Kernel;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What sysfs tells of a device, and which of several descriptions counts. */
+@OnEachKernel
 class SysfsTest {
     private static final Kernel KERNEL = LinuxKernel.instance();
 

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.IncompatibleConstraintsException;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
@@ -133,7 +132,6 @@ class ConflictTest {
         }
     }
 
-    @HostOnly
     @Test
     void largeConflictsAreFoundToo() throws Exception {
         // Device i takes every heap but the i-th: only all together leave nothing.
@@ -154,7 +152,6 @@ class ConflictTest {
      * Any nine of forty pitches overflow a size: more sets than can be tried. The search for the smallest ends, and
      * what it gives has nothing superfluous.
      */
-    @HostOnly
     @Test
     void aSearchAmongVeryManyEnds() {
         var devices = new ArrayList<Device>();
@@ -179,7 +176,6 @@ class ConflictTest {
     }
 
     /** Each device allows other heaps, and no two of them are in conflict. */
-    @HostOnly
     @Test
     void thousandsOfDevicesAreExplained() {
         var devices = new ArrayList<Device>();

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.HostOnly;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -16,7 +15,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ConstraintsTest {
-    @HostOnly
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 20141010})
     void mergingIsCommutativeAssociativeAndIdempotent(long seed) {
@@ -35,7 +33,6 @@ class ConstraintsTest {
         }
     }
 
-    @HostOnly
     @ParameterizedTest
     @ValueSource(longs = {4, 5})
     void whatTheMergeAllowsBothAllow(long seed) {

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
@@ -37,7 +36,6 @@ import org.junit.jupiter.params.provider.ValueSource;
  * The solver against a second one, which does what the documentation of the fields says, claim by claim, without
  * merging and in numbers without limits. Slow, and short enough to be seen to be right.
  */
-@HostOnly
 class PlanAgainstBruteForceTest {
     private static final List<String> OWN = List.of("carveout", "vendor", "sram", "pool0", "protected,video", "spare");
     private static final List<String> KERNEL = List.of("system", "reserved", "linux,cma", "system_cc_shared");

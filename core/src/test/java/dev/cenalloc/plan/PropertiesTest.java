@@ -10,7 +10,6 @@ import dev.cenalloc.BufferBusyException;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Choice;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.IncompatibleConstraintsException;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.image.Image;
@@ -26,7 +25,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What holds for all devices and heaps, tried with many at random. The seed is in the message. */
-@HostOnly
 class PropertiesTest {
     private static final int ROUNDS = 300;
     private static final List<PixelFormat> FORMATS = List.of(PixelFormat.R8, PixelFormat.NV12, PixelFormat.YUV420);

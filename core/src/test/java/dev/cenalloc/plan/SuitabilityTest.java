@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.plan.HeapProperties.Trait;
@@ -157,7 +156,6 @@ class SuitabilityTest {
 
     /** Against plans for all that the memory may turn out to be. */
     @Test
-    @HostOnly
     void whatIsUnknownMayTurnOutEitherWay() {
         var random = new SplittableRandom(10);
         var seen = new EnumMap<Trait, Integer>(Trait.class);

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.kernel.Descriptor;
@@ -347,7 +346,6 @@ class HostilePeerTest {
      * Good conversations with bytes changed, removed and added: no error but those that are documented. {@code
      * -Dcenalloc.conversations=1000000} for more.
      */
-    @HostOnly
     @Test
     void mutatedConversationsLeaveNothing() throws Exception {
         var random = new Random(Long.getLong("cenalloc.seed", 11));

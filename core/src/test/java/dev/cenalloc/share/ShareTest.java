@@ -15,6 +15,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
 import dev.cenalloc.Fence;
+import dev.cenalloc.OnEachKernel;
 import dev.cenalloc.SharedBuffer;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.Image;
@@ -425,6 +426,7 @@ class ShareTest {
     }
 
     /** On the sockets of this machine: whether the wait has begun or not, the answer is the same. */
+    @OnEachKernel
     @Test
     void closingThisEndIsNotTakenForThePeers() throws Exception {
         try (Arena arena = Arena.ofConfined()) {

@@ -9,7 +9,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
@@ -44,7 +43,6 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Negotiation against a second one, which looks at every image there is, one by one, and at every set of ports. Slow,
  * and short enough to be seen to be right.
  */
-@HostOnly
 class NegotiationAgainstBruteForceTest {
     private static final int WIDEST = 9;
     private static final int HIGHEST = 4;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.bindings.v4l2.v4l2_fmtdesc;
 import dev.cenalloc.bindings.v4l2.v4l2_format;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
@@ -30,17 +31,13 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
 
 /**
  * The layouts against those of a driver of the kernel: vivid, which has nearly every format and takes any size and
  * pitch.
  */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "takes over a camera, so it runs only where -Dcenalloc.devices=required says that it may")
+@RequiresDevices
 class LayoutDeviceTest {
     private static final int CAPTURE = v4l2_h.V4L2_BUF_TYPE_VIDEO_CAPTURE();
     /**

@@ -13,6 +13,7 @@ import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DeviceGoneException;
 import dev.cenalloc.MappedAccess;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.bindings.Errno;
 import dev.cenalloc.bindings.v4l2.v4l2_control;
 import dev.cenalloc.bindings.v4l2.v4l2_h;
@@ -40,16 +41,12 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Streams of real drivers. In the machine made for the tests: three vivid cameras, with outputs, and vim2m. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "needs vivid and vim2m: runs only where -Dcenalloc.devices=required says that they are")
+@RequiresDevices
 class VideoDeviceTest {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final ImageRequest SMALL = ImageRequest.ANY.size(320, 180).rate(60);

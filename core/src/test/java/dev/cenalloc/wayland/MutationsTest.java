@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
-import dev.cenalloc.HostOnly;
 import dev.cenalloc.image.FrameRate;
 import dev.cenalloc.image.Image;
 import dev.cenalloc.image.Layout;
@@ -26,7 +25,6 @@ import org.junit.jupiter.api.Test;
  * Whatever a compositor sends, a window throws nothing but what it says that it throws, and loses nothing. More
  * messages: {@code -Dcenalloc.mutations=1000000}.
  */
-@HostOnly
 class MutationsTest {
     private static final long MEMORY = 16 << 20;
     private static final Duration NOW = Duration.ZERO;

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.management.ThreadMXBean;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.TestContext;
 import dev.cenalloc.Traces;
 import dev.cenalloc.image.Image;
@@ -48,14 +49,10 @@ import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** With weston as it is, which draws on the processor, on a real kernel with vivid cameras. */
-@EnabledIfSystemProperty(
-        named = "cenalloc.devices",
-        matches = "required",
-        disabledReason = "needs vivid and weston: runs only where -Dcenalloc.devices=required says they are")
+@RequiresDevices
 class WaylandDeviceTest {
     private static final Duration LIMIT = Duration.ofMinutes(1);
     private static final Duration SECOND = Duration.ofSeconds(1);

@@ -13,12 +13,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The start script, with JDKs that only print how they were called. */
-@Tag("host-only")
 class LauncherTest {
     private static final Path SCRIPT = Path.of("src/main/scripts/cenalloc");
 

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** The command on machines that lack heaps: the memory is that of the devices. The nodes of the heaps are renamed. */
+@Tag("kernel")
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",

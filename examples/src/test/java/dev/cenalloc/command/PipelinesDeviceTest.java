@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.function.Executable;
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * All the ways from a camera to a display: each shows frames, and what the display puts out is compared with them in
  * every pixel. The cameras show colour bars.
  */
+@Tag("kernel")
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",

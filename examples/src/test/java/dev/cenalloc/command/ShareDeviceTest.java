@@ -27,11 +27,13 @@ import java.util.zip.CRC32;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Frames of a vivid camera from process to process, to a display, and to and from pipelines of GStreamer. */
+@Tag("kernel")
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",

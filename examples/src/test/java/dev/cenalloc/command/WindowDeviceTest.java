@@ -20,11 +20,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Programs that show a camera, each a process of its own, on a real kernel with weston, vivid and VKMS. */
+@Tag("kernel")
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",

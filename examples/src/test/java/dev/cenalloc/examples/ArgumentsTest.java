@@ -8,12 +8,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Wrong arguments are told in one line before a device is opened, so this needs none, and no emulated machine. */
-@Tag("host-only")
 class ArgumentsTest {
     @ParameterizedTest
     @CsvSource(

@@ -18,11 +18,13 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Each example as a process of its own, on a real kernel with vivid cameras, vim2m and a VKMS display. */
+@Tag("kernel")
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
         matches = "required",
