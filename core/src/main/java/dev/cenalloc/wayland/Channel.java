@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * thread at a time. Requests and events without text allocate no objects.
  */
 final class Channel {
-    /** How long the compositor may take for an answer, or for reading what it was sent. */
-    static final long LIMIT = TimeUnit.SECONDS.toNanos(5);
+    /** How long the compositor may take for an answer, or for reading what it was sent; also one that just starts. */
+    static final long LIMIT = TimeUnit.SECONDS.toNanos(15);
 
     /** The numbers that the compositor gives begin here. */
     private static final int SERVER_IDS = 0xFF00_0000;

@@ -100,7 +100,7 @@ public final class Window implements FrameSink {
     /**
      * Opens a window of the compositor that the environment tells: {@code WAYLAND_SOCKET}, a descriptor, for the first
      * window; or else {@code WAYLAND_DISPLAY}, {@code wayland-0} if that is not set, in {@code XDG_RUNTIME_DIR}. It
-     * appears with its first frame. Blocks until the compositor has answered, at most 5 seconds for each answer.
+     * appears with its first frame. Blocks until the compositor has answered, at most 15 seconds for each answer.
      *
      * @param cenalloc whose heaps the memory comes from
      * @param title of the window, at most 1000 bytes of UTF-8
@@ -327,7 +327,7 @@ public final class Window implements FrameSink {
      * <p>Waits until the compositor has drawn the frame before, so that no more are shown than the screen refreshes. If
      * that takes more than 200 milliseconds, the window is taken for hidden, and frames are handed over without a wait
      * until the compositor draws again. The compositor gets all frames of the ring but two, and two at least: for more
-     * this waits until it releases one, up to 5 seconds. Two system calls a frame; allocates nothing, unless a wait ends
+     * this waits until it releases one, up to 15 seconds. Two system calls a frame; allocates nothing, unless a wait ends
      * without an event.
      *
      * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: that is

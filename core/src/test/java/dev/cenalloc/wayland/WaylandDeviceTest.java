@@ -36,6 +36,10 @@ import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -142,7 +146,22 @@ class WaylandDeviceTest {
             assertTrue(weston.isAlive() && System.nanoTime() < deadline, this::said);
             Thread.sleep(20);
         }
+        awaitAnswer();
         return weston;
+    }
+
+    /** The socket is there before anybody listens: for long, on a busy emulated processor. */
+    private void awaitAnswer() throws IOException {
+        try (var client = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+            // wl_display.sync
+            client.write(ByteBuffer.allocate(12)
+                    .order(ByteOrder.nativeOrder())
+                    .putInt(1)
+                    .putInt(12 << 16)
+                    .putInt(2)
+                    .flip());
+            assertTrue(client.read(ByteBuffer.allocate(12)) > 0, this::said);
+        }
     }
 
     private String said() {

@@ -108,7 +108,7 @@ class WindowFaultsTest extends WindowFixture {
     void aSocketThatSaysNothingIsNotWaitedForForEver() {
         compositor.answersSync = false;
         compositor.mutation = _ -> new byte[0];
-        var e = refused(CenallocException.class, this::window, "did not tell what it offers within 5 seconds");
+        var e = refused(CenallocException.class, this::window, "did not tell what it offers within 15 seconds");
         assertEquals(Errno.ETIMEDOUT, e.errno());
     }
 
@@ -453,7 +453,7 @@ class WindowFaultsTest extends WindowFixture {
             compositor.mutation = _ -> new byte[0];
             return true;
         };
-        endsNegotiation(CenallocException.class, Errno.ETIMEDOUT, "did not import dma-bufs within 5 seconds");
+        endsNegotiation(CenallocException.class, Errno.ETIMEDOUT, "did not import dma-bufs within 15 seconds");
     }
 
     // ---- the limit of descriptors ----

@@ -13,6 +13,10 @@ import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kms.Display;
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -99,6 +103,17 @@ class WindowDeviceTest {
         while (!Files.exists(directory.resolve(SOCKET))) {
             assertTrue(weston.isAlive() && System.nanoTime() < deadline, Files.readString(log));
             Thread.sleep(20);
+        }
+        // The socket is there before anybody listens: for long, on a busy emulated processor.
+        try (var client = SocketChannel.open(UnixDomainSocketAddress.of(directory.resolve(SOCKET)))) {
+            // wl_display.sync
+            client.write(ByteBuffer.allocate(12)
+                    .order(ByteOrder.nativeOrder())
+                    .putInt(1)
+                    .putInt(12 << 16)
+                    .putInt(2)
+                    .flip());
+            assertTrue(client.read(ByteBuffer.allocate(12)) > 0, Files.readString(log));
         }
     }
 
