@@ -134,6 +134,29 @@ build() {
     fi
 }
 
+# tools NAME GROUP:ARTIFACT:VERSION...: prints the directory in the cache with these and what they need, from Maven. For
+# programs that only a script uses, and no build.
+tools() (
+    directory=$CACHE/$1
+    shift
+    if [ ! -e "$directory" ]; then
+        make_cache
+        new=$(mktemp -d "$CACHE/tools.XXXXXX")
+        trap 'rm -rf "$new"' EXIT
+        {
+            echo '<project><modelVersion>4.0.0</modelVersion><groupId>none</groupId><artifactId>tools</artifactId>
+                <version>1</version><packaging>pom</packaging><dependencies>'
+            printf '%s\n' "$@" | sed 's,\(.*\):\(.*\):\(.*\),<dependency><groupId>\1</groupId><artifactId>\2</artifactId>\
+                <version>\3</version></dependency>,'
+            echo '</dependencies></project>'
+        } >"$new/pom.xml"
+        heartbeat "fetching $*" "$ROOT/ci/mvn" -B -ntp -q -f "$new/pom.xml" "-DoutputDirectory=$new/lib" \
+            org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies >&2 || fail "$* could not be fetched"
+        mv "$new/lib" "$directory"
+    fi
+    printf '%s\n' "$directory"
+)
+
 # counts FILE...: prints "PASSED FAILED SKIPPED", summed over JUnit's reports in XML.
 counts() {
     awk '

@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A sink that sends bytes of its own: each lie is told, ends the connection, and leaves nothing. */
 class HostilePipelineTest {
     private static final Duration NOW = Duration.ZERO;
-    private static final byte[] CAPS = ScriptedPeer.caps("video/x-raw, format=NV12, width=16, height=16");
+    static final byte[] CAPS = ScriptedPeer.caps("video/x-raw, format=NV12, width=16, height=16");
     private static final long SIZE = 384;
     private static final int HEADER = 8;
 
@@ -44,7 +44,7 @@ class HostilePipelineTest {
         assertEquals(0, kernel.openMappings());
     }
 
-    private static byte[] frame(Memory... memories) {
+    static byte[] frame(Memory... memories) {
         return ScriptedPeer.frame(1, 2, 0, 1, List.of(memories), List.of());
     }
 
@@ -52,7 +52,7 @@ class HostilePipelineTest {
         return ScriptedPeer.frame(1, 2, 0, 1, List.of(new Memory(0, 4096, 0)), List.of(meta));
     }
 
-    private static byte[] good() {
+    static byte[] good() {
         return withMeta(ScriptedPeer.video(new Meta(23, 16, 16, List.of(0L, 512L), List.of(32, 32))));
     }
 

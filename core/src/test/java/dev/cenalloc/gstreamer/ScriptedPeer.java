@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.bindings.Errno;
+import dev.cenalloc.bindings.Sockets;
 import dev.cenalloc.kernel.Descriptor;
 import dev.cenalloc.kernel.FakeKernel;
 import dev.cenalloc.kernel.UnixSocket;
@@ -48,6 +49,19 @@ final class ScriptedPeer {
             return new Pair(
                     new ScriptedPeer(kernel, pair.get(ValueLayout.JAVA_INT, 0)), pair.get(ValueLayout.JAVA_INT, 4));
         }
+    }
+
+    /** Connects to an address that has only a name. */
+    static ScriptedPeer connect(FakeKernel kernel, String name) {
+        int fd = kernel.socket(0);
+        try (Arena arena = Arena.ofConfined()) {
+            byte[] bytes = name.getBytes(StandardCharsets.US_ASCII);
+            MemorySegment address = arena.allocate(2 + 1 + bytes.length, 2);
+            address.set(ValueLayout.JAVA_SHORT, 0, (short) Sockets.AF_UNIX);
+            MemorySegment.copy(bytes, 0, address, ValueLayout.JAVA_BYTE, 3, bytes.length);
+            assertEquals(0, kernel.connect(fd, address));
+        }
+        return new ScriptedPeer(kernel, fd);
     }
 
     /** A part of a file; the files are numbered by the test. */

@@ -82,16 +82,8 @@ class UnixFdSinkTest {
     }
 
     /** A client of the test's own. */
-    private ScriptedPeer client() throws CenallocException {
-        int fd = kernel.socket(0);
-        try (var arena = java.lang.foreign.Arena.ofConfined()) {
-            byte[] name = "frames".getBytes(StandardCharsets.US_ASCII);
-            var address = arena.allocate(2 + 1 + name.length, 2);
-            address.set(ValueLayout.JAVA_SHORT, 0, (short) 1);
-            java.lang.foreign.MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, 3, name.length);
-            assertEquals(0, kernel.connect(fd, address));
-        }
-        var peer = new ScriptedPeer(kernel, fd);
+    private ScriptedPeer client() {
+        var peer = ScriptedPeer.connect(kernel, "frames");
         open.add(peer::close);
         return peer;
     }

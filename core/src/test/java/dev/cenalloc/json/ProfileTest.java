@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What somebody knows of a board's devices, from a file. */
 class ProfileTest {
-    private static final String BOARD = """
+    static final String BOARD = """
             {
               "version": 1,
               "devices": {

@@ -35,28 +35,32 @@ class HostilePeerTest {
     private static final Duration NOW = Duration.ZERO;
     private static final int NV12 = 'N' | 'V' << 8 | '1' << 16 | '2' << 24;
 
-    private final Arena arena = Arena.ofShared();
     private final FakeKernel kernel = new FakeKernel().heap("system", 64 << 20);
 
     /** The end of the peer, and ours. */
-    private record Ends(UnixSocket peer, Connection ours) {}
+    record Ends(UnixSocket peer, Connection ours) {}
+
+    static Ends connect(FakeKernel kernel, Cenalloc cenalloc) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment pair = arena.allocate(8, 4);
+            assertEquals(0, kernel.socketPair(pair));
+            return new Ends(
+                    new UnixSocket(kernel, pair.get(ValueLayout.JAVA_INT, 0)),
+                    Connection.own(cenalloc, kernel, pair.get(ValueLayout.JAVA_INT, 4)));
+        }
+    }
 
     private Ends connect(Cenalloc cenalloc) {
-        MemorySegment pair = arena.allocate(8, 4);
-        assertEquals(0, kernel.socketPair(pair));
-        return new Ends(
-                new UnixSocket(kernel, pair.get(ValueLayout.JAVA_INT, 0)),
-                Connection.own(cenalloc, kernel, pair.get(ValueLayout.JAVA_INT, 4)));
+        return connect(kernel, cenalloc);
     }
 
     @AfterEach
     void nothingIsLeft() {
         assertEquals(0, kernel.openFiles());
         assertEquals(0, kernel.openMappings());
-        arena.close();
     }
 
-    private static ByteBuffer message(int type, int descriptors, int payload, int id) {
+    static ByteBuffer message(int type, int descriptors, int payload, int id) {
         return ByteBuffer.allocate(16 + payload)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putInt(Wire.MAGIC)
@@ -67,7 +71,7 @@ class HostilePeerTest {
     }
 
     /** A picture of 16x16 in a buffer. */
-    private static byte[] buffers(int id) {
+    static byte[] buffers(int id) {
         return message(Wire.BUFFERS, 1, 40 + 8 + 2 * 24 + 4 + 2, id)
                 .putInt(NV12)
                 .putInt(16)
@@ -91,7 +95,7 @@ class HostilePeerTest {
                 .array();
     }
 
-    private static byte[] frame(int id, int flags, int descriptors) {
+    static byte[] frame(int id, int flags, int descriptors) {
         return message(Wire.FRAME, descriptors, 24, id)
                 .putLong(1)
                 .putLong(2)
@@ -99,11 +103,11 @@ class HostilePeerTest {
                 .array();
     }
 
-    private static byte[] release(int id, int flags, int descriptors) {
+    static byte[] release(int id, int flags, int descriptors) {
         return message(Wire.RELEASE, descriptors, 8, id).putInt(flags).array();
     }
 
-    private static byte[] forget(int id) {
+    static byte[] forget(int id) {
         return message(Wire.FORGET, 0, 0, id).array();
     }
 
@@ -123,27 +127,36 @@ class HostilePeerTest {
         MEMORY,
         SMALL_MEMORY,
         TWO,
-        NO_DMA_BUF
-    }
+        NO_DMA_BUF,
+        FENCE;
 
-    private List<Descriptor> descriptors(Passed passed) {
-        return switch (passed) {
-            case NOTHING -> List.of();
-            case MEMORY -> List.of(dmaBuf(4096));
-            case SMALL_MEMORY -> List.of(dmaBuf(200));
-            case TWO -> List.of(dmaBuf(4096), dmaBuf(4096));
-            case NO_DMA_BUF -> List.of(new Descriptor(kernel, kernel.memfdCreate("none", 0)));
-        };
-    }
+        /** Of a kernel; to be closed. */
+        List<Descriptor> descriptors(FakeKernel kernel) {
+            return switch (this) {
+                case NOTHING -> List.of();
+                case MEMORY -> List.of(dmaBuf(kernel, 4096));
+                case SMALL_MEMORY -> List.of(dmaBuf(kernel, 200));
+                case TWO -> List.of(dmaBuf(kernel, 4096), dmaBuf(kernel, 4096));
+                case NO_DMA_BUF -> List.of(new Descriptor(kernel, kernel.memfdCreate("none", 0)));
+                case FENCE -> List.of(new Descriptor(kernel, kernel.fence(new FakeKernel.Work())));
+            };
+        }
 
-    private Descriptor dmaBuf(long size) {
-        return new Descriptor(kernel, kernel.foreignDmaBuf("elsewhere", size, false));
+        private static Descriptor dmaBuf(FakeKernel kernel, long size) {
+            return new Descriptor(kernel, kernel.foreignDmaBuf("elsewhere", size, false));
+        }
     }
 
     private void send(UnixSocket peer, byte[] bytes, Passed passed) {
-        List<Descriptor> descriptors = descriptors(passed);
-        int result = peer.send(arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes), 0, bytes.length, descriptors, 0);
-        assertEquals(0, result, () -> Errno.name(-result));
+        send(kernel, peer, bytes, passed);
+    }
+
+    static void send(FakeKernel kernel, UnixSocket peer, byte[] bytes, Passed passed) {
+        List<Descriptor> descriptors = passed.descriptors(kernel);
+        try (Arena arena = Arena.ofConfined()) {
+            int result = peer.send(arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes), 0, bytes.length, descriptors, 0);
+            assertEquals(0, result, () -> Errno.name(-result));
+        }
         descriptors.forEach(Descriptor::close);
     }
 

@@ -36,22 +36,23 @@ public final class FlipEvents {
         int found = 0;
         long at = 0;
         while (at + drm_event_vblank.sizeof() <= length) {
-            int type = events.get(ValueLayout.JAVA_INT, at + drm_event.type$offset());
-            long user = events.get(ValueLayout.JAVA_LONG, at + drm_event_vblank.user_data$offset());
+            int type = events.get(ValueLayout.JAVA_INT_UNALIGNED, at + drm_event.type$offset());
+            long user = events.get(ValueLayout.JAVA_LONG_UNALIGNED, at + drm_event_vblank.user_data$offset());
             if (type == drm_h.DRM_EVENT_FLIP_COMPLETE() && user == userData) {
                 found = 1;
                 sequence = number(at + drm_event_vblank.sequence$offset());
                 nanos = number(at + drm_event_vblank.tv_sec$offset()) * 1_000_000_000
                         + number(at + drm_event_vblank.tv_usec$offset()) * 1000;
             }
-            int step = events.get(ValueLayout.JAVA_INT, at + drm_event.length$offset());
+            // Of one that has no length, the next is not known; one of another driver's kind may have any.
+            int step = events.get(ValueLayout.JAVA_INT_UNALIGNED, at + drm_event.length$offset());
             at = step <= 0 ? length : at + step;
         }
         return found;
     }
 
     private long number(long offset) {
-        return Integer.toUnsignedLong(events.get(ValueLayout.JAVA_INT, offset));
+        return Integer.toUnsignedLong(events.get(ValueLayout.JAVA_INT_UNALIGNED, offset));
     }
 
     /** The number of the refresh of the last event that was waited for. */

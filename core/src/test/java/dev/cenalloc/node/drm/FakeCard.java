@@ -170,6 +170,8 @@ public final class FakeCard implements FakeKernel.Device {
     private boolean listsWriteback;
     /** Whether it writes nothing back, whatever it lists. */
     public boolean refusesWriteback;
+    /** In place of the right content of its planes' IN_FORMATS. */
+    byte @Nullable [] inFormats;
     /** What its writeback writes. */
     public int[] writebackFormats = {0x12345678, PixelFormat.XR24.drmFourcc().orElseThrow()};
     /** Width and height of the second mode of each connector. */
@@ -547,12 +549,12 @@ public final class FakeCard implements FakeKernel.Device {
 
     private int blob(MemorySegment argument) {
         int id = drm_mode_get_blob.blob_id(argument);
-        if (id == IN_FORMATS) {
+        if (id == IN_FORMATS && inFormats == null) {
             return formats(argument);
         }
         byte[] content = id == WRITEBACK_FORMATS
                 ? MemorySegment.ofArray(writebackFormats).toArray(ValueLayout.JAVA_BYTE)
-                : contents.get(id);
+                : id == IN_FORMATS ? inFormats : contents.get(id);
         if (content == null) {
             return -Errno.ENOENT;
         }
