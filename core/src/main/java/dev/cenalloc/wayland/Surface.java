@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class Surface {
     private static final int DAMAGE_BUFFER_SINCE = 4;
+    /** A compositor may not tell an older client that its window is tiled. */
+    private static final int TILED_SINCE = 2;
 
     private final Channel channel;
     private final boolean damagesBuffers;
@@ -141,7 +143,7 @@ final class Surface {
         Proxy compositor = new Proxy.Silent(Wire.COMPOSITOR);
         Proxy base = new WmBase();
         int version = globals.bind(channel, compositor, DAMAGE_BUFFER_SINCE);
-        globals.bind(channel, base, 1);
+        globals.bind(channel, base, TILED_SINCE);
         boolean scales = globals.version(Wire.VIEWPORTER) != 0;
         var presentation = Presentation.open(channel, globals);
         var made = new Surface(channel, presentation, version >= DAMAGE_BUFFER_SINCE, scales);

@@ -611,7 +611,10 @@ public final class ScriptedCompositor implements AutoCloseable {
 
     private void bound(String type, int version, int object) {
         switch (type) {
-            case Wire.WM_BASE -> wmBase = object;
+            case Wire.WM_BASE -> {
+                assertEquals(2, version, "knows windows that are tiled, and nothing later");
+                wmBase = object;
+            }
             case Wire.SHM -> Arrays.stream(shmFormats).forEach(code -> event(object, 0, code));
             case Wire.PRESENTATION -> {
                 assertEquals(1, version);
