@@ -57,6 +57,47 @@ abstract class KernelContract {
                 .orElseThrow();
     }
 
+    private long clock(int number) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment time = arena.allocate(Linux.TIMESPEC_SIZE, Long.BYTES);
+            assertEquals(0, kernel().clockGetTime(number, time));
+            long fraction = time.get(ValueLayout.JAVA_LONG, Long.BYTES);
+            assertTrue(fraction >= 0 && fraction < 1_000_000_000, () -> fraction + " nanoseconds");
+            return time.get(ValueLayout.JAVA_LONG, 0) * 1_000_000_000 + fraction;
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            ints = {
+                Linux.CLOCK_REALTIME,
+                Linux.CLOCK_MONOTONIC_RAW,
+                Linux.CLOCK_REALTIME_COARSE,
+                Linux.CLOCK_MONOTONIC_COARSE,
+                Linux.CLOCK_BOOTTIME,
+                Linux.CLOCK_TAI
+            })
+    void clocksGoOn(int number) {
+        long first = clock(number);
+        assertTrue(first > 0);
+        assertTrue(clock(number) >= first);
+    }
+
+    @Test
+    void theMonotonicClockIsThatOfJava() {
+        long before = System.nanoTime();
+        long now = clock(Linux.CLOCK_MONOTONIC);
+        assertTrue(before <= now && now <= System.nanoTime());
+    }
+
+    @Test
+    void thereAreNoOtherClocks() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment time = arena.allocate(Linux.TIMESPEC_SIZE, Long.BYTES);
+            assertEquals(-Errno.EINVAL, kernel().clockGetTime(99, time));
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"system", "udmabuf"})
     void sizesAreRoundedUpToPages(String name) throws Exception {

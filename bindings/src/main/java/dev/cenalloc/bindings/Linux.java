@@ -78,6 +78,18 @@ public final class Linux {
     /** Offset of {@code st_size}, a 64-bit integer, the same on both architectures. */
     public static final long STAT_FILE_SIZE = 48;
 
+    // time.h
+    public static final int CLOCK_REALTIME = 0;
+    public static final int CLOCK_MONOTONIC = 1;
+    public static final int CLOCK_MONOTONIC_RAW = 4;
+    public static final int CLOCK_REALTIME_COARSE = 5;
+    public static final int CLOCK_MONOTONIC_COARSE = 6;
+    public static final int CLOCK_BOOTTIME = 7;
+    public static final int CLOCK_TAI = 11;
+
+    /** The size of {@code struct timespec}: 64-bit seconds at 0, 64-bit nanoseconds at 8. */
+    public static final long TIMESPEC_SIZE = 16;
+
     /** The size of {@code struct sysinfo}, the same on both architectures. */
     public static final long SYSINFO_SIZE = 112;
     /** Offset of {@code freeram}, a 64-bit number of units. */
@@ -118,6 +130,9 @@ public final class Linux {
     private static final FunctionDescriptor FSTAT_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS);
     private static final MethodHandle FSTAT = Downcall.handle("fstat", FSTAT_TYPE);
     private static final MethodHandle FSTAT_FAST = Downcall.fastHandle("fstat", FSTAT_TYPE);
+    private static final FunctionDescriptor CLOCK_GETTIME_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS);
+    private static final MethodHandle CLOCK_GETTIME = Downcall.handle("clock_gettime", CLOCK_GETTIME_TYPE);
+    private static final MethodHandle CLOCK_GETTIME_FAST = Downcall.fastHandle("clock_gettime", CLOCK_GETTIME_TYPE);
     private static final MethodHandle LSEEK =
             Downcall.handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MEMFD_CREATE =
@@ -386,6 +401,27 @@ public final class Linux {
             }
             MemorySegment capture = Downcall.capture();
             int result = (int) FSTAT.invokeExact(capture, fd, stat);
+            return result >= 0 ? result : Downcall.failure(capture);
+        } catch (Throwable t) {
+            throw Downcall.rethrow(t);
+        }
+    }
+
+    /**
+     * Fills {@code time}, {@link #TIMESPEC_SIZE} bytes, with the time of a {@code CLOCK_*}. Mostly without entering the
+     * kernel. Allocates no objects unless it fails.
+     */
+    public static int clockGetTime(int clock, MemorySegment time) {
+        if (time.byteSize() < TIMESPEC_SIZE) {
+            throw new IndexOutOfBoundsException("struct timespec needs " + TIMESPEC_SIZE + " bytes");
+        }
+        try {
+            int first = (int) CLOCK_GETTIME_FAST.invokeExact(clock, time);
+            if (first >= 0) {
+                return first;
+            }
+            MemorySegment capture = Downcall.capture();
+            int result = (int) CLOCK_GETTIME.invokeExact(capture, clock, time);
             return result >= 0 ? result : Downcall.failure(capture);
         } catch (Throwable t) {
             throw Downcall.rethrow(t);

@@ -41,6 +41,7 @@ final class AbiAssertions {
                 "#include <errno.h>",
                 "#include <fcntl.h>",
                 "#include <poll.h>",
+                "#include <time.h>",
                 "#include <unistd.h>",
                 "#include <sys/mman.h>",
                 "#include <sys/socket.h>",
@@ -164,6 +165,11 @@ final class AbiAssertions {
         check("sizeof(((struct stat *)0)->st_ino)", 8);
         check("sizeof(((struct stat *)0)->st_size)", 8);
         check("sizeof(struct stat) <= " + Linux.STAT_SIZE, 1);
+        check("sizeof(struct timespec)", Linux.TIMESPEC_SIZE);
+        check("offsetof(struct timespec, tv_sec)", 0);
+        check("offsetof(struct timespec, tv_nsec)", 8);
+        check("sizeof(((struct timespec *)0)->tv_sec)", 8);
+        check("sizeof(((struct timespec *)0)->tv_nsec)", 8);
         check("sizeof(struct sysinfo)", Linux.SYSINFO_SIZE);
         check("offsetof(struct sysinfo, freeram)", Linux.SYSINFO_FREE);
         check("offsetof(struct sysinfo, bufferram)", Linux.SYSINFO_BUFFERS);

@@ -228,6 +228,21 @@ class LinuxTest {
     }
 
     @Test
+    void clockGetTimeIsThatOfJava() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment time = arena.allocate(Linux.TIMESPEC_SIZE, Long.BYTES);
+            long before = System.nanoTime();
+            assertEquals(0, Linux.clockGetTime(Linux.CLOCK_MONOTONIC, time));
+            long now = time.get(ValueLayout.JAVA_LONG, 0) * 1_000_000_000 + time.get(ValueLayout.JAVA_LONG, 8);
+            assertTrue(before <= now && now <= System.nanoTime());
+            assertEquals(-Errno.EINVAL, Linux.clockGetTime(99, time));
+            assertThrows(
+                    IndexOutOfBoundsException.class,
+                    () -> Linux.clockGetTime(Linux.CLOCK_MONOTONIC, time.asSlice(0, 8)));
+        }
+    }
+
+    @Test
     void fstatTellsSizeAndInode() throws Exception {
         int fd = memfd(12_345);
         try (Arena arena = Arena.ofConfined()) {

@@ -71,6 +71,12 @@ public interface Kernel {
     /** Fills a {@code struct stat} of {@link Linux#STAT_SIZE} bytes. Allocates no objects unless it fails. */
     int fstat(int fd, MemorySegment stat);
 
+    /**
+     * Fills a {@code struct timespec} of {@link Linux#TIMESPEC_SIZE} bytes with the time of a {@code CLOCK_*}.
+     * Allocates no objects unless it fails.
+     */
+    int clockGetTime(int clock, MemorySegment time);
+
     /** Maps the descriptor from its start, shared; returns the address. */
     long mmap(int fd, long length, int protection);
 

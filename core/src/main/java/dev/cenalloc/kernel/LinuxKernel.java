@@ -209,6 +209,11 @@ public final class LinuxKernel implements Kernel {
     }
 
     @Override
+    public int clockGetTime(int clock, MemorySegment time) {
+        return Linux.clockGetTime(clock, time);
+    }
+
+    @Override
     public long mmap(int fd, long length, int protection) {
         return Linux.mmap(fd, 0, length, protection);
     }

@@ -517,19 +517,28 @@ public final class Display implements FrameSink {
     }
 
     /** {@return how many frames have come on the screen, as far as was waited for} */
+    @Override
     public long flips() {
         return screen.flips();
+    }
+
+    /** {@return 0: each frame that is shown comes on the screen} */
+    @Override
+    public long discarded() {
+        return 0;
     }
 
     /**
      * {@return the number of the refresh at which the last frame came on the screen, which grows by one each refresh
      * and wraps at 2^32; 0 before the second frame}
      */
+    @Override
     public long lastFlipSequence() {
         return screen.sequence();
     }
 
     /** {@return when the last frame came on the screen, in nanoseconds of the monotonic clock; 0 before the first} */
+    @Override
     public long lastFlipNanos() {
         return screen.flipNanos();
     }

@@ -44,10 +44,28 @@ public interface FrameSink extends AutoCloseable {
      * that shows no frames for a while calls this: a compositor takes a window that does not answer for dead.
      *
      * @param timeout how long at most
-     * @return whether it is; of a window that is hidden, no frame ever is
+     * @return whether it is; false at once if it never will be, and of a window that is hidden, no frame ever is
      * @throws CenallocException as {@link #show}
      */
     boolean awaitShown(Duration timeout) throws CenallocException;
+
+    /** {@return how many frames have come on the screen, as far as is known; 0 if a compositor does not tell} */
+    long flips();
+
+    /**
+     * {@return how many frames never came on the screen, since the other side took a later one or hides the window; as
+     * far as is known}
+     */
+    long discarded();
+
+    /**
+     * {@return when the last of the {@link #flips} was, in nanoseconds of the monotonic clock ({@link
+     * System#nanoTime}); 0 before the first, and if a compositor does not tell}
+     */
+    long lastFlipNanos();
+
+    /** {@return the number of the refresh at which that was, which grows by one each refresh; 0 if it is not told} */
+    long lastFlipSequence();
 
     /** {@return whether somebody wants it closed, as far as is known; of a screen, nobody does} The program decides. */
     boolean isCloseRequested();

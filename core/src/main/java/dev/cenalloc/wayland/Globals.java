@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /** What the compositor offers to everybody, as far as it is used here. */
 final class Globals extends Proxy {
     private static final Set<String> USED =
-            Set.of(Wire.COMPOSITOR, Wire.WM_BASE, Wire.DMABUF, Wire.SHM, Wire.VIEWPORTER);
+            Set.of(Wire.COMPOSITOR, Wire.WM_BASE, Wire.DMABUF, Wire.SHM, Wire.VIEWPORTER, Wire.PRESENTATION);
 
     private record Global(int name, int version) {}
 

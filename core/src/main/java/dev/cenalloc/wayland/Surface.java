@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class Surface {
     private static final int DAMAGE_BUFFER_SINCE = 4;
+    /** A compositor may not tell an older client that its window is tiled. */
+    private static final int TILED_SINCE = 2;
 
     private final Channel channel;
     private final boolean damagesBuffers;
@@ -23,6 +25,7 @@ final class Surface {
     private final @Nullable Proxy viewport;
 
     private final Proxy drawn = new Drawn();
+    private final Presentation presentation;
 
     private boolean configured;
     private boolean closeRequested;
@@ -64,6 +67,7 @@ final class Surface {
                 configured = true;
                 if (imageWidth > 0) {
                     scale();
+                    presentation.continueLast(surface);
                     from.request(surface, Wire.SURFACE_COMMIT, 0);
                 }
             }
@@ -127,8 +131,9 @@ final class Surface {
         }
     }
 
-    private Surface(Channel channel, boolean damagesBuffers, boolean scales) {
+    private Surface(Channel channel, Presentation presentation, boolean damagesBuffers, boolean scales) {
         this.channel = channel;
+        this.presentation = presentation;
         this.damagesBuffers = damagesBuffers;
         this.viewport = scales ? new Proxy.Silent(Wire.VIEWPORT) : null;
     }
@@ -138,9 +143,10 @@ final class Surface {
         Proxy compositor = new Proxy.Silent(Wire.COMPOSITOR);
         Proxy base = new WmBase();
         int version = globals.bind(channel, compositor, DAMAGE_BUFFER_SINCE);
-        globals.bind(channel, base, 1);
+        globals.bind(channel, base, TILED_SINCE);
         boolean scales = globals.version(Wire.VIEWPORTER) != 0;
-        var made = new Surface(channel, version >= DAMAGE_BUFFER_SINCE, scales);
+        var presentation = Presentation.open(channel, globals);
+        var made = new Surface(channel, presentation, version >= DAMAGE_BUFFER_SINCE, scales);
         channel.request(compositor, Wire.COMPOSITOR_CREATE_SURFACE, 1);
         channel.add(made.surface);
         channel.put(made.surface.id);
@@ -189,6 +195,20 @@ final class Surface {
     /** Whether the compositor has not drawn what was committed yet. */
     boolean isPending() {
         return pending;
+    }
+
+    /** Whether it is unknown yet what becomes of the last image. Where no compositor tells, drawn counts as shown. */
+    boolean isUndecided() {
+        return presentation.isAsked() ? presentation.isAwaited() : pending;
+    }
+
+    /** Whether the last image is on the screen, as far as is known. */
+    boolean isShown() {
+        return presentation.isAsked() ? presentation.isShown() : !pending;
+    }
+
+    Presentation presentation() {
+        return presentation;
     }
 
     /** Scales the image into the window: as large as fits, or to the very size if that must be filled. */
@@ -245,6 +265,7 @@ final class Surface {
             channel.add(drawn);
             channel.put(drawn.id);
         }
+        presentation.begin(surface);
         channel.request(surface, Wire.SURFACE_COMMIT, 0);
         channel.flush();
         pending = true;

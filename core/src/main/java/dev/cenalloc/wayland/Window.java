@@ -56,8 +56,11 @@ import java.util.concurrent.TimeUnit;
  * program closes this window and opens another, which can use the same ring. For one thread at a time; every use after
  * the close throws {@link IllegalStateException}.
  *
- * <p>Source: the protocols {@code wayland}, {@code xdg-shell}, {@code linux-dmabuf} (version 3 to 5) and {@code
- * viewporter}.
+ * <p>When a frame came on the screen, or that it never did, is known where the compositor tells it ({@code
+ * presentation-time}). Else, what it has drawn counts as shown, and there are no times.
+ *
+ * <p>Source: the protocols {@code wayland}, {@code xdg-shell}, {@code linux-dmabuf} (version 3 to 5), {@code
+ * viewporter} and {@code presentation-time}.
  */
 public final class Window implements FrameSink {
     private static final String NAME = "Wayland compositor";
@@ -324,11 +327,13 @@ public final class Window implements FrameSink {
      * that releases it: then it is given back to its stream, and never before. If this throws, the frame stays the
      * caller's.
      *
-     * <p>Waits until the compositor has drawn the frame before, so that no more are shown than the screen refreshes. If
-     * that takes more than 200 milliseconds, the window is taken for hidden, and frames are handed over without a wait
-     * until the compositor draws again. The compositor gets all frames of the ring but two, and two at least: for more
-     * this waits until it releases one, up to 15 seconds. Two system calls a frame; allocates nothing, unless a wait ends
-     * without an event.
+     * <p>Waits until the compositor has drawn the frame before, so that no more are shown than the screen refreshes;
+     * not until that is on the screen, since a compositor that draws right after a refresh would then miss every
+     * other one. If that takes more than 200 milliseconds, the window is taken for hidden, and frames are handed over
+     * without a wait until the compositor draws again. The compositor gets all frames of the ring but two, and two at
+     * least: for more this waits until it releases one, up to 15 seconds. Two system calls a frame, and one more if
+     * the compositor tells during the wait that an earlier frame is on the screen; allocates nothing, unless a wait
+     * ends without an event.
      *
      * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: that is
      *     imported when it is shown first. The CPU must not access it any more
@@ -395,38 +400,77 @@ public final class Window implements FrameSink {
         while (surface.isPending() && channel.receive(PATIENCE) && System.nanoTime() - start < PATIENCE) {}
     }
 
-    /** Whether the compositor has drawn the last frame. */
-    private boolean awaitDrawn(long nanos) throws CenallocException {
+    /** Whether the last frame is on the screen. */
+    private boolean awaitScreen(long nanos) throws CenallocException {
         long start = System.nanoTime();
         long left = nanos;
         boolean _ = channel.receive(0); // such as the question whether this program is alive
-        while (surface.isPending() && left >= 0 && channel.receive(left)) {
+        while (surface.isUndecided() && left >= 0 && channel.receive(left)) {
             left = nanos - (System.nanoTime() - start);
         }
-        return !surface.isPending();
+        return surface.isShown();
     }
 
     /**
-     * Waits until the compositor has drawn the last frame that was shown, gives back those that it has released, and
-     * handles what it says. Returns at once if it has drawn. Of a window that is hidden, nothing is drawn. Blocks, and pins the carrier of a virtual
+     * Waits until the last frame that was shown is on the screen, gives back those that the compositor has released,
+     * and handles what it says. Returns at once if the frame is there, or if the compositor says that it never will
+     * be. Of a window that is hidden, nothing is shown. A compositor that does not tell when frames are on the screen
+     * tells when it has drawn them, which is up to a refresh before. Blocks, and pins the carrier of a virtual
      * thread.
      *
      * @param timeout how long at most, in steps of a millisecond
-     * @return whether it has
+     * @return whether it is on the screen
      * @throws CenallocException as {@link #show}
      */
     @Override
     public boolean awaitShown(Duration timeout) throws CenallocException {
         long nanos = Times.nanos(timeout);
         checkOpen();
-        boolean drawn;
+        boolean shown;
         try {
-            drawn = awaitDrawn(nanos);
+            shown = awaitScreen(nanos);
         } finally {
             settle();
         }
         delivery.checkGivenBack();
-        return drawn;
+        return shown;
+    }
+
+    /**
+     * {@return how many frames have come on the screen, as far as events were handled; 0 if the compositor does not
+     * tell}
+     */
+    @Override
+    public long flips() {
+        return surface.presentation().flips();
+    }
+
+    /**
+     * {@return how many frames the compositor never put on the screen, as far as events were handled; 0 if it does not
+     * tell} A later frame took their place before, or the window is hidden.
+     */
+    @Override
+    public long discarded() {
+        return surface.presentation().discarded();
+    }
+
+    /**
+     * {@return when the last of the {@link #flips} was, in nanoseconds of the monotonic clock ({@link
+     * System#nanoTime}); 0 before the first, and if the compositor does not tell} A time that the compositor tells of
+     * another clock is converted when it comes.
+     */
+    @Override
+    public long lastFlipNanos() {
+        return surface.presentation().nanos();
+    }
+
+    /**
+     * {@return the number of the refresh at which the last of the {@link #flips} was; 0 if the compositor does not
+     * tell}
+     */
+    @Override
+    public long lastFlipSequence() {
+        return surface.presentation().sequence();
     }
 
     /**

@@ -9,8 +9,8 @@ import java.util.Map;
  * The numbers of the messages: requests and events of each interface in the order in which its description has them.
  * Stateless. The protocol has the byte order of the machine; those that this library supports are little-endian.
  *
- * <p>Source: {@code protocol/wayland.xml} of Wayland 1.23; {@code stable/xdg-shell}, {@code stable/linux-dmabuf} and
- * {@code stable/viewporter} of wayland-protocols 1.44.
+ * <p>Source: {@code protocol/wayland.xml} of Wayland 1.23; {@code stable/xdg-shell}, {@code stable/linux-dmabuf},
+ * {@code stable/viewporter} and {@code stable/presentation-time} of wayland-protocols 1.44.
  */
 final class Wire {
     static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
@@ -32,6 +32,8 @@ final class Wire {
     static final String TOPLEVEL = "xdg_toplevel";
     static final String VIEWPORTER = "wp_viewporter";
     static final String VIEWPORT = "wp_viewport";
+    static final String PRESENTATION = "wp_presentation";
+    static final String OUTCOME = "wp_presentation_feedback";
     static final String DMABUF = "zwp_linux_dmabuf_v1";
     static final String PARAMS = "zwp_linux_buffer_params_v1";
     static final String SHM = "wl_shm";
@@ -85,6 +87,12 @@ final class Wire {
     static final int VIEWPORT_DESTROY = 0;
     static final int VIEWPORT_SET_DESTINATION = 2;
 
+    static final int PRESENTATION_FEEDBACK = 1;
+    static final int PRESENTATION_CLOCK_ID = 0;
+
+    static final int OUTCOME_PRESENTED = 1;
+    static final int OUTCOME_DISCARDED = 2;
+
     static final int DMABUF_CREATE_PARAMS = 1;
     static final int DMABUF_GET_DEFAULT_FEEDBACK = 2;
     static final int DMABUF_MODIFIER = 1;
@@ -127,6 +135,7 @@ final class Wire {
                             + " defunct_role_object")),
             Map.entry(TOPLEVEL, words("invalid_resize_edge invalid_parent invalid_size")),
             Map.entry(VIEWPORTER, words("viewport_exists")),
+            Map.entry(PRESENTATION, words("invalid_timestamp invalid_flag")),
             Map.entry(VIEWPORT, words("bad_value bad_size out_of_buffer no_surface")),
             Map.entry(
                     PARAMS,

@@ -127,6 +127,8 @@ public final class CallErrnos {
                             Errno.ENOTDIR,
                             Errno.EOVERFLOW)),
             entry("fstat", List.of(Errno.ENOMEM, Errno.EOVERFLOW)),
+            // clock_gettime(2)
+            entry("clockGetTime", List.of(Errno.EFAULT, Errno.EINVAL)),
             // opendir(3), getdents64(2)
             entry(
                     "list",

@@ -252,6 +252,8 @@ public final class FakeKernel implements Kernel {
 
     /** Whether it is 6.0 or later. */
     public boolean exchangesFences = true;
+    /** Clocks that it does not have. */
+    public final Set<Integer> noClocks = new HashSet<>();
     /** Runs when a poll would wait. */
     public Runnable whileWaiting = () -> {};
     /** How long the polls were to wait. */
@@ -852,6 +854,27 @@ public final class FakeKernel implements Kernel {
         // Each kind is a file system of its own.
         stat.set(ValueLayout.JAVA_LONG, Linux.STAT_DEV, file.kind.name().hashCode());
         return 0;
+    }
+
+    /** Its clocks go as the monotonic one, from other starts. */
+    @Override
+    public synchronized int clockGetTime(int clock, MemorySegment time) {
+        int result = enter("clock_gettime");
+        if (result < 0) {
+            return result;
+        }
+        if (clock < 0 || clock > Linux.CLOCK_TAI || noClocks.contains(clock)) {
+            return -Errno.EINVAL;
+        }
+        long nanos = System.nanoTime() + ahead(clock);
+        time.set(ValueLayout.JAVA_LONG, 0, nanos / 1_000_000_000);
+        time.set(ValueLayout.JAVA_LONG, Long.BYTES, nanos % 1_000_000_000);
+        return 0;
+    }
+
+    /** By how many nanoseconds a clock is ahead of the monotonic one. */
+    public static long ahead(int clock) {
+        return clock == Linux.CLOCK_MONOTONIC ? 0 : (clock + 1) * 1_000_000_000_123L;
     }
 
     @Override

@@ -92,6 +92,11 @@ public final class ScriptedCompositor implements AutoCloseable {
 
     boolean hasShell = true;
     boolean hasViewporter = true;
+    boolean hasPresentation = true;
+    /** What it tells of its clock when it is bound; null for nothing. */
+    @Nullable
+    Integer clock = Linux.CLOCK_MONOTONIC;
+
     List<List<Format>> tranches = List.of(List.of(Format.of(PixelFormat.XR24, Image.LINEAR)));
     /** Rows of the table that are of no tranche. */
     List<Format> moreRows = List.of();
@@ -117,6 +122,12 @@ public final class ScriptedCompositor implements AutoCloseable {
     IntPredicate takes = _ -> true;
     /** Whether it draws, so that callbacks are done. */
     boolean draws = true;
+    /** Whether it tells when what it has drawn is on the screen. */
+    boolean presents = true;
+    /** When the next frame is on the screen, by its clock, and at which refresh. */
+    long nanos = 5_000_000_000L;
+
+    long refreshes;
     /** Whether it cannot map shared memory. */
     boolean refusesPools;
     /** Whether it releases a buffer when another takes its place. */
@@ -162,7 +173,12 @@ public final class ScriptedCompositor implements AutoCloseable {
     private int serial = 100;
     private int pendingBuffer = -1;
     private int currentBuffer;
+    private final List<Integer> unacknowledged = new ArrayList<>();
     private final List<Integer> pendingCallbacks = new ArrayList<>();
+    /** Of the next commit, and of the last: who is told what becomes of it. */
+    private final List<Integer> pendingOutcomes = new ArrayList<>();
+
+    final List<Integer> outcomes = new ArrayList<>();
     private int surface;
     private int role;
     private int toplevel;
@@ -271,10 +287,21 @@ public final class ScriptedCompositor implements AutoCloseable {
     }
 
     int configure(int width, int height, int... states) {
+        tellSize(width, height, states);
+        return configure();
+    }
+
+    /** Tells a size that is not in force before it is told to be. */
+    void tellSize(int width, int height, int... states) {
         var array = ByteBuffer.allocate(4 * states.length).order(ByteOrder.LITTLE_ENDIAN);
         Arrays.stream(states).forEach(array::putInt);
         event(toplevel, Wire.TOPLEVEL_CONFIGURE, width, height, array.array());
+    }
+
+    /** What was told last is in force; returns the number that the client has to acknowledge. */
+    int configure() {
         event(role, Wire.XDG_SURFACE_CONFIGURE, ++serial);
+        unacknowledged.add(serial);
         return serial;
     }
 
@@ -316,7 +343,54 @@ public final class ScriptedCompositor implements AutoCloseable {
         }
     }
 
-    private void delete(int object) {
+    /** What was committed last is on the screen. */
+    void present() {
+        if (outcomes.isEmpty()) {
+            return;
+        }
+        List<Integer> told = List.copyOf(outcomes);
+        outcomes.clear();
+        told.forEach(outcome -> {
+            presented(outcome, nanos, refreshes);
+            delete(outcome);
+        });
+        nanos += 16_000_000;
+        refreshes++;
+    }
+
+    void presented(int outcome, long when, long refresh) {
+        presented(outcome, when / 1_000_000_000, (int) (when % 1_000_000_000), refresh);
+    }
+
+    void presented(int outcome, long seconds, int fraction, long refresh) {
+        event(
+                outcome,
+                Wire.OUTCOME_PRESENTED,
+                (int) (seconds >>> 32),
+                (int) seconds,
+                fraction,
+                16_000_000,
+                (int) (refresh >>> 32),
+                (int) refresh,
+                1);
+    }
+
+    /** What was committed last is never on the screen. */
+    void discard() {
+        List<Integer> told = List.copyOf(outcomes);
+        outcomes.clear();
+        told.forEach(outcome -> {
+            event(outcome, Wire.OUTCOME_DISCARDED);
+            delete(outcome);
+        });
+    }
+
+    /** Tells of its clock, once more or late. */
+    void tellClock(int number) {
+        event(object(Wire.PRESENTATION), Wire.PRESENTATION_CLOCK_ID, number);
+    }
+
+    void delete(int object) {
         objects.remove(object);
         event(Wire.DISPLAY_ID, Wire.DISPLAY_DELETE_ID, object);
     }
@@ -464,7 +538,13 @@ public final class ScriptedCompositor implements AutoCloseable {
             }
             case Wire.WM_BASE + " 3" -> pongs.add(arguments.getInt());
             case Wire.XDG_SURFACE + " 1" -> toplevel = created(arguments, Wire.TOPLEVEL);
-            case Wire.XDG_SURFACE + " 4" -> acknowledged.add(arguments.getInt());
+            case Wire.XDG_SURFACE + " 4" -> {
+                int acknowledges = arguments.getInt();
+                assertTrue(isLenient || unacknowledged.contains(acknowledges), "invalid_serial");
+                while (!unacknowledged.isEmpty() && !acknowledged.contains(acknowledges)) {
+                    acknowledged.add(unacknowledged.removeFirst());
+                }
+            }
             case Wire.TOPLEVEL + " 2" -> title = text(arguments);
             case Wire.TOPLEVEL + " 3" -> applicationId = text(arguments);
             case Wire.TOPLEVEL + " 11" -> fullscreen = "on " + arguments.getInt();
@@ -474,6 +554,10 @@ public final class ScriptedCompositor implements AutoCloseable {
                 assertEquals(surface, arguments.getInt());
             }
             case Wire.VIEWPORT + " 2" -> destination = arguments.getInt() + "x" + arguments.getInt();
+            case Wire.PRESENTATION + " 1" -> {
+                assertEquals(surface, arguments.getInt());
+                pendingOutcomes.add(created(arguments, Wire.OUTCOME));
+            }
             case Wire.DMABUF + " 1" -> params.put(created(arguments, Wire.PARAMS), new Params());
             case Wire.DMABUF + " 2" -> feedback(created(arguments, Wire.FEEDBACK));
             case Wire.SHM + " 0" -> createPool(arguments);
@@ -518,14 +602,26 @@ public final class ScriptedCompositor implements AutoCloseable {
         if (hasViewporter) {
             event(registry, 0, 4, Wire.VIEWPORTER, 1);
         }
+        if (hasPresentation) {
+            event(registry, 0, 6, Wire.PRESENTATION, 2);
+        }
         event(registry, 0, 5, "wl_output", 4);
         event(registry, 1, 5); // gone again
     }
 
     private void bound(String type, int version, int object) {
         switch (type) {
-            case Wire.WM_BASE -> wmBase = object;
+            case Wire.WM_BASE -> {
+                assertEquals(2, version, "knows windows that are tiled, and nothing later");
+                wmBase = object;
+            }
             case Wire.SHM -> Arrays.stream(shmFormats).forEach(code -> event(object, 0, code));
+            case Wire.PRESENTATION -> {
+                assertEquals(1, version);
+                if (clock != null) {
+                    event(object, Wire.PRESENTATION_CLOCK_ID, clock);
+                }
+            }
             case Wire.DMABUF -> {
                 assertEquals(Math.min(dmabufVersion, 5), version);
                 if (version == 3) {
@@ -613,6 +709,9 @@ public final class ScriptedCompositor implements AutoCloseable {
 
     private void commit() {
         commits++;
+        discard(); // what comes now takes the place of what was not on the screen yet
+        outcomes.addAll(pendingOutcomes);
+        pendingOutcomes.clear();
         if (pendingBuffer >= 0 || pendingBuffer < -1) {
             assertTrue(isLenient || !acknowledged.isEmpty(), "unconfigured_buffer");
             int before = currentBuffer;
@@ -633,6 +732,9 @@ public final class ScriptedCompositor implements AutoCloseable {
         if (draws) {
             draw();
         }
+        if (draws && presents) {
+            present();
+        }
     }
 
     /** Ends the connection; another client may come. */
@@ -651,7 +753,10 @@ public final class ScriptedCompositor implements AutoCloseable {
         objects.clear();
         buffers.clear();
         pendingCallbacks.clear();
+        pendingOutcomes.clear();
+        outcomes.clear();
         acknowledged.clear();
+        unacknowledged.clear();
         freeIds.clear();
         nextServerId = 0xFF00_0000;
         unread = new byte[0];

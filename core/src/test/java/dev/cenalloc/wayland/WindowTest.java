@@ -166,6 +166,9 @@ class WindowTest extends WindowFixture {
         }
         assertEquals(10, compositor.onScreen.size());
         compositor.draw(); // one callback
+        compositor.present();
+        settle(window);
+        assertEquals(9, window.discarded());
         assertTrue(window.awaitShown(NOW));
         window.show(lend(ring));
         compositor.pump();

@@ -190,6 +190,8 @@ final class Pipeline implements AutoCloseable {
     private @Nullable Writeback writeback;
     private int last;
     private boolean ahead;
+    /** Whether the last frame that was waited for is on the screen. */
+    private boolean onScreen;
     /** A frame that has left the screen while the checker still reads it. */
     private @Nullable Frame held;
 
@@ -347,14 +349,16 @@ final class Pipeline implements AutoCloseable {
         framesPerSecond = time == 0 ? 0 : shown.get() * 1e9 / time;
     }
 
-    /** When the last frame came on the screen; of a window, no compositor has to tell. */
+    /** When the last frame came on the screen; if a compositor hides it, or does not tell, now. */
     private long now() {
-        return display == null ? System.nanoTime() : display.lastFlipNanos();
+        long told = sink.lastFlipNanos();
+        return onScreen && told != 0 ? told : System.nanoTime();
     }
 
     /** Waits until the last frame is on the screen. A window may be hidden. */
     private void awaitShown() throws IOException {
-        if (!sink.awaitShown(LIMIT) && display != null) {
+        onScreen = sink.awaitShown(LIMIT);
+        if (!onScreen && display != null) {
             throw new IOException("the display did not show the frame for " + LIMIT.toSeconds() + " seconds");
         }
     }
