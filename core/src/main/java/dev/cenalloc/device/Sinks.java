@@ -30,7 +30,7 @@ public final class Sinks {
     /**
      * Opens the first display that {@link Devices#display(Cenalloc)} would find and that no other program controls; or
      * else, as on a desktop, a window of the compositor that the environment tells. A program that wants the one or the
-     * other opens {@link Display} or {@link Window} itself. Blocks for as long as the drivers take, and up to 5 seconds
+     * other opens {@link Display} or {@link Window} itself. Blocks for as long as the drivers take, and up to 15 seconds
      * for each answer of a compositor.
      *
      * @param cenalloc whose heaps the memory comes from

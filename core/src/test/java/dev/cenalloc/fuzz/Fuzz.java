@@ -77,8 +77,8 @@ public final class Fuzz {
     }
 
     /**
-     * Prints the names; with {@code --seeds}, a name and a directory, writes the seeds of that target there; with {@code
-     * --read}, a name and a file, reads that input.
+     * Prints the names; with {@code --seeds}, a name and a directory, writes the seeds of that target there; with
+     * {@code --read}, a name and a file, reads that input.
      */
     public static void main(String[] arguments) throws Exception {
         switch (arguments.length == 0 ? "" : arguments[0]) {

@@ -34,7 +34,8 @@ public final class CapsFuzz implements FuzzTarget {
         if (image == null) {
             return false;
         }
-        FrameRate rate = caps.rate() == null ? FrameRate.of(30) : caps.rate();
+        FrameRate told = caps.rate();
+        FrameRate rate = told == null ? FrameRate.of(30) : told;
         String text = Caps.write(image, rate);
         if (text != null) {
             Caps again = Caps.of(text);

@@ -119,7 +119,7 @@ public final class WindowFuzz implements FuzzTarget {
     private static void play(ScriptedCompositor compositor, Window window, Ring ring) throws Exception {
         try {
             window.use(ring);
-        } catch (IllegalArgumentException e) {
+        } catch (IllegalArgumentException _) {
             return; // the formats are others
         }
         for (int i = 0; i < 2 * FRAMES && ring.pool().free() > 0; i++) {

@@ -101,7 +101,13 @@ public final class CardFuzz implements FuzzTarget {
     }
 
     /** A device that has events to read. */
-    record Events(byte[] bytes) implements FakeKernel.Device {
+    static final class Events implements FakeKernel.Device {
+        private final byte[] bytes;
+
+        Events(byte[] bytes) {
+            this.bytes = bytes;
+        }
+
         @Override
         public long number() {
             return 226 << 8 | 2;
