@@ -58,6 +58,8 @@ class FuzzTest {
         assertEquals(300, read.getFirst().bytes.length);
         assertArrayEquals(input, Messages.input(read));
         assertEquals(2, Messages.of(Arrays.copyOf(input, input.length - 2)).size(), "half a header is none");
-        assertEquals(9, Messages.of(new byte[] {1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0}).getFirst().bytes.length);
+        assertEquals(
+                9,
+                Messages.of(new byte[] {1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0, 0}).getFirst().bytes.length);
     }
 }

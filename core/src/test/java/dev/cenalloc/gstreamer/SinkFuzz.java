@@ -78,10 +78,8 @@ public final class SinkFuzz implements FuzzTarget {
         assertTrue(sink.awaitPipeline(NOW));
         boolean taken = true;
         for (Message message : messages) {
-            Picture picture = pictures.stream()
-                    .filter(one -> !one.isLent())
-                    .findFirst()
-                    .orElseThrow();
+            Picture picture =
+                    pictures.stream().filter(one -> !one.isLent()).findFirst().orElseThrow();
             assertTrue(sink.send(picture.lendAgain()) >= 1);
             Objects.requireNonNull(good.next(NOW)).close();
             if (taken) {

@@ -28,9 +28,7 @@ public final class SourceFuzz implements FuzzTarget {
         var plain = new Message(1, HostilePipelineTest.frame(new ScriptedPeer.Memory(0, 384, 0)));
         var meta = new Message(1, HostilePipelineTest.good());
         var two = new Message(
-                2,
-                HostilePipelineTest.frame(
-                        new ScriptedPeer.Memory(0, 256, 0), new ScriptedPeer.Memory(1, 128, 512)));
+                2, HostilePipelineTest.frame(new ScriptedPeer.Memory(0, 256, 0), new ScriptedPeer.Memory(1, 128, 512)));
         var tiled = new Message(
                 0,
                 ScriptedPeer.caps("video/x-raw(memory:DMABuf), format=DMA_DRM, width=16, height=16,"

@@ -27,9 +27,9 @@ public final class SenderFuzz implements FuzzTarget {
         var plain = new Message(0, HostilePeerTest.release(1, 0, 0));
         var fence = new Message(PASSED.indexOf(Passed.FENCE), HostilePeerTest.release(2, Wire.HAS_FENCE, 1));
         var later = new Message(
-                PASSED.indexOf(Passed.TWO), HostilePeerTest.message(77, 2, 100, 0).array());
-        return List.of(
-                Messages.input(List.of(plain, plain)), Messages.input(List.of(fence, later, plain, fence)));
+                PASSED.indexOf(Passed.TWO),
+                HostilePeerTest.message(77, 2, 100, 0).array());
+        return List.of(Messages.input(List.of(plain, plain)), Messages.input(List.of(fence, later, plain, fence)));
     }
 
     @Override

@@ -81,8 +81,7 @@ public final class WindowFuzz implements FuzzTarget {
      * @param rest what is sent at the end, without a change
      * @return whether it went well
      */
-    private static boolean play(Message table, Iterable<Message> rest, UnaryOperator<byte[]> change)
-            throws Exception {
+    private static boolean play(Message table, Iterable<Message> rest, UnaryOperator<byte[]> change) throws Exception {
         var kernel = new FakeKernel().heap("system", MEMORY);
         boolean well = true;
         try (Cenalloc cenalloc = kernel.open();
