@@ -22,7 +22,9 @@ class FlipEventsTest {
     private final FlipEvents events = new FlipEvents();
 
     private int read(ByteBuffer bytes) throws Exception {
-        var kernel = new FakeKernel().device("/dev/events", new CardFuzz.Events(bytes.array()));
+        var driver = new byte[bytes.capacity()];
+        bytes.get(0, driver);
+        var kernel = new FakeKernel().device("/dev/events", new CardFuzz.Events(driver));
         try (DeviceNode node = DeviceNode.open(kernel, Path.of("/dev/events"))) {
             return events.read(node, 7);
         }
