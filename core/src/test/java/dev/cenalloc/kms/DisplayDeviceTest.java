@@ -326,7 +326,7 @@ class DisplayDeviceTest {
                 assertEquals("shown", output.readLine());
                 assertNotEquals(mine, seen());
                 program.destroy(); // SIGTERM, as Ctrl-C is SIGINT
-                assertTrue(program.waitFor(2, TimeUnit.MINUTES));
+                assertTrue(program.waitFor(5, TimeUnit.MINUTES));
             } finally {
                 program.destroyForcibly();
             }

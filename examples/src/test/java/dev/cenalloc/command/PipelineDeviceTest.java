@@ -244,7 +244,7 @@ class PipelineDeviceTest {
                             .start()
                             .waitFor());
             List<String> told = output.lines().toList();
-            assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+            assertTrue(process.waitFor(5, TimeUnit.MINUTES));
             assertEquals(Status.INTERRUPTED, process.exitValue());
             assertTrue(
                     told.stream().anyMatch(line -> line.matches("  frames shown +[1-9]\\d* until Ctrl-C")),
@@ -297,7 +297,7 @@ class PipelineDeviceTest {
             assertFalse(screen().equals(before), "the frame is on the screen");
             assertTrue(process.isAlive());
             ending.end(process);
-            assertTrue(process.waitFor(30, TimeUnit.SECONDS));
+            assertTrue(process.waitFor(5, TimeUnit.MINUTES));
         } finally {
             process.destroyForcibly();
         }
@@ -433,7 +433,7 @@ class PipelineDeviceTest {
             try (var go = process.outputWriter()) {
                 go.write("go\n");
             }
-            assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+            assertTrue(process.waitFor(5, TimeUnit.MINUTES));
             assertEquals(0, process.exitValue());
             return calls.counts();
         }

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.io.TempDir;
         matches = "required",
         disabledReason = "needs vivid, VKMS and weston: runs only where -Dcenalloc.devices=required says they are")
 class WindowDeviceTest {
-    private static final Duration LIMIT = Duration.ofMinutes(2);
+    private static final Duration LIMIT = Duration.ofMinutes(5);
     private static final String SOCKET = "wayland-test";
     private static final String[] PIPELINE = {
         "dev.cenalloc.command.Main",

@@ -64,7 +64,7 @@ class ExamplesDeviceTest {
                 .redirectError(err.toFile())
                 .start();
         try {
-            assertTrue(process.waitFor(120, TimeUnit.SECONDS), example + " did not end");
+            assertTrue(process.waitFor(5, TimeUnit.MINUTES), example + " did not end");
         } finally {
             process.destroyForcibly();
         }
@@ -118,7 +118,7 @@ class ExamplesDeviceTest {
         String out = run("Show", "--seconds", "3");
         assertContains(out, "vkms");
         var frames = Pattern.compile("(\\d+) frames on").matcher(out);
-        assertTrue(frames.find() && Integer.parseInt(frames.group(1)) > 3, out);
+        assertTrue(frames.find() && Integer.parseInt(frames.group(1)) > 1, out);
     }
 
     @Test
@@ -167,7 +167,7 @@ class ExamplesDeviceTest {
             processes.add(pipeline("unixfdsrc socket-path=DIRECTORY/marked ! filesink location=DIRECTORY/after"
                     + " buffer-mode=unbuffered"));
             for (Process process : processes) {
-                assertTrue(process.waitFor(60, TimeUnit.SECONDS), process::toString);
+                assertTrue(process.waitFor(5, TimeUnit.MINUTES), process::toString);
                 assertEquals(0, process.exitValue(), process::toString);
             }
         } finally {
