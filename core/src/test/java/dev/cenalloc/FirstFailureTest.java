@@ -252,20 +252,7 @@ class FirstFailureTest {
     }
 
     private static String otherProcess(Class<?> scenario) throws Exception {
-        // Under Maven the tests are no part of a path: they patch the module.
-        var other = Objects.requireNonNull(Other.class.getResource("FirstFailureTest$Other.class"));
-        Path tests = Path.of(other.toURI()).resolve("../../..").normalize();
-        Process process = new ProcessBuilder(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        String.join(
-                                ":",
-                                tests.toString(),
-                                System.getProperty("java.class.path"),
-                                System.getProperty("jdk.module.path", "")),
-                        Other.class.getName(),
-                        scenario.getName())
+        Process process = new ProcessBuilder(JavaProgram.command(Other.class, scenario.getName()))
                 .redirectErrorStream(true)
                 .start();
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -8,7 +8,6 @@ import dev.cenalloc.device.Devices;
 import dev.cenalloc.kernel.LinuxKernel;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,21 +43,8 @@ class LocaleTest {
                 "cd \"$1\" && touch plain \"$(printf 'gr\\303\\266\\303\\237e')\"",
                 "sh",
                 directory.toString());
-        // Under Maven the tests are no part of a path: they patch the module.
-        var service = Objects.requireNonNull(Service.class.getResource("LocaleTest$Service.class"));
-        Path tests = Path.of(service.toURI()).resolve("../../..").normalize();
-        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        String told = run(
-                java,
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                String.join(
-                        ":",
-                        tests.toString(),
-                        System.getProperty("java.class.path"),
-                        System.getProperty("jdk.module.path", "")),
-                Service.class.getName(),
-                directory.toString());
+        String told =
+                run(JavaProgram.command(Service.class, directory.toString()).toArray(String[]::new));
         assertEquals("[plain]\nMissingDeviceException\nMissingDeviceException\n", told);
     }
 

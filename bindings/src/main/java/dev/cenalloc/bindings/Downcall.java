@@ -1,63 +1,243 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.bindings;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.VarHandle;
-import java.util.Arrays;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Links functions of the C library, and receives the errno of those that failed. Safe for any number of threads. */
+/**
+ * Calls functions of the C library, and tells the errno of those that failed. Safe for any number of threads.
+ *
+ * <p>The linker takes about 10 ms for each type of function. So the functions share few types, which differ in the
+ * position of the pointer only; they are linked when they are first used. Both architectures allow it (System V ABI of
+ * x86-64, AAPCS64): integers and pointers are passed in registers of 64 bits, to variadic functions, too; a function
+ * reads those that it knows of, and of an int the lower 32 bits.
+ */
 final class Downcall {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final MemoryLayout ERRNO_LAYOUT = Linker.Option.captureStateLayout();
-    private static final VarHandle ERRNO = ERRNO_LAYOUT.varHandle(MemoryLayout.PathElement.groupElement("errno"));
+    private static final long ERRNO = ERRNO_LAYOUT.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
 
     /** Receives the errno of a failed call: one for each thread, so that no call has to allocate. */
     private static final ThreadLocal<MemorySegment> CAPTURE =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ERRNO_LAYOUT));
 
-    /** What was linked, each kind once. GraalVM's native-image has to be told of all: NativeImageMetadataTest. */
+    /** What was linked. GraalVM's native-image has to be told of all: NativeImageMetadataTest. */
     private static final Set<Shape> LINKED = ConcurrentHashMap.newKeySet();
 
     /** What the linker makes code for. */
-    record Shape(FunctionDescriptor type, Set<Linker.Option> options) {}
+    record Shape(FunctionDescriptor type, boolean capturesErrno) {}
+
+    private static final FunctionDescriptor INTEGERS =
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    private static final FunctionDescriptor POINTER_1 = FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG);
+    private static final FunctionDescriptor POINTER_2 =
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_LONG);
+    private static final FunctionDescriptor POINTER_3 = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS);
+    private static final FunctionDescriptor POINTER_4 =
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG);
+
+    // A class for each handle, so that it is linked when it is first used, and is a constant for the compiler.
+
+    static final class Integers {
+        private static final MethodHandle CALL = link(INTEGERS, true);
+    }
+
+    static final class IntegersWithoutErrno {
+        private static final MethodHandle CALL = link(INTEGERS, false);
+    }
+
+    static final class Pointer1 {
+        private static final MethodHandle CALL = link(POINTER_1, true);
+    }
+
+    static final class Pointer1WithoutErrno {
+        private static final MethodHandle CALL = link(POINTER_1, false);
+    }
+
+    static final class Pointer2 {
+        private static final MethodHandle CALL = link(POINTER_2, true);
+    }
+
+    static final class Pointer2WithoutErrno {
+        private static final MethodHandle CALL = link(POINTER_2, false);
+    }
+
+    static final class Pointer3 {
+        private static final MethodHandle CALL = link(POINTER_3, true);
+    }
+
+    static final class Pointer3WithoutErrno {
+        private static final MethodHandle CALL = link(POINTER_3, false);
+    }
+
+    static final class Pointer4 {
+        private static final MethodHandle CALL = link(POINTER_4, true);
+    }
 
     private Downcall() {}
 
-    /** Links a function that captures errno: its first argument is {@link #capture}. */
-    static MethodHandle handle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        Linker.Option[] all = Arrays.copyOf(options, options.length + 1);
-        all[options.length] = Linker.Option.captureCallState("errno");
-        return fastHandle(name, descriptor, all);
+    /** The arguments of the handle: the function's address, the memory for errno if it is captured, those of the type. */
+    private static MethodHandle link(FunctionDescriptor type, boolean capturesErrno) {
+        MethodHandle handle = capturesErrno
+                ? LINKER.downcallHandle(type, Linker.Option.captureCallState("errno"))
+                : LINKER.downcallHandle(type);
+        LINKED.add(new Shape(type, capturesErrno));
+        return handle;
     }
 
-    /** Links a function without errno, whose calls allocate no objects. */
-    static MethodHandle fastHandle(String name, FunctionDescriptor descriptor, Linker.Option... options) {
-        MethodHandle handle = LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor, options);
-        LINKED.add(new Shape(descriptor, Set.of(options)));
-        return handle;
+    /**
+     * Links what every program uses.
+     *
+     * @throws IllegalCallerException if Java denies native access
+     */
+    static void requireNativeAccess() {
+        link(INTEGERS, false);
     }
 
     static Set<Shape> linked() {
         return Set.copyOf(LINKED);
     }
 
-    static MemorySegment capture() {
-        return CAPTURE.get();
+    /** The address of a function. */
+    static MemorySegment function(String name) {
+        return LINKER.defaultLookup().findOrThrow(name);
     }
 
-    static int failure(MemorySegment capture) {
-        return -(int) ERRNO.get(capture, 0L);
+    // Functions that return an int: the result, or -errno.
+
+    static int call(MemorySegment function, long first, long second, long third) {
+        return call(function, first, second, third, 0, 0, 0);
+    }
+
+    static int call(MemorySegment function, long first, long second, long third, long fourth, long fifth, long sixth) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            return result(
+                    (int) (long)
+                            Integers.CALL.invokeExact(function, capture, first, second, third, fourth, fifth, sixth),
+                    capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static int call(MemorySegment function, MemorySegment first, long second, long third) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            return result((int) (long) Pointer1.CALL.invokeExact(function, capture, first, second, third), capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static int call(MemorySegment function, long first, MemorySegment second, long third, long fourth) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            return result(
+                    (int) (long) Pointer2.CALL.invokeExact(function, capture, first, second, third, fourth), capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static int call(MemorySegment function, long first, long second, MemorySegment third) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            return result((int) (long) Pointer3.CALL.invokeExact(function, capture, first, second, third), capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static int call(MemorySegment function, long first, long second, long third, MemorySegment fourth, long fifth) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            return result(
+                    (int) (long) Pointer4.CALL.invokeExact(function, capture, first, second, third, fourth, fifth),
+                    capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    private static int result(int result, MemorySegment capture) {
+        return result != -1 ? result : -capture.get(JAVA_INT, ERRNO);
+    }
+
+    // Functions that return a long, or a pointer: the result, or -errno.
+
+    static long longCall(
+            MemorySegment function, long first, long second, long third, long fourth, long fifth, long sixth) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            return result(
+                    (long) Integers.CALL.invokeExact(function, capture, first, second, third, fourth, fifth, sixth),
+                    capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static long longCall(MemorySegment function, long first, MemorySegment second, long third, long fourth) {
+        try {
+            MemorySegment capture = CAPTURE.get();
+            return result((long) Pointer2.CALL.invokeExact(function, capture, first, second, third, fourth), capture);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    private static long result(long result, MemorySegment capture) {
+        return result != -1 ? result : -capture.get(JAVA_INT, ERRNO);
+    }
+
+    // Without errno, which takes an object for each call (a slice of the capture segment, JDK 25). Of a function that
+    // returns an int, the upper half of the result says nothing.
+
+    static long callWithoutErrno(MemorySegment function, long first) {
+        try {
+            return (long) IntegersWithoutErrno.CALL.invokeExact(function, first, 0L, 0L, 0L, 0L, 0L);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static long callWithoutErrno(MemorySegment function, MemorySegment first, long second, long third) {
+        try {
+            return (long) Pointer1WithoutErrno.CALL.invokeExact(function, first, second, third);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static long callWithoutErrno(MemorySegment function, long first, MemorySegment second, long third) {
+        try {
+            return (long) Pointer2WithoutErrno.CALL.invokeExact(function, first, second, third, 0L);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
+    }
+
+    static long callWithoutErrno(MemorySegment function, long first, long second, MemorySegment third) {
+        try {
+            return (long) Pointer3WithoutErrno.CALL.invokeExact(function, first, second, third);
+        } catch (Throwable t) {
+            throw rethrow(t);
+        }
     }
 
     /** Returns exceptions of misuse (closed arena, wrong thread) and throws errors; a downcall throws nothing else. */
-    static RuntimeException rethrow(Throwable thrown) {
+    private static RuntimeException rethrow(Throwable thrown) {
         if (thrown instanceof Error error) {
             throw error;
         }

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.bindings;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 
 /**
  * The system calls, through the C library. Each returns the result of the call, or {@code -errno} if it failed. The
@@ -99,83 +95,44 @@ public final class Linux {
     /** Offset of {@code mem_unit}, a 32-bit number of bytes. */
     public static final long SYSINFO_UNIT = 104;
 
-    // open, ioctl and fcntl are variadic: the linker needs the index of the first variadic argument.
-    private static final MethodHandle OPEN = Downcall.handle(
-            "open", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle ACCESS =
-            Downcall.handle("access", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle CLOSE = Downcall.fastHandle("close", FunctionDescriptor.of(JAVA_INT, JAVA_INT));
-    private static final FunctionDescriptor IOCTL_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS);
-    private static final MethodHandle IOCTL = Downcall.handle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle IOCTL_FAST =
-            Downcall.fastHandle("ioctl", IOCTL_TYPE, Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle IOCTL_LONG = Downcall.handle(
-            "ioctl",
-            FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG),
-            Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle FCNTL = Downcall.handle(
-            "fcntl", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle MMAP = Downcall.handle(
-            "mmap", FunctionDescriptor.of(JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle MUNMAP =
-            Downcall.handle("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
-    private static final FunctionDescriptor POLL_TYPE = FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT);
-    private static final MethodHandle POLL = Downcall.handle("poll", POLL_TYPE);
-    private static final MethodHandle POLL_FAST = Downcall.fastHandle("poll", POLL_TYPE);
-    private static final FunctionDescriptor READ_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
-    private static final MethodHandle READ = Downcall.handle("read", READ_TYPE);
-    private static final MethodHandle READ_FAST = Downcall.fastHandle("read", READ_TYPE);
-    private static final MethodHandle PREAD =
-            Downcall.handle("pread", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
-    private static final FunctionDescriptor FSTAT_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS);
-    private static final MethodHandle FSTAT = Downcall.handle("fstat", FSTAT_TYPE);
-    private static final MethodHandle FSTAT_FAST = Downcall.fastHandle("fstat", FSTAT_TYPE);
-    private static final FunctionDescriptor CLOCK_GETTIME_TYPE = FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS);
-    private static final MethodHandle CLOCK_GETTIME = Downcall.handle("clock_gettime", CLOCK_GETTIME_TYPE);
-    private static final MethodHandle CLOCK_GETTIME_FAST = Downcall.fastHandle("clock_gettime", CLOCK_GETTIME_TYPE);
-    private static final MethodHandle LSEEK =
-            Downcall.handle("lseek", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle MEMFD_CREATE =
-            Downcall.handle("memfd_create", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle FTRUNCATE =
-            Downcall.handle("ftruncate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle FALLOCATE =
-            Downcall.handle("fallocate", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG));
+    private static final MemorySegment OPEN = Downcall.function("open");
+    private static final MemorySegment ACCESS = Downcall.function("access");
+    private static final MemorySegment CLOSE = Downcall.function("close");
+    private static final MemorySegment IOCTL = Downcall.function("ioctl");
+    private static final MemorySegment FCNTL = Downcall.function("fcntl");
+    private static final MemorySegment MMAP = Downcall.function("mmap");
+    private static final MemorySegment MUNMAP = Downcall.function("munmap");
+    private static final MemorySegment POLL = Downcall.function("poll");
+    private static final MemorySegment READ = Downcall.function("read");
+    private static final MemorySegment PREAD = Downcall.function("pread");
+    private static final MemorySegment FSTAT = Downcall.function("fstat");
+    private static final MemorySegment CLOCK_GETTIME = Downcall.function("clock_gettime");
+    private static final MemorySegment LSEEK = Downcall.function("lseek");
+    private static final MemorySegment MEMFD_CREATE = Downcall.function("memfd_create");
+    private static final MemorySegment FTRUNCATE = Downcall.function("ftruncate");
+    private static final MemorySegment FALLOCATE = Downcall.function("fallocate");
+    private static final MemorySegment SYSINFO = Downcall.function("sysinfo");
+    /** For calls without a function in every C library. */
+    private static final MemorySegment SYSCALL = Downcall.function("syscall");
 
-    private static final MethodHandle SYSINFO = Downcall.handle("sysinfo", FunctionDescriptor.of(JAVA_INT, ADDRESS));
-
-    /** For calls without a function in every C library: three int arguments, of which some use fewer. */
-    private static final MethodHandle SYSCALL = Downcall.handle(
-            "syscall",
-            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT),
-            Linker.Option.firstVariadicArg(1));
+    private static final MemorySegment GETPAGESIZE = Downcall.function("getpagesize");
 
     /** The same number on every architecture (unistd.h). */
     public static final long NR_PIDFD_OPEN = 434;
     /** The same number on every architecture (unistd.h). */
     public static final long NR_PIDFD_GETFD = 438;
 
-    private static final MethodHandle GETPAGESIZE = Downcall.fastHandle("getpagesize", FunctionDescriptor.of(JAVA_INT));
-
     private Linux() {}
 
     /** Returns the size of a page in bytes. */
     public static int pageSize() {
-        try {
-            return (int) GETPAGESIZE.invokeExact();
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return (int) Downcall.callWithoutErrno(GETPAGESIZE, 0);
     }
 
     /** Opens {@code path} with {@code O_*} flags; returns a descriptor or {@code -errno}. */
     public static int open(String path, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) OPEN.invokeExact(capture, arena.allocateFrom(path), flags);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
+            return Downcall.call(OPEN, arena.allocateFrom(path), flags, 0);
         }
     }
 
@@ -185,11 +142,7 @@ public final class Linux {
      */
     public static int access(String path, int mode) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) ACCESS.invokeExact(capture, arena.allocateFrom(path), mode);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
+            return Downcall.call(ACCESS, arena.allocateFrom(path), mode, 0);
         }
     }
 
@@ -198,45 +151,25 @@ public final class Linux {
      * result is: never close it twice, not even after EINTR. So the errno is of no use, and is not captured.
      */
     public static int close(int fd) {
-        try {
-            return (int) CLOSE.invokeExact(fd);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return (int) Downcall.callWithoutErrno(CLOSE, fd);
     }
 
     /** Makes a request with a pointer argument; {@code request} is zero-extended, as the generated constants are. */
     public static int ioctl(int fd, long request, MemorySegment argument) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) IOCTL.invokeExact(capture, fd, request, argument);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(IOCTL, fd, request, argument);
     }
 
     /**
      * As {@link #ioctl}, without allocating objects, for requests that have no effect and little cost when they fail.
      */
     public static int repeatableIoctl(int fd, long request, MemorySegment argument) {
-        try {
-            int first = (int) IOCTL_FAST.invokeExact(fd, request, argument);
-            return first >= 0 ? first : ioctl(fd, request, argument);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        int first = (int) Downcall.callWithoutErrno(IOCTL, fd, request, argument);
+        return first >= 0 ? first : ioctl(fd, request, argument);
     }
 
     /** Makes a request with an integer argument. */
     public static int ioctl(int fd, long request, long argument) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) IOCTL_LONG.invokeExact(capture, fd, request, argument);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(IOCTL, fd, request, argument);
     }
 
     /** Duplicates a descriptor to the lowest free number, close-on-exec. */
@@ -251,22 +184,17 @@ public final class Linux {
 
     /** Opens a descriptor for a process, close-on-exec (Linux 5.3). */
     public static int pidfdOpen(int pid) {
-        return syscall(NR_PIDFD_OPEN, pid, 0, 0);
+        return syscall(NR_PIDFD_OPEN, pid, 0);
     }
 
     /** Duplicates a descriptor of another process, close-on-exec (Linux 5.6). */
     public static int pidfdGetFd(int pidfd, int fd) {
-        return syscall(NR_PIDFD_GETFD, pidfd, fd, 0);
+        return syscall(NR_PIDFD_GETFD, pidfd, fd);
     }
 
-    private static int syscall(long number, int first, int second, int third) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            long result = (long) SYSCALL.invokeExact(capture, number, first, second, third);
-            return result >= 0 ? (int) result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+    /** The third argument of both is their flags, of which there are none yet. */
+    private static int syscall(long number, int a, int b) {
+        return (int) Downcall.longCall(SYSCALL, number, a, b, 0, 0, 0);
     }
 
     /** Adds {@code F_SEAL_*} seals to a file of {@link #memfdCreate}. */
@@ -275,13 +203,7 @@ public final class Linux {
     }
 
     private static int fcntl(int fd, int command, int argument) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) FCNTL.invokeExact(capture, fd, command, argument);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(FCNTL, fd, command, argument);
     }
 
     /**
@@ -289,25 +211,12 @@ public final class Linux {
      * addresses are below 2^56 on the supported architectures, so the sign distinguishes them.
      */
     public static long mmap(int fd, long offset, long length, int protection) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            long address =
-                    (long) MMAP.invokeExact(capture, MemorySegment.NULL, length, protection, MAP_SHARED, fd, offset);
-            return address != -1 ? address : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.longCall(MMAP, 0, length, protection, MAP_SHARED, fd, offset);
     }
 
     /** Unmaps what {@link #mmap} mapped. */
     public static int munmap(long address, long length) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) MUNMAP.invokeExact(capture, address, length);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(MUNMAP, address, length, 0);
     }
 
     /**
@@ -315,20 +224,9 @@ public final class Linux {
      * either the old or the new pages. The new pages use memory only if they are accessed.
      */
     public static int coverPages(long address, long length) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            long result = (long) MMAP.invokeExact(
-                    capture,
-                    MemorySegment.ofAddress(address),
-                    length,
-                    PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1,
-                    0L);
-            return result != -1 ? 0 : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        int flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+        long result = Downcall.longCall(MMAP, address, length, PROT_READ | PROT_WRITE, flags, -1, 0);
+        return result == address ? 0 : (int) result;
     }
 
     /**
@@ -344,32 +242,14 @@ public final class Linux {
      * Waits on {@code count} {@link #POLLFD} structures for at most {@code timeoutMillis} (-1: without limit). Blocks.
      */
     public static int poll(MemorySegment fds, long count, int timeoutMillis) {
-        try {
-            int first = (int) POLL_FAST.invokeExact(fds, count, timeoutMillis);
-            if (first >= 0) {
-                return first;
-            }
-            MemorySegment capture = Downcall.capture();
-            int result = (int) POLL.invokeExact(capture, fds, count, timeoutMillis);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        int first = (int) Downcall.callWithoutErrno(POLL, fds, count, timeoutMillis);
+        return first >= 0 ? first : Downcall.call(POLL, fds, count, timeoutMillis);
     }
 
     /** Reads at most the size of {@code target}; returns the number of bytes or {@code -errno}. May block. */
     public static long read(int fd, MemorySegment target) {
-        try {
-            long first = (long) READ_FAST.invokeExact(fd, target, target.byteSize());
-            if (first >= 0) {
-                return first;
-            }
-            MemorySegment capture = Downcall.capture();
-            long result = (long) READ.invokeExact(capture, fd, target, target.byteSize());
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        long first = Downcall.callWithoutErrno(READ, fd, target, target.byteSize());
+        return first >= 0 ? first : Downcall.longCall(READ, fd, target, target.byteSize(), 0);
     }
 
     /**
@@ -377,13 +257,7 @@ public final class Linux {
      * bytes, 0 at the end of the file, or {@code -errno}. May block.
      */
     public static long pread(int fd, MemorySegment target, long offset) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            long result = (long) PREAD.invokeExact(capture, fd, target, target.byteSize(), offset);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.longCall(PREAD, fd, target, target.byteSize(), offset);
     }
 
     /**
@@ -394,17 +268,8 @@ public final class Linux {
         if (stat.byteSize() < STAT_SIZE) {
             throw new IndexOutOfBoundsException("struct stat needs " + STAT_SIZE + " bytes");
         }
-        try {
-            int first = (int) FSTAT_FAST.invokeExact(fd, stat);
-            if (first >= 0) {
-                return first;
-            }
-            MemorySegment capture = Downcall.capture();
-            int result = (int) FSTAT.invokeExact(capture, fd, stat);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        int first = (int) Downcall.callWithoutErrno(FSTAT, fd, stat, 0);
+        return first >= 0 ? first : Downcall.call(FSTAT, fd, stat, 0, 0);
     }
 
     /**
@@ -415,52 +280,27 @@ public final class Linux {
         if (time.byteSize() < TIMESPEC_SIZE) {
             throw new IndexOutOfBoundsException("struct timespec needs " + TIMESPEC_SIZE + " bytes");
         }
-        try {
-            int first = (int) CLOCK_GETTIME_FAST.invokeExact(clock, time);
-            if (first >= 0) {
-                return first;
-            }
-            MemorySegment capture = Downcall.capture();
-            int result = (int) CLOCK_GETTIME.invokeExact(capture, clock, time);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        int first = (int) Downcall.callWithoutErrno(CLOCK_GETTIME, clock, time, 0);
+        return first >= 0 ? first : Downcall.call(CLOCK_GETTIME, clock, time, 0, 0);
     }
 
     /**
      * Moves the file position; returns the new one or {@code -errno}. On a dma-buf, {@code SEEK_END} returns the size.
      */
     public static long lseek(int fd, long offset, int whence) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            long result = (long) LSEEK.invokeExact(capture, fd, offset, whence);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.longCall(LSEEK, fd, offset, whence, 0, 0, 0);
     }
 
     /** Creates an anonymous file in memory; returns a descriptor or {@code -errno}. */
     public static int memfdCreate(String name, int flags) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) MEMFD_CREATE.invokeExact(capture, arena.allocateFrom(name), flags);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
+            return Downcall.call(MEMFD_CREATE, arena.allocateFrom(name), flags, 0);
         }
     }
 
     /** Sets the length of a file, in bytes. */
     public static int ftruncate(int fd, long length) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) FTRUNCATE.invokeExact(capture, fd, length);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(FTRUNCATE, fd, length, 0);
     }
 
     /**
@@ -468,13 +308,7 @@ public final class Linux {
      * block.
      */
     public static int fallocate(int fd, long length) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) FALLOCATE.invokeExact(capture, fd, 0, 0L, length);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(FALLOCATE, fd, 0, 0, length, 0, 0);
     }
 
     /**
@@ -484,15 +318,12 @@ public final class Linux {
     public static long freeMemory() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment info = arena.allocate(SYSINFO_SIZE, Long.BYTES);
-            MemorySegment capture = Downcall.capture();
-            int result = (int) SYSINFO.invokeExact(capture, info);
+            int result = Downcall.call(SYSINFO, info, 0, 0);
             if (result < 0) {
-                return Downcall.failure(capture);
+                return result;
             }
             long units = info.get(JAVA_LONG, SYSINFO_FREE) + info.get(JAVA_LONG, SYSINFO_BUFFERS);
             return units * info.get(JAVA_INT, SYSINFO_UNIT);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
         }
     }
 }

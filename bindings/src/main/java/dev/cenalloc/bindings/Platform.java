@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.bindings;
 
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.ValueLayout;
-
 /**
  * Checks that the bindings can be used here, with a clear message before {@link Linux} fails to initialise. Stateless.
  */
@@ -19,7 +16,7 @@ public final class Platform {
     public static void requireUsable() {
         check(System.getProperty("os.name"), System.getProperty("os.arch"));
         try {
-            Downcall.fastHandle("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+            Downcall.requireNativeAccess();
         } catch (IllegalCallerException e) {
             Module module = Platform.class.getModule();
             throw new IllegalCallerException(

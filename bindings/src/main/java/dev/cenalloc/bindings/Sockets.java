@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.bindings;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /**
  * The system calls of Unix sockets, through the C library. Each returns the result of the call, or {@code -errno} if it
@@ -71,65 +67,35 @@ public final class Sockets {
     /** The size of {@code struct ucred}: pid, uid, gid of 32 bits each. */
     public static final long CREDENTIALS_SIZE = 12;
 
-    private static final MethodHandle SOCKET =
-            Downcall.handle("socket", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle SOCKETPAIR =
-            Downcall.handle("socketpair", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS));
-    private static final MethodHandle BIND =
-            Downcall.handle("bind", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle CONNECT =
-            Downcall.handle("connect", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final MethodHandle LISTEN =
-            Downcall.handle("listen", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle ACCEPT4 =
-            Downcall.handle("accept4", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT));
-    private static final MethodHandle SHUTDOWN =
-            Downcall.handle("shutdown", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
-    private static final MethodHandle GETSOCKOPT = Downcall.handle(
-            "getsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
-    private static final MethodHandle SETSOCKOPT = Downcall.handle(
-            "setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
-    private static final FunctionDescriptor MSG_TYPE = FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_INT);
-    private static final MethodHandle SENDMSG = Downcall.handle("sendmsg", MSG_TYPE);
-    private static final MethodHandle SENDMSG_FAST = Downcall.fastHandle("sendmsg", MSG_TYPE);
-    private static final MethodHandle RECVMSG = Downcall.handle("recvmsg", MSG_TYPE);
-    private static final MethodHandle RECVMSG_FAST = Downcall.fastHandle("recvmsg", MSG_TYPE);
+    private static final MemorySegment SOCKET = Downcall.function("socket");
+    private static final MemorySegment SOCKETPAIR = Downcall.function("socketpair");
+    private static final MemorySegment BIND = Downcall.function("bind");
+    private static final MemorySegment CONNECT = Downcall.function("connect");
+    private static final MemorySegment LISTEN = Downcall.function("listen");
+    private static final MemorySegment ACCEPT4 = Downcall.function("accept4");
+    private static final MemorySegment SHUTDOWN = Downcall.function("shutdown");
+    private static final MemorySegment GETSOCKOPT = Downcall.function("getsockopt");
+    private static final MemorySegment SETSOCKOPT = Downcall.function("setsockopt");
+    private static final MemorySegment SENDMSG = Downcall.function("sendmsg");
+    private static final MemorySegment RECVMSG = Downcall.function("recvmsg");
 
     private Sockets() {}
 
     /** Creates a Unix stream socket; returns a descriptor. {@code flags}: 0, or {@link #SOCK_NONBLOCK}. */
     public static int socket(int flags) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) SOCKET.invokeExact(capture, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(SOCKET, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     }
 
     /**
      * Creates two connected Unix stream sockets; their descriptors are written to {@code pair}, two 32-bit integers.
      */
     public static int socketpair(MemorySegment pair) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) SOCKETPAIR.invokeExact(capture, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(SOCKETPAIR, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair, 0);
     }
 
     /** Gives a socket an address, a {@code struct sockaddr_un} of the segment's size. */
     public static int bind(int fd, MemorySegment address) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) BIND.invokeExact(capture, fd, address, (int) address.byteSize());
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(BIND, fd, address, address.byteSize(), 0);
     }
 
     /**
@@ -137,69 +103,36 @@ public final class Sockets {
      * unless the socket is one of SOCK_NONBLOCK: then EAGAIN.
      */
     public static int connect(int fd, MemorySegment address) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) CONNECT.invokeExact(capture, fd, address, (int) address.byteSize());
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(CONNECT, fd, address, address.byteSize(), 0);
     }
 
     /** Lets others connect; at most {@code backlog} wait to be accepted. */
     public static int listen(int fd, int backlog) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) LISTEN.invokeExact(capture, fd, backlog);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(LISTEN, fd, backlog, 0);
     }
 
     /** Accepts a connection; returns its descriptor. Blocks, unless the listening socket is one of SOCK_NONBLOCK. */
     public static int accept(int fd) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) ACCEPT4.invokeExact(capture, fd, MemorySegment.NULL, MemorySegment.NULL, SOCK_CLOEXEC);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(ACCEPT4, fd, MemorySegment.NULL, 0, SOCK_CLOEXEC);
     }
 
     /** Ends a connection in both directions: calls that block in it return. */
     public static int shutdown(int fd) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) SHUTDOWN.invokeExact(capture, fd, SHUT_RDWR);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(SHUTDOWN, fd, SHUT_RDWR, 0);
     }
 
     /** Reads an option of the level {@link #SOL_SOCKET} into {@code value}; returns its size. */
     public static int option(int fd, int name, MemorySegment value) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment size = arena.allocateFrom(JAVA_INT, (int) value.byteSize());
-            MemorySegment capture = Downcall.capture();
-            int result = (int) GETSOCKOPT.invokeExact(capture, fd, SOL_SOCKET, name, value, size);
-            return result >= 0 ? size.get(JAVA_INT, 0) : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
+            int result = Downcall.call(GETSOCKOPT, fd, SOL_SOCKET, name, value, size.address());
+            return result >= 0 ? size.get(JAVA_INT, 0) : result;
         }
     }
 
     /** Sets an option of the level {@link #SOL_SOCKET} to {@code value}. */
     public static int setOption(int fd, int name, MemorySegment value) {
-        try {
-            MemorySegment capture = Downcall.capture();
-            int result = (int) SETSOCKOPT.invokeExact(capture, fd, SOL_SOCKET, name, value, (int) value.byteSize());
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        return Downcall.call(SETSOCKOPT, fd, SOL_SOCKET, name, value, value.byteSize());
     }
 
     /**
@@ -207,17 +140,8 @@ public final class Sockets {
      * read, unless the flags have {@link #MSG_DONTWAIT}.
      */
     public static long sendmsg(int fd, MemorySegment message, int flags) {
-        try {
-            long first = (long) SENDMSG_FAST.invokeExact(fd, message, flags | MSG_NOSIGNAL);
-            if (first >= 0) {
-                return first;
-            }
-            MemorySegment capture = Downcall.capture();
-            long result = (long) SENDMSG.invokeExact(capture, fd, message, flags | MSG_NOSIGNAL);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        long first = Downcall.callWithoutErrno(SENDMSG, fd, message, flags | MSG_NOSIGNAL);
+        return first >= 0 ? first : Downcall.longCall(SENDMSG, fd, message, flags | MSG_NOSIGNAL, 0);
     }
 
     /**
@@ -226,16 +150,7 @@ public final class Sockets {
      * the failed call, which captures errno, does not wait again.
      */
     public static long recvmsg(int fd, MemorySegment message, int flags) {
-        try {
-            long first = (long) RECVMSG_FAST.invokeExact(fd, message, flags | MSG_CMSG_CLOEXEC);
-            if (first >= 0) {
-                return first;
-            }
-            MemorySegment capture = Downcall.capture();
-            long result = (long) RECVMSG.invokeExact(capture, fd, message, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-            return result >= 0 ? result : Downcall.failure(capture);
-        } catch (Throwable t) {
-            throw Downcall.rethrow(t);
-        }
+        long first = Downcall.callWithoutErrno(RECVMSG, fd, message, flags | MSG_CMSG_CLOEXEC);
+        return first >= 0 ? first : Downcall.longCall(RECVMSG, fd, message, flags | MSG_CMSG_CLOEXEC | MSG_DONTWAIT, 0);
     }
 }

@@ -2,7 +2,6 @@
 package dev.cenalloc.bindings;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
@@ -39,8 +38,7 @@ class NativeImageMetadataTest {
     private static final String NAME =
             "META-INF/native-image/dev.cenalloc/cenalloc-bindings/reachability-metadata.json";
     /** The linker's names of types, of those that have the same size on every machine. */
-    private static final Map<String, MemoryLayout> TYPES =
-            Map.of("jint", JAVA_INT, "jlong", JAVA_LONG, "void*", ADDRESS);
+    private static final Map<String, MemoryLayout> TYPES = Map.of("jlong", JAVA_LONG, "void*", ADDRESS);
 
     private static final List<ClassModel> CLASSES = new ArrayList<>();
 
@@ -97,13 +95,13 @@ class NativeImageMetadataTest {
     /** So what it has recorded is complete: every class is initialised above. */
     @Test
     void onlyOneMethodLinksAndOnlyInitializersCallIt() {
-        assertEquals(Set.of("Downcall.fastHandle"), callersOf("Linker.downcallHandle"));
+        assertEquals(Set.of("Downcall.link"), callersOf("Linker.downcallHandle"));
         assertEquals(Set.of(), callersOf("Linker.upcallStub"), "upcalls would have to be in the file, too");
-        Set<String> callers = callersOf("Downcall.handle", "Downcall.fastHandle");
-        assertTrue(callers.containsAll(Set.of("Linux.<clinit>", "Sockets.<clinit>")), callers::toString);
+        Set<String> callers = callersOf("Downcall.link");
+        assertTrue(callers.contains("Downcall$Integers.<clinit>"), callers::toString);
         callers.removeIf(caller -> caller.endsWith(".<clinit>"));
-        // The method that calls the other, and the one that is called above.
-        assertEquals(Set.of("Downcall.handle", "Platform.requireUsable"), callers);
+        // It is called above, too.
+        assertEquals(Set.of("Downcall.requireNativeAccess"), callers);
     }
 
     private static String type(MemoryLayout layout) {
@@ -117,24 +115,13 @@ class NativeImageMetadataTest {
 
     /** The line of the file. */
     private static String line(Downcall.Shape shape) {
-        var options = new HashSet<>(shape.options());
-        var told = new ArrayList<String>();
-        if (options.remove(Linker.Option.captureCallState("errno"))) {
-            told.add("\"captureCallState\": true");
-        }
-        List<MemoryLayout> arguments = shape.type().argumentLayouts();
-        for (int i = 0; i <= arguments.size(); i++) {
-            if (options.remove(Linker.Option.firstVariadicArg(i))) {
-                told.add("\"firstVariadicArg\": " + i);
-            }
-        }
-        assertEquals(Set.of(), options, "options that have no name here");
         String result =
                 shape.type().returnLayout().map(NativeImageMetadataTest::type).orElse("\"void\"");
-        String parameters =
-                arguments.stream().map(NativeImageMetadataTest::type).collect(Collectors.joining(", ", "[", "]"));
+        String parameters = shape.type().argumentLayouts().stream()
+                .map(NativeImageMetadataTest::type)
+                .collect(Collectors.joining(", ", "[", "]"));
         return "{\"returnType\": " + result + ", \"parameterTypes\": " + parameters
-                + (told.isEmpty() ? "" : ", \"options\": {" + String.join(", ", told) + "}") + "}";
+                + (shape.capturesErrno() ? ", \"options\": {\"captureCallState\": true}" : "") + "}";
     }
 
     private static String metadata() {
@@ -165,7 +152,6 @@ class NativeImageMetadataTest {
     @Test
     void theLinkerKnowsTheNames() {
         var canonical = Linker.nativeLinker().canonicalLayouts();
-        assertEquals(JAVA_INT, canonical.get("jint"));
         assertEquals(JAVA_LONG, canonical.get("jlong"));
         assertEquals(
                 ADDRESS,
@@ -175,14 +161,13 @@ class NativeImageMetadataTest {
     @Test
     void eachKindOfCallIsTold() {
         String metadata = metadata();
-        // ioctl, with and without errno; close and getpagesize.
+        // ioctl, with and without errno; close.
         for (String line : List.of(
-                "{\"returnType\": \"jint\", \"parameterTypes\": [\"jint\", \"jlong\", \"void*\"], \"options\": "
-                        + "{\"captureCallState\": true, \"firstVariadicArg\": 2}}",
-                "{\"returnType\": \"jint\", \"parameterTypes\": [\"jint\", \"jlong\", \"void*\"], \"options\": "
-                        + "{\"firstVariadicArg\": 2}}",
-                "{\"returnType\": \"jint\", \"parameterTypes\": [\"jint\"]}",
-                "{\"returnType\": \"jint\", \"parameterTypes\": []}")) {
+                "{\"returnType\": \"jlong\", \"parameterTypes\": [\"jlong\", \"jlong\", \"void*\"], \"options\": "
+                        + "{\"captureCallState\": true}}",
+                "{\"returnType\": \"jlong\", \"parameterTypes\": [\"jlong\", \"jlong\", \"void*\"]}",
+                "{\"returnType\": \"jlong\", \"parameterTypes\": "
+                        + "[\"jlong\", \"jlong\", \"jlong\", \"jlong\", \"jlong\", \"jlong\"]}")) {
             assertTrue(metadata.contains(line + ",\n") || metadata.contains(line + "\n"), () -> line + "\n" + metadata);
         }
     }

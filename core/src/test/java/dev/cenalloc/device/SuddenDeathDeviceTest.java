@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.JavaProgram;
 import dev.cenalloc.Pool;
 import dev.cenalloc.PoolBuffer;
 import dev.cenalloc.RequiresDevices;
@@ -230,7 +231,7 @@ class SuddenDeathDeviceTest {
                 var fromThem = Listener.open(cenalloc, Address.of(sent));
                 var toThem = Listener.open(cenalloc, Address.of(taken))) {
             for (int death = 0; death < deaths; death++) {
-                Process process = start(command(sent, taken));
+                Process process = start(JavaProgram.command(Victim.class, sent.toString(), taken.toString()));
                 try {
                     if (death % 4 == 3) {
                         Thread.sleep(random.nextInt(4000));
@@ -249,19 +250,6 @@ class SuddenDeathDeviceTest {
         }
         System.out.println(
                 deaths + " programs in Java killed, which exchanged " + frames + " frames with us, seed " + seed);
-    }
-
-    private static List<String> command(Path sent, Path taken) {
-        return List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Victim.class.getName(),
-                sent.toString(),
-                taken.toString());
     }
 
     /** Those that connected before they died. */

@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assumptions.abort;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.Fence;
+import dev.cenalloc.JavaProgram;
 import dev.cenalloc.MappedAccess;
 import dev.cenalloc.RequiresDevices;
 import dev.cenalloc.image.Image;
@@ -311,15 +312,7 @@ class DisplayDeviceTest {
             }
             assertEquals(mine, seen(), "closed");
 
-            Process program = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java")
-                                    .toString(),
-                            "-XX:TieredStopAtLevel=1",
-                            "--enable-native-access=ALL-UNNAMED",
-                            "-cp",
-                            System.getProperty("java.class.path"),
-                            ShowUntilKilled.class.getName(),
-                            node.toString())
+            Process program = new ProcessBuilder(JavaProgram.command(ShowUntilKilled.class, node.toString()))
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
             try (var output = program.inputReader()) {

@@ -12,6 +12,7 @@ import com.sun.management.ThreadMXBean;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
 import dev.cenalloc.DmaBuf;
+import dev.cenalloc.JavaProgram;
 import dev.cenalloc.Mapping;
 import dev.cenalloc.RequiresHeap;
 import dev.cenalloc.SharedBuffer;
@@ -140,14 +141,8 @@ class ShareDeviceTest {
                 var listener = Listener.open(cenalloc, address());
                 SharedBuffer one = cenalloc.create(PICTURE);
                 SharedBuffer other = cenalloc.create(PICTURE)) {
-            Process process = start(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                    "-XX:TieredStopAtLevel=1",
-                    "--enable-native-access=ALL-UNNAMED",
-                    "-cp",
-                    System.getProperty("java.class.path"),
-                    Adder.class.getName(),
-                    address().toString());
+            Process process =
+                    start(JavaProgram.command(Adder.class, address().toString()).toArray(String[]::new));
             try (var sender = new Sender(Objects.requireNonNull(listener.accept(LIMIT)))) {
                 assertEquals(process.pid(), sender.connection().peer().pid());
                 var frames = List.of(sender.add(List.of(one), "one", ""), sender.add(List.of(other), "other", ""));
@@ -473,15 +468,7 @@ class ShareDeviceTest {
         String name = "cenalloc-" + ProcessHandle.current().pid();
         try (var cenalloc = Cenalloc.open();
                 var listener = Listener.open(cenalloc, Address.ofAbstract(name))) {
-            Process process = start(
-                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                    "-XX:+UseSerialGC",
-                    passes > 100_000 ? "-XX:+TieredCompilation" : "-XX:TieredStopAtLevel=1",
-                    "--enable-native-access=ALL-UNNAMED",
-                    "-cp",
-                    System.getProperty("java.class.path"),
-                    Taker.class.getName(),
-                    name);
+            Process process = start(JavaProgram.command(Taker.class, name).toArray(String[]::new));
             var buffers = new ArrayList<SharedBuffer>();
             var mappings = new ArrayList<Mapping>();
             try (var sender = new Sender(Objects.requireNonNull(listener.accept(LIMIT)))) {

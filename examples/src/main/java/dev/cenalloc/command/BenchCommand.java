@@ -25,7 +25,6 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Measures what the calls on a buffer cost on this machine. One thread, which must be left alone by others. */
 @Command(
-        name = "bench",
         description = {
             "Measures how long the calls on a buffer take on this machine, after a warm-up: the median of all runs, and"
                     + " between which times the middle 80 percent of them lie. WALL is the time that passes, CPU that of the"

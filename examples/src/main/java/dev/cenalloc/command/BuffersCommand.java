@@ -17,7 +17,6 @@ import picocli.CommandLine.Mixin;
 
 /** Lists dma-bufs with what holds them. */
 @Command(
-        name = "buffers",
         description = {
             "Lists every dma-buf of a process, or all that this user may see: size, name, exporter, attached devices,"
                     + " and the processes that hold it by descriptors and mappings.",

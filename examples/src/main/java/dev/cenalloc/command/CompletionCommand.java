@@ -6,7 +6,6 @@ import picocli.CommandLine.Command;
 
 /** Prints what a shell needs to complete commands, options and their values. */
 @Command(
-        name = "completion",
         description = "Prints a script with which bash or zsh completes commands, options and values.",
         footer = {
             "  source <(cenalloc completion)",

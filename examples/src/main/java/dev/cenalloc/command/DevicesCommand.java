@@ -17,7 +17,6 @@ import picocli.CommandLine.Command;
 
 /** Lists cameras, converters, outputs and displays. */
 @Command(
-        name = "devices",
         description = {
             "Lists the V4L2 and DRM devices of this machine: what they are, where, and which images they give and take.",
             "No memory is offered to them: \"cenalloc probe\" does that."

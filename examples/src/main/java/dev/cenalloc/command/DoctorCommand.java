@@ -20,7 +20,6 @@ import picocli.CommandLine.Command;
 
 /** Says what hinders sharing dma-bufs on this machine, and what to do about it. */
 @Command(
-        name = "doctor",
         description = {
             "Looks at kernel, heaps, permissions, memory, limits, Java, cameras and displays, and says what hinders"
                     + " sharing dma-bufs, why, and one thing to do about it. Changes nothing.",

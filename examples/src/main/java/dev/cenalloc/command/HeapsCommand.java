@@ -12,7 +12,6 @@ import picocli.CommandLine.Command;
 
 /** Lists the heaps of this machine. */
 @Command(
-        name = "heaps",
         description = "Lists the heaps of this machine and what is known of them.",
         footer = {"  cenalloc heaps", "  cenalloc heaps --json | jq -r '.heaps[] | select(.usable) | .name'"})
 final class HeapsCommand extends Subcommand {

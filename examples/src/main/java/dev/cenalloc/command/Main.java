@@ -3,7 +3,10 @@ package dev.cenalloc.command;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help;
@@ -27,25 +30,16 @@ import picocli.CommandLine.RunLast;
             Status.OUTPUT_CLOSED_HELP
         },
         footerHeading = "%nExamples:%n",
-        footer = {"  cenalloc heaps", "  cenalloc help pipeline", "  cenalloc pipeline --frames 120"},
-        subcommands = {
-            PipelineCommand.class,
-            ProbeCommand.class,
-            PlanCommand.class,
-            HeapsCommand.class,
-            DevicesCommand.class,
-            DoctorCommand.class,
-            BuffersCommand.class,
-            TopCommand.class,
-            ShareCommand.class,
-            BenchCommand.class,
-            CompletionCommand.class,
-            TrainCommand.class,
-            HelpCommand.class
-        })
+        footer = {"  cenalloc heaps", "  cenalloc help pipeline", "  cenalloc pipeline --frames 120"})
 final class Main {
     /** Of picocli, which makes no narrower help. On a narrower terminal, its lines are wrapped once more. */
     private static final int NARROWEST_HELP = 55;
+
+    /** By their names, in the order of the help. */
+    private static final Map<String, Class<?>> COMMANDS = commands();
+
+    /** Those that tell about all others. */
+    private static final Set<String> ABOUT_ALL = Set.of("completion", "help");
 
     private static final String LOG_CONFIGURATION = "log4j2.configurationFile";
 
@@ -55,6 +49,24 @@ final class Main {
     private Main(Output out, Output err) {
         this.out = out;
         this.err = err;
+    }
+
+    private static Map<String, Class<?>> commands() {
+        var commands = new LinkedHashMap<String, Class<?>>();
+        commands.put("pipeline", PipelineCommand.class);
+        commands.put("probe", ProbeCommand.class);
+        commands.put("plan", PlanCommand.class);
+        commands.put("heaps", HeapsCommand.class);
+        commands.put("devices", DevicesCommand.class);
+        commands.put("doctor", DoctorCommand.class);
+        commands.put("buffers", BuffersCommand.class);
+        commands.put("top", TopCommand.class);
+        commands.put("share", ShareCommand.class);
+        commands.put("bench", BenchCommand.class);
+        commands.put("completion", CompletionCommand.class);
+        commands.put("train", TrainCommand.class);
+        commands.put("help", HelpCommand.class);
+        return commands;
     }
 
     public static void main(String[] args) {
@@ -73,7 +85,7 @@ final class Main {
     /** Returns one of {@link Status}. */
     static int run(Output out, Output err, String... args) {
         try {
-            int status = commandLine(out, err).execute(args);
+            int status = commandLine(out, err, args).execute(args);
             out.lines().flush();
             return status;
         } catch (OutputFailedException e) {
@@ -81,9 +93,15 @@ final class Main {
         }
     }
 
-    static CommandLine commandLine(Output out, Output err) {
-        return new CommandLine(new Main(out, err))
-                .setOut(out.lines())
+    /** With all commands, or with the one that the arguments name, since each takes time to set up. */
+    static CommandLine commandLine(Output out, Output err, String... args) {
+        var line = new CommandLine(new Main(out, err));
+        Map<String, Class<?>> needed = COMMANDS;
+        if (args.length > 0 && COMMANDS.containsKey(args[0]) && !ABOUT_ALL.contains(args[0])) {
+            needed = Map.of(args[0], COMMANDS.get(args[0]));
+        }
+        needed.forEach(line::addSubcommand);
+        return line.setOut(out.lines())
                 .setErr(err.lines())
                 // Escape sequences would count as columns.
                 .setColorScheme(Help.defaultColorScheme(Help.Ansi.OFF))

@@ -20,7 +20,6 @@ import picocli.CommandLine.Option;
 
 /** Runs the {@link Pipeline} and tells how it went. */
 @Command(
-        name = "pipeline",
         description = {
             "Shows a camera on a display, or in a window, through dma-bufs, without a copy, and tells how that went.",
             "Runs until Ctrl-C, which puts the display back, unless --frames or --seconds says how long."

@@ -38,7 +38,6 @@ import picocli.CommandLine.Parameters;
 
 /** Plans memory for devices of a board, on any machine. */
 @Command(
-        name = "plan",
         description = "Tells which memory suits devices of a board, and why. Needs neither the board nor a device.",
         footer = {
             "  cenalloc plan --board rk3588",

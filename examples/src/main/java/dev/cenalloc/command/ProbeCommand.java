@@ -34,7 +34,6 @@ import picocli.CommandLine.Parameters;
 
 /** Tells what devices give, take and need, and writes it down for a board. */
 @Command(
-        name = "probe",
         description = "Finds out which images devices give and take, and what memory they take for them, by trial.",
         footer = {
             "  cenalloc probe",

@@ -5,7 +5,6 @@ import picocli.CommandLine.Command;
 
 /** Passes frames from process to process; does nothing by itself. */
 @Command(
-        name = "share",
         description = "Lends the frames of a camera to other processes, or takes those that another process lends. No"
                 + " byte is copied: the memory is shared.",
         mixinStandardHelpOptions = true,

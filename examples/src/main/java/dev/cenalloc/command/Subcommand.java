@@ -20,8 +20,8 @@ import picocli.CommandLine.Spec;
 
 /**
  * What every command below {@code cenalloc} has: {@code --help}, {@code --json}, exit statuses, and an answer that is
- * whole whatever happens. A subclass has its own {@link Command} with {@code name}, {@code description} and in
- * {@code footer} its examples, implements {@link #run}, and is named in {@link Main}.
+ * whole whatever happens. A subclass has its own {@link Command} with {@code description} and in {@code footer}
+ * its examples, implements {@link #run}, and has its name in {@link Main}.
  */
 @Command(
         mixinStandardHelpOptions = true,

@@ -17,7 +17,6 @@ import picocli.CommandLine.Option;
 
 /** Shows dma-bufs and how they change, again and again. */
 @Command(
-        name = "top",
         description = {
             "Shows the dma-bufs of a process, or all that this user may see, by what holds them, the largest first, and"
                     + " how they change a second. Ends at Ctrl-C.",

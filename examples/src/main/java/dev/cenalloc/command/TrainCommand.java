@@ -10,7 +10,7 @@ import picocli.CommandLine.Command;
  * Does what most commands do, on any machine, and prints nothing: what it loads is what the start script keeps for
  * later starts. Touches no camera and no display.
  */
-@Command(name = "train", hidden = true, description = "Makes the classes known that most commands need.")
+@Command(hidden = true, description = "Makes the classes known that most commands need.")
 final class TrainCommand extends Subcommand {
     private static final List<String> COMMANDS = List.of(
             "--help",

@@ -34,15 +34,7 @@ class OperateDeviceTest {
     /** A {@link BufferHolder}. */
     private record Other(Process process, BufferedReader out) implements AutoCloseable {
         static Other start(String argument) throws IOException {
-            Process process = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java")
-                                    .toString(),
-                            "-XX:TieredStopAtLevel=1",
-                            "--enable-native-access=ALL-UNNAMED",
-                            "-cp",
-                            System.getProperty("java.class.path"),
-                            BufferHolder.class.getName(),
-                            argument)
+            Process process = new ProcessBuilder(JavaProgram.command(BufferHolder.class.getName(), argument))
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
             return new Other(process, process.inputReader());

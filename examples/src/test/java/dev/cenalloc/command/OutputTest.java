@@ -23,23 +23,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 class OutputTest {
     private record Ended(int status, String err) {}
 
-    /** A process of the command, on the class path or the module path of this one. */
-    static List<String> command(String... arguments) {
-        var command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("jdk.module.path", "") + ":" + System.getProperty("java.class.path"),
-                "dev.cenalloc.command.Main"));
-        command.addAll(List.of(arguments));
-        return command;
-    }
-
     private static Ended shell(String script, String... arguments) throws Exception {
         var all = new ArrayList<>(List.of("/bin/sh", "-c", script, "sh"));
-        all.addAll(command(arguments));
+        all.addAll(JavaProgram.cenalloc(arguments));
         Process process =
                 new ProcessBuilder(all).redirectOutput(Redirect.DISCARD).start();
         try (var errors = process.getErrorStream()) {
@@ -96,7 +82,9 @@ class OutputTest {
 
     /** The command for a shell. */
     private static String quoted(String... arguments) {
-        return command(arguments).stream().map(word -> "'" + word + "'").collect(Collectors.joining(" "));
+        return JavaProgram.cenalloc(arguments).stream()
+                .map(word -> "'" + word + "'")
+                .collect(Collectors.joining(" "));
     }
 
     @ParameterizedTest

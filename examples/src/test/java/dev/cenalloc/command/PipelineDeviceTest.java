@@ -306,15 +306,7 @@ class PipelineDeviceTest {
     }
 
     private static Process java(String... args) throws Exception {
-        var command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.cenalloc.command.Main"));
-        command.addAll(List.of(args));
-        return new ProcessBuilder(command)
+        return new ProcessBuilder(JavaProgram.cenalloc(args))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
     }

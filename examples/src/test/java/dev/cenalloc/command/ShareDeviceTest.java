@@ -82,17 +82,7 @@ class ShareDeviceTest {
 
     /** Starts the command as a process of its own, with its answer in a file. */
     private Process share(String out, List<String> arguments) throws IOException {
-        var command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.cenalloc.command.Main",
-                "share"));
-        command.addAll(arguments);
-        return start(out, command);
+        return start(out, all(JavaProgram.cenalloc("share"), arguments.toArray(String[]::new)));
     }
 
     private Process start(String out, List<String> command) throws IOException {
@@ -274,15 +264,8 @@ class ShareDeviceTest {
                 "shell",
                 all(
                         List.of("/bin/sh", "-c", "{ \"$@\"; echo $? >&3; } 3>" + file("status") + " | head -n 2", "sh"),
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:TieredStopAtLevel=1",
-                        "--enable-native-access=ALL-UNNAMED",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        "dev.cenalloc.command.Main",
-                        "share",
-                        "receive",
-                        socket().toString()));
+                        JavaProgram.cenalloc("share", "receive", socket().toString())
+                                .toArray(String[]::new)));
         ends(0, shell);
         assertEquals("141", Files.readString(file("status")).strip());
         assertEquals(2, Files.readAllLines(file("shell")).size());

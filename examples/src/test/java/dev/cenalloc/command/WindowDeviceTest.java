@@ -21,6 +21,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -122,14 +123,7 @@ class WindowDeviceTest {
     private Said run(List<String> before, String... program) throws Exception {
         Path log = directory.resolve("program.log");
         var command = new ArrayList<>(before);
-        command.addAll(List.of(
-                ProcessHandle.current().info().command().orElseThrow(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path")));
-        command.addAll(List.of(program));
+        command.addAll(JavaProgram.command(program[0], Arrays.copyOfRange(program, 1, program.length)));
         Process process = start(log, command);
         assertTrue(process.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS), "it ends");
         return new Said(process.exitValue(), Files.readString(log));

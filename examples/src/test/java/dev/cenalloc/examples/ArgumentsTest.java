@@ -3,9 +3,7 @@ package dev.cenalloc.examples;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.io.File;
-import java.nio.file.Path;
-import java.util.ArrayList;
+import dev.cenalloc.command.JavaProgram;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -28,15 +26,9 @@ class ArgumentsTest {
                         + " Usage: [--seconds VALUE]"
             })
     void wrongArgumentsAreToldInOneLine(String arguments, String told) throws Exception {
-        String[] words = arguments.split(" ");
-        var command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                // Maven has the examples on the module path, ci/device-tests on the class path.
-                System.getProperty("jdk.module.path", "") + File.pathSeparator + System.getProperty("java.class.path"),
-                "dev.cenalloc.examples." + words[0]));
-        command.addAll(Arrays.asList(words).subList(1, words.length));
+        String[] words = arguments.split(" ", -1);
+        List<String> command =
+                JavaProgram.command("dev.cenalloc.examples." + words[0], Arrays.copyOfRange(words, 1, words.length));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         try (var reader = process.inputReader()) {
             assertEquals(List.of(told), reader.lines().toList());

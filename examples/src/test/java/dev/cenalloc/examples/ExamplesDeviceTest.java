@@ -5,8 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.cenalloc.command.JavaProgram;
 import java.awt.image.BufferedImage;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,8 +15,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -31,26 +29,12 @@ import org.junit.jupiter.api.io.TempDir;
         disabledReason =
                 "takes over camera and display, so it runs only where -Dcenalloc.devices=required says that it may")
 class ExamplesDeviceTest {
-    /** For processes that run in any directory. */
-    private static final String CLASSES = Stream.of(
-                    System.getProperty("java.class.path").split(File.pathSeparator, -1))
-            .map(entry -> Path.of(entry).toAbsolutePath().toString())
-            .collect(Collectors.joining(File.pathSeparator));
-
     @TempDir
     @SuppressWarnings("NullAway.Init")
     private Path directory;
 
     private static List<String> command(String example, String... arguments) {
-        var command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                CLASSES,
-                "dev.cenalloc.examples." + example));
-        command.addAll(List.of(arguments));
-        return command;
+        return JavaProgram.command("dev.cenalloc.examples." + example, arguments);
     }
 
     /** What an example printed to standard output. Nothing may come on standard error. */
