@@ -9,6 +9,7 @@ import jdk.jfr.Category;
 import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
 import jdk.jfr.Event;
+import jdk.jfr.FlightRecorder;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What a recording of the JDK's Flight Recorder has of buffers. An event is made where its kind is recorded, and only
- * there: each method that begins one returns null otherwise, and costs a look at a field. Stateless.
+ * there: each method that begins one returns null otherwise, and costs a look at two fields. Stateless.
  */
 @SuppressWarnings("UnusedVariable") // the recorder reads the fields
 final class Events {
@@ -31,42 +32,47 @@ final class Events {
 
     private Events() {}
 
+    /** Before the first recording no kind is asked: that would start the recorder, a tenth of a program's start. */
+    private static boolean isRecording() {
+        return CAN_RECORD && FlightRecorder.isInitialized();
+    }
+
     static @Nullable Allocate allocate() {
-        return CAN_RECORD && Allocate.ANY.isEnabled() ? new Allocate() : null;
+        return isRecording() && Allocate.ANY.isEnabled() ? new Allocate() : null;
     }
 
     static @Nullable Import adopt() {
-        return CAN_RECORD && Import.ANY.isEnabled() ? new Import() : null;
+        return isRecording() && Import.ANY.isEnabled() ? new Import() : null;
     }
 
     static @Nullable Map map() {
-        return CAN_RECORD && Map.ANY.isEnabled() ? new Map() : null;
+        return isRecording() && Map.ANY.isEnabled() ? new Map() : null;
     }
 
     static @Nullable CpuAccess cpuAccess() {
-        return CAN_RECORD && CpuAccess.ANY.isEnabled() ? new CpuAccess() : null;
+        return isRecording() && CpuAccess.ANY.isEnabled() ? new CpuAccess() : null;
     }
 
     static @Nullable FenceWait fenceWait() {
-        return CAN_RECORD && FenceWait.ANY.isEnabled() ? new FenceWait() : null;
+        return isRecording() && FenceWait.ANY.isEnabled() ? new FenceWait() : null;
     }
 
     static @Nullable PoolWait poolWait() {
-        return CAN_RECORD && PoolWait.ANY.isEnabled() ? new PoolWait() : null;
+        return isRecording() && PoolWait.ANY.isEnabled() ? new PoolWait() : null;
     }
 
     static @Nullable Relocate relocate() {
-        return CAN_RECORD && Relocate.ANY.isEnabled() ? new Relocate() : null;
+        return isRecording() && Relocate.ANY.isEnabled() ? new Relocate() : null;
     }
 
     static void freed(HeldBuffer buffer) {
-        if (CAN_RECORD && Free.ANY.isEnabled()) {
+        if (isRecording() && Free.ANY.isEnabled()) {
             new Free().commit(buffer);
         }
     }
 
     static void lostBuffer(HeldBuffer buffer, @Nullable Throwable place) {
-        if (CAN_RECORD && Leak.ANY.isEnabled()) {
+        if (isRecording() && Leak.ANY.isEnabled()) {
             var leak = new Leak();
             leak.set(buffer);
             leak.commit("DmaBuf", place);
@@ -74,7 +80,7 @@ final class Events {
     }
 
     static void lostFence() {
-        if (CAN_RECORD && Leak.ANY.isEnabled()) {
+        if (isRecording() && Leak.ANY.isEnabled()) {
             new Leak().commit("Fence", null);
         }
     }

@@ -11,8 +11,9 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
+import java.util.Queue;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * Calls functions of the C library, and tells the errno of those that failed. Safe for any number of threads.
@@ -32,7 +33,7 @@ final class Downcall {
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ERRNO_LAYOUT));
 
     /** What was linked. GraalVM's native-image has to be told of all: NativeImageMetadataTest. */
-    private static final Set<Shape> LINKED = ConcurrentHashMap.newKeySet();
+    private static final Queue<Shape> LINKED = new ConcurrentLinkedQueue<>();
 
     /** What the linker makes code for. */
     record Shape(FunctionDescriptor type, boolean capturesErrno) {}

@@ -3,6 +3,7 @@ package dev.cenalloc.json;
 
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.json.Profile.Matches;
 import dev.cenalloc.kernel.Seam;
 import dev.cenalloc.text.Nearest;
 import dev.cenalloc.text.Printable;
@@ -10,6 +11,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
 
@@ -64,12 +66,20 @@ public final class Boards {
             throw new IllegalArgumentException(Printable.of("no board is called '" + name + "'; the nearest names are "
                     + String.join(", ", Nearest.of(name, NAMES))));
         }
+        return read(name, ProfileReader::read);
+    }
+
+    private interface Part<T> {
+        T of(ProfileReader reader) throws ConstraintsFormatException;
+    }
+
+    private static <T> T read(String name, Part<T> part) {
         try (InputStream json = Boards.class.getResourceAsStream("boards/" + name + ".json")) {
             if (json == null) {
                 // Java does not tell why: it is missing, or cannot be opened for now.
                 throw new FileNotFoundException("the library's resource boards/" + name + ".json");
             }
-            return Profile.read(name, json);
+            return part.of(new ProfileReader(name, ConstraintsJson.text(json)));
         } catch (IOException e) {
             throw new UncheckedIOException("the shipped profile " + name + " cannot be read", e);
         }
@@ -100,6 +110,10 @@ public final class Boards {
         for (Profile one : Objects.requireNonNull(own, "own")) {
             Objects.requireNonNull(one, "an element of own");
         }
-        return Recognition.of(Seam.kernel(cenalloc), List.copyOf(own), all());
+        var shipped = new LinkedHashMap<String, Matches>();
+        for (String name : NAMES) {
+            shipped.put(name, read(name, ProfileReader::readMatches));
+        }
+        return Recognition.of(Seam.kernel(cenalloc), List.copyOf(own), shipped, Boards::named);
     }
 }

@@ -32,12 +32,27 @@ final class ProfileReader {
     }
 
     Profile read() throws ConstraintsFormatException {
+        parse(this::document);
+        return new Profile(name, title, matches, devices, uses, heaps);
+    }
+
+    /** Reads what recognises a machine, and not what follows it in the document. */
+    Matches readMatches() throws ConstraintsFormatException {
+        parse(this::untilMatches);
+        return matches;
+    }
+
+    private interface Part {
+        void read(JsonParser parser) throws IOException;
+    }
+
+    private void parse(Part part) throws ConstraintsFormatException {
         if (text.length() > Json.LARGEST_DOCUMENT) {
             throw ConstraintsReader.tooLong();
         }
         try (JsonParser parser = Json.FACTORY.createParser(text)) {
             try {
-                document(parser);
+                part.read(parser);
             } catch (JacksonException e) {
                 JsonLocation place = e.getLocation() == null ? parser.currentLocation() : e.getLocation();
                 throw ConstraintsReader.refusal(
@@ -48,7 +63,19 @@ final class ProfileReader {
         } catch (IOException e) {
             throw new UncheckedIOException("a string cannot fail", e);
         }
-        return new Profile(name, title, matches, devices, uses, heaps);
+    }
+
+    private void untilMatches(JsonParser parser) throws IOException {
+        parser.nextToken();
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            boolean found = parser.currentName().equals("matches");
+            parser.nextToken();
+            if (found) {
+                matches = matches(parser);
+                return;
+            }
+            parser.skipChildren();
+        }
     }
 
     private void document(JsonParser parser) throws IOException {

@@ -2,6 +2,7 @@
 package dev.cenalloc.json;
 
 import dev.cenalloc.CenallocException;
+import dev.cenalloc.json.Profile.Matches;
 import dev.cenalloc.kernel.FileException;
 import dev.cenalloc.kernel.Kernel;
 import java.io.IOException;
@@ -10,12 +11,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -29,8 +33,15 @@ final class Recognition {
 
     private Recognition() {}
 
-    /** As {@link Boards#ofMachine}. */
-    static MachineProfile of(Kernel kernel, List<Profile> own, List<Profile> shipped) throws CenallocException {
+    /**
+     * As {@link Boards#ofMachine}.
+     *
+     * @param shipped what each shipped profile matches, by its name, in the order in which they are asked
+     * @param read gives the profile of this name; only those that match are read, since it takes time
+     */
+    static MachineProfile of(
+            Kernel kernel, List<Profile> own, SequencedMap<String, Matches> shipped, Function<String, Profile> read)
+            throws CenallocException {
         List<String> compatible = compatible(kernel);
         var taken = new ArrayList<Profile>(own);
         var why = new ArrayList<String>();
@@ -43,37 +54,39 @@ final class Recognition {
                         + (compatible.isEmpty() ? "none that a device tree describes" : compatible.getFirst()));
             }
         }
-        board(compatible, shipped, taken, why, doubts);
+        // The names of those that match, and by what.
+        var recognised = new LinkedHashMap<String, String>();
+        board(compatible, shipped, recognised, doubts);
         var machine = new Machine(
                 ids(kernel, "pci", "vendor", "device"), ids(kernel, "usb", "idVendor", "idProduct"), drivers(kernel));
-        for (Profile one : shipped) {
-            machine.recognisedBy(one.matches()).ifPresent(by -> {
-                if (!taken.contains(one)) {
-                    taken.add(one);
-                    why.add(one.name() + " (" + by + ")");
-                }
-            });
-        }
+        shipped.forEach(
+                (name, matches) -> machine.recognisedBy(matches).ifPresent(by -> recognised.putIfAbsent(name, by)));
+        recognised.forEach((name, by) -> {
+            Profile one = read.apply(name);
+            if (!taken.contains(one)) {
+                taken.add(one);
+                why.add(name + " (" + by + ")");
+            }
+        });
         return new MachineProfile(kernel, taken, why, doubts);
     }
 
     /** Takes the profile with the most specific compatible string: the device tree has that first. */
     private static void board(
             List<String> compatible,
-            List<Profile> shipped,
-            List<Profile> taken,
-            List<String> why,
+            Map<String, Matches> shipped,
+            Map<String, String> recognised,
             List<String> doubts) {
         for (String string : compatible) {
-            List<Profile> fit = shipped.stream()
-                    .filter(one -> one.matches().compatible().contains(string))
+            List<String> fit = shipped.entrySet().stream()
+                    .filter(one -> one.getValue().compatible().contains(string))
+                    .map(Map.Entry::getKey)
                     .toList();
             if (!fit.isEmpty()) {
-                taken.add(fit.getFirst());
-                why.add(fit.getFirst().name() + " (device tree: " + string + ")");
+                recognised.put(fit.getFirst(), "device tree: " + string);
                 if (fit.size() > 1) {
-                    doubts.add(fit.stream().map(Profile::name).collect(Collectors.joining(" and ")) + " are both for "
-                            + string + ": " + fit.getFirst().name() + " was taken");
+                    doubts.add(String.join(" and ", fit) + " are both for " + string + ": " + fit.getFirst()
+                            + " was taken");
                 }
                 return;
             }
@@ -83,7 +96,7 @@ final class Recognition {
     /** What a machine has beside a device tree. */
     private record Machine(Set<String> pci, Set<String> usb, Set<String> drivers) {
         /** What recognises the machine, as text; empty if nothing does. */
-        Optional<String> recognisedBy(Profile.Matches matches) {
+        Optional<String> recognisedBy(Matches matches) {
             return first("PCI ", matches.pci(), pci)
                     .or(() -> first("USB ", matches.usb(), usb))
                     .or(() -> first("driver ", matches.drivers(), drivers));

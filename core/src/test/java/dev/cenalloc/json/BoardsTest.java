@@ -106,6 +106,21 @@ class BoardsTest {
         }
     }
 
+    /** To recognise a machine, the rest of a profile is not read. */
+    @Test
+    void whatAProfileMatchesIsReadAlone() throws Exception {
+        for (Profile board : Boards.all()) {
+            assertEquals(board.matches(), new ProfileReader(board.name(), board.write()).readMatches());
+        }
+        String later = "{\"version\": 1, \"devices\": {\"a\": {}}, \"matches\": {\"drivers\": [\"b\"]}, nonsense";
+        assertEquals(
+                List.of("b"), new ProfileReader("later", later).readMatches().drivers());
+        String none = "{\"version\": 1}";
+        assertEquals(Profile.Matches.NONE, new ProfileReader("none", none).readMatches());
+        var cut = new ProfileReader("cut", "{\"version\": 1, \"matches\": {\"drivers\": [");
+        assertThrows(ConstraintsFormatException.class, cut::readMatches);
+    }
+
     @Test
     void theNearestNamesOfAnUnknownBoardAreTold() {
         var unknown = assertThrows(IllegalArgumentException.class, () -> Boards.named("rk3558"));

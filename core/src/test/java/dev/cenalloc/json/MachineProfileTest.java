@@ -122,7 +122,7 @@ class MachineProfileTest {
         Profile other = profile("other", "{\"version\": 1, \"matches\": {\"usb\": [\"1d6b:0103\"]}}");
         assertEquals(
                 "grabber (USB 1d6b:0102)",
-                Recognition.of(kernel, List.of(), List.of(other, grabber)).toString());
+                MachineQuestions.recognised(kernel, List.of(other, grabber)).toString());
     }
 
     @Test
@@ -175,10 +175,10 @@ class MachineProfileTest {
         Profile chip = profile("chip", "{\"version\": 1, \"matches\": {\"compatible\": [\"vendor,chip\"]}}");
         Profile board = profile("board", "{\"version\": 1, \"matches\": {\"compatible\": [\"vendor,board\"]}}");
         Profile twin = profile("twin", "{\"version\": 1, \"matches\": {\"compatible\": [\"vendor,board\"]}}");
-        MachineProfile one = Recognition.of(kernel, List.of(), List.of(chip, board));
+        MachineProfile one = MachineQuestions.recognised(kernel, List.of(chip, board));
         assertEquals(List.of("board"), names(one));
         assertEquals(List.of(), one.doubts());
-        MachineProfile two = Recognition.of(kernel, List.of(), List.of(chip, board, twin));
+        MachineProfile two = MachineQuestions.recognised(kernel, List.of(chip, board, twin));
         assertEquals(List.of("board"), names(two));
         assertEquals(List.of("board and twin are both for vendor,board: board was taken"), two.doubts());
     }

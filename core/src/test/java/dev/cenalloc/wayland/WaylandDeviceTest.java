@@ -36,6 +36,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.net.SocketException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -154,18 +155,13 @@ class WaylandDeviceTest {
         command.environment().put("LIBSEAT_BACKEND", "noop");
         command.environment().put("WAYLAND_DEBUG", "server");
         Process weston = start(command);
-        long deadline = System.nanoTime() + LIMIT.toNanos();
-        while (!Files.exists(socket())) {
-            assertTrue(weston.isAlive() && System.nanoTime() < deadline, this::said);
-            Thread.sleep(20);
-        }
-        awaitAnswer();
+        awaitAnswer(weston);
         return weston;
     }
 
-    /** The socket is there before anybody listens: for long, on a busy emulated processor. */
-    private void awaitAnswer() throws IOException {
-        try (var client = SocketChannel.open(UnixDomainSocketAddress.of(socket()))) {
+    /** The socket is there before anybody listens, and before it is answered: for long, on a busy processor. */
+    private void awaitAnswer(Process weston) throws Exception {
+        try (var client = connected(weston)) {
             // wl_display.sync
             client.write(ByteBuffer.allocate(12)
                     .order(ByteOrder.nativeOrder())
@@ -174,6 +170,18 @@ class WaylandDeviceTest {
                     .putInt(2)
                     .flip());
             assertTrue(client.read(ByteBuffer.allocate(12)) > 0, this::said);
+        }
+    }
+
+    private SocketChannel connected(Process weston) throws Exception {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            try {
+                return SocketChannel.open(UnixDomainSocketAddress.of(socket()));
+            } catch (SocketException e) {
+                assertTrue(weston.isAlive() && System.nanoTime() < deadline, this::said);
+                Thread.sleep(20);
+            }
         }
     }
 

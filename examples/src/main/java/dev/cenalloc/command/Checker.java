@@ -21,7 +21,6 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.apache.logging.log4j.LogManager;
-import org.apache.logging.log4j.Logger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +30,6 @@ import org.jspecify.annotations.Nullable;
  * #use}. Closed by the caller that made it.
  */
 final class Checker implements AutoCloseable {
-    private static final Logger LOG = LogManager.getLogger(Checker.class);
     private static final int NONE = -1;
     private static final Duration CAPTURE_LIMIT = Duration.ofSeconds(5);
     private static final long WAIT_NANOS = 4_000_000;
@@ -166,7 +164,8 @@ final class Checker implements AutoCloseable {
                 different.addAndGet(compare(index, picture));
                 frames.incrementAndGet();
             } catch (IOException | RuntimeException | Error e) {
-                LOG.error("the check of a frame failed", e);
+                // Looked up here: to set up logging takes a fifth of the start of a pipeline.
+                LogManager.getLogger(Checker.class).error("the check of a frame failed", e);
                 lost.incrementAndGet();
             } finally {
                 capturing = false;

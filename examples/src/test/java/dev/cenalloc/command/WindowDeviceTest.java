@@ -13,6 +13,7 @@ import dev.cenalloc.image.ImageRequest;
 import dev.cenalloc.image.PixelFormat;
 import dev.cenalloc.kms.Display;
 import java.io.IOException;
+import java.net.SocketException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -87,6 +88,19 @@ class WindowDeviceTest {
         return program;
     }
 
+    /** The socket is there before anybody listens, and before it is answered: for long, on a busy processor. */
+    private SocketChannel connected(Process weston, Path log) throws Exception {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        while (true) {
+            try {
+                return SocketChannel.open(UnixDomainSocketAddress.of(directory.resolve(SOCKET)));
+            } catch (SocketException e) {
+                assertTrue(weston.isAlive() && System.nanoTime() < deadline, Files.readString(log) + e);
+                Thread.sleep(20);
+            }
+        }
+    }
+
     /** Without the DRM nodes, with which it would end on an import, as they are of no GPU. */
     private void weston(String renderer) throws Exception {
         Path log = directory.resolve("weston.log");
@@ -100,13 +114,7 @@ class WindowDeviceTest {
                         "mount -t tmpfs tmpfs /dev/dri && exec weston --backend=headless --renderer=" + renderer
                                 + " --width=320 --height=180 --no-config --shell=kiosk --idle-time=0 --socket="
                                 + SOCKET));
-        long deadline = System.nanoTime() + LIMIT.toNanos();
-        while (!Files.exists(directory.resolve(SOCKET))) {
-            assertTrue(weston.isAlive() && System.nanoTime() < deadline, Files.readString(log));
-            Thread.sleep(20);
-        }
-        // The socket is there before anybody listens: for long, on a busy emulated processor.
-        try (var client = SocketChannel.open(UnixDomainSocketAddress.of(directory.resolve(SOCKET)))) {
+        try (var client = connected(weston, log)) {
             // wl_display.sync
             client.write(ByteBuffer.allocate(12)
                     .order(ByteOrder.nativeOrder())
