@@ -14,7 +14,7 @@ public final class JavaProgram {
 
     /**
      * The command that runs it. Compiles only what runs often: on an emulated processor, the start of a program takes
-     * half as long so.
+     * two thirds of the time so.
      */
     public static List<String> command(Class<?> main, String... arguments) {
         var command = new ArrayList<>(List.of(
