@@ -87,7 +87,7 @@ final class Downcall {
 
     private Downcall() {}
 
-    /** The arguments of the handle: the address of the function, the memory for errno if captured, those of the type. */
+    /** The arguments of the handle: the function, the memory for errno if it is captured, those of the type. */
     private static MethodHandle link(FunctionDescriptor type, boolean capturesErrno) {
         MethodHandle handle = capturesErrno
                 ? LINKER.downcallHandle(type, Linker.Option.captureCallState("errno"))
