@@ -32,7 +32,7 @@ final class Events {
 
     private Events() {}
 
-    /** Before the first recording no kind is asked: that would start the recorder, a tenth of a program's start. */
+    /** Before the first recording no kind is asked: to ask starts the recorder, which a program would wait for. */
     private static boolean isRecording() {
         return CAN_RECORD && FlightRecorder.isInitialized();
     }

@@ -11,17 +11,17 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
-import java.util.Queue;
+import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Calls functions of the C library, and tells the errno of those that failed. Safe for any number of threads.
  *
  * <p>The linker takes about 10 ms for each type of function. So the functions share few types, which differ in the
- * position of the pointer only; they are linked when they are first used. Both architectures allow it (System V ABI of
- * x86-64, AAPCS64): integers and pointers are passed in registers of 64 bits, to variadic functions, too; a function
- * reads those that it knows of, and of an int the lower 32 bits.
+ * position of the pointer only. Both architectures allow it (System V ABI of x86-64, AAPCS64): integers and pointers are
+ * passed in registers of 64 bits, to variadic functions, too. A function reads the registers of its own arguments, and
+ * of an int the lower 32 bits.
  */
 final class Downcall {
     private static final Linker LINKER = Linker.nativeLinker();
@@ -32,8 +32,8 @@ final class Downcall {
     private static final ThreadLocal<MemorySegment> CAPTURE =
             ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(ERRNO_LAYOUT));
 
-    /** What was linked. GraalVM's native-image has to be told of all: NativeImageMetadataTest. */
-    private static final Queue<Shape> LINKED = new ConcurrentLinkedQueue<>();
+    /** What was linked, each kind once. GraalVM's native-image has to be told of all: NativeImageMetadataTest. */
+    private static final Set<Shape> LINKED = ConcurrentHashMap.newKeySet();
 
     /** What the linker makes code for. */
     record Shape(FunctionDescriptor type, boolean capturesErrno) {}
@@ -47,42 +47,20 @@ final class Downcall {
     private static final FunctionDescriptor POINTER_4 =
             FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG);
 
-    // A class for each handle, so that it is linked when it is first used, and is a constant for the compiler.
-
-    static final class Integers {
-        private static final MethodHandle CALL = link(INTEGERS, true);
-    }
-
-    static final class IntegersWithoutErrno {
-        private static final MethodHandle CALL = link(INTEGERS, false);
-    }
-
-    static final class Pointer1 {
-        private static final MethodHandle CALL = link(POINTER_1, true);
-    }
-
-    static final class Pointer1WithoutErrno {
-        private static final MethodHandle CALL = link(POINTER_1, false);
-    }
-
-    static final class Pointer2 {
-        private static final MethodHandle CALL = link(POINTER_2, true);
-    }
-
-    static final class Pointer2WithoutErrno {
-        private static final MethodHandle CALL = link(POINTER_2, false);
-    }
-
-    static final class Pointer3 {
-        private static final MethodHandle CALL = link(POINTER_3, true);
-    }
-
-    static final class Pointer3WithoutErrno {
-        private static final MethodHandle CALL = link(POINTER_3, false);
-    }
-
-    static final class Pointer4 {
-        private static final MethodHandle CALL = link(POINTER_4, true);
+    /**
+     * All that is called. They are linked together, before the first call: Java would never again try a link that failed
+     * later, for lack of stack, memory or descriptors. In a class of their own, since Java may deny them.
+     */
+    private static final class Handles {
+        static final MethodHandle INTEGERS = link(Downcall.INTEGERS, true);
+        static final MethodHandle POINTER_1 = link(Downcall.POINTER_1, true);
+        static final MethodHandle POINTER_2 = link(Downcall.POINTER_2, true);
+        static final MethodHandle POINTER_3 = link(Downcall.POINTER_3, true);
+        static final MethodHandle POINTER_4 = link(Downcall.POINTER_4, true);
+        static final MethodHandle INTEGERS_WITHOUT_ERRNO = link(Downcall.INTEGERS, false);
+        static final MethodHandle POINTER_1_WITHOUT_ERRNO = link(Downcall.POINTER_1, false);
+        static final MethodHandle POINTER_2_WITHOUT_ERRNO = link(Downcall.POINTER_2, false);
+        static final MethodHandle POINTER_3_WITHOUT_ERRNO = link(Downcall.POINTER_3, false);
     }
 
     private Downcall() {}
@@ -97,12 +75,13 @@ final class Downcall {
     }
 
     /**
-     * Links what every program uses.
+     * Links all.
      *
      * @throws IllegalCallerException if Java denies native access
      */
     static void requireNativeAccess() {
-        link(INTEGERS, false);
+        link(INTEGERS, false); // not by the class above, which would fail once and for all
+        Objects.requireNonNull(Handles.INTEGERS);
     }
 
     static Set<Shape> linked() {
@@ -125,7 +104,7 @@ final class Downcall {
             MemorySegment capture = CAPTURE.get();
             return result(
                     (int) (long)
-                            Integers.CALL.invokeExact(function, capture, first, second, third, fourth, fifth, sixth),
+                            Handles.INTEGERS.invokeExact(function, capture, first, second, third, fourth, fifth, sixth),
                     capture);
         } catch (Throwable t) {
             throw rethrow(t);
@@ -135,7 +114,7 @@ final class Downcall {
     static int call(MemorySegment function, MemorySegment first, long second, long third) {
         try {
             MemorySegment capture = CAPTURE.get();
-            return result((int) (long) Pointer1.CALL.invokeExact(function, capture, first, second, third), capture);
+            return result((int) (long) Handles.POINTER_1.invokeExact(function, capture, first, second, third), capture);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -145,7 +124,8 @@ final class Downcall {
         try {
             MemorySegment capture = CAPTURE.get();
             return result(
-                    (int) (long) Pointer2.CALL.invokeExact(function, capture, first, second, third, fourth), capture);
+                    (int) (long) Handles.POINTER_2.invokeExact(function, capture, first, second, third, fourth),
+                    capture);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -154,7 +134,7 @@ final class Downcall {
     static int call(MemorySegment function, long first, long second, MemorySegment third) {
         try {
             MemorySegment capture = CAPTURE.get();
-            return result((int) (long) Pointer3.CALL.invokeExact(function, capture, first, second, third), capture);
+            return result((int) (long) Handles.POINTER_3.invokeExact(function, capture, first, second, third), capture);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -164,7 +144,7 @@ final class Downcall {
         try {
             MemorySegment capture = CAPTURE.get();
             return result(
-                    (int) (long) Pointer4.CALL.invokeExact(function, capture, first, second, third, fourth, fifth),
+                    (int) (long) Handles.POINTER_4.invokeExact(function, capture, first, second, third, fourth, fifth),
                     capture);
         } catch (Throwable t) {
             throw rethrow(t);
@@ -182,7 +162,7 @@ final class Downcall {
         try {
             MemorySegment capture = CAPTURE.get();
             return result(
-                    (long) Integers.CALL.invokeExact(function, capture, first, second, third, fourth, fifth, sixth),
+                    (long) Handles.INTEGERS.invokeExact(function, capture, first, second, third, fourth, fifth, sixth),
                     capture);
         } catch (Throwable t) {
             throw rethrow(t);
@@ -192,7 +172,8 @@ final class Downcall {
     static long longCall(MemorySegment function, long first, MemorySegment second, long third, long fourth) {
         try {
             MemorySegment capture = CAPTURE.get();
-            return result((long) Pointer2.CALL.invokeExact(function, capture, first, second, third, fourth), capture);
+            return result(
+                    (long) Handles.POINTER_2.invokeExact(function, capture, first, second, third, fourth), capture);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -207,7 +188,7 @@ final class Downcall {
 
     static long callWithoutErrno(MemorySegment function, long first) {
         try {
-            return (long) IntegersWithoutErrno.CALL.invokeExact(function, first, 0L, 0L, 0L, 0L, 0L);
+            return (long) Handles.INTEGERS_WITHOUT_ERRNO.invokeExact(function, first, 0L, 0L, 0L, 0L, 0L);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -215,7 +196,7 @@ final class Downcall {
 
     static long callWithoutErrno(MemorySegment function, MemorySegment first, long second, long third) {
         try {
-            return (long) Pointer1WithoutErrno.CALL.invokeExact(function, first, second, third);
+            return (long) Handles.POINTER_1_WITHOUT_ERRNO.invokeExact(function, first, second, third);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -223,7 +204,7 @@ final class Downcall {
 
     static long callWithoutErrno(MemorySegment function, long first, MemorySegment second, long third) {
         try {
-            return (long) Pointer2WithoutErrno.CALL.invokeExact(function, first, second, third, 0L);
+            return (long) Handles.POINTER_2_WITHOUT_ERRNO.invokeExact(function, first, second, third, 0L);
         } catch (Throwable t) {
             throw rethrow(t);
         }
@@ -231,7 +212,7 @@ final class Downcall {
 
     static long callWithoutErrno(MemorySegment function, long first, long second, MemorySegment third) {
         try {
-            return (long) Pointer3WithoutErrno.CALL.invokeExact(function, first, second, third);
+            return (long) Handles.POINTER_3_WITHOUT_ERRNO.invokeExact(function, first, second, third);
         } catch (Throwable t) {
             throw rethrow(t);
         }

@@ -98,7 +98,7 @@ class NativeImageMetadataTest {
         assertEquals(Set.of("Downcall.link"), callersOf("Linker.downcallHandle"));
         assertEquals(Set.of(), callersOf("Linker.upcallStub"), "upcalls would have to be in the file, too");
         Set<String> callers = callersOf("Downcall.link");
-        assertTrue(callers.contains("Downcall$Integers.<clinit>"), callers::toString);
+        assertTrue(callers.contains("Downcall$Handles.<clinit>"), callers::toString);
         callers.removeIf(caller -> caller.endsWith(".<clinit>"));
         // It is called above, too.
         assertEquals(Set.of("Downcall.requireNativeAccess"), callers);
