@@ -19,9 +19,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * Calls functions of the C library, and tells the errno of those that failed. Safe for any number of threads.
  *
  * <p>The linker takes about 10 ms for each type of function. So the functions share few types, which differ in the
- * position of the pointer only. Both architectures allow it (System V ABI of x86-64, AAPCS64): integers and pointers are
- * passed in registers of 64 bits, to variadic functions, too. A function reads the registers of its own arguments, and
- * of an int the lower 32 bits.
+ * position of the pointer only. Both architectures allow it (System V ABI of x86-64, AAPCS64): integers and pointers
+ * are passed in registers of 64 bits, to variadic functions, too. A function reads the registers of its own arguments,
+ * and of an int the lower 32 bits.
  */
 final class Downcall {
     private static final Linker LINKER = Linker.nativeLinker();
@@ -48,8 +48,8 @@ final class Downcall {
             FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS, JAVA_LONG);
 
     /**
-     * All that is called. They are linked together, before the first call: Java would never again try a link that failed
-     * later, for lack of stack, memory or descriptors. In a class of their own, since Java may deny them.
+     * All that is called. They are linked together, before the first call: Java would never again try a link that
+     * failed later, for lack of stack, memory or descriptors. In a class of their own, since Java may deny them.
      */
     private static final class Handles {
         static final MethodHandle INTEGERS = link(Downcall.INTEGERS, true);
