@@ -70,6 +70,19 @@ static uint32_t property(int card, uint32_t object, uint32_t type, const char *n
     exit(1);
 }
 
+// Waits until a commit is on the screen, and reads what tells that, of all commits before, too.
+static int events(int card)
+{
+    char events[4096];
+
+    await(card);
+    if (read(card, events, sizeof(events)) < (ssize_t)sizeof(struct drm_event_vblank)) {
+        perror("read");
+        exit(1);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 5)
@@ -181,17 +194,27 @@ int main(int argc, char **argv)
     struct drm_mode_atomic flip = {.flags = DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT, .count_objs = 1,
                                    .objs_ptr = address(&primary), .count_props_ptr = address(&one),
                                    .props_ptr = address(&framebuffer_property), .prop_values_ptr = address(&framebuffer)};
-    char events[1024];
-    for (int shown = 0; shown < frames; shown++) {
+    int under_way = -1;
+    for (int shown = 0, unread = 0; shown < frames; shown++) {
         await(camera);
         CALL(camera, VIDIOC_DQBUF, &filled);
         framebuffer = framebuffers[filled.index];
-        CALL(card, DRM_IOCTL_MODE_ATOMIC, &flip);
-        await(card);
-        if (read(card, events, sizeof(events)) < (ssize_t)sizeof(struct drm_event_vblank))
-            return 1;
-        CALL(camera, VIDIOC_QBUF, &buffers[on_screen]);
-        on_screen = (int)filled.index;
+        // The kernel makes no commit while another is under way: one that is made tells that the one before is shown.
+        while (ioctl(card, DRM_IOCTL_MODE_ATOMIC, &flip)) {
+            if (errno == EBUSY) {
+                unread = events(card);
+            } else if (errno != EINTR) {
+                perror("DRM_IOCTL_MODE_ATOMIC");
+                return 1;
+            }
+        }
+        if (under_way >= 0) {
+            CALL(camera, VIDIOC_QBUF, &buffers[on_screen]);
+            on_screen = under_way;
+        }
+        under_way = (int)filled.index;
+        if (++unread == 100) // the kernel keeps 128
+            unread = events(card);
     }
     return 0;
 }

@@ -71,7 +71,6 @@ public final class Display implements FrameSink {
     }
 
     private static final Duration LIMIT = Duration.ofSeconds(5);
-    private static final long LIMIT_NANOS = LIMIT.toNanos();
 
     private final Cenalloc cenalloc;
     private final Card card;
@@ -400,12 +399,14 @@ public final class Display implements FrameSink {
 
     /**
      * Shows a frame. It belongs to the display from now on, until it has left the screen: then the display gives it
-     * back to its stream. If this throws, the frame stays the caller's, and what is on the screen stays there.
+     * back to its stream. If this throws, the frame stays the caller's, and what is on the screen stays there, unless
+     * it was the return of a frame to its stream that failed.
      *
      * <p>The first frame sets the mode, which blocks until it is on the screen. Each further one waits until the one
      * before it is on the screen (up to 5 seconds), gives back the one that left it, and returns at once: the frame is
      * on the screen from the next refresh on, {@link #awaitShown} tells when. So frames are shown at most at the
-     * display's rate. Three system calls a frame beside those that give a frame back; allocates nothing.
+     * display's rate. One system call a frame beside those that give a frame back, and two more after a hundred; while
+     * frames come sooner than the screen refreshes, three. Allocates nothing.
      *
      * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: of that, a
      *     framebuffer is made when the frame is shown first, and kept until {@link #use} or {@link #close}. The CPU
@@ -456,6 +457,7 @@ public final class Display implements FrameSink {
     void show(Layer layer, Frame frame, @Nullable Fence ready, @Nullable Fence shown) throws CenallocException {
         prepare(layer, frame);
         if (layer == primary && !layer.isRunning()) {
+            settle();
             // The mode is set by a call that waits for the fence, however long that takes, and holds up the restoring.
             if (ready != null && !ready.await(LIMIT)) {
                 throw notShown("the first frame is not shown: its fence was not signalled within 5 seconds");
@@ -471,13 +473,15 @@ public final class Display implements FrameSink {
         Objects.requireNonNull(frame, "frame");
         checkOpen();
         layer.check(frame);
-        settle();
+        if (!screen.isReady() || (writeback != null && writeback.isUnderWay())) {
+            settle();
+        }
     }
 
     /** Waits until no commit is under way, and nothing is written back. */
     void settle() throws CenallocException {
-        if (!screen.awaitFlip(LIMIT_NANOS)) {
-            throw notShown("the frame before is not on the screen after 5 seconds");
+        if (!screen.awaitFlip(Screen.LIMIT_NANOS)) {
+            throw screen.late();
         }
         if (writeback != null) {
             writeback.settle();
@@ -516,7 +520,7 @@ public final class Display implements FrameSink {
         return 0;
     }
 
-    /** {@return how many frames have come on the screen, as far as was waited for} */
+    /** {@return how many frames are known to have come on the screen: all but the last, until that was waited for} */
     @Override
     public long flips() {
         return screen.flips();

@@ -278,7 +278,10 @@ final class Layer {
         return onScreen != null && outdated.isEmpty();
     }
 
-    /** Commits a frame, to be on the screen from the next refresh on. No commit is under way. */
+    /**
+     * Commits a frame, to be on the screen from the next refresh on. Once that is done, the frame is the display's, also
+     * if giving back the one before fails.
+     */
     void commit(Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
         commit(Objects.requireNonNull(flip), frame, in, out);
     }
@@ -287,14 +290,21 @@ final class Layer {
         how.request.set(how.framebuffer, framebuffer(frame));
         how.request.set(how.outFence, out == null ? 0 : screen.outFencePointer());
         Descriptor taken = out == null ? null : seize(out);
+        Layer before = null;
         boolean done = false;
         try {
-            screen.commit(this, how.request, how.inFence, in);
+            before = screen.commit(this, how.request, how.inFence, in);
             done = true;
         } finally {
             handBack(taken, done);
         }
-        taken(frame);
+        try {
+            if (before != null) {
+                before.flipped();
+            }
+        } finally {
+            taken(frame);
+        }
     }
 
     /** The pending frame is on the screen. */

@@ -23,6 +23,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.HashSet;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,10 @@ import org.jspecify.annotations.Nullable;
  */
 final class Screen {
     private static final String COMMIT = "DRM_IOCTL_MODE_ATOMIC";
+    /** For a frame to come on the screen. */
+    static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(5);
+    /** Events: of 128, the kernel has no room for more. */
+    private static final int MOST_UNREAD = 100;
 
     /** Where the output goes to memory, if it does. */
     enum Route {
@@ -69,9 +74,20 @@ final class Screen {
     /** Whose frame is about to come on the screen; null if no commit is under way. */
     private @Nullable Layer flipping;
 
+    /** Commits that were tried. The kernel tells its number with the event of a commit. */
     private long commits;
+    /** The last commit with an event that was made. */
+    private long committed;
+    /** The last commit of which it is known that it is on the screen, by its event or by the commit after it. */
+    private long settled;
+    /** Whether the frame before was not on the screen yet when a commit was tried, or waited for, the last time. */
+    private boolean early;
+
     private long flips;
-    private long flipNanos;
+    /** The last commit that set the mode, and when it was on the screen. */
+    private long begun;
+
+    private long begunNanos;
 
     Screen(Card card, Scanout scanout) throws CenallocException {
         this.card = card;
@@ -90,15 +106,24 @@ final class Screen {
     }
 
     long flips() {
-        return flips;
+        return flipping != null && events.last() == committed ? flips + 1 : flips;
     }
 
     long sequence() {
+        readEvents();
         return events.sequence();
     }
 
     long flipNanos() {
-        return flipNanos;
+        readEvents();
+        return events.last() > begun ? events.nanos() : begunNanos;
+    }
+
+    /** Makes no system call if the last event is known. What fails here fails again when a frame is waited for. */
+    private synchronized void readEvents() {
+        if (!ended && events.last() < settled) {
+            int _ = events.read(node, 1, committed + 1);
+        }
     }
 
     /** Whether frames are on it. */
@@ -155,7 +180,8 @@ final class Screen {
             }
         }
         flips++;
-        flipNanos = System.nanoTime(); // CLOCK_MONOTONIC, as the events
+        begun = commits;
+        begunNanos = System.nanoTime(); // CLOCK_MONOTONIC, as the events
     }
 
     private synchronized void forget() {
@@ -334,17 +360,50 @@ final class Screen {
     }
 
     /**
-     * Commits what a layer has prepared, without waiting for it. No other commit may be under way. Allocates nothing.
+     * Whether {@link #commit} may be called without a wait for the commit before. The kernel makes no commit while
+     * another is under way (EBUSY; {@code drm_atomic_helper_setup_commit}), so a commit that is made tells by itself
+     * that the frame before is on the screen, and its event is read later, with others. Not while frames come sooner
+     * than the screen refreshes, when most commits would be made twice.
+     */
+    boolean isReady() {
+        return flipping == null || (!early && committed - events.last() < MOST_UNREAD);
+    }
+
+    /**
+     * Commits what a layer has prepared, without waiting for it; before, for the commit under way, if there is one.
+     * Allocates nothing.
      *
      * @param in what the display waits for, or null
      * @param inPlace of the property IN_FENCE_FD
+     * @return whose frame has come on the screen meanwhile, or null
+     * @throws CenallocException the commit was not made
      */
-    void commit(Layer layer, AtomicRequest request, int inPlace, @Nullable Fence in) throws CenallocException {
+    @Nullable
+    Layer commit(Layer layer, AtomicRequest request, int inPlace, @Nullable Fence in) throws CenallocException {
         int result = tryCommit(request, inPlace, in, AtomicRequest.NONBLOCK | AtomicRequest.EVENT);
+        if (result == -Errno.EBUSY && flipping != null) {
+            early = true;
+            if (!awaitFlip(LIMIT_NANOS)) {
+                throw late();
+            }
+            result = tryCommit(request, inPlace, in, AtomicRequest.NONBLOCK | AtomicRequest.EVENT);
+        }
         if (result < 0) {
             throw refusal(-result, "the frame");
         }
+        Layer before = flipping;
+        if (before != null) {
+            flips++;
+            settled = committed;
+        }
         flipping = layer;
+        committed = commits;
+        return before;
+    }
+
+    /** The exception for a frame that does not come on the screen. */
+    NotShownException late() {
+        return new NotShownException(node.path(), "the frame before is not on the screen after 5 seconds");
     }
 
     private int tryCommit(AtomicRequest request, int inPlace, @Nullable Fence in, int flags) {
@@ -382,9 +441,9 @@ final class Screen {
         if (flipping == null) {
             return true;
         }
-        long end = System.nanoTime() + nanos;
+        long asked = System.nanoTime();
         long left = nanos;
-        while (true) {
+        while (events.last() != committed) {
             int ready = node.await(Linux.POLLIN, left);
             if (ready == 0) {
                 if (!card.isPresent()) {
@@ -395,23 +454,22 @@ final class Screen {
             if ((ready & Linux.POLLIN) == 0) {
                 throw node.failure(Errno.ENODEV, "poll");
             }
-            int found = events.read(node, commits);
-            if (found < 0) {
-                throw node.failure(-found, "read");
+            int result = events.read(node, 1, committed + 1);
+            if (result < 0) {
+                throw node.failure(-result, "read");
             }
-            if (found > 0) {
-                flips++;
-                flipNanos = events.nanos();
-                Layer layer = Objects.requireNonNull(flipping);
-                flipping = null;
-                layer.flipped();
-                return true;
-            }
-            left = end - System.nanoTime();
-            if (left <= 0) {
+            left = nanos - (System.nanoTime() - asked);
+            if (left <= 0 && events.last() != committed) {
                 return false;
             }
         }
+        early = events.nanos() > asked;
+        flips++;
+        settled = committed;
+        Layer layer = Objects.requireNonNull(flipping);
+        flipping = null;
+        layer.flipped();
+        return true;
     }
 
     /** Commits and waits until it is on the screen. */

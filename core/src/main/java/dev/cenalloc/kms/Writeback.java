@@ -245,6 +245,7 @@ public final class Writeback {
         Objects.requireNonNull(frame, "frame");
         checkReady();
         display.prepare(layer, frame);
+        display.settle(); // the return of a frame before may fail, and then nothing is captured
         if (!layer.isRunning()) {
             throw new IllegalStateException("show a first frame on the display itself: display.show(frame)");
         }
@@ -363,7 +364,12 @@ public final class Writeback {
         underWay = false;
     }
 
-    /** Waits until nothing is being written: before that, no frame may be committed. */
+    /** Whether something is being written: meanwhile no frame may be committed. */
+    boolean isUnderWay() {
+        return underWay;
+    }
+
+    /** Waits until nothing is being written. */
     void settle() throws CenallocException {
         Fence fence = complete;
         if (underWay && fence != null && !fence.await(LIMIT)) {

@@ -65,7 +65,7 @@ class DisplayTest extends DisplayFixture {
                     List.of(3, 3, 2),
                     frames.stream().map(frame -> frame.returns).toList());
             assertEquals(8, display.lastFlipSequence());
-            assertEquals(5_000_008_000L, display.lastFlipNanos());
+            assertEquals(4_000_000_000_000_008_000L, display.lastFlipNanos());
             display.awaitShown(SECOND); // nothing is on its way
         }
         display.close();
@@ -278,16 +278,76 @@ class DisplayTest extends DisplayFixture {
         assertEquals(2, Source.of(List.of(moved)).y());
     }
 
+    /** While frames come sooner than the screen refreshes: a commit that is too soon is tried once only. */
     @Test
-    void aFrameCostsThreeSystemCalls() throws Exception {
+    void aFrameThatComesTooSoonCostsThreeSystemCalls() throws Exception {
         try (Ring ring = ring(3)) {
             var frames = TestFrame.of(ring);
             display.use(ring);
             display.show(frames.get(0).lendAgain());
             display.show(frames.get(1).lendAgain());
+            assertEquals(List.of("ioctl", "poll", "read", "ioctl"), callsOfShowing(frames.get(2)));
+            assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(0)));
+            assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(1)));
+            card.isPrompt = true;
+            assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(2)), "it was there long ago");
+            assertEquals(List.of("ioctl"), callsOfShowing(frames.get(0)));
+        }
+    }
+
+    private List<String> callsOfShowing(TestFrame frame) throws CenallocException {
+        frame.lendAgain();
+        int before = kernel.calls.size();
+        display.show(frame);
+        return List.copyOf(kernel.calls.subList(before, kernel.calls.size()));
+    }
+
+    /** The kernel keeps 128 events, which are read before, together. */
+    @Test
+    void aFrameThatComesInTimeCostsOneSystemCall() throws Exception {
+        card.isPrompt = true;
+        try (Ring ring = ring(3)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            display.show(frames.get(0).lendAgain());
+            display.show(frames.get(1).lendAgain());
+            int more = 0;
+            for (int i = 2; i < 302; i++) {
+                List<String> calls = callsOfShowing(frames.get(i % 3));
+                more += calls.size() - 1;
+                assertEquals("ioctl", calls.getLast());
+                assertEquals(i, display.flips());
+                assertEquals((i + 1) / 3, frames.get(0).returns);
+            }
+            assertEquals(3 * 2, more, "poll and read");
             int calls = kernel.calls.size();
-            display.show(frames.get(2).lendAgain());
-            assertEquals(List.of("poll", "read", "ioctl"), kernel.calls.subList(calls, kernel.calls.size()));
+            assertEquals(301, display.lastFlipSequence());
+            assertEquals(5_000_301_000L, display.lastFlipNanos());
+            assertEquals(302, display.flips(), "its event was there, too");
+            assertTrue(display.awaitShown(SECOND));
+            assertEquals(302, display.flips());
+            assertEquals(List.of("read"), kernel.calls.subList(calls, kernel.calls.size()));
+        }
+    }
+
+    /** The commit was made: the frame is the display's all the same. */
+    @Test
+    void aFrameThatCannotGoBackIsReportedOnce() throws Exception {
+        card.isPrompt = true;
+        try (Ring ring = ring(3)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            display.show(frames.get(0).lendAgain());
+            display.show(frames.get(1).lendAgain());
+            frames.get(0).failure = CenallocException.of(Errno.EIO, "VIDIOC_QBUF", 1);
+            TestFrame third = frames.get(2).lendAgain();
+            assertEquals(
+                    Errno.EIO,
+                    assertThrows(CenallocException.class, () -> display.show(third))
+                            .errno());
+            assertThrows(IllegalStateException.class, () -> display.show(third), "the display has it");
+            assertTrue(display.awaitShown(SECOND));
+            assertEquals(1, frames.get(1).returns);
         }
     }
 

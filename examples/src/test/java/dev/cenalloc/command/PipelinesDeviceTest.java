@@ -158,11 +158,12 @@ class PipelinesDeviceTest {
             pipeline.start();
             assertBars(pipeline.checker().picture(pipeline.last()));
             assertBars(run(pipeline));
-            // Per frame: poll, dequeue, queue at each of the two sources; read and written buffer; commit.
+            // Per frame: poll, dequeue, queue at each of the two sources; read and written buffer; commit. The screen
+            // refreshes more often than frames come, so nobody waits for it.
             Map<String, Long> calls = count(pipeline);
             assertEquals(7.0, perFrame(calls, "ioctl"), 0.3, calls::toString);
             // Its name depends on the architecture.
-            assertEquals(3.0, perFrame(calls, "poll") + perFrame(calls, "ppoll"), 0.3, calls::toString);
+            assertEquals(2.0, perFrame(calls, "poll") + perFrame(calls, "ppoll"), 0.3, calls::toString);
         }
     }
 
@@ -221,17 +222,15 @@ class PipelinesDeviceTest {
     /** A bracket is two system calls, and no Java objects. */
     @Test
     void drawingCostsTwoCallsAFrame() throws Exception {
-        var request = request("vivid-000", PixelFormat.XR24)
-                .with(vga(PixelFormat.XR24, 60))
-                .drawing();
+        var request = request("vivid-000", PixelFormat.XR24).drawing();
         try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.check(false);
             pipeline.start();
-            Measurement costs = Measurement.of(pipeline, 300);
+            Measurement costs = Measurement.of(pipeline, 150);
             assertEquals(5.0, costs.perFrame("ioctl"), 0.05, costs::toString);
-            assertEquals(8.0, costs.systemCallsPerFrame(), 0.1, costs::toString);
+            assertEquals(6.0, costs.systemCallsPerFrame(), 0.2, costs::toString);
             // Less than half of the smallest object a frame: none, but for what the virtual machine does once.
-            assertTrue(costs.javaBytes() < 8 * 300, () -> costs.javaBytes() + " bytes allocated");
+            assertTrue(costs.javaBytes() < 8 * 150, () -> costs.javaBytes() + " bytes allocated");
         }
     }
 
@@ -312,16 +311,16 @@ class PipelinesDeviceTest {
             pipeline.start();
             assertBars(run(pipeline));
         }
-        try (Pipeline pipeline = Pipeline.open(request.with(vga(PixelFormat.XR24, 60)))) {
+        try (Pipeline pipeline = Pipeline.open(request)) {
             pipeline.check(false);
             pipeline.start();
-            Measurement costs = Measurement.of(pipeline, 300);
+            Measurement costs = Measurement.of(pipeline, 150);
             System.out.println("with fences: " + costs);
             // The camera's two, the commit, and the export of a fence; and the closing of both fences.
             assertEquals(4.0, costs.perFrame("ioctl"), 0.05, costs::toString);
             assertEquals(2.0, costs.perFrame("close"), 0.05, costs::toString);
-            assertEquals(9.0, costs.systemCallsPerFrame(), 0.1, costs::toString);
-            assertTrue(costs.javaBytes() < 8 * 300, () -> costs.javaBytes() + " bytes allocated");
+            assertEquals(7.0, costs.systemCallsPerFrame(), 0.2, costs::toString);
+            assertTrue(costs.javaBytes() < 8 * 150, () -> costs.javaBytes() + " bytes allocated");
         }
     }
 

@@ -15,31 +15,35 @@ import java.lang.foreign.ValueLayout;
  * once made. For one thread at a time.
  */
 public final class FlipEvents {
-    /** Room for 32 events; the kernel keeps the others. */
-    private static final int BYTES = 1024;
+    /**
+     * Room for 128 events of 32 bytes: as many as the kernel keeps for a file, and refuses commits with ENOMEM beyond
+     * (drm_file.c, event_space).
+     */
+    private static final int BYTES = 4096;
 
     private final MemorySegment events = Arena.ofAuto().allocate(BYTES, Long.BYTES);
+    private long last;
     private long sequence;
     private long nanos;
 
     /**
      * Reads the events that are there.
      *
-     * @param userData of the commit that is waited for
-     * @return 1 if its event was among them, 0 if not, or {@code -errno}
+     * @param first user data of the first commit that may be among them
+     * @param end what comes after the user data of the last
+     * @return 0, also if none is there, or {@code -errno}
      */
-    public int read(DeviceNode node, long userData) {
+    public int read(DeviceNode node, long first, long end) {
         long length = node.tryRead(events);
         if (length < 0) {
             return length == -Errno.EAGAIN ? 0 : (int) length;
         }
-        int found = 0;
         long at = 0;
         while (at + drm_event_vblank.sizeof() <= length) {
             int type = events.get(ValueLayout.JAVA_INT_UNALIGNED, at + drm_event.type$offset());
             long user = events.get(ValueLayout.JAVA_LONG_UNALIGNED, at + drm_event_vblank.user_data$offset());
-            if (type == drm_h.DRM_EVENT_FLIP_COMPLETE() && user == userData) {
-                found = 1;
+            if (type == drm_h.DRM_EVENT_FLIP_COMPLETE() && user >= first && user < end) {
+                last = user;
                 sequence = number(at + drm_event_vblank.sequence$offset());
                 nanos = number(at + drm_event_vblank.tv_sec$offset()) * 1_000_000_000
                         + number(at + drm_event_vblank.tv_usec$offset()) * 1000;
@@ -48,14 +52,19 @@ public final class FlipEvents {
             int step = events.get(ValueLayout.JAVA_INT_UNALIGNED, at + drm_event.length$offset());
             at = step <= 0 ? length : at + step;
         }
-        return found;
+        return 0;
     }
 
     private long number(long offset) {
         return Integer.toUnsignedLong(events.get(ValueLayout.JAVA_INT_UNALIGNED, offset));
     }
 
-    /** The number of the refresh of the last event that was waited for. */
+    /** The user data of the last commit whose event was read; 0 if there is none. */
+    public long last() {
+        return last;
+    }
+
+    /** The number of the refresh of that event. */
     public long sequence() {
         return sequence;
     }

@@ -96,7 +96,9 @@ public final class CardFuzz implements FuzzTarget {
     private static int read(FakeKernel kernel, byte[] events) throws CenallocException {
         kernel.device("/dev/events", new Events(events));
         try (DeviceNode node = DeviceNode.open(kernel, Path.of("/dev/events"))) {
-            return new FlipEvents().read(node, USER_DATA);
+            var flips = new FlipEvents();
+            assertEquals(0, flips.read(node, USER_DATA, USER_DATA + 1));
+            return flips.last() == USER_DATA ? 1 : 0;
         }
     }
 

@@ -154,6 +154,8 @@ public final class FakeCard implements FakeKernel.Device {
     public boolean isGone;
     /** Whether commits never come on the screen. */
     public boolean isStuck;
+    /** Commits come on the screen by themselves, long before anybody asks; else when their event is read. */
+    public boolean isPrompt;
     /** Whether the output goes to memory in place of the screen only. */
     public boolean writesInstead;
     /** Whether captures never complete. */
@@ -248,7 +250,7 @@ public final class FakeCard implements FakeKernel.Device {
         if (isGone) {
             return -Errno.ENODEV;
         }
-        return ready(fd) == 0 ? -Errno.EAGAIN : screen.readEvent(target);
+        return ready(fd) == 0 ? -Errno.EAGAIN : screen.readEvents(target);
     }
 
     @Override

@@ -33,7 +33,15 @@ final class FakeScreen {
     private final FakeKernel kernel;
     /** What is set, by the object and the property's name; 0 where nothing is. */
     private Map<String, Long> state = new TreeMap<>();
-    /** The user data of the commit whose event was not read yet. */
+    /** How many events the kernel keeps. */
+    private static final int ROOM = 128;
+
+    /** Times in seconds: before and after any that the clock of a test shows. */
+    private static final int LONG_AGO = 5;
+
+    private static final int NOW = (int) 4_000_000_000L;
+
+    /** The user data of the commits whose events were not read yet; of one, unless the card is prompt. */
     private final ArrayDeque<Long> events = new ArrayDeque<>();
     /** What becomes true when the commit is on the screen. */
     private final List<FakeKernel.Work> works = new ArrayList<>();
@@ -84,8 +92,9 @@ final class FakeScreen {
         if (isEvent) {
             events.add(drm_mode_atomic.user_data(argument));
         }
-        fence(now.getOrDefault("OUT_FENCE_PTR", 0L), !isEvent, false);
-        fence(now.getOrDefault("WRITEBACK_OUT_FENCE_PTR", 0L), !isEvent, card.losesCaptures);
+        boolean isDone = !isEvent || card.isPrompt;
+        fence(now.getOrDefault("OUT_FENCE_PTR", 0L), isDone, false);
+        fence(now.getOrDefault("WRITEBACK_OUT_FENCE_PTR", 0L), isDone, card.losesCaptures);
         return 0;
     }
 
@@ -115,8 +124,11 @@ final class FakeScreen {
 
     private int check(Map<String, Long> next, int flags) {
         boolean modeset = (flags & drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET()) != 0;
-        if ((flags & drm_h.DRM_MODE_ATOMIC_NONBLOCK()) != 0 && !events.isEmpty()) {
+        if ((flags & drm_h.DRM_MODE_ATOMIC_NONBLOCK()) != 0 && !events.isEmpty() && !card.isPrompt) {
             return -Errno.EBUSY;
+        }
+        if ((flags & drm_h.DRM_MODE_PAGE_FLIP_EVENT()) != 0 && events.size() == ROOM) {
+            return -Errno.ENOMEM;
         }
         long mode = next.getOrDefault(key(CRTC, "MODE_ID"), 0L);
         if (mode != 0 && mode != value(CRTC, "MODE_ID") && (!modeset || !card.hasBlob(mode))) {
@@ -174,17 +186,21 @@ final class FakeScreen {
         events.clear();
     }
 
-    /** The commit comes on the screen. */
-    long readEvent(MemorySegment target) {
-        drm_event.type(target, drm_h.DRM_EVENT_FLIP_COMPLETE());
-        drm_event.length(target, (int) drm_event_vblank.sizeof());
-        drm_event_vblank.user_data(target, events.remove());
-        drm_event_vblank.sequence(target, ++sequence);
-        drm_event_vblank.tv_sec(target, 5);
-        drm_event_vblank.tv_usec(target, sequence);
+    /** The commit comes on the screen, if it has not. */
+    long readEvents(MemorySegment target) {
+        long at = 0;
+        for (; !events.isEmpty(); at += drm_event_vblank.sizeof()) {
+            MemorySegment event = target.asSlice(at);
+            drm_event.type(event, drm_h.DRM_EVENT_FLIP_COMPLETE());
+            drm_event.length(event, (int) drm_event_vblank.sizeof());
+            drm_event_vblank.user_data(event, events.remove());
+            drm_event_vblank.sequence(event, ++sequence);
+            drm_event_vblank.tv_sec(event, card.isPrompt ? LONG_AGO : NOW);
+            drm_event_vblank.tv_usec(event, sequence);
+        }
         works.forEach(work -> work.status = 1);
         works.clear();
-        return drm_event_vblank.sizeof();
+        return at;
     }
 
     @Override
