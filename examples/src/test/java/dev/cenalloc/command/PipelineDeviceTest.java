@@ -64,7 +64,8 @@ class PipelineDeviceTest {
     @Test
     void aCameraThatTakesAnyMemoryGetsTheSystemHeap(@TempDir Path directory) throws Exception {
         Path picture = directory.resolve("shot.png");
-        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--frames", "20", "--screenshot", picture.toString());
+        Outcome outcome =
+                pipeline("--camera", ANY_MEMORY, "--frames", "20", "--no-measure", "--screenshot", picture.toString());
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("heap                  system"), outcome.out());
         assertFalse(outcome.out().contains("Together:"), outcome.out());
@@ -80,7 +81,7 @@ class PipelineDeviceTest {
 
     @Test
     void aTimeIsMeasuredInPlaceOfANumberOfFrames() {
-        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--seconds", "2");
+        Outcome outcome = pipeline("--camera", ANY_MEMORY, "--seconds", "2", "--no-check");
         assertEquals(0, outcome.status(), outcome::toString);
         var shown = Pattern.compile("frames shown +(\\d+) in 2 seconds,").matcher(outcome.out());
         assertTrue(shown.find() && Integer.parseInt(shown.group(1)) > 0, outcome.out());
@@ -110,7 +111,7 @@ class PipelineDeviceTest {
         assertTrue(document.get("framesPerSecond").asDouble() > 0, outcome.out());
         assertFalse(document.has("error") || document.has("errors"), outcome.out());
 
-        Outcome refused = pipeline("--camera", CONTIGUOUS_MEMORY, "--heap", "system", "--json");
+        Outcome refused = pipeline("--camera", CONTIGUOUS_MEMORY, "--heap", "system", "--format", "XR24", "--json");
         assertEquals(1, refused.status());
         JsonNode error = new ObjectMapper().readTree(refused.out()).get("error");
         assertEquals("EINVAL", error.get("name").asText(), refused.out());
@@ -157,7 +158,7 @@ class PipelineDeviceTest {
 
     @Test
     void aHeapThatDoesNotSuitIsRefusedBeforeAnythingIsShown() {
-        Outcome outcome = pipeline("--camera", CONTIGUOUS_MEMORY, "--heap", "system");
+        Outcome outcome = pipeline("--camera", CONTIGUOUS_MEMORY, "--heap", "system", "--format", "XR24");
         assertEquals(1, outcome.status(), outcome::toString);
         assertTrue(
                 outcome.err().contains("no memory suits the images in common")
@@ -224,11 +225,11 @@ class PipelineDeviceTest {
         String before = screen();
         int files = openFiles();
         long buffers = buffers();
-        for (String arguments : List.of("--frames 5", "--camera vivid-001 --frames 5 --no-measure")) {
+        for (String arguments : List.of("--frames 5 --no-check", "--camera vivid-001 --frames 5 --no-measure")) {
             Outcome outcome = pipeline(arguments.split(" "));
             assertEquals(0, outcome.status(), outcome::toString);
         }
-        for (String arguments : List.of("--heap carveout", "--display no")) {
+        for (String arguments : List.of("--heap carveout --format XR24", "--display no")) {
             Outcome outcome = pipeline(arguments.split(" "));
             assertEquals(1, outcome.status(), outcome::toString);
         }

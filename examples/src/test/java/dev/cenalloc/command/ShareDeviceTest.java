@@ -146,8 +146,8 @@ class ShareDeviceTest {
 
     private static void await(Callable<String> told, String words) throws Exception {
         long deadline = System.nanoTime() + LIMIT.toNanos();
-        while (!told.call().contains(words)) {
-            assertTrue(System.nanoTime() < deadline, () -> "no '" + words + "'");
+        for (String said = told.call(); !said.contains(words); said = told.call()) {
+            assertTrue(System.nanoTime() < deadline, "no '" + words + "' in: " + said);
             Thread.sleep(20);
         }
     }
