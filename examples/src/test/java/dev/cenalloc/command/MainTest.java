@@ -10,8 +10,10 @@ import java.io.StringWriter;
 import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -29,6 +31,37 @@ class MainTest {
             var out = new StringWriter();
             var err = new StringWriter();
             int status = Main.run(new PrintWriter(out, true), new PrintWriter(err, true), args);
+            return new Outcome(status, out.toString(), err.toString());
+        }
+    }
+
+    /** A run of the command in a thread of this process, whose answer can be read meanwhile. */
+    static final class Running {
+        private final StringWriter out = new StringWriter();
+        private final StringWriter err = new StringWriter();
+        private final FutureTask<Integer> run;
+
+        private Running(String... args) {
+            run = new FutureTask<>(() -> Main.run(new PrintWriter(out, true), new PrintWriter(err, true), args));
+            Thread.ofPlatform().daemon().name(String.join(" ", args)).start(run);
+        }
+
+        static Running of(String... args) {
+            return new Running(args);
+        }
+
+        /** What it has said so far. */
+        String out() {
+            return out.toString();
+        }
+
+        boolean isAlive() {
+            return !run.isDone();
+        }
+
+        /** Waits for the end. */
+        Outcome end(Duration limit) throws Exception {
+            int status = run.get(limit.toMillis(), TimeUnit.MILLISECONDS);
             return new Outcome(status, out.toString(), err.toString());
         }
     }

@@ -54,7 +54,7 @@ class PipelinesDeviceTest {
     private static final int[] LIT = {0xFFFFFF, 0xFFFF00, 0x00FFFF, 0x00FF00, 0xFF00FF, 0xFF0000, 0x0000FF, 0};
 
     private static Request request(String camera, PixelFormat format) {
-        return Request.of(camera, "vkms").with(vga(format, 20));
+        return Request.of(camera, "vkms").with(vga(format, 30));
     }
 
     private static ImageRequest vga(PixelFormat format, int rate) {
@@ -98,7 +98,7 @@ class PipelinesDeviceTest {
     /** The mode is larger, and the image in the middle of it. */
     @Test
     void anImageSmallerThanEachModeIsComparedWhereItIsShown() throws Exception {
-        var small = ImageRequest.ANY.format(PixelFormat.XR24).size(320, 180).rate(20);
+        var small = ImageRequest.ANY.format(PixelFormat.XR24).size(320, 180).rate(30);
         try (Pipeline pipeline =
                 Pipeline.open(request("vivid-000", PixelFormat.XR24).with(small))) {
             pipeline.start();
@@ -123,7 +123,15 @@ class PipelinesDeviceTest {
         }
         Path picture = directory.resolve("shot.png");
         Outcome outcome = Outcome.of(
-                "pipeline", "--size", "640x480", "--frames", "2", "--no-check", "--screenshot", picture.toString());
+                "pipeline",
+                "--size",
+                "640x480",
+                "--frames",
+                "2",
+                "--no-check",
+                "--no-measure",
+                "--screenshot",
+                picture.toString());
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("not checked, as asked by --no-check"), outcome.out());
         assertTrue(outcome.out().contains("picture, of what the camera wrote: " + picture), outcome.out());
@@ -326,8 +334,16 @@ class PipelinesDeviceTest {
 
     @Test
     void theDevicesDecideWhatNobodyAsksFor() {
-        Outcome outcome =
-                Outcome.of("pipeline", "--camera", "vivid-001", "--through", "vim2m", "--frames", "5", "--explain");
+        Outcome outcome = Outcome.of(
+                "pipeline",
+                "--camera",
+                "vivid-001",
+                "--through",
+                "vim2m",
+                "--frames",
+                "5",
+                "--explain",
+                "--no-measure");
         assertEquals(0, outcome.status(), outcome::toString);
         assertTrue(outcome.out().contains("RG16 640x480 at"), outcome.out());
         assertTrue(outcome.out().contains("format: the only one in common"), outcome.out());
@@ -355,6 +371,7 @@ class PipelinesDeviceTest {
                 "20",
                 "--frames",
                 "10",
+                "--no-measure",
                 "--profile",
                 file.toString());
         assertEquals(0, shown.status(), shown::toString);

@@ -2,6 +2,7 @@
 package dev.cenalloc.command;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,18 +10,21 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.cenalloc.Cenalloc;
 import dev.cenalloc.command.MainTest.Outcome;
+import dev.cenalloc.command.MainTest.Running;
 import dev.cenalloc.device.Devices;
 import java.io.File;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
@@ -32,7 +36,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Frames of a vivid camera from process to process, to a display, and to and from pipelines of GStreamer. */
+/**
+ * Frames of a vivid camera from process to process, to a display, and to and from pipelines of GStreamer. A command is
+ * a process where the process counts: how it dies, what it leaves behind, whose its number is. The others run in
+ * threads, since a Java takes long to start on an emulated processor.
+ */
 @Tag("kernel")
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
@@ -43,7 +51,7 @@ class ShareDeviceTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int INTERRUPTED = 130;
     /** For a Java that starts on an emulated processor, beside others. */
-    private static final int LIMIT_SECONDS = 300;
+    private static final Duration LIMIT = Duration.ofMinutes(5);
 
     private static final List<String> CAMERA = List.of("--camera", "vivid-000", "--size", "320x180", "--fps", "10");
 
@@ -52,6 +60,7 @@ class ShareDeviceTest {
     private Path directory;
 
     private final List<Process> processes = new ArrayList<>();
+    private final List<Running> threads = new ArrayList<>();
     private String buffers = "";
 
     @BeforeEach
@@ -64,6 +73,7 @@ class ShareDeviceTest {
         for (Process process : processes) {
             process.destroyForcibly().waitFor();
         }
+        assertFalse(threads.stream().anyMatch(Running::isAlive), "a command has not ended");
         assertEquals(buffers, dmaBufs());
     }
 
@@ -98,13 +108,27 @@ class ShareDeviceTest {
         return Stream.concat(some.stream(), Arrays.stream(more)).toList();
     }
 
-    private Process send(String out, String... more) throws IOException {
-        return share(out, all(all(List.of("send", socket().toString()), more), CAMERA.toArray(String[]::new)));
+    /** Starts the command in a thread. A sender ends after --frames, which needs receivers for all of them. */
+    private Running run(List<String> arguments) {
+        var running = Running.of(
+                all(List.of("share"), arguments.toArray(String[]::new)).toArray(String[]::new));
+        threads.add(running);
+        return running;
+    }
+
+    private List<String> send(String... more) {
+        return all(all(List.of("send", socket().toString()), more), CAMERA.toArray(String[]::new));
     }
 
     private Outcome receive(String... more) {
         return Outcome.of(
                 all(List.of("share", "receive", socket().toString()), more).toArray(String[]::new));
+    }
+
+    private static Outcome done(Running command) throws Exception {
+        Outcome outcome = command.end(LIMIT);
+        assertEquals(0, outcome.status(), outcome::toString);
+        return outcome;
     }
 
     private Process pipeline(String elements) throws IOException {
@@ -117,9 +141,13 @@ class ShareDeviceTest {
 
     /** Waits until a process has said something. */
     private void await(String out, String words) throws Exception {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
-        while (!Files.readString(file(out)).contains(words)) {
-            assertTrue(System.nanoTime() < deadline, () -> "no '" + words + "' in " + out);
+        await(() -> Files.readString(file(out)), words);
+    }
+
+    private static void await(Callable<String> told, String words) throws Exception {
+        long deadline = System.nanoTime() + LIMIT.toNanos();
+        for (String said = told.call(); !said.contains(words); said = told.call()) {
+            assertTrue(System.nanoTime() < deadline, "no '" + words + "' in: " + said);
             Thread.sleep(20);
         }
     }
@@ -132,7 +160,7 @@ class ShareDeviceTest {
     }
 
     private static void ends(int status, Process process) throws Exception {
-        assertTrue(process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS), "the process ends");
+        assertTrue(process.waitFor(LIMIT.toSeconds(), TimeUnit.SECONDS), "the process ends");
         assertEquals(status, process.exitValue());
     }
 
@@ -157,14 +185,15 @@ class ShareDeviceTest {
         return checksums;
     }
 
-    /** Two receivers, of which one leaves; a third one after them; then Ctrl-C. */
+    /** Two receivers, of which one, in C, is killed; a third one after them; then Ctrl-C. */
     @Test
     void otherProcessesGetTheFramesThatTheCameraGave() throws Exception {
-        Process sender = send("sender", "--checksum", "--json");
-        Process other = share("other", List.of("receive", socket().toString(), "--json"));
+        Process sender = share("sender", send("--checksum", "--json"));
+        await("sender", "\"stream\"");
+        Process other = start("other", List.of(System.getProperty("cenalloc.peer.c"), "receive", socket().toString()));
         Outcome first = receive("--frames", "10", "--json");
         assertEquals(0, first.status(), first::toString);
-        await("other", "\"frame\"");
+        await("other", "number ");
         other.destroyForcibly().waitFor(); // with the frames that it has
         Path pictures = Files.createDirectory(file("pictures"));
         Outcome second = receive("--frames", "3", "--checksum", "--write", pictures.toString(), "--json");
@@ -202,115 +231,127 @@ class ShareDeviceTest {
         assertEquals(count, documents.getLast().get("frames").asInt());
     }
 
-    /** The sender is killed, and another one takes over its socket. */
+    /** The sender is killed, and another one takes over its socket. What the display shows stays until then. */
     @Test
-    void aReceiverGoesOnWithTheNextSender() throws Exception {
-        Process receiver = share("receiver", List.of("receive", socket().toString()));
+    void aReceiverGoesOnWithTheNextSenderUntilCtrlC() throws Exception {
+        String before = PipelineDeviceTest.screen();
+        Process receiver =
+                share("receiver", List.of("receive", socket().toString(), "--display", "vkms", "--checksum"));
         await("receiver", "waiting for a process that listens at " + socket());
-        Process first = send("first");
+        assertEquals(before, PipelineDeviceTest.screen());
+        Process first = share("first", send("--format", "XR24"));
         await("receiver", "frame ");
+        for (int i = 0; i < 1200 && PipelineDeviceTest.screen().equals(before); i++) {
+            Thread.sleep(50);
+        }
+        assertNotEquals(before, PipelineDeviceTest.screen());
         first.destroyForcibly().waitFor();
         await("receiver", "the other process is gone");
         assertTrue(Files.exists(socket()), "left behind");
-        Process second = send("second", "--frames", "20");
-        await("receiver", "from process " + second.pid());
-        ends(0, second);
-        assertTrue(Files.readString(file("second")).contains("20 frames sent"), Files.readString(file("second")));
+        // The last picture stays until there are others, from another process.
+        assertNotEquals(before, PipelineDeviceTest.screen());
+
+        int frames = 120;
+        Running second = run(send("--format", "XR24", "--checksum", "--frames", Integer.toString(frames)));
+        await("receiver", "from process " + ProcessHandle.current().pid());
         interrupt(receiver);
+        assertEquals(before, PipelineDeviceTest.screen());
         String told = Files.readString(file("receiver"));
         assertTrue(told.lines().toList().getLast().matches("\\d+ frames received, .* missing by their numbers"), told);
+
+        // Without a receiver it sends nothing, so another one takes the rest.
+        await(second::out, "processes connected: 0");
+        long sent =
+                second.out().lines().filter(line -> line.startsWith("frame ")).count();
+        Outcome rest = receive("--frames", Long.toString(frames - sent));
+        assertEquals(0, rest.status(), rest::toString);
+        Outcome ended = done(second);
+        assertTrue(ended.out().contains(frames + " frames sent"), ended.out());
     }
 
     @Test
     void aDisplayShowsThemAndIsPutBack() throws Exception {
         String before = PipelineDeviceTest.screen();
-        Process sender = send("sender", "--format", "XR24");
-        Outcome some = receive("--frames", "5", "--display", "vkms");
-        assertEquals(0, some.status(), some::toString);
-        assertTrue(some.out().contains("5 frames received"), some.out());
+        Running sender = run(send("--format", "XR24", "--frames", "5"));
+        Outcome outcome = receive("--frames", "5", "--display", "vkms");
+        assertEquals(0, outcome.status(), outcome::toString);
+        assertTrue(outcome.out().contains("5 frames received"), outcome.out());
         assertEquals(before, PipelineDeviceTest.screen());
-
-        Process receiver = share("receiver", List.of("receive", socket().toString(), "--display", "vkms"));
-        for (int i = 0; i < 1200 && PipelineDeviceTest.screen().equals(before); i++) {
-            Thread.sleep(50);
-        }
-        assertNotEquals(before, PipelineDeviceTest.screen());
-        // The last picture stays until there are others, from another process.
-        sender.destroyForcibly().waitFor();
-        await("receiver", "the other process is gone");
-        assertNotEquals(before, PipelineDeviceTest.screen());
-        Process second = send("second", "--format", "XR24");
-        await("receiver", "from process " + second.pid());
-        interrupt(receiver);
-        assertEquals(before, PipelineDeviceTest.screen());
-        interrupt(second);
+        done(sender);
     }
 
     @Test
     void imagesThatTheDisplayDoesNotShowAreSaidToBeSo() throws Exception {
         String before = PipelineDeviceTest.screen();
-        Process sender = send("sender", "--format", "YUYV");
+        Running sender = run(send("--format", "YUYV", "--frames", "1"));
         Outcome outcome = receive("--display", "vkms");
         assertEquals(1, outcome.status(), outcome::toString);
         assertTrue(outcome.err().contains("vkms") && outcome.err().contains("To do: let the other"), outcome.err());
         assertEquals(before, PipelineDeviceTest.screen());
-        interrupt(sender);
+        done(sender);
     }
 
+    /** Whoever sends: a pipeline starts soon. */
     @Test
     void aReaderOfTheAnswerThatLeavesEndsTheReceiver() throws Exception {
-        Process sender = send("sender");
+        pipeline(camera("") + " ! unixfdsink socket-path=DIRECTORY/socket");
         Process shell = start(
                 "shell",
                 all(
                         List.of("/bin/sh", "-c", "{ \"$@\"; echo $? >&3; } 3>" + file("status") + " | head -n 2", "sh"),
-                        JavaProgram.cenalloc("share", "receive", socket().toString())
+                        JavaProgram.cenalloc("share", "receive", socket().toString(), "--gstreamer")
                                 .toArray(String[]::new)));
         ends(0, shell);
         assertEquals("141", Files.readString(file("status")).strip());
         assertEquals(2, Files.readAllLines(file("shell")).size());
-        interrupt(sender);
     }
 
     /** What a pipeline writes to a file is what came from the camera. */
     @Test
     void aPipelineTakesTheFrames() throws Exception {
-        Process sender = send("sender", "--gstreamer", "--checksum", "--json", "--frames", "20", "--format", "XR24");
-        await("sender", "\"stream\"");
+        Running sender = run(send("--gstreamer", "--checksum", "--json", "--frames", "20", "--format", "XR24"));
+        await(sender::out, "\"stream\"");
         Process pipeline = pipeline("unixfdsrc socket-path=DIRECTORY/socket ! filesink location=DIRECTORY/frames"
                 + " buffer-mode=unbuffered sync=false");
-        ends(0, sender);
+        Outcome outcome = done(sender);
         ends(0, pipeline);
-        List<String> sent =
-                List.copyOf(checksums(Files.readString(file("sender"))).values());
+        List<String> sent = List.copyOf(checksums(outcome.out()).values());
         assertEquals(20, sent.size());
         assertEquals(sent, ofFile(320 * 180 * 4));
     }
 
-    /** And the other way round; the end of the pipeline is no error, and another one may come. */
+    /** And the other way round; the end of the pipeline is no error, and others may come. */
     @Test
     void framesOfAPipelineAreTaken() throws Exception {
-        String source = "v4l2src device=" + camera() + " io-mode=dmabuf num-buffers=12 !"
-                + " video/x-raw,format=BGRx,width=320,height=180,framerate=10/1 ! tee name=t ! queue ! filesink"
-                + " location=DIRECTORY/frames t. ! queue ! unixfdsink socket-path=DIRECTORY/socket"
-                + " wait-for-connection=true";
-        Process receiver = share("receiver", List.of("receive", socket().toString(), "--gstreamer", "--json"));
-        await("receiver", "waiting for");
-        ends(0, pipeline(source));
-        await("receiver", "the pipeline has ended");
+        Running receiver = run(List.of("receive", socket().toString(), "--gstreamer", "--json", "--frames", "25"));
+        await(receiver::out, "waiting for");
+        ends(0, sending(12));
+        await(receiver::out, "the pipeline has ended");
         assertEquals(
-                ofFile(320 * 180 * 4),
-                List.copyOf(checksums(Files.readString(file("receiver"))).values()));
-        ends(0, pipeline(source));
-        interrupt(receiver);
-        String told = Files.readString(file("receiver"));
-        assertEquals(24, documents(told).getLast().get("frames").asInt(), told);
+                ofFile(320 * 180 * 4), List.copyOf(checksums(receiver.out()).values()));
+        ends(0, sending(12));
+        ends(0, sending(1));
+        String told = done(receiver).out();
+        assertEquals(25, documents(told).getLast().get("frames").asInt(), told);
         assertEquals(
                 2,
                 told.lines()
                         .filter(line -> line.contains("the pipeline has ended"))
                         .count(),
                 told);
+    }
+
+    /** A pipeline that sends some frames, and writes them to a file, too. */
+    private Process sending(int frames) throws IOException {
+        return pipeline(camera(" num-buffers=" + frames) + " ! tee name=t ! queue ! filesink"
+                + " location=DIRECTORY/frames t. ! queue ! unixfdsink socket-path=DIRECTORY/socket"
+                + " wait-for-connection=true");
+    }
+
+    /** The camera, for a pipeline. */
+    private static String camera(String properties) throws IOException {
+        return "v4l2src device=" + camera() + " io-mode=dmabuf" + properties
+                + " ! video/x-raw,format=BGRx,width=320,height=180,framerate=10/1";
     }
 
     private static Path camera() throws IOException {

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 package dev.cenalloc.examples;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.cenalloc.command.JavaProgram;
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
@@ -21,7 +25,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Each example as a process of its own, on a real kernel with vivid cameras, vim2m and a VKMS display. */
+/**
+ * Each example, on a real kernel with vivid cameras, vim2m and a VKMS display. Two are processes, as a user has them;
+ * the others run in this Java, since another one takes long to start on an emulated processor.
+ */
 @Tag("kernel")
 @EnabledIfSystemProperty(
         named = "cenalloc.devices",
@@ -33,13 +40,32 @@ class ExamplesDeviceTest {
     @SuppressWarnings("NullAway.Init")
     private Path directory;
 
-    private static List<String> command(String example, String... arguments) {
-        return JavaProgram.command("dev.cenalloc.examples." + example, arguments);
+    private interface Example {
+        void run(String... arguments) throws Exception;
     }
 
     /** What an example printed to standard output. Nothing may come on standard error. */
-    private String run(String example, String... arguments) throws Exception {
-        List<String> command = command(example, arguments);
+    private static String run(Example example, String... arguments) throws Exception {
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        PrintStream output = System.out;
+        PrintStream errors = System.err;
+        try (var printed = new PrintStream(out, true, UTF_8);
+                var complained = new PrintStream(err, true, UTF_8)) {
+            System.setOut(printed);
+            System.setErr(complained);
+            example.run(arguments);
+        } finally {
+            System.setOut(output);
+            System.setErr(errors);
+        }
+        assertEquals("", err.toString(UTF_8));
+        return out.toString(UTF_8);
+    }
+
+    /** The same, of a process in the test's directory. */
+    private String runProcess(String example, String... arguments) throws Exception {
+        List<String> command = JavaProgram.command("dev.cenalloc.examples." + example, arguments);
         Path out = directory.resolve("out");
         Path err = directory.resolve("err");
         Process process = new ProcessBuilder(command)
@@ -70,13 +96,13 @@ class ExamplesDeviceTest {
 
     @Test
     void hello() throws Exception {
-        String out = run("Hello");
+        String out = run(_ -> Hello.main());
         assertContains(out, "reserved: contiguous", "system: scattered", "read 42 from dma-buf", "of 8388608 bytes");
     }
 
     @Test
     void explain() throws Exception {
-        String out = run("Explain");
+        String out = run(_ -> Explain.main());
         assertContains(out, "camera needs contiguous memory", "npu needs memory of the heap system");
         assertContains(out, "camera needs a pitch of at most 1984 bytes", "gpu needs a pitch of at least 2048 bytes");
         String mended = out.substring(out.indexOf("With another camera"));
@@ -86,7 +112,7 @@ class ExamplesDeviceTest {
     @Test
     void grab() throws Exception {
         Path file = directory.resolve("picture.png");
-        String out = run("Grab", "--out", file.toString());
+        String out = run(Grab::main, "--out", file.toString());
         assertContains(out, "vivid", "640x480", file.toString());
         BufferedImage picture = ImageIO.read(file.toFile());
         assertEquals(640, picture.getWidth());
@@ -99,7 +125,7 @@ class ExamplesDeviceTest {
 
     @Test
     void show() throws Exception {
-        String out = run("Show", "--seconds", "15");
+        String out = run(Show::main, "--seconds", "5");
         assertContains(out, "vkms");
         var frames = Pattern.compile("(\\d+) frames on").matcher(out);
         assertTrue(frames.find() && Integer.parseInt(frames.group(1)) > 3, out);
@@ -107,14 +133,14 @@ class ExamplesDeviceTest {
 
     @Test
     void cameraToDisplay() throws Exception {
-        String out = run("CameraToDisplay", "--seconds", "3");
+        String out = runProcess("CameraToDisplay", "--seconds", "3");
         assertContains(out, "from vivid platform:vivid-000 to vkms", "Chosen: system.");
         assertFrames(out);
     }
 
     @Test
     void convert() throws Exception {
-        String out = run("Convert", "--seconds", "3");
+        String out = run(Convert::main, "--seconds", "3");
         assertContains(out, "vivid platform:vivid-000", "vim2m platform:vim2m", "vkms", "Chosen: system.");
         assertFrames(out);
     }
@@ -122,7 +148,7 @@ class ExamplesDeviceTest {
     /** Three processes. */
     @Test
     void share() throws Exception {
-        String out = run("Share", "--seconds", "15");
+        String out = runProcess("Share", "--seconds", "5");
         assertContains(
                 out, "8 frames of", "from vivid", "to 2 receivers", " were missed by", "the camera's process has gone");
         assertTrue(Pattern.compile("frame \\d+: \\w{8}").matcher(out).find(), out);
@@ -136,6 +162,10 @@ class ExamplesDeviceTest {
     @Test
     void mark() throws Exception {
         String buffers = dmaBufs();
+        var mark = new FutureTask<>(() -> {
+            Mark.main(new String[] {"--sockets", directory.toString()});
+            return true;
+        });
         var processes = new ArrayList<Process>();
         try {
             processes.add(
@@ -144,12 +174,11 @@ class ExamplesDeviceTest {
                             + " sync=false async=false t. ! unixfdsink socket-path=DIRECTORY/camera"
                             + " wait-for-connection=true"));
             await(directory.resolve("camera"));
-            processes.add(new ProcessBuilder(command("Mark", "--sockets", directory.toString()))
-                    .inheritIO()
-                    .start());
+            Thread.ofPlatform().daemon().name("mark").start(mark);
             await(directory.resolve("marked"));
             processes.add(pipeline("unixfdsrc socket-path=DIRECTORY/marked ! filesink location=DIRECTORY/after"
                     + " buffer-mode=unbuffered"));
+            assertTrue(mark.get(5, TimeUnit.MINUTES));
             for (Process process : processes) {
                 assertTrue(process.waitFor(5, TimeUnit.MINUTES), process::toString);
                 assertEquals(0, process.exitValue(), process::toString);
