@@ -26,7 +26,7 @@ class DisplayFaultsTest extends CallSweep {
 
     /** Memory of before, made with another display of the card. */
     private abstract static class Screen extends Scene {
-        private final FakeCard card;
+        final FakeCard card;
         private final Ring ring;
 
         Screen() throws CenallocException {
@@ -94,11 +94,13 @@ class DisplayFaultsTest extends CallSweep {
                     String operate(Display display, Ring memory) throws Exception {
                         display.use(memory);
                         var frames = TestFrame.of(memory);
-                        for (int i = 0; i < 5; i++) {
+                        for (int i = 0; i < 9; i++) {
+                            card.isPrompt = i > 4;
                             display.show(frames.get(i % 3).lendAgain());
                         }
+                        boolean told = display.lastFlipNanos() > 0;
                         display.awaitShown(SECOND);
-                        return display.flips() + "";
+                        return display.flips() + " " + told;
                     }
                 };
             }
