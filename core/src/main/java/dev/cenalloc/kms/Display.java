@@ -399,14 +399,14 @@ public final class Display implements FrameSink {
 
     /**
      * Shows a frame. It belongs to the display from now on, until it has left the screen: then the display gives it
-     * back to its stream. If this throws, the frame stays the caller's, and what is on the screen stays there, unless
-     * it was the return of a frame to its stream that failed.
+     * back to its stream. If this throws, the frame stays the caller's, and what is on the screen stays there.
      *
      * <p>The first frame sets the mode, which blocks until it is on the screen. Each further one waits until the one
      * before it is on the screen (up to 5 seconds), gives back the one that left it, and returns at once: the frame is
      * on the screen from the next refresh on, {@link #awaitShown} tells when. So frames are shown at most at the
-     * display's rate. One system call a frame beside those that give a frame back, and two more after a hundred; while
-     * frames come sooner than the screen refreshes, three. Allocates nothing.
+     * display's rate. One system call a frame beside those that give a frame back, and two more in every hundred; while
+     * frames come sooner than the screen refreshes, three. Allocates nothing. What the return of the frame before fails
+     * with is thrown by this call or by the next.
      *
      * @param frame lent by the stream that fills the ring in use, or another ring of the same agreement: of that, a
      *     framebuffer is made when the frame is shown first, and kept until {@link #use} or {@link #close}. The CPU
@@ -468,12 +468,13 @@ public final class Display implements FrameSink {
         }
     }
 
-    /** Checks a frame, and waits until the display can take the next. */
+    /** Checks a frame, and waits where the commit of the next would not be made. */
     void prepare(Layer layer, Frame frame) throws CenallocException {
         Objects.requireNonNull(frame, "frame");
         checkOpen();
         layer.check(frame);
-        if (!screen.isReady() || (writeback != null && writeback.isUnderWay())) {
+        screen.pay();
+        if (!screen.isReady(layer) || (writeback != null && writeback.isUnderWay())) {
             settle();
         }
     }
@@ -494,7 +495,7 @@ public final class Display implements FrameSink {
 
     /**
      * Waits until the last frame that was handed over is on the screen, and gives back the one that left it. Returns at
-     * once if it is there. Two system calls; allocates nothing.
+     * once if it is there. At most four system calls; allocates nothing.
      *
      * @param timeout how long at most
      * @return whether it is on the screen; a screen that is on takes no longer than two refreshes
@@ -520,7 +521,7 @@ public final class Display implements FrameSink {
         return 0;
     }
 
-    /** {@return how many frames are known to have come on the screen: all but the last, until that was waited for} */
+    /** {@return how many frames are known to have come on the screen: all but the last, until somebody asks for that} */
     @Override
     public long flips() {
         return screen.flips();
@@ -538,13 +539,21 @@ public final class Display implements FrameSink {
      */
     @Override
     public long lastFlipSequence() {
+        readEvents();
         return screen.sequence();
     }
 
     /** {@return when the last frame came on the screen, in nanoseconds of the monotonic clock; 0 before the first} */
     @Override
     public long lastFlipNanos() {
+        readEvents();
         return screen.flipNanos();
+    }
+
+    private void readEvents() {
+        if (!closed) {
+            screen.readEvents();
+        }
     }
 
     // ---- more ----
@@ -679,6 +688,7 @@ public final class Display implements FrameSink {
             closing.add(writeback::close);
         }
         closing.add(card);
+        closing.add(screen::pay);
         Closing.all(closing);
     }
 

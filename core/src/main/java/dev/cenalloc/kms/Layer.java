@@ -56,6 +56,10 @@ final class Layer {
     private long onScreenLoan;
 
     private long pendingLoan;
+    /** Has left the screen, and is not given back yet. */
+    private @Nullable Frame left;
+
+    private long leftLoan;
     /** The frame that is being given back, which its stream may ask for. */
     private @Nullable Frame returning;
 
@@ -279,8 +283,8 @@ final class Layer {
     }
 
     /**
-     * Commits a frame, to be on the screen from the next refresh on. Once that is done, the frame is the display's, also
-     * if giving back the one before fails.
+     * Commits a frame, to be on the screen from the next refresh on. If this throws, the commit was not made: what the
+     * return of the frame before fails with is told by the next call.
      */
     void commit(Frame frame, @Nullable Fence in, @Nullable Fence out) throws CenallocException {
         commit(Objects.requireNonNull(flip), frame, in, out);
@@ -298,19 +302,28 @@ final class Layer {
         } finally {
             handBack(taken, done);
         }
-        try {
-            if (before != null) {
-                before.flipped();
-            }
-        } finally {
+        if (before == null) {
             taken(frame);
+            return;
+        }
+        before.advance();
+        taken(frame);
+        try {
+            before.returnLeft();
+        } catch (CenallocException | RuntimeException e) {
+            screen.owe(e);
         }
     }
 
-    /** The pending frame is on the screen. */
+    /** The pending frame is on the screen, and the one before goes back to its stream. */
     void flipped() throws CenallocException {
-        Frame left = onScreen;
-        long loan = onScreenLoan;
+        advance();
+        returnLeft();
+    }
+
+    private void advance() {
+        left = onScreen;
+        leftLoan = onScreenLoan;
         onScreen = pending;
         onScreenLoan = pendingLoan;
         pending = null;
@@ -318,8 +331,13 @@ final class Layer {
             outdated.forEach(Framebuffer::close);
             outdated = List.of();
         }
-        if (left != onScreen) {
-            giveBack(left, loan);
+    }
+
+    private void returnLeft() throws CenallocException {
+        Frame gone = left;
+        left = null;
+        if (gone != onScreen) {
+            giveBack(gone, leftLoan);
         }
     }
 

@@ -34,7 +34,7 @@ final class Screen {
     private static final String COMMIT = "DRM_IOCTL_MODE_ATOMIC";
     /** For a frame to come on the screen. */
     static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(5);
-    /** Events: of 128, the kernel has no room for more. */
+    /** Events that may wait to be read. The kernel has room for 128. */
     private static final int MOST_UNREAD = 100;
 
     /** Where the output goes to memory, if it does. */
@@ -78,15 +78,20 @@ final class Screen {
     private long commits;
     /** The last commit with an event that was made. */
     private long committed;
-    /** The last commit of which it is known that it is on the screen, by its event or by the commit after it. */
-    private long settled;
     /** Whether the frame before was not on the screen yet when a commit was tried, or waited for, the last time. */
     private boolean early;
+    /** Whether it was seen that a commit that is made tells of the one before. */
+    private boolean proven;
+    /** Whether the driver takes commits while others are under way. */
+    private boolean queues;
+
+    /** What the return of a frame failed with after the commit was made; told by the next call. */
+    private @Nullable Exception owed;
 
     private long flips;
-    /** The last commit that set the mode, and when it was on the screen. */
+    /** The last commit that set the mode. */
     private long begun;
-
+    /** When that was on the screen. */
     private long begunNanos;
 
     Screen(Card card, Scanout scanout) throws CenallocException {
@@ -110,18 +115,16 @@ final class Screen {
     }
 
     long sequence() {
-        readEvents();
         return events.sequence();
     }
 
     long flipNanos() {
-        readEvents();
         return events.last() > begun ? events.nanos() : begunNanos;
     }
 
     /** Makes no system call if the last event is known. What fails here fails again when a frame is waited for. */
-    private synchronized void readEvents() {
-        if (!ended && events.last() < settled) {
+    void readEvents() {
+        if (events.last() < committed) {
             int _ = events.read(node, 1, committed + 1);
         }
     }
@@ -360,22 +363,22 @@ final class Screen {
     }
 
     /**
-     * Whether {@link #commit} may be called without a wait for the commit before. The kernel makes no commit while
-     * another is under way (EBUSY; {@code drm_atomic_helper_setup_commit}), so a commit that is made tells by itself
-     * that the frame before is on the screen, and its event is read later, with others. Not while frames come sooner
-     * than the screen refreshes, when most commits would be made twice.
+     * Whether a layer may {@link #commit} without a wait for its commit before. The kernel makes no commit while another
+     * is under way (EBUSY; {@code drm_atomic_helper_setup_commit}, which looks at the commit before of the same plane),
+     * so a commit that is made tells by itself that the frame before is on the screen, and its event is read later, with
+     * others. Not while frames come sooner than the screen refreshes, when most commits would be tried twice.
      */
-    boolean isReady() {
-        return flipping == null || (!early && committed - events.last() < MOST_UNREAD);
+    boolean isReady(Layer layer) {
+        return flipping == null || (flipping == layer && !early && !queues && committed - events.last() < MOST_UNREAD);
     }
 
     /**
-     * Commits what a layer has prepared, without waiting for it; before, for the commit under way, if there is one.
-     * Allocates nothing.
+     * Commits what a layer has prepared, and does not wait until it is on the screen. If another commit is still under
+     * way, waits for that first. Allocates nothing.
      *
      * @param in what the display waits for, or null
      * @param inPlace of the property IN_FENCE_FD
-     * @return whose frame has come on the screen meanwhile, or null
+     * @return whose frame has come on the screen, which was under way and is not yet told so; or null
      * @throws CenallocException the commit was not made
      */
     @Nullable
@@ -392,13 +395,49 @@ final class Screen {
             throw refusal(-result, "the frame");
         }
         Layer before = flipping;
-        if (before != null) {
-            flips++;
-            settled = committed;
-        }
+        long commitBefore = committed;
         flipping = layer;
         committed = commits;
+        if (before != null) {
+            flips++;
+            prove(commitBefore);
+        }
         return before;
+    }
+
+    /**
+     * Looks once whether the event of the commit before is there when a commit is made. The kernel allows drivers to
+     * take commits while others are under way; none is known that does.
+     */
+    private void prove(long commitBefore) {
+        if (proven) {
+            return;
+        }
+        proven = true;
+        if (events.last() < commitBefore) {
+            readEvents();
+        }
+        if (events.last() < commitBefore) {
+            queues = true;
+            Log.info("{} takes commits while others are under way: each is waited for", card.name());
+        }
+    }
+
+    /** Has the next call throw this. */
+    void owe(Exception failure) {
+        owed = failure;
+    }
+
+    /** Throws what is owed, once. */
+    void pay() throws CenallocException {
+        Exception failure = owed;
+        owed = null;
+        if (failure instanceof CenallocException e) {
+            throw e;
+        }
+        if (failure instanceof RuntimeException e) {
+            throw e;
+        }
     }
 
     /** The exception for a frame that does not come on the screen. */
@@ -432,12 +471,13 @@ final class Screen {
     }
 
     /**
-     * Waits for the commit under way, if there is one, and gives back the frame that left the screen. Two system calls;
-     * allocates nothing.
+     * Waits for the commit under way, if there is one, and gives back the frame that left the screen. Two system calls,
+     * or four if older events were not read; allocates nothing.
      *
      * @return whether none is under way any more
      */
     boolean awaitFlip(long nanos) throws CenallocException {
+        pay();
         if (flipping == null) {
             return true;
         }
@@ -465,7 +505,6 @@ final class Screen {
         }
         early = events.nanos() > asked;
         flips++;
-        settled = committed;
         Layer layer = Objects.requireNonNull(flipping);
         flipping = null;
         layer.flipped();

@@ -245,7 +245,7 @@ public final class Writeback {
         Objects.requireNonNull(frame, "frame");
         checkReady();
         display.prepare(layer, frame);
-        display.settle(); // the return of a frame before may fail, and then nothing is captured
+        display.settle(); // so that the kernel makes the commit at once, and the last flip is known
         if (!layer.isRunning()) {
             throw new IllegalStateException("show a first frame on the display itself: display.show(frame)");
         }

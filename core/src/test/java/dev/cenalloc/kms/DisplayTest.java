@@ -291,7 +291,8 @@ class DisplayTest extends DisplayFixture {
             assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(1)));
             card.isPrompt = true;
             assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(2)), "it was there long ago");
-            assertEquals(List.of("ioctl"), callsOfShowing(frames.get(0)));
+            assertEquals(List.of("ioctl", "read"), callsOfShowing(frames.get(0)), "looks once whether it is true");
+            assertEquals(List.of("ioctl"), callsOfShowing(frames.get(1)));
         }
     }
 
@@ -311,28 +312,71 @@ class DisplayTest extends DisplayFixture {
             display.use(ring);
             display.show(frames.get(0).lendAgain());
             display.show(frames.get(1).lendAgain());
+            assertEquals(List.of("ioctl", "read"), callsOfShowing(frames.get(2)), "looks once whether it is true");
             int more = 0;
-            for (int i = 2; i < 302; i++) {
+            for (int i = 3; i < 303; i++) {
                 List<String> calls = callsOfShowing(frames.get(i % 3));
                 more += calls.size() - 1;
                 assertEquals("ioctl", calls.getLast());
                 assertEquals(i, display.flips());
                 assertEquals((i + 1) / 3, frames.get(0).returns);
             }
-            assertEquals(3 * 2, more, "poll and read");
+            assertEquals(2 * 2, more, "poll and read, after a hundred each");
             int calls = kernel.calls.size();
-            assertEquals(301, display.lastFlipSequence());
-            assertEquals(5_000_301_000L, display.lastFlipNanos());
-            assertEquals(302, display.flips(), "its event was there, too");
+            assertEquals(302, display.lastFlipSequence());
+            assertEquals(5_000_302_000L, display.lastFlipNanos());
+            assertEquals(303, display.flips(), "its event was there, too");
             assertTrue(display.awaitShown(SECOND));
-            assertEquals(302, display.flips());
+            assertEquals(303, display.flips());
             assertEquals(List.of("read"), kernel.calls.subList(calls, kernel.calls.size()));
         }
     }
 
-    /** The commit was made: the frame is the display's all the same. */
+    /** Then a commit that is made tells nothing. */
     @Test
-    void aFrameThatCannotGoBackIsReportedOnce() throws Exception {
+    void aDriverThatQueuesCommitsIsWaitedFor() throws Exception {
+        card.isQueueing = true;
+        try (Ring ring = ring(3)) {
+            var frames = TestFrame.of(ring);
+            display.use(ring);
+            for (int i = 0; i < 3; i++) {
+                display.show(frames.get(i).lendAgain());
+            }
+            for (int i = 3; i < 9; i++) {
+                assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(i % 3)));
+            }
+        }
+    }
+
+    /** A frame above belongs to another plane, of whose commit that of the primary one tells nothing. */
+    @Test
+    void planesInTurnAreWaitedFor() throws Exception {
+        card.isPrompt = true;
+        try (Ring ring = ring(3);
+                Ring other = ring(3)) {
+            var frames = TestFrame.of(ring);
+            var above = TestFrame.of(other);
+            display.use(ring);
+            display.show(frames.get(0).lendAgain());
+            Overlay overlay = display.overlay(display.planes().get(1));
+            overlay.use(other);
+            for (int i = 0; i < 4; i++) {
+                overlay.show(above.get(i % 3).lendAgain());
+                assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get((i + 1) % 3)));
+                assertEquals(Math.max(0, i), returns(above));
+                assertEquals(i, returns(frames));
+            }
+        }
+    }
+
+    private static int returns(List<TestFrame> frames) {
+        return frames.stream().mapToInt(frame -> frame.returns).sum();
+    }
+
+    /** The commit was made, so the frame is the display's: the next call tells. */
+    @ParameterizedTest
+    @ValueSource(strings = {"show", "await", "use", "close"})
+    void aFrameThatCannotGoBackIsToldByTheNextCall(String next) throws Exception {
         card.isPrompt = true;
         try (Ring ring = ring(3)) {
             var frames = TestFrame.of(ring);
@@ -340,14 +384,45 @@ class DisplayTest extends DisplayFixture {
             display.show(frames.get(0).lendAgain());
             display.show(frames.get(1).lendAgain());
             frames.get(0).failure = CenallocException.of(Errno.EIO, "VIDIOC_QBUF", 1);
-            TestFrame third = frames.get(2).lendAgain();
+            display.show(frames.get(2).lendAgain());
+            TestFrame fourth = frames.get(0).lendAgain();
             assertEquals(
                     Errno.EIO,
-                    assertThrows(CenallocException.class, () -> display.show(third))
+                    assertThrows(CenallocException.class, () -> {
+                                switch (next) {
+                                    case "show" -> display.show(fourth);
+                                    case "await" -> display.awaitShown(SECOND);
+                                    case "use" -> display.use(ring);
+                                    default -> display.close();
+                                }
+                            })
                             .errno());
-            assertThrows(IllegalStateException.class, () -> display.show(third), "the display has it");
-            assertTrue(display.awaitShown(SECOND));
-            assertEquals(1, frames.get(1).returns);
+            if (!next.equals("close")) {
+                assertTrue(fourth.isLent(), "it stays the caller's");
+                display.show(fourth);
+                assertTrue(display.awaitShown(SECOND));
+                assertEquals(1, frames.get(1).returns);
+                assertEquals(1, frames.get(2).returns);
+            }
+        }
+    }
+
+    /** The canvas must not draw on what is about to be on the screen. */
+    @Test
+    void aDrawnFrameIsTheDisplaysThoughTheOneBeforeCannotGoBack() throws Exception {
+        card.isPrompt = true;
+        try (Canvas canvas = display.canvas(3)) {
+            for (int i = 0; i < 2; i++) {
+                canvas.next(SECOND).close();
+            }
+            Frame third = canvas.next(SECOND);
+            var first = display.primary().onScreen();
+            try (var open = first.access(Direction.WRITE)) {
+                third.close();
+                assertTrue(display.primary().has(third));
+                open.segment().fill((byte) 1);
+            }
+            assertThrows(IllegalStateException.class, () -> display.awaitShown(SECOND), "it was in use");
         }
     }
 

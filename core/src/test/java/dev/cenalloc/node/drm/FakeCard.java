@@ -156,6 +156,10 @@ public final class FakeCard implements FakeKernel.Device {
     public boolean isStuck;
     /** Commits come on the screen by themselves, long before anybody asks; else when their event is read. */
     public boolean isPrompt;
+    /** Commits are taken while others are under way; each comes on the screen when it is waited for. */
+    public boolean isQueueing;
+
+    private boolean isAwaited;
     /** Whether the output goes to memory in place of the screen only. */
     public boolean writesInstead;
     /** Whether captures never complete. */
@@ -242,6 +246,7 @@ public final class FakeCard implements FakeKernel.Device {
 
     @Override
     public int ready(int fd) {
+        isAwaited = true;
         return screen.hasEvent() && !isStuck && !isGone ? Linux.POLLIN : 0;
     }
 
@@ -250,7 +255,10 @@ public final class FakeCard implements FakeKernel.Device {
         if (isGone) {
             return -Errno.ENODEV;
         }
-        return ready(fd) == 0 ? -Errno.EAGAIN : screen.readEvents(target);
+        boolean isUnseen = isQueueing && !isAwaited;
+        int ready = ready(fd);
+        isAwaited = false;
+        return isUnseen || ready == 0 ? -Errno.EAGAIN : screen.readEvents(target);
     }
 
     @Override

@@ -124,7 +124,10 @@ final class FakeScreen {
 
     private int check(Map<String, Long> next, int flags) {
         boolean modeset = (flags & drm_h.DRM_MODE_ATOMIC_ALLOW_MODESET()) != 0;
-        if ((flags & drm_h.DRM_MODE_ATOMIC_NONBLOCK()) != 0 && !events.isEmpty() && !card.isPrompt) {
+        if ((flags & drm_h.DRM_MODE_ATOMIC_NONBLOCK()) != 0
+                && !events.isEmpty()
+                && !card.isPrompt
+                && !card.isQueueing) {
             return -Errno.EBUSY;
         }
         if ((flags & drm_h.DRM_MODE_PAGE_FLIP_EVENT()) != 0 && events.size() == ROOM) {
