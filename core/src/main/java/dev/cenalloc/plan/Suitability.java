@@ -3,6 +3,7 @@ package dev.cenalloc.plan;
 
 import dev.cenalloc.image.Layout;
 import dev.cenalloc.plan.HeapProperties.Trait;
+import dev.cenalloc.text.Count;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -106,16 +107,17 @@ final class Suitability {
         // Counted from the image or from the first line in memory: a layout from elsewhere does not tell.
         if (layout.storedLines() % merged.raw(Field.LINE_ALIGNMENT) != 0
                 && (layout.topMargin() + layout.storedLines()) % merged.raw(Field.LINE_ALIGNMENT) != 0) {
-            return Optional.of("it has " + layout.storedLines() + " lines");
+            return Optional.of("it has " + Count.of(layout.storedLines(), "line"));
         }
         if (layout.extraLines() < merged.raw(Field.EXTRA_LINES)) {
-            return Optional.of("it has no memory for " + merged.raw(Field.EXTRA_LINES) + " lines behind the last");
+            return Optional.of(
+                    "it has no memory for " + Count.of(merged.raw(Field.EXTRA_LINES), "line") + " behind the last");
         }
         if (layout.leftMargin() < merged.raw(Field.LEFT_MARGIN)) {
-            return Optional.of("it has " + layout.leftMargin() + " columns before the image");
+            return Optional.of("it has " + Count.of(layout.leftMargin(), "column") + " before the image");
         }
         if (layout.topMargin() < merged.raw(Field.TOP_MARGIN)) {
-            return Optional.of("it has " + layout.topMargin() + " lines before the image");
+            return Optional.of("it has " + Count.of(layout.topMargin(), "line") + " before the image");
         }
         return Optional.empty();
     }

@@ -261,6 +261,41 @@ class LayoutTest {
     }
 
     @Test
+    void theLinesAndPitchOfAGivenLayoutAreChecked() {
+        var image = new Image(PixelFormat.R8, 4, 6);
+        var bare = new Layout(image, 0, List.of(new Plane(0, 4, 6)), 32);
+        var below = new Layout(image, 0, List.of(new Plane(8, 4, 6)), 32);
+        for (Constraints kept : List.of(
+                NONE.minPitch(4),
+                NONE.maxPitch(4),
+                NONE.pitchAlignment(4),
+                NONE.lineAlignment(3),
+                NONE.extraLines(2))) {
+            assertEquals(Optional.empty(), Suitability.objection(kept, bare), kept::toString);
+        }
+        for (Constraints broken : List.of(NONE.minPitch(5), NONE.maxPitch(3), NONE.pitchAlignment(3))) {
+            assertEquals(
+                    "it has a pitch of 4 bytes",
+                    Suitability.objection(broken, bare).orElseThrow());
+        }
+        assertEquals(
+                "it has 6 lines",
+                Suitability.objection(NONE.lineAlignment(8), bare).orElseThrow());
+        // Two lines lie before: six or eight of them.
+        assertEquals(Optional.empty(), Suitability.objection(NONE.lineAlignment(8), below));
+        assertEquals(Optional.empty(), Suitability.objection(NONE.lineAlignment(6), below));
+        assertEquals(
+                "it has 6 lines",
+                Suitability.objection(NONE.lineAlignment(5), below).orElseThrow());
+        assertEquals(
+                "it has no memory for 3 lines behind the last",
+                Suitability.objection(NONE.extraLines(3), bare).orElseThrow());
+        assertEquals(
+                "it has no memory for 1 line behind the last",
+                Suitability.objection(NONE.extraLines(1), below).orElseThrow());
+    }
+
+    @Test
     void whatAGivenLayoutHasIsChecked() {
         var image = new Image(PixelFormat.YUV420, 4, 4);
         var equal = new Layout(image, 0, List.of(new Plane(0, 4, 4), new Plane(16, 4, 2), new Plane(24, 4, 2)), 32);

@@ -3,6 +3,7 @@ package dev.cenalloc.plan;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -314,6 +315,21 @@ class SolverTest {
         assertEquals(List.of("reserved", "fast-sram", "sram"), order(NONE.onlyHeaps(Set.of("linux,cma"))));
         assertEquals(List.of("fast-sram", "sram"), order(NONE.onlyHeaps(Set.of("sram"))));
         assertEquals(List.of("fast-sram"), order(NONE.onlyHeaps(Set.of("fast-sram"))));
+    }
+
+    /** A name for a pool stands for all that is of that pool; a heap that is the pool itself adds nothing. */
+    @Test
+    void aHeapByAnotherNameIsThePoolsToo() {
+        var known = List.of(
+                Heap.of("other-name").withPool("pool"),
+                Heap.of("stand-in", PLENTIFUL.withSubstitutes(Set.of("pool"))),
+                Heap.of("stranger"));
+        Constraints allowed = Substitutes.allow(NONE.onlyHeaps(Set.of("other-name")), known);
+        assertEquals(
+                Set.of("other-name", "pool", "stand-in"), allowed.allowedHeaps().orElseThrow());
+        Constraints itself = NONE.onlyHeaps(Set.of("stranger"));
+        assertSame(itself, Substitutes.allow(itself, known));
+        assertSame(NONE, Substitutes.allow(NONE, known));
     }
 
     @Test
