@@ -521,7 +521,7 @@ public final class Display implements FrameSink {
         return 0;
     }
 
-    /** {@return how many frames are known to have come on the screen: all but the last, until somebody asks for that} */
+    /** {@return how many frames are known to have come on the screen: all but the last, until that is waited for} */
     @Override
     public long flips() {
         return screen.flips();

@@ -363,10 +363,10 @@ final class Screen {
     }
 
     /**
-     * Whether a layer may {@link #commit} without a wait for its commit before. The kernel makes no commit while another
-     * is under way (EBUSY; {@code drm_atomic_helper_setup_commit}, which looks at the commit before of the same plane),
-     * so a commit that is made tells by itself that the frame before is on the screen, and its event is read later, with
-     * others. Not while frames come sooner than the screen refreshes, when most commits would be tried twice.
+     * Whether a layer may {@link #commit} without a wait for its commit before. The kernel makes no commit while
+     * another is under way (EBUSY; {@code drm_atomic_helper_setup_commit}, which looks at the commit before of the same
+     * plane). So a commit that is made tells that the frame before is on the screen; its event is read later, with
+     * others. Not while frames come sooner than the screen refreshes: then most commits would be tried twice.
      */
     boolean isReady(Layer layer) {
         return flipping == null || (flipping == layer && !early && !queues && committed - events.last() < MOST_UNREAD);

@@ -282,10 +282,7 @@ class DisplayTest extends DisplayFixture {
     @Test
     void aFrameThatComesTooSoonCostsThreeSystemCalls() throws Exception {
         try (Ring ring = ring(3)) {
-            var frames = TestFrame.of(ring);
-            display.use(ring);
-            display.show(frames.get(0).lendAgain());
-            display.show(frames.get(1).lendAgain());
+            List<TestFrame> frames = showTwo(ring);
             assertEquals(List.of("ioctl", "poll", "read", "ioctl"), callsOfShowing(frames.get(2)));
             assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(0)));
             assertEquals(List.of("poll", "read", "ioctl"), callsOfShowing(frames.get(1)));
@@ -294,6 +291,15 @@ class DisplayTest extends DisplayFixture {
             assertEquals(List.of("ioctl", "read"), callsOfShowing(frames.get(0)), "looks once whether it is true");
             assertEquals(List.of("ioctl"), callsOfShowing(frames.get(1)));
         }
+    }
+
+    /** The first sets the mode. */
+    private List<TestFrame> showTwo(Ring ring) throws CenallocException {
+        List<TestFrame> frames = TestFrame.of(ring);
+        display.use(ring);
+        display.show(frames.get(0).lendAgain());
+        display.show(frames.get(1).lendAgain());
+        return frames;
     }
 
     private List<String> callsOfShowing(TestFrame frame) throws CenallocException {
@@ -308,10 +314,7 @@ class DisplayTest extends DisplayFixture {
     void aFrameThatComesInTimeCostsOneSystemCall() throws Exception {
         card.isPrompt = true;
         try (Ring ring = ring(3)) {
-            var frames = TestFrame.of(ring);
-            display.use(ring);
-            display.show(frames.get(0).lendAgain());
-            display.show(frames.get(1).lendAgain());
+            List<TestFrame> frames = showTwo(ring);
             assertEquals(List.of("ioctl", "read"), callsOfShowing(frames.get(2)), "looks once whether it is true");
             int more = 0;
             for (int i = 3; i < 303; i++) {
@@ -379,10 +382,7 @@ class DisplayTest extends DisplayFixture {
     void aFrameThatCannotGoBackIsToldByTheNextCall(String next) throws Exception {
         card.isPrompt = true;
         try (Ring ring = ring(3)) {
-            var frames = TestFrame.of(ring);
-            display.use(ring);
-            display.show(frames.get(0).lendAgain());
-            display.show(frames.get(1).lendAgain());
+            List<TestFrame> frames = showTwo(ring);
             frames.get(0).failure = CenallocException.of(Errno.EIO, "VIDIOC_QBUF", 1);
             display.show(frames.get(2).lendAgain());
             TestFrame fourth = frames.get(0).lendAgain();

@@ -242,7 +242,7 @@ class PipelinesDeviceTest {
         }
     }
 
-    /** Without the waits of the virtual machine, and those for events of the display with their reading, which are few. */
+    /** Without the waits of the virtual machine, and without those for events of the display and their reading. */
     private static double besideEvents(Measurement costs) {
         assertTrue(costs.perFrame("read") < 0.2, costs::toString);
         return costs.systemCallsPerFrame() - costs.perFrame("futex") - 2 * costs.perFrame("read");
