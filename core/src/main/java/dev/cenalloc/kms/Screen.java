@@ -125,7 +125,7 @@ final class Screen {
     /** Makes no system call if the last event is known. What fails here fails again when a frame is waited for. */
     void readEvents() {
         if (events.last() < committed) {
-            int _ = events.read(node, 1, committed + 1);
+            int _ = events.read(node, committed);
         }
     }
 
@@ -378,7 +378,7 @@ final class Screen {
      *
      * @param in what the display waits for, or null
      * @param inPlace of the property IN_FENCE_FD
-     * @return whose frame has come on the screen, which was under way and is not yet told so; or null
+     * @return the layer whose frame has come on the screen, and which the caller tells so; null if none has
      * @throws CenallocException the commit was not made
      */
     @Nullable
@@ -494,7 +494,7 @@ final class Screen {
             if ((ready & Linux.POLLIN) == 0) {
                 throw node.failure(Errno.ENODEV, "poll");
             }
-            int result = events.read(node, 1, committed + 1);
+            int result = events.read(node, committed);
             if (result < 0) {
                 throw node.failure(-result, "read");
             }

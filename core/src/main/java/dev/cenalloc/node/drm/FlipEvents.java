@@ -27,13 +27,12 @@ public final class FlipEvents {
     private long nanos;
 
     /**
-     * Reads the events that are there.
+     * Reads the events that are there. The user data of commits are numbers that grow, from 1 on; any other is ignored.
      *
-     * @param first user data of the first commit that may be among them
-     * @param end what comes after the user data of the last
+     * @param newest user data of the last commit that was made
      * @return 0, also if none is there, or {@code -errno}
      */
-    public int read(DeviceNode node, long first, long end) {
+    public int read(DeviceNode node, long newest) {
         long length = node.tryRead(events);
         if (length < 0) {
             return length == -Errno.EAGAIN ? 0 : (int) length;
@@ -42,7 +41,7 @@ public final class FlipEvents {
         while (at + drm_event_vblank.sizeof() <= length) {
             int type = events.get(ValueLayout.JAVA_INT_UNALIGNED, at + drm_event.type$offset());
             long user = events.get(ValueLayout.JAVA_LONG_UNALIGNED, at + drm_event_vblank.user_data$offset());
-            if (type == drm_h.DRM_EVENT_FLIP_COMPLETE() && user >= first && user < end) {
+            if (type == drm_h.DRM_EVENT_FLIP_COMPLETE() && user > last && user <= newest) {
                 last = user;
                 sequence = number(at + drm_event_vblank.sequence$offset());
                 nanos = number(at + drm_event_vblank.tv_sec$offset()) * 1_000_000_000

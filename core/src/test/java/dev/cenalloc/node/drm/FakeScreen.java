@@ -29,18 +29,18 @@ import java.util.TreeMap;
 
 /** What is on the screen of a {@link FakeCard}, and the commits that change it. */
 final class FakeScreen {
-    private final FakeCard card;
-    private final FakeKernel kernel;
-    /** What is set, by the object and the property's name; 0 where nothing is. */
-    private Map<String, Long> state = new TreeMap<>();
     /** How many events the kernel keeps. */
     private static final int ROOM = 128;
 
     /** Times in seconds: before and after any that the clock of a test shows. */
     private static final int LONG_AGO = 5;
 
-    private static final int NOW = (int) 4_000_000_000L;
+    private static final int LATE = (int) 4_000_000_000L;
 
+    private final FakeCard card;
+    private final FakeKernel kernel;
+    /** What is set, by the object and the property's name; 0 where nothing is. */
+    private Map<String, Long> state = new TreeMap<>();
     /** The user data of the commits whose events were not read yet; of one, unless the card is prompt. */
     private final ArrayDeque<Long> events = new ArrayDeque<>();
     /** What becomes true when the commit is on the screen. */
@@ -198,7 +198,7 @@ final class FakeScreen {
             drm_event.length(event, (int) drm_event_vblank.sizeof());
             drm_event_vblank.user_data(event, events.remove());
             drm_event_vblank.sequence(event, ++sequence);
-            drm_event_vblank.tv_sec(event, card.isPrompt ? LONG_AGO : NOW);
+            drm_event_vblank.tv_sec(event, card.isPrompt ? LONG_AGO : LATE);
             drm_event_vblank.tv_usec(event, sequence);
         }
         works.forEach(work -> work.status = 1);

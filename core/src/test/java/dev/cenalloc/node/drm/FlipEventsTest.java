@@ -26,7 +26,7 @@ class FlipEventsTest {
         bytes.get(0, driver);
         var kernel = new FakeKernel().device("/dev/events", new CardFuzz.Events(driver));
         try (DeviceNode node = DeviceNode.open(kernel, Path.of("/dev/events"))) {
-            assertEquals(0, events.read(node, 7, 8));
+            assertEquals(0, events.read(node, 7));
             return events.last() == 7 ? 1 : 0;
         }
     }
